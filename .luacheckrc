@@ -9,6 +9,7 @@ local config_globals = {
   "file",
   "env",
   "alias",
+  "service",
   "user",
   "project",
   "source",

@@ -51,6 +51,10 @@ env = nil
 ---@param aliases table<string, string|table<syslua.ShellName, string>|syslua.Priority>
 function alias(aliases) end
 
+--- Declares a service: a program that the service manager keeps running.
+---@param spec syslua.service.Opts
+function service(spec) end
+
 --- Scopes what `setup` declares to a user: files in that user's home, variables in that user's
 --- scripts.
 ---@param spec syslua.user.Opts

@@ -14,6 +14,7 @@
 ---@field directory fun(spec: syslua.directory.Opts) declares a directory; only while a config is evaluated
 ---@field env syslua.EnvHelper declares variables; only while a config is evaluated
 ---@field alias fun(aliases: table<string, string|table<syslua.ShellName, string>|syslua.Priority>) declares aliases; only while a config is evaluated
+---@field service fun(spec: syslua.service.Opts) declares a service; only while a config is evaluated
 ---@field user fun(spec: syslua.user.Opts) declares what is one user's; only while a config is evaluated
 ---@field project fun(spec: syslua.project.Opts) declares an environment of its own; only while a config is evaluated
 ---@field public package fun(spec: syslua.package.Spec): syslua.Package makes a module of a program that is released as archives
@@ -60,6 +61,7 @@ local syslua = {}
 ---@field description string? a line about the snapshot
 ---@field refresh_secrets boolean? whether the commands of secrets run again
 ---@field confirm number? seconds after which it can be taken back, by `native.watch`, unless it is confirmed
+---@field no_services boolean? leave services as they are, and apply everything else
 
 ---@class syslua.CollectOptions: syslua.DryOptions
 ---@field keep integer? the number of snapshots to keep, the newest and the current one
@@ -181,7 +183,7 @@ local syslua = {}
 ---@field positions string[] who declared it, innermost first: "init.lua:12"
 
 ---@class syslua.ManifestAction
----@field kind "symlink"|"install"|"directory"|"absent"|"tree"|"run"|"add_to_path"|"source_in_shell"|"set_alias"|"set_function"|"set_variable"
+---@field kind "symlink"|"install"|"directory"|"absent"|"tree"|"run"|"add_to_path"|"source_in_shell"|"set_alias"|"set_function"|"set_variable"|"enable_service"
 ---@field positions string[] who declared it: the user's lines, innermost first, then those of shipped modules
 ---@field user string? the user that `user{}` scopes it to
 ---@field project { name: string, path: string? }? the project that `project{}` scopes it to
@@ -372,7 +374,7 @@ local syslua = {}
 
 ---@class syslua.ActionReport
 ---@field mark "add"|"change"|"remove"|"unchanged"
----@field kind "symlink"|"install"|"directory"|"absent"|"tree"|"run"|"add_to_path"|"source_in_shell"|"set_alias"|"set_function"|"set_variable"
+---@field kind "symlink"|"install"|"directory"|"absent"|"tree"|"run"|"add_to_path"|"source_in_shell"|"set_alias"|"set_function"|"set_variable"|"enable_service"
 ---@field target string? as the config has it
 ---@field name string? of the variable
 ---@field detail string what it puts there, or runs
@@ -772,6 +774,11 @@ function BuildContext.run(command, opts) end
 ---@field declare_secret_variables fun(variables: table[], positions: string[]): boolean, any
 ---@field secret_document fun(kind: string, name: string, content: string, leaf: function, map: function): boolean, any
 ---@field secrets_outline fun(file: string): boolean, any
+---@field render_service fun(declaration: table, os: string): boolean, any
+---@field given_unit fun(name: string, scope: string, text: string): boolean, any
+---@field declare_text fun(name: string, text: string, positions: string[]): boolean, any
+---@field services fun(options: syslua.Options?): boolean, any
+---@field user_number fun(name: string): boolean, any
 ---@field [string] fun(...: any): boolean, any
 
 return syslua

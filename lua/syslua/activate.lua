@@ -1,12 +1,15 @@
 --- `activate{}`: declares what to do with content, by recording actions. It performs nothing.
 
 local border = require("syslua.border")
+local enablement = require("syslua.enablement")
 local failure = require("syslua.util.failure")
 local mode = require("syslua.util.mode")
 local path = require("syslua.util.path")
 local position = require("syslua.util.position")
 local schema = require("syslua.schema")
+local scope = require("syslua.scope")
 local strict = require("syslua.util.strict")
+local subjects = require("syslua.subjects")
 local system = require("syslua.system")
 local text = require("syslua.util.text")
 
@@ -39,6 +42,11 @@ local text = require("syslua.util.text")
 ---@field env table<string, string|number>? variables besides those of the environment
 ---@field shell string? the shell for lines; /bin/sh unless given
 
+---@class syslua.activate.ServiceOpts
+---@field unit string the text of a unit of systemd, or the path of a file with one
+---@field scope "system"|"user"|nil whose it is; root's own are the system's unless given
+---@field on_switch "restart"|"reload"|"nothing"|nil what a change does; "restart" unless given
+
 local fields = {
   opts = { type = { "table", "function" } },
   config = { type = "function", required = true },
@@ -66,7 +74,15 @@ local run_fields = {
   env = { type = "map" },
   shell = { type = "string" },
 }
+local service_fields = {
+  scope = { type = "string" },
+  unit = { type = "string", required = true },
+  on_switch = { type = "string" },
+}
 local script_fields = { shells = { type = "list", items = "string" } }
+
+local switches = { restart = true, reload = true, nothing = true }
+
 local function check_text(call, name, value)
   if type(value) ~= "string" or value == "" then
     failure.raise({
@@ -157,43 +173,28 @@ local function check_name(name)
   end
 end
 
--- A field of what may be a handle, which answers only for its own fields.
-local function get_field(value, key)
-  local succeeded, found = pcall(function()
-    return value[key]
-  end)
-  return succeeded and found or nil
-end
-
--- What a command is about, as texts: paths of objects, hashes of sources, targets.
-local function get_subjects(given)
-  local result = {}
-  for index, value in ipairs(given) do
-    local is_target = type(value) == "string"
-      and not value:find("%z")
-      and (path.is_absolute(value) or value:find("^~/.") ~= nil)
-    local is_reference = type(value) == "table" and border.call("is_reference", value)
-    local sha256 = is_reference and get_field(value, "sha256")
-    if is_target then
-      result[#result + 1] = value
-    elseif sha256 then
-      result[#result + 1] = "source-" .. sha256
-    elseif is_reference then
-      for _, name in ipairs(get_field(value, "outputs") or {}) do
-        result[#result + 1] = value.outputs[name]
-      end
-    else
-      failure.raise({
-        kind = "config",
-        message = (
-          "`on_change[%d]` in ctx.run: expected a derivation, a source() "
-          .. "or a target such as ~/.config/x, got %s"
-        ):format(index, text.describe(value)),
-        position = position.caller(),
-      })
-    end
+-- The text of a unit, which may be that of a file.
+local function get_unit(unit)
+  if unit:find("\n", 1, true) or not unit:find("/", 1, true) then
+    return unit
   end
-  return result
+  local place = unit:find("^~/") and scope.get_place(unit)
+    or path.is_absolute(unit) and unit
+    or path.join(scope.get_directory(), unit)
+  local file = io.open(place, "rb")
+  local content = file and file:read("*a")
+  if file then
+    file:close()
+  end
+  if not content then
+    failure.raise({
+      kind = "config",
+      message = ("`unit` in ctx.enable_service: there is no file %s"):format(place),
+      position = position.caller(),
+      hint = "name a file that is there already, or give the text of the unit",
+    })
+  end
+  return content
 end
 
 local function new_context()
@@ -280,11 +281,42 @@ local function new_context()
       undo = opts.undo,
       always = opts.always or nil,
       before = opts.before or nil,
-      on_change = opts.on_change and opts.on_change[1] and get_subjects(opts.on_change) or nil,
+      on_change = opts.on_change and opts.on_change[1] and subjects.get(
+        "`on_change[%d]` in ctx.run",
+        opts.on_change
+      ) or nil,
       cwd = opts.cwd,
       env = opts.env and get_variables(opts.env) or nil,
       shell = opts.shell,
     })
+  end
+
+  --- Has a service run, whose unit of systemd is given: `service{}` renders one.
+  ---@param name string without a suffix
+  ---@param opts syslua.activate.ServiceOpts
+  function context.enable_service(name, opts)
+    check_text("ctx.enable_service", "name", name)
+    schema.check("the options of ctx.enable_service", opts or {}, service_fields)
+    check_text("ctx.enable_service", "unit", opts.unit)
+    if opts.on_switch and not switches[opts.on_switch] then
+      failure.raise({
+        kind = "config",
+        message = (
+          '`on_switch` in ctx.enable_service: expected "restart", "reload" or "nothing", '
+          .. "got %q"
+        ):format(opts.on_switch),
+        position = position.caller(),
+      })
+    end
+    local whose = enablement.get_scope("ctx.enable_service", opts.scope)
+    local units = border.call("given_unit", name, whose, get_unit(opts.unit))
+    if units.why then
+      enablement.raise("ctx.enable_service", units)
+    end
+    if ended then
+      record({})
+    end
+    enablement.record(name, units, { scope = whose, on_switch = opts.on_switch })
   end
 
   --- Puts a directory on PATH.

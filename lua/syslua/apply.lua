@@ -7,6 +7,7 @@ local check_options = require("syslua.settings").new_check("syslua.apply", {
   description = { type = "string" },
   confirm = { type = "number" },
   refresh_secrets = { type = "boolean" },
+  no_services = { type = "boolean" },
 })
 
 --- Makes the system match a manifest; with `dry_run` it only says what it would do.

@@ -34,6 +34,7 @@ local helper_modules = {
   directory = "syslua.helpers.directory",
   env = "syslua.helpers.env",
   alias = "syslua.helpers.alias",
+  service = "syslua.helpers.service",
   user = "syslua.helpers.user",
   project = "syslua.helpers.project",
   source = "syslua.source",

@@ -24,7 +24,6 @@ local testing = {}
 ---@class syslua.testing.Machine: syslua.testing.Scope
 ---@field manifest syslua.Manifest all of it, as plain data
 ---@field packages table<string, syslua.testing.Package> what has a version, by name
----@field services table<string, table> by name
 ---@field users table<string, syslua.testing.Scope> what `user{}` scopes to each user
 ---@field projects table<string, syslua.testing.Scope> what `project{}` scopes to each project
 ---@field notices string[] what the evaluation had to say
@@ -33,6 +32,7 @@ local testing = {}
 ---@field files table<string, syslua.testing.File> by path, as the config has it
 ---@field environment table<string, string|string[]> the values of variables; of lists, the entries
 ---@field path string[] the entries of PATH
+---@field services table<string, syslua.testing.Service> by name
 
 ---@class syslua.testing.File
 ---@field path string
@@ -43,6 +43,18 @@ local testing = {}
 ---@field executable boolean
 ---@field mode string?
 ---@field owner string?
+---@field positions string[] who declared it
+
+---@class syslua.testing.Service
+---@field name string
+---@field scope "system"|"user"
+---@field unit string the name of the main unit
+---@field text string? the text of the main unit, where it is known without a build
+---@field texts table<string, string> the texts of all units, by their names
+---@field on_switch "restart"|"reload"|"nothing"
+---@field depends string[] what a change of is a change of the service
+---@field check string|string[]|nil
+---@field linger boolean
 ---@field positions string[] who declared it
 
 ---@class syslua.testing.Package
@@ -74,7 +86,7 @@ local function get_content(self, action)
   local detail, below = find_derivation(self, action.source)
   if not detail then
     return read_file(action.source)
-  elseif detail.content and below == "" then
+  elseif detail.content and below == (detail.below and "/" .. detail.below or "") then
     return detail.content
   end
   return detail.source and read_file(detail.source .. below) or nil
@@ -133,8 +145,27 @@ local function add_variable(scope, action)
   end
 end
 
+local function add_service(self, scope, action)
+  local texts, unit = {}, nil
+  for _, one in ipairs(action.units) do
+    texts[one.name], unit = get_content(self, { source = one.file }), one
+  end
+  scope.services[action.name] = {
+    name = action.name,
+    scope = action.scope,
+    unit = unit and unit.name,
+    text = unit and texts[unit.name],
+    texts = texts,
+    on_switch = action.on_switch or "restart",
+    depends = action.depends or {},
+    check = action.check,
+    linger = action.linger or false,
+    positions = action.positions,
+  }
+end
+
 local function new_scope()
-  return { files = {}, environment = {}, path = {} }
+  return { files = {}, environment = {}, path = {}, services = {} }
 end
 
 local function get_scope(machine, action)
@@ -180,8 +211,8 @@ local function add_action(self, machine, action, os)
     if package then
       package.on_path = true
     end
-  elseif action.kind == "service" or action.kind == "enable_service" then
-    machine.services[action.name] = action
+  elseif action.kind == "enable_service" then
+    add_service(self, scope, action)
   end
 end
 
@@ -220,7 +251,7 @@ function testing.evaluate(config, options)
   options = options or {}
   ---@type table
   local machine = new_scope()
-  machine.packages, machine.services, machine.users, machine.projects = {}, {}, {}, {}
+  machine.packages, machine.users, machine.projects = {}, {}, {}
   machine.notices = {}
   local sys = get_sys(options)
   local raw = evaluate(config, {
@@ -373,11 +404,16 @@ function checks.service(machine, name, expected)
     return false, say_missing("service", name, machine.services)
   end
   for _, key in ipairs(tables.get_sorted_keys(expected or {})) do
-    if not is_same(expected[key], found[key]) then
+    if key == "contains" then
+      local contains, message = check_contains({ content = found.text }, found.unit, expected[key])
+      if not contains then
+        return false, message
+      end
+    elseif not is_same(expected[key], found[key]) then
       return false, say_differs(("`%s` of %s"):format(key, name), expected[key], found[key])
     end
   end
-  return true, ("the config declares the service %s"):format(name)
+  return true, ("the config declares the service %s, at %s"):format(name, found.positions[1] or "?")
 end
 
 local function to_message(message)

@@ -32,6 +32,8 @@ local lua_floors = {
     "for_builds",
     "input_graph",
     "context",
+    "subjects",
+    "enablement",
   },
   {
     "error",
@@ -57,7 +59,7 @@ local lua_floors = {
 local upward = { file = "lua/syslua/cli/commands.lua", room = "commands" }
 
 -- The crates below the engine, lowest first, and words of what they do not know.
-local lower_crates = { "archive", "fetch", "secrets", "tools", "merge" }
+local lower_crates = { "archive", "fetch", "secrets", "tools", "merge", "services" }
 local foreign_words = { "derivation", "recipe", "[Ww]orkspace", "activation", "syslua_engine" }
 
 -- What the engine does without: roots, settings and an event sink are arguments.

@@ -142,6 +142,7 @@ describe("README and docs #once", function()
         "src/fetch/src",
         "src/secrets/src",
         "src/merge/src",
+        "src/services/src",
         "src/engine/src",
         "src/module/src",
         "lua/syslua",

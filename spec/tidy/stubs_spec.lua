@@ -10,6 +10,7 @@ local internal = {
   "beside",
   "border",
   "context",
+  "enablement",
   "fixed",
   "for_builds",
   "input_graph",
@@ -30,6 +31,7 @@ local internal = {
   "schema",
   "scope",
   "settings",
+  "subjects",
   "system",
 }
 

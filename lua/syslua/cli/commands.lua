@@ -24,6 +24,8 @@ commands.list = {
   { name = "rollback", summary = "Go back to an earlier snapshot" },
   { name = "destroy", summary = "Restore the state before the first apply, and remove the root" },
   { name = "confirm", summary = "Keep the changes of apply --confirm" },
+  { name = "services", summary = "Show the services of the config, and their states" },
+  { name = "logs", summary = "Show the log of a service" },
   { name = "adopt", summary = "Copy your files into the config's directory" },
   { name = "build", summary = "Build what a config declares, and apply nothing" },
   { name = "graph", summary = "Show what a config builds, and where it comes to" },

@@ -19,6 +19,7 @@ local verbs = {
   set_alias = "alias",
   set_function = "function",
   set_variable = "set",
+  enable_service = "service",
 }
 
 -- The separator of an action's subject and its detail.
@@ -76,7 +77,10 @@ local function get_action_text(action, root, verbose)
   local subject = action.target or action.name
   local detail = action.detail and show_path(action.detail, root, verbose)
   local shown = detail
-  if subject then
+  if action.service then
+    local describe = require("syslua.cli.service_report").describe
+    shown = text.printable(action.name) .. "  " .. describe(action.service, action.mark)
+  elseif subject then
     shown = show_path(subject, root, verbose)
     if detail and detail ~= "" then
       shown = shown .. (joints[action.kind] or "  ") .. detail
@@ -221,6 +225,7 @@ function report.render_pending(pending, style)
 end
 
 local function add_undecided(lines, result)
+  report.add_left_out(lines, result)
   local commands, replaced = 0, 0
   for _, action in ipairs(result.actions or {}) do
     commands = commands + (action.runs_command and 1 or 0)
@@ -235,6 +240,18 @@ local function add_undecided(lines, result)
   if commands > 0 then
     lines[#lines + 1] = ("%s: what they do is not known."):format(
       text.count(commands, "command") .. " (!)"
+    )
+  end
+end
+
+--- Adds the line about services that are left as they are.
+---@param lines string[]
+---@param result { services_left_out: string[]? }
+function report.add_left_out(lines, result)
+  local names = result.services_left_out or {}
+  if names[1] then
+    lines[#lines + 1] = ("Left as they are, since --no-services was given: %s."):format(
+      table.concat(names, ", ")
     )
   end
 end
@@ -308,6 +325,7 @@ function report.render_apply(result, config, args, style)
   for _, line in ipairs(report.render_displaced(result, args)) do
     lines[#lines + 1] = "  " .. line
   end
+  report.add_left_out(lines, result)
   local counts = count_marks(result.actions)
   local closing = ("Snapshot %s: %d added, %d changed, %d removed"):format(
     tostring(result.new_snapshot),

@@ -25,8 +25,16 @@ end
 -- `apply` restores the declared state, and keeps the file that is there instead.
 local function get_closing_lines(result, program)
   local counts = count_states(result.targets or {})
-  local lines = {}
-  if counts.drift == 0 then
+  local lines, stopped = {}, 0
+  for _, service in ipairs(result.services or {}) do
+    stopped = stopped + (require("syslua.cli.service_report").is_drift(service) and 1 or 0)
+  end
+  if stopped > 0 then
+    lines[1] = ("%s as declared; `apply` leaves that until what is declared changes"):format(
+      text.count(stopped, "service") .. (stopped == 1 and " does not run" or " do not run")
+    )
+  end
+  if counts.drift == 0 and stopped == 0 then
     local is_busy = (counts.switching or 0) > 0
     if not is_busy and (result.managed or 0) > 0 then
       lines[1] = "Everything is as applied."
@@ -121,6 +129,11 @@ local function get_rows(result, args)
         position = (target.positions or {})[1],
       }
     end
+  end
+  local of_services =
+    require("syslua.cli.service_report").get_rows(result.services or {}, args.verbose)
+  for _, row in ipairs(of_services) do
+    rows[#rows + 1] = row
   end
   for _, line in ipairs(report.render_displaced(result, args)) do
     rows[#rows + 1] = { mark = " ", text = line }

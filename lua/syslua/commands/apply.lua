@@ -25,6 +25,7 @@ function apply.add_to_parser(parser)
     end)
   require("syslua.cli.answers").add_option(parser)
   parser:flag("--refresh-secrets", "Run the commands of secrets again.")
+  parser:flag("--no-services", "Leave services as they are, and apply everything else.")
   parser:flag("--json", "Print one JSON object instead of text.")
 end
 
@@ -52,6 +53,7 @@ function apply.run(args)
   options.on_kept_answers = function(file, text)
     kept[1] = { file = file, text = text }
   end
+  options.no_services = args.no_services or nil
   local manifest = syslua.evaluate(config, options)
   if args.on_evaluated then
     args.on_evaluated(manifest)

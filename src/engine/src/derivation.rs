@@ -52,6 +52,8 @@ pub enum FileContent {
     Source(Source),
     /// A path in what another derivation makes, with a placeholder.
     Built(Vec<u8>),
+    /// A directory with one file of this name: some programs know a file by its name.
+    Named(String, Vec<u8>),
 }
 
 impl Recipe {
@@ -145,7 +147,8 @@ impl Derivation {
         };
         spec.recipe.walk(&mut visit);
         if let Recipe::File(FileRecipe {
-            content: FileContent::Text(text) | FileContent::Built(text),
+            content:
+                FileContent::Text(text) | FileContent::Built(text) | FileContent::Named(_, text),
             ..
         }) = &spec.recipe
         {
@@ -271,7 +274,8 @@ struct ConfigDescription<'a> {
     captures: Captures<'a>,
 }
 
-/// A file recipe: one of `content`, `source` (a SHA-256) and `built` (a path).
+/// A file recipe: one of `content`, `source` (a SHA-256) and `built` (a path). With `name` it is a
+/// directory with a file of that name.
 #[derive(Default, Serialize)]
 struct FileDescription<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -280,6 +284,8 @@ struct FileDescription<'a> {
     source: Option<Hash>,
     #[serde(skip_serializing_if = "Option::is_none")]
     built: Option<Bytes<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
     executable: bool,
 }
 
@@ -295,6 +301,9 @@ impl<'a> FileDescription<'a> {
                 FileDescription { source: Some(source.nar), ..description }
             }
             FileContent::Built(path) => FileDescription { built: Some(Bytes(path)), ..description },
+            FileContent::Named(name, text) => {
+                FileDescription { content: Some(Bytes(text)), name: Some(name), ..description }
+            }
         }
     }
 }
@@ -376,6 +385,11 @@ fn put_file(hasher: &mut Hasher, references: &dyn References, spec: &Spec, file:
         FileContent::Built(path) => {
             hasher.put(b"b");
             encode::text(hasher, references, path);
+        }
+        FileContent::Named(name, text) => {
+            hasher.put(b"n");
+            encode::bytes(hasher, name.as_bytes());
+            encode::text(hasher, references, text);
         }
     }
 }

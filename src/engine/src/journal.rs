@@ -6,6 +6,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use syslua_services::declaration::Scope;
+use syslua_services::manager::Job;
+
 use crate::action::{Action, TargetChange};
 use crate::names::SnapshotId;
 use crate::value::{Positions, Text};
@@ -70,6 +73,61 @@ pub enum Change {
         /// Who declared it.
         positions: Positions,
     },
+    /// Managers of services do their jobs: once before anything changes, once after.
+    Services {
+        /// Which of the two.
+        phase: Phase,
+        /// The managers whose units change.
+        managers: Vec<ServiceManager>,
+        /// The units, in the order in which they are asked for.
+        units: Vec<UnitChange>,
+    },
+}
+
+/// When managers of services do their jobs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Before anything changes: services stop.
+    Stop,
+    /// After everything changed: services start.
+    Start,
+}
+
+/// A manager of services.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ServiceManager {
+    /// Whose it is.
+    pub scope: Scope,
+    /// The user, where it is not whoever applies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// Whether it is to run without a session from now on, and did not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub lingers: bool,
+    /// Whether it is to run without a session no longer: nothing of ours needs that any more.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stops_lingering: bool,
+}
+
+/// What a manager is asked to do with a unit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnitChange {
+    /// The number of its manager in the list.
+    pub manager: usize,
+    /// The unit.
+    pub unit: String,
+    /// The service that it belongs to.
+    pub service: String,
+    /// What is done with it.
+    pub job: Job,
+    /// Whether it ran before.
+    pub was_active: bool,
+    /// Whether it is what the switch itself runs in: stopping it would end the switch.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_own: bool,
+    /// Who declared it.
+    pub positions: Positions,
 }
 
 impl Change {

@@ -37,6 +37,8 @@ pub struct Settings {
     pub lock_timeout: Option<Duration>,
     /// How programs of builds are confined.
     pub sandbox: Sandbox,
+    /// Leave services as they are.
+    pub leaves_services: bool,
     /// The users of root's builds.
     pub build_users: UserRange,
     /// Set from outside to stop.

@@ -338,6 +338,10 @@ fn details(lua: &Lua, manifest: &Manifest) -> LuaResult<Vec<LuaTable>> {
                         lua.create_string(platform::bytes_of_path(&source.path))?,
                     )?;
                 }
+                FileContent::Named(name, text) => {
+                    table.raw_set("below", name.as_str())?;
+                    table.raw_set("content", lua.create_string(text)?)?;
+                }
                 FileContent::Built(_) => {}
             }
         }

@@ -39,6 +39,7 @@ mod position;
 mod project;
 mod render;
 mod secrets;
+mod services;
 mod signals;
 mod snapshots;
 mod state;
@@ -109,6 +110,7 @@ pub fn syslua(lua: &Lua) -> LuaResult<LuaTable> {
     inspect::register(lua, &native)?;
     project::register(lua, &native)?;
     secrets::register(lua, &native)?;
+    services::register(lua, &native)?;
     snapshots::register(lua, &native)?;
     template::register(lua, &native)?;
     ui::register(lua, &native)?;

@@ -75,6 +75,10 @@ impl Options {
                 network: network::from_environment()?,
                 lock_timeout,
                 sandbox: sandbox(options)?,
+                leaves_services: options
+                    .get::<Option<bool>>("no_services")
+                    .map_err(lua_failure)?
+                    .unwrap_or(false),
                 build_users: build_users(options)?,
                 interrupt: signals::interrupt(),
                 shared_environment: shared_environment(),

@@ -73,14 +73,16 @@ impl Command {
         }
     }
 
-    fn texts(&self) -> &[Text] {
+    /// Returns its texts.
+    pub(super) fn texts(&self) -> &[Text] {
         match self {
             Command::Line(line) => std::slice::from_ref(line),
             Command::Arguments(words) => words,
         }
     }
 
-    fn texts_mut(&mut self) -> &mut [Text] {
+    /// Returns the same, to be changed.
+    pub(super) fn texts_mut(&mut self) -> &mut [Text] {
         match self {
             Command::Line(line) => std::slice::from_mut(line),
             Command::Arguments(words) => words,

@@ -18,6 +18,7 @@ use super::path_entry::PathEntry;
 use super::script::Script;
 use super::secret::Secret;
 use super::secret_script::SecretScript;
+use super::service::{Service, ServiceKind};
 use super::tree::Tree;
 use super::variable::Variable;
 use crate::names::Placeholder;
@@ -123,6 +124,10 @@ kinds! {
     Effect as EffectKind {
         "run" => Run,
     }
+    /// A service runs.
+    Enablement as ServiceKind {
+        "enable_service" => Service,
+    }
 }
 
 /// What an action is about, for people.
@@ -226,6 +231,11 @@ impl Action {
         if let Action::Effect(effect) = self { Some(effect) } else { None }
     }
 
+    /// Returns the service, if it has one run.
+    pub fn as_service(&self) -> Option<&Service> {
+        if let Action::Enablement(enablement) = self { Some(enablement.service()) } else { None }
+    }
+
     /// Returns the target of an action that has one.
     pub fn target(&self) -> Option<&Text> {
         self.as_target().map(|target| target.target())
@@ -237,6 +247,10 @@ impl Action {
             Action::Target(target) => [b"T".as_slice(), &target.target().0].concat(),
             Action::Environment(part) => [b"V".as_slice(), &part.subject()].concat(),
             Action::Effect(effect) => [b"E".as_slice(), &effect.key()].concat(),
+            Action::Enablement(enablement) => {
+                let service = enablement.service();
+                format!("S{:?} {}", service.scope, service.name).into_bytes()
+            }
         }
     }
 
@@ -257,6 +271,11 @@ impl Action {
                 target: None,
                 name: None,
                 detail: Text(effect.describe(undo).into_bytes()),
+            },
+            Action::Enablement(enablement) => Description {
+                target: None,
+                name: Some(enablement.service().name.clone()),
+                detail: Text::default(),
             },
         }
     }
@@ -320,6 +339,7 @@ mod tests {
             Function { name: "f".into(), bodies: [("sh".to_owned(), "true".into())].into() }.into(),
             Variable { name: "PATH".into(), value }.into(),
             Run { command: Command::Line("true".into()), ..Run::default() }.into(),
+            Service { name: "web".into(), linger: true, ..Service::default() }.into(),
         ];
         for action in actions {
             let json = serde_json::to_string(&action).unwrap();

@@ -66,6 +66,8 @@ pub(super) struct Planned {
     pub(super) known: Arc<BTreeMap<Hash, Outputs>>,
     /// Whether there is a journal that cannot be read.
     pub(super) is_lost: bool,
+    /// Services that are left as they are.
+    pub(super) left_out: Vec<String>,
 }
 
 impl Engine {
@@ -102,8 +104,10 @@ impl Engine {
         };
         desired.has_applied_objects = is_applied;
         desired.altered = altered.in_words(self);
+        let leaves = self.settings.leaves_services;
+        let left_out = if leaves { desired.leave_out_services(&current) } else { Vec::new() };
         let plan = switch::plan(&self.store, &self.settings.home, desired, current, extent)?;
-        Ok(Planned { plan, wanted, known, is_lost: false })
+        Ok(Planned { plan, wanted, known, is_lost: false, left_out })
     }
 
     /// Computes what an apply would do. Touches nothing.
@@ -228,6 +232,7 @@ impl Engine {
         let store_lock =
             Lock::take(&path, Mode::Shared, settings.lock_timeout, &settings.interrupt, waiting);
         let _store_lock = store_lock.map_err(store::Error::from)?;
+        switch::check_reachable(&self.settings, &planned.plan)?;
         let Planned { plan: foreseen, wanted, known, .. } = planned;
         let mut kept = if altered.is_empty() {
             Vec::new()
@@ -279,7 +284,7 @@ impl Engine {
             (told.extent(), &secrets),
         )?;
         let mut known =
-            Planned { plan: under_lock.plan, wanted: under_lock.wanted, known, is_lost: false };
+            Planned { known, ..under_lock };
         known.plan.contents = Arc::clone(secrets.contents());
         if let Some(activation) = switch::unknown_secret(&known.plan.activations) {
             let changed = action::Error::NotDecrypted;
@@ -427,7 +432,7 @@ impl Engine {
         planned: &Planned,
         options: PlanOptions,
     ) -> Result<PlanReport, Error> {
-        let Planned { plan, wanted, known, is_lost } = planned;
+        let Planned { plan, wanted, known, is_lost, left_out } = planned;
         let missing: BTreeSet<Hash> =
             wanted.iter().filter(|hash| !known.contains_key(hash)).copied().collect();
         let to_realize = if missing.is_empty() {
@@ -455,6 +460,7 @@ impl Engine {
             LazyCell::new(|| Prospect::new(manifest, &self.settings.interrupt, &private_files));
         let report = |step: &Step| {
             let mut report = action_report(step);
+            self.note_login(step, &mut report);
             if let Some(replaces) = report.replaces.as_mut()
                 && prospect.is_same_content(step)
             {
@@ -479,6 +485,7 @@ impl Engine {
                 .collect(),
             actions,
             environment_changed: plan.environment_changes,
+            services_left_out: left_out.clone(),
             pending: if *is_lost { None } else { self.pending()? },
         })
     }

@@ -44,8 +44,13 @@ impl Engine {
         );
         let altered = self.altered(&current)?;
         let plan = switch::plan(&self.store, &self.settings.home, desired, current, Extent::All)?;
-        let planned =
-            Planned { plan, wanted: BTreeSet::new(), known: Arc::default(), is_lost: false };
+        let planned = Planned {
+            plan,
+            wanted: BTreeSet::new(),
+            known: Arc::default(),
+            is_lost: false,
+            left_out: Vec::new(),
+        };
         let mut report = DestroyReport {
             plan: self.plan_report(&Manifest::default(), &planned, PlanOptions::default())?,
             applied: false,

@@ -22,6 +22,7 @@ mod prospect;
 mod report;
 mod rollback;
 mod roots;
+mod services;
 mod status;
 mod status_report;
 mod text_diff;
@@ -40,7 +41,7 @@ use crate::realize::{self, Tasks};
 use crate::settings::{Event, Settings, Stopped};
 use crate::snapshot::Snapshot;
 use crate::store::{self, Access, Outputs, Store};
-use crate::{action, operation, switch};
+use crate::{operation, switch};
 
 pub use adopt::Taken;
 pub use apply::{ApplyOptions, PlanOptions};
@@ -52,6 +53,7 @@ pub use hold::{HoldReport, HolderReport};
 pub use project::Entered;
 pub use report::*;
 pub use roots::{Holder, Roots};
+pub use services::{ServiceStateReport, ServicesReport};
 pub use status_report::{OldSnapshotsReport, StatusReport, TargetReport};
 pub use verify::Rebuild;
 
@@ -165,12 +167,7 @@ impl Error {
                 let mut failure =
                     Failure::new("switch", chain(error)).at(error.positions().first().cloned());
                 failure.hint = error.hint();
-                if let switch::Error::Action {
-                    cause: action::Error::Failed { output, .. }, ..
-                } = error
-                {
-                    failure.details = Some(output.clone()).filter(|output| !output.is_empty());
-                }
+                failure.details = error.output();
                 failure
             }
             Error::Closure { source, .. } if source.is_interruption() => interrupted(),

@@ -63,7 +63,13 @@ impl<'a> Prospect<'a> {
             FileContent::Text(text) if below.is_empty() && !Placeholder::may_be_in(text) => {
                 Content::Bytes(text.clone())
             }
-            FileContent::Text(_) => Content::Unknown,
+            FileContent::Named(name, text)
+                if below.strip_prefix(b"/") == Some(name.as_bytes())
+                    && !Placeholder::may_be_in(text) =>
+            {
+                Content::Bytes(text.clone())
+            }
+            FileContent::Text(_) | FileContent::Named(..) => Content::Unknown,
             FileContent::Source(source) => {
                 let top = platform::bytes_of_path(&source.path);
                 Content::At(platform::path_from_bytes(&[top.as_slice(), below].concat()))

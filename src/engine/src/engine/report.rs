@@ -1,10 +1,11 @@
 //! What the verbs answer, as data for people and programs.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::Serialize;
+use syslua_services::declaration::Scope;
 
 use super::plain;
 use crate::action::Description;
@@ -16,7 +17,7 @@ use crate::platform::jail::Level;
 use crate::platform::{self, FileKind};
 use crate::snapshot::Snapshot;
 use crate::switch::Backup;
-use crate::switch::{Mark, Step, Work};
+use crate::switch::{Mark, ServiceWork, Step, Work};
 use crate::value::{Positions, Text};
 
 /// A derivation in a report.
@@ -71,6 +72,9 @@ pub struct ActionReport {
     /// Whether the command runs at each apply.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub always: bool,
+    /// What is asked of the manager of services.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service: Option<ServiceReport>,
     /// How the content of a file changes, line by line.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub diff: Option<String>,
@@ -85,6 +89,24 @@ pub struct ActionReport {
     pub project: Option<String>,
     /// Who declared it.
     pub positions: Positions,
+}
+
+/// A service in a plan.
+#[derive(Debug, Serialize)]
+pub struct ServiceReport {
+    /// Whose it is.
+    pub scope: Scope,
+    /// Its units.
+    pub units: Vec<String>,
+    /// The jobs of its units, and why.
+    #[serde(flatten)]
+    pub work: ServiceWork,
+    /// Units of the distribution that it takes the place of.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub overrides: Vec<String>,
+    /// Whether it starts when the user logs in: the user's manager does not run.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub at_login: bool,
 }
 
 /// A switch that is not over.
@@ -136,6 +158,9 @@ pub struct PlanReport {
     pub actions: Vec<ActionReport>,
     /// Whether the environment of shells changes.
     pub environment_changed: bool,
+    /// Services that are left as they are, since that was asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub services_left_out: Vec<String>,
     /// A switch that is not over.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pending: Option<PendingReport>,
@@ -499,12 +524,31 @@ pub(super) fn action_report(step: &Step) -> ActionReport {
         runs_command,
         undo,
         always: is_always,
+        service: service_report(step),
         diff: None,
         needs_build: false,
         user: step.activation.user.clone(),
         project: step.activation.project.as_ref().map(|project| project.name.clone()),
         positions: step.activation.positions.clone(),
     }
+}
+
+fn service_report(step: &Step) -> Option<ServiceReport> {
+    let service = step.activation.action.as_service()?;
+    let work = match &step.work {
+        Work::Service(work) => work.clone(),
+        _ => ServiceWork::default(),
+    };
+    let units: Vec<String> = service.units.iter().map(|unit| unit.name.clone()).collect();
+    let of_distribution = match service.scope {
+        Scope::System => Path::new("/usr/lib/systemd/system"),
+        Scope::User => Path::new("/usr/lib/systemd/user"),
+    };
+    let is_new = step.mark == Mark::Add;
+    let overrides =
+        units.iter().filter(|unit| is_new && platform::exists(&of_distribution.join(unit)));
+    let overrides = overrides.cloned().collect();
+    Some(ServiceReport { scope: service.scope, overrides, units, work, at_login: false })
 }
 
 /// An object of a closure in a report.

@@ -104,7 +104,7 @@ impl Engine {
             // Most of what may be in force is not.
             plan.steps.retain(|step| step.mark != Mark::Remove || !matches!(step.work, Work::None));
         }
-        let planned = Planned { plan, wanted, known, is_lost };
+        let planned = Planned { plan, wanted, known, is_lost, left_out: Vec::new() };
         let mut report =
             self.plan_report(&Manifest::default(), &planned, PlanOptions::default())?;
         report.changed |= !is_current;

@@ -58,11 +58,14 @@ impl Engine {
             // During a switch, originals are being moved.
             let lost =
                 if after.is_none() { self.lost_originals(&backups, &current) } else { Vec::new() };
+            let services = self.service_states(&current);
+            let stopped = services.iter().filter(|service| service.is_drift()).count();
             return Ok(StatusReport {
                 root: self.settings.root.clone(),
                 managed: targets.len(),
                 derivations: current.derivations.len(),
-                drift: targets.iter().filter(|(_, target)| target.is_drift()).count(),
+                drift: targets.iter().filter(|(_, target)| target.is_drift()).count() + stopped,
+                services,
                 snapshot: snapshot_report(&current),
                 targets: targets.into_iter().map(|(_, target)| target).collect(),
                 old_snapshots: self.old_snapshots(&current),

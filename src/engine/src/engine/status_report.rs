@@ -106,7 +106,7 @@ pub struct StatusReport {
     pub targets: Vec<TargetReport>,
     /// How many derivations are in force.
     pub derivations: usize,
-    /// How many targets are not as they should be.
+    /// How many targets and services are not as they should be.
     pub drift: usize,
     /// What only snapshots hold that are not in force; nothing when there are none.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -117,6 +117,9 @@ pub struct StatusReport {
     pub environments: Vec<super::StampReport>,
     /// Originals that no managed target gets back.
     pub lost_originals: Vec<DisplacedReport>,
+    /// Services, and what they do.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub services: Vec<super::ServiceStateReport>,
     /// A switch that is not over.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pending: Option<PendingReport>,

@@ -9,6 +9,7 @@
     expect(clippy::disallowed_methods, reason = "this is the room that uses paths")
 )]
 
+mod account;
 mod actor;
 mod become_program;
 pub mod build_users;
@@ -58,6 +59,7 @@ use windows_directory as system_directory;
 use std::io;
 use std::path::{Path, PathBuf};
 
+pub use account::Account;
 pub use actor::{Actor, group_number, user_name, user_named};
 pub use become_program::{SCRIPT, become_program};
 pub use directory::{Blank, Directory, Identity, NewFile, Node, Seen, id_at, look, set_mode_of};

@@ -66,6 +66,9 @@ fn requests(build: &Build, file: &FileRecipe) -> Result<Vec<Request>, Placeholde
         }
         FileContent::Source(source) => copy(build.workspace.place_of(source)),
         FileContent::Built(path) => copy(platform::path_from_bytes(&build.resolve(path)?)),
+        FileContent::Named(name, text) => {
+            Request::Write { path: to.join(name), content: build.resolve(text)? }
+        }
     }];
     if file.executable {
         requests.push(Request::SetMode { path: to, mode: EXECUTABLE });
@@ -109,7 +112,7 @@ pub fn small<'a>(store: &Store, derivation: &'a Derivation, level: Level) -> Opt
     let (content, was_executable) = match &file.content {
         FileContent::Text(text) => (text.clone(), false),
         FileContent::Source(source) => read_source(source)?,
-        FileContent::Built(_) => return None,
+        FileContent::Built(_) | FileContent::Named(..) => return None,
     };
     let is_executable = file.executable || was_executable;
     let (_, temporary) = derivation.temporary_names().into_iter().next()?;

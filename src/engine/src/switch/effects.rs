@@ -83,7 +83,7 @@ impl Planner<'_> {
             if effect.has_undo() {
                 step.work = Work::Effect { undo: true, again: false };
             } else if effect.is_only_on_change()
-                && self.touches(effect, &activation.positions, &self.changed.removed)
+                && self.touches(effect.on_change(), &activation.positions, &self.changed.removed)
             {
                 // Who was told of what its target holds is told that it is gone.
                 step.work = Work::Effect { undo: false, again: true };
@@ -131,9 +131,7 @@ impl Planner<'_> {
         if effect.on_change().is_empty() {
             return false;
         }
-        if self.touches(effect, positions, &self.changed.made)
-            || self.touches(effect, positions, &self.changed.removed)
-        {
+        if self.has_touched(effect.on_change(), positions) {
             return true;
         }
         let contents = |effect: &Effect| -> BTreeSet<Text> {
@@ -145,8 +143,14 @@ impl Planner<'_> {
         old.difference(&new).next().is_some() && new.difference(&old).next().is_some()
     }
 
+    /// Returns whether something changes at one of some targets, or below one.
+    pub(super) fn has_touched(&self, about: &[Text], positions: &Positions) -> bool {
+        self.touches(about, positions, &self.changed.made)
+            || self.touches(about, positions, &self.changed.removed)
+    }
+
     /// Returns whether a text names a target, and no object or source.
-    fn is_target(&self, about: &Text) -> bool {
+    pub(super) fn is_target(&self, about: &Text) -> bool {
         let path = about.to_path();
         let is_place = path.is_absolute() || about.0.starts_with(b"~");
         is_place
@@ -154,12 +158,12 @@ impl Planner<'_> {
             && !crate::names::Placeholder::may_be_in(&about.0)
     }
 
-    /// Returns whether an effect is about one of some places, or what is below one.
-    fn touches(&self, effect: &Effect, positions: &Positions, places: &BTreeSet<&Path>) -> bool {
+    /// Returns whether one of some targets is one of some places, or above one.
+    fn touches(&self, about: &[Text], positions: &Positions, places: &BTreeSet<&Path>) -> bool {
         if places.is_empty() {
             return false;
         }
-        effect.on_change().iter().filter(|about| self.is_target(about)).any(|about| {
+        about.iter().filter(|about| self.is_target(about)).any(|about| {
             let place: PathBuf =
                 self.targets.place(about, positions).unwrap_or_else(|_| about.to_path());
             places

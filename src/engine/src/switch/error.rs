@@ -42,6 +42,27 @@ pub enum Error {
         /// Who declares the target.
         positions: Positions,
     },
+    /// Two declarations of one service.
+    #[error("the service {name} is declared twice, here and at {first}")]
+    ServiceTwice {
+        /// Its name.
+        name: String,
+        /// Who made the first declaration.
+        first: String,
+        /// Who made the second one.
+        positions: Positions,
+    },
+    /// A manager of services does not do what it is asked to.
+    #[error("{problem}")]
+    Manager {
+        /// Why.
+        problem: syslua_services::problem::Problem,
+        /// Who declared the service.
+        positions: Positions,
+    },
+    /// Services did not start or stop.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Services(Vec<FailedService>),
     /// Two declarations of one target.
     #[error("{} is declared twice, with different sources:\n  {first}\n  {second}", target.display())]
     Conflict {
@@ -248,7 +269,12 @@ impl Error {
     /// Returns the positions of the user's files that have to do with it.
     pub fn positions(&self) -> &[String] {
         match self {
-            Error::Action { positions, .. }
+            Error::Services(failed) => {
+                failed.first().map(|failed| &*failed.positions).unwrap_or_default()
+            }
+            Error::ServiceTwice { positions, .. }
+            | Error::Manager { positions, .. }
+            | Error::Action { positions, .. }
             | Error::Parent { positions, .. }
             | Error::Secret { positions, .. }
             | Error::Conflict { positions, .. }
@@ -305,6 +331,9 @@ impl Error {
                 ));
             }
             Error::Action { cause, .. } => cause.hint()?,
+            Error::Manager { problem, .. } => problem.hint()?,
+            Error::ServiceTwice { .. } => "give one of the two another name",
+            Error::Services(_) => return services_hint(self),
             Error::MissingObject { .. } => "`verify --repair` restores what can be restored",
             Error::Journal { path, .. } => {
                 return Some(format!(
@@ -326,11 +355,25 @@ impl Error {
         Some(text.to_owned())
     }
 
+    /// Returns what was printed before it failed, if that is known.
+    pub fn output(&self) -> Option<String> {
+        let output = match self {
+            Error::Action { cause: action::Error::Failed { output, .. }, .. } => output.clone(),
+            Error::Services(failed) => {
+                let lines = failed.iter().flat_map(|one| &one.failed.lines);
+                lines.map(String::as_str).collect::<Vec<_>>().join("\n")
+            }
+            _ => return None,
+        };
+        Some(output).filter(|output| !output.is_empty())
+    }
+
     /// Returns whether it is only an interrupt.
     pub fn is_interruption(&self) -> bool {
         matches!(
             self,
             Error::Interrupted
+                | Error::Manager { problem: syslua_services::problem::Problem::Interrupted, .. }
                 | Error::Lock(LockError::Interrupted)
                 | Error::Action { cause: action::Error::Interrupted, .. }
         )
@@ -344,6 +387,31 @@ impl From<action::Error> for Error {
             cause => Error::Action { cause, positions: Positions::default() },
         }
     }
+}
+
+/// A service that did not start or stop.
+#[derive(Debug)]
+pub struct FailedService {
+    /// Its name.
+    pub name: String,
+    /// The unit, what was to be done with it, and why it was not.
+    pub failed: syslua_services::batch::Failed,
+    /// Who declared it.
+    pub positions: Positions,
+}
+
+impl std::fmt::Display for FailedService {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let syslua_services::batch::Failed { unit, job, why, .. } = &self.failed;
+        write!(formatter, "{unit} did not {}: {why}", job.word())
+    }
+}
+
+/// Returns where the log of a service is that did not start.
+fn services_hint(error: &Error) -> Option<String> {
+    let Error::Services(failed) = error else { return None };
+    let unit = &failed.first()?.failed.unit;
+    cfg!(target_os = "linux").then(|| format!("`journalctl --unit={unit}` shows its log"))
 }
 
 /// Returns a path as a shell reads it.

@@ -53,7 +53,7 @@ pub fn finish(
                     backups.entries.retain(|entry| entry.path != *kept);
                 }
             }
-            Change::Command { .. } => {}
+            Change::Command { .. } | Change::Services { .. } => {}
         }
     }
     for path in &journal.leftover {

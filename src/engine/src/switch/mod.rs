@@ -22,6 +22,8 @@ mod rebuilt;
 mod recover;
 mod scene;
 mod secrets;
+mod service_jobs;
+mod services;
 mod shells;
 mod step;
 mod surroundings;
@@ -47,6 +49,8 @@ pub use secrets::{
     Secrets, declared as declared_secrets, has_commands, is_private_file, needed as needed_secrets,
     unknown as unknown_secret,
 };
+pub use service_jobs::{check_reachable, connect};
+pub use services::{ServiceWork, UnitJob};
 pub use step::{Mark, Step, Work};
 pub use targets::Targets;
 pub use ways::{Ways, is_way};

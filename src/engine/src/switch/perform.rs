@@ -9,6 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use super::backups::{Backup, place_for};
 use super::finish::finish;
 use super::plan::Plan;
+use super::service_jobs;
 use super::step::{Mark, Step, Work};
 use super::surroundings::surroundings;
 use super::sync::sync_places;
@@ -68,9 +69,10 @@ pub fn switch(
     confirm: Option<f64>,
     on_event: &mut dyn FnMut(Event),
 ) -> Result<Switched, Error> {
+    let jobs = service_jobs::prepare(store, settings, plan, on_event)?;
     let is_first = !platform::exists(&store.current());
     let mut written = Written { journal: intent(plan, confirm, is_first), notes: Vec::new() };
-    let snapshot = match begin(store, settings, plan, to, &mut written.journal) {
+    let snapshot = match begin(store, settings, (plan, jobs), to, &mut written.journal) {
         Ok(snapshot) => snapshot,
         Err(error) => return Err(take_back(store, settings, &written, None, error, on_event)),
     };
@@ -89,6 +91,7 @@ pub fn switch(
                 let message = format!("{error}; the next apply tidies up");
                 on_event(Event::Warning { message });
             }
+            service_jobs::restart_own(settings, &switch.written.journal.changes, on_event);
             // What is applied anyway is not kept twice.
             let displaced = displaced
                 .into_iter()
@@ -155,7 +158,7 @@ fn intent(plan: &Plan, confirm: Option<f64>, is_first: bool) -> Journal {
 fn begin(
     store: &Store,
     settings: &Settings,
-    plan: &Plan,
+    (plan, jobs): (&Plan, Option<[Change; 2]>),
     to: To<'_>,
     journal: &mut Journal,
 ) -> Result<Option<Snapshot>, Error> {
@@ -198,7 +201,7 @@ fn begin(
         let mode = if platform::is_system_user() { 0o755 } else { 0o700 };
         platform::create_directories_as(&store.ways(), mode)?;
     }
-    (journal.changes, journal.leftover) = changes(store, plan, &journal.mark);
+    (journal.changes, journal.leftover) = changes(store, plan, &journal.mark, jobs);
     platform::write_file_durably(&store.journal(), &journal::line(&journal))?;
     platform::sync_directory(&store.metadata())?;
     Ok(made)
@@ -258,12 +261,23 @@ fn text(path: &Path) -> Text {
 
 /// Returns the changes of a plan in the order in which they are made, and the directories that will
 /// hold no target any more.
-fn changes(store: &Store, plan: &Plan, mark: &str) -> (Vec<Change>, Vec<Text>) {
+fn changes(
+    store: &Store,
+    plan: &Plan,
+    mark: &str,
+    jobs: Option<[Change; 2]>,
+) -> (Vec<Change>, Vec<Text>) {
+    let [mut stops, starts] =
+        jobs.map_or([None, None], |[stops, starts]| [Some(stops), Some(starts)]);
     let directory =
         |path: &PathBuf| Change::Directory { path: text(path), mode: private_mode(path) };
     let mut changes: Vec<Change> = plan.restored.iter().map(directory).collect();
     let mut created = plan.created.iter().peekable();
     for step in &plan.steps {
+        // After commands that run before files change.
+        if step.activation.action.as_effect().is_none() {
+            changes.extend(stops.take());
+        }
         if step.mark != Mark::Remove && step.change().is_some() {
             // Before a directory that is declared come those above it; before the rest come all.
             let is_directory =
@@ -275,7 +289,7 @@ fn changes(store: &Store, plan: &Plan, mark: &str) -> (Vec<Change>, Vec<Text>) {
             }
         }
         match &step.work {
-            Work::None => {}
+            Work::None | Work::Service(_) => {}
             Work::Effect { undo, again } => changes.push(Change::Command {
                 action: step.activation.action.clone(),
                 undo: *undo,
@@ -304,6 +318,7 @@ fn changes(store: &Store, plan: &Plan, mark: &str) -> (Vec<Change>, Vec<Text>) {
             }
         }
     }
+    changes.extend(stops.into_iter().chain(starts));
     let made = plan.created.iter().chain(&plan.restored).cloned();
     let ours = plan.backups.directories.iter().map(Text::to_path).chain(made);
     // A restored file belongs to the user, even an empty directory.
@@ -356,6 +371,11 @@ impl Switch<'_> {
                     let ran = self.run(number, action, *undo, user.as_deref(), on_event);
                     ran.map_err(Error::at(positions))?;
                 }
+                Change::Services { phase, managers, units } => {
+                    self.note(Note::Begin(number))?;
+                    service_jobs::perform(self.store, self.settings, *phase, managers, units)?;
+                    self.note(Note::End(number))?;
+                }
             }
         }
         self.sync(&changes)?;
@@ -397,15 +417,10 @@ impl Switch<'_> {
         let id = if undo { journal.from } else { journal.to.unwrap_or(journal.from) };
         let interrupt = Some(&self.settings.interrupt);
         let surroundings = surroundings(self.store, self.settings, id, user, interrupt);
-        platform::append_durably(&self.store.journal(), &journal::line(&Note::Begin(number)))?;
-        self.written.notes.push(Note::Begin(number));
+        self.note(Note::Begin(number))?;
         match effect.perform(undo, &surroundings, on_event) {
             Ok(()) => {
-                platform::append_durably(
-                    &self.store.journal(),
-                    &journal::line(&Note::End(number)),
-                )?;
-                self.written.notes.push(Note::End(number));
+                self.note(Note::End(number))?;
                 Ok(())
             }
             Err(error) => {
@@ -415,6 +430,13 @@ impl Switch<'_> {
                 Err(error)
             }
         }
+    }
+
+    /// Appends a note to the journal.
+    fn note(&mut self, note: Note) -> Result<(), platform::Error> {
+        platform::append_durably(&self.store.journal(), &journal::line(&note))?;
+        self.written.notes.push(note);
+        Ok(())
     }
 
     fn commit(&mut self) -> Result<Option<f64>, Error> {

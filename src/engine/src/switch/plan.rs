@@ -14,11 +14,12 @@ use super::difference::{Old, is_left_alone, removal, wanted};
 use super::effects::{Changed, Effects, Planner};
 use super::overlap::Reads;
 use super::scene::Scene;
+use super::services::own_targets;
 use super::step::{Mark, Step, Work};
 use super::unchanged::{is_applied, leads_elsewhere_only, unchanged};
 use super::unfold::unfolded;
 use super::{Error, Targets, conflicts, secrets, shells, unfold, ways};
-use crate::action::{self, After, Before, Contents, Found, TargetChange};
+use crate::action::{self, After, Before, Contents, Found, Target, TargetChange};
 use crate::activation::Activation;
 use crate::hash::Hash;
 use crate::names::ObjectName;
@@ -33,7 +34,8 @@ pub struct Plan {
     /// What is applied; without its derivations, where these are those that will be in force.
     pub current: Snapshot,
     /// What happens, in the order in which it is performed: what takes commands back, commands that
-    /// run before, removals, links, files, environment, commands.
+    /// run before, removals, links, files, environment, commands, services. Those that stop do so
+    /// before anything changes.
     pub steps: Vec<Step>,
     /// The actions that will be in force.
     pub activations: Vec<Arc<Activation>>,
@@ -94,7 +96,7 @@ pub fn plan(
         && desired.altered.is_empty()
         && let Some(steps) = unchanged(store, home, &desired, extent != Extent::All)
     {
-        return Ok(nothing_to_do(store, home, desired, current, steps));
+        return nothing_to_do(store, home, desired, current, steps);
     }
 
     // The plan under the lock looks at everything.
@@ -106,7 +108,7 @@ pub fn plan(
     {
         return Ok(Plan {
             changes: true,
-            ..nothing_to_do(store, home, desired, current, Vec::new())
+            ..nothing_to_do(store, home, desired, current, Vec::new())?
         });
     }
 
@@ -145,11 +147,14 @@ pub fn plan(
     // Only the notation of a path may differ: that needs a full check.
     let looks =
         extent != Extent::Foresight || is_applied || has_same_objects && desired.is_complete;
-    let mut changes = changes(&mut scene, &present, &places, &desired.altered, looks, extent)?;
+    let services = own_targets(desired.entries.iter().map(|entry| &*entry.activation));
+    let known = Known { present: &present, services: &services, altered: &desired.altered };
+    let mut changes = changes(&mut scene, &known, &places, looks, extent)?;
     let mut created = missing_parents(&scene, &changes)?;
     created.retain(|directory| restored.binary_search(directory).is_err());
     let planner = Planner { store, targets: &targets, changed: Changed::by(&gone, &changes) };
     let Effects { first, last } = planner.plan(&current, &desired.entries);
+    let services = planner.services(&current, &desired.entries)?;
     let runs = |step: &&Step| step.mark == Mark::Unchanged && !matches!(step.work, Work::None);
     let (opened, closed) = ways::steps(&scene, &current, &desired.entries)?;
     let (secrets_made, secrets_gone) = secrets::steps(&scene, &current, &desired.entries)?;
@@ -167,6 +172,7 @@ pub fn plan(
         .chain(secrets_gone)
         .chain(shells::steps(&current, &desired.entries))
         .chain(last)
+        .chain(services)
         .collect();
 
     let activations = with_places(&desired, &targets, &places)?;
@@ -205,12 +211,13 @@ fn nothing_to_do(
     desired: Desired,
     current: Snapshot,
     mut steps: Vec<Step>,
-) -> Plan {
+) -> Result<Plan, Error> {
     steps.extend(shells::steps(&current, &desired.entries));
     let planner = Planner { store, targets: &Targets::new(home), changed: Changed::default() };
     let Effects { first, last } = planner.plan(&current, &desired.entries);
     steps.extend(first.into_iter().chain(last));
-    Plan {
+    steps.extend(planner.services(&current, &desired.entries)?);
+    Ok(Plan {
         activations: desired.activations(),
         derivations: desired.derivations,
         current,
@@ -224,7 +231,7 @@ fn nothing_to_do(
         reads: Reads::default(),
         backups: Backups::default(),
         contents: Arc::default(),
-    }
+    })
 }
 
 /// Returns whether the same objects are in force, whatever they are made by.
@@ -370,21 +377,32 @@ fn removals(
     Ok(steps)
 }
 
+/// What is known besides what is declared.
+struct Known<'a> {
+    /// What is in force, by its place.
+    present: &'a HashMap<PathBuf, Old<'a>>,
+    /// The targets that belong to services.
+    services: &'a HashSet<&'a Text>,
+    /// What programs changed where links lead, in words.
+    altered: &'a HashMap<Text, String>,
+}
+
 /// Plans the wanted targets: directories, the outer ones first, then links, then the rest. With
 /// `looks`, also applied ones; with a full plan of everything, without a step for unchanged
 /// targets.
 fn changes(
     scene: &mut Scene,
-    present: &HashMap<PathBuf, Old<'_>>,
+    known: &Known<'_>,
     places: &[Declared<'_>],
-    altered: &HashMap<Text, String>,
     looks: bool,
     extent: Extent,
 ) -> Result<Vec<Step>, Error> {
+    let Known { present, services, altered } = known;
     let (mut directories, others): (Vec<_>, Vec<_>) =
         places.iter().partition(|declared| declared.target.keeps_below());
     directories.sort_by_key(|declared| &declared.place);
-    let known: HashSet<&Path> = places.iter().map(|declared| declared.place.as_path()).collect();
+    let declared_at: HashSet<&Path> =
+        places.iter().map(|declared| declared.place.as_path()).collect();
     let (mut steps, mut links, mut rest) = (Vec::new(), Vec::new(), Vec::new());
     for declared in directories.into_iter().chain(others) {
         let Declared { place, entry, target } = declared;
@@ -397,8 +415,10 @@ fn changes(
             problem: cause.to_string(),
             positions: entry.activation.positions.clone(),
         };
-        let stands =
-            is_same && (!looks || target.stands(scene.looking(), place).map_err(refused)?);
+        let stands = is_same
+            && (!looks
+                || target.stands(scene.looking(), place).map_err(refused)?
+                || is_masked(scene, target, place, services));
         let source = old.and_then(|old| old.target.leads_to());
         let was_altered = source.and_then(|source| altered.get(source));
         if stands && was_altered.is_none() && extent != Extent::All {
@@ -427,7 +447,7 @@ fn changes(
                 .is_some_and(|change| !matches!(change.before, Before::Directory { .. }))
             {
                 if let (true, Some(replaced)) = (target.is_implied(), &mut step.replaces)
-                    && let Some(hidden) = unfold::hidden_behind(place, &known)
+                    && let Some(hidden) = unfold::hidden_behind(place, &declared_at)
                 {
                     replaced.push_str("; ");
                     replaced.push_str(&hidden);
@@ -444,6 +464,15 @@ fn changes(
     steps.append(&mut links);
     steps.append(&mut rest);
     Ok(steps)
+}
+
+/// Returns whether the user masked the unit of a service: it stays so until the unit changes.
+fn is_masked(scene: &Scene, target: &Target, place: &Path, services: &HashSet<&Text>) -> bool {
+    services.contains(target.target())
+        && matches!(
+            action::look(&scene.directories, place),
+            Ok(Found::Link(leads_to, _)) if leads_to.as_os_str() == "/dev/null"
+        )
 }
 
 /// Returns every directory above one of the places.

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::desired::Entry;
+use super::services::ServiceWork;
 use crate::action::{Action, TargetChange};
 use crate::activation::Activation;
 
@@ -37,6 +38,8 @@ pub enum Work {
         /// is undone.
         again: bool,
     },
+    /// The manager of services is asked to do something.
+    Service(ServiceWork),
 }
 
 /// One entry of a plan.

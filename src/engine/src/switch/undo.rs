@@ -5,6 +5,7 @@ use std::path::Path;
 use super::Error;
 use super::backups::{Backup, Backups, place_for};
 use super::finish::remove_journal;
+use super::service_jobs;
 use super::surroundings::surroundings;
 use super::sync::sync_places;
 use crate::action::target::{self, Undone};
@@ -62,6 +63,12 @@ pub fn undo(
                 take_back_effect(store, settings, written, (number, change), on_event)
             }
             Change::Command { .. } => Ok(()),
+            Change::Services { phase, managers, units }
+                if written.notes.contains(&Note::Begin(number)) =>
+            {
+                service_jobs::undo(store, settings, *phase, managers, units, on_event)
+            }
+            Change::Services { .. } => Ok(()),
         };
         failures.extend(result.err().map(|error| error.to_string()));
     }

@@ -54,6 +54,7 @@ pub fn settings(root: &Path, home: &Path) -> Settings {
         system: System::current(),
         unpack: UnpackLimits::default(),
         build_users: Default::default(),
+        leaves_services: false,
         output: OutputLimits::default(),
         pins: Arc::default(),
     }

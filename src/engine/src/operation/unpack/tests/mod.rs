@@ -47,6 +47,7 @@ impl Place {
             system: System::current(),
             unpack: UnpackLimits::default(),
             build_users: Default::default(),
+            leaves_services: false,
             output: OutputLimits::default(),
             pins: Arc::default(),
         };

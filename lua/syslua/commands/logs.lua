@@ -1,0 +1,76 @@
+--- `logs`: shows what a service printed, by the program that the system has for that. It reads no
+-- config.
+
+local border = require("syslua.border")
+local failure = require("syslua.util.failure")
+
+local logs = {}
+
+logs.summary = require("syslua.cli.commands").get_summary("logs")
+
+--- Adds the command's own arguments and flags.
+---@param parser table
+function logs.add_to_parser(parser)
+  parser:argument("NAME", "The service."):argname("NAME"):target("name")
+  parser:flag("--follow", "Go on with what is printed from now on.")
+  parser:option("--lines", "Show so many of the last lines."):argname("N"):convert(tonumber)
+end
+
+-- The service of a name; of several, that of who asks.
+local function find(services, name)
+  local names, found = {}, nil
+  for _, service in ipairs(services) do
+    names[#names + 1] = service.name
+    if service.name == name and (not found or not service.user) then
+      found = service
+    end
+  end
+  if found then
+    return found
+  end
+  local near = require("syslua.util.closest")(name, names)
+  failure.raise({
+    kind = "usage",
+    message = ("there is no service `%s`"):format(name),
+    hint = near and ("did you mean `%s`?"):format(near) or "`services` lists those that there are",
+  })
+end
+
+-- The words of the program that shows the log of a service.
+local function get_words(service, args)
+  local words = { "journalctl" }
+  if service.scope == "system" then
+    words[2] = "--unit=" .. service.unit
+  elseif service.user then
+    local id = border.call("user_number", service.user)
+    words[2], words[3] = "_SYSTEMD_USER_UNIT=" .. service.unit, "_UID=" .. tostring(id)
+  else
+    words[2] = "--user-unit=" .. service.unit
+  end
+  if args.follow then
+    words[#words + 1] = "--follow"
+  end
+  if args.lines then
+    words[#words + 1] = "--lines=" .. ("%d"):format(args.lines)
+  end
+  return words
+end
+
+--- Does it.
+---@param args syslua.cli.Args
+---@return integer
+function logs.run(args)
+  local options = require("syslua.cli.options").from_args(args)
+  local service = find(border.call("services", options).services, args.name)
+  if not require("syslua").is_linux then
+    failure.raise({
+      kind = "usage",
+      message = "the logs of services are shown on Linux only",
+      hint = "on macOS `log show`, on Windows the Event Viewer has them",
+    })
+  end
+  io.stdout:flush()
+  return border.call("become_program", get_words(service, args), {}, nil, options)
+end
+
+return logs

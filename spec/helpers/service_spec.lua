@@ -1,0 +1,241 @@
+--- `service{}`: what is written for each manager, what is refused, and what becomes of it where no
+-- manager runs. What systemd does with it is in spec/services.
+
+local machine = require("spec.support.machine")
+
+local unit_place = "~/.config/systemd/user/"
+
+describe("service{}", function()
+  local here
+
+  before_each(function()
+    here = machine.new()
+  end)
+
+  after_each(function()
+    here.remove()
+  end)
+
+  -- Configs are evaluated in this process.
+  local home = os.getenv("HOME")
+
+  local function get_unit(lines, name, options)
+    options = options or {}
+    options.username = options.username or "ada"
+    options.platform = options.platform or "x86_64-linux"
+    local found = here.evaluate(lines, options)
+    local file = found.files[name] or found.files[unit_place .. name]
+    return file and file.content, found
+  end
+
+  it("writes a unit, links it and enables it", function()
+    local text, found = get_unit(
+      [[
+      service {
+        name = "web",
+        description = "A web server",
+        command = { "/usr/bin/web", "--port", "80", "100%" },
+        environment = { MODE = "a b", LIMIT = 3 },
+        environment_files = "-~/web.env",
+        directory = "~/www",
+        restart = "always",
+        ready = "notify",
+        after = "network.target",
+        wants = { "a", "b.socket" },
+        limits = { memory = "1G", files = 64 },
+        unit = { Service = { ProtectHome = false, ExecStartPre = { "/bin/a", "/bin/b" } } },
+      }
+    ]],
+      "web.service"
+    )
+    assert.are.equal([=[
+[Unit]
+Description=A web server
+After=network.target
+Wants=a.service
+Wants=b.socket
+
+[Service]
+Type=notify
+ExecStart="/usr/bin/web" "--port" "80" "100%%"
+Restart=always
+Environment="LIMIT=3"
+Environment="MODE=a b"
+EnvironmentFile=-]=] .. home .. [=[/web.env
+WorkingDirectory=]=] .. home .. [=[/www
+LimitNOFILE=64
+MemoryMax=1G
+ExecStartPre=/bin/a
+ExecStartPre=/bin/b
+ProtectHome=no
+
+[Install]
+WantedBy=default.target
+]=], text)
+    local link = found.files[unit_place .. "default.target.wants/web.service"]
+    assert.are.equal(home .. "/.config/systemd/user/web.service", link.target)
+    local service = found.services.web
+    assert.are.same({ "/usr/bin/web", home .. "/web.env" }, service.depends)
+    assert.has_service(found, "web", { scope = "user", contains = "Type=notify" })
+    assert.has_no_service(found, "wep")
+  end)
+
+  it("gives what the clock or a connection starts a unit of its own", function()
+    local text, found = get_unit(
+      [[
+      service {
+        name = "backup",
+        command = "tar -c ~/x | gzip >/var/backup.tgz",
+        ready = "oneshot",
+        schedule = { calendar = { "daily", "Mon 03:00" }, on_boot = "5m" },
+      }
+      service { name = "echo", command = { "/bin/cat" }, socket = { listen = { 7, "~/echo" } } }
+    ]],
+      "backup.timer"
+    )
+    assert.is_truthy(
+      text:find("OnCalendar=daily\nOnCalendar=Mon 03:00\nPersistent=true\n", 1, true)
+    )
+    assert.is_truthy(text:find("OnStartupSec=5min\n", 1, true))
+    assert.is_nil(found.files[unit_place .. "default.target.wants/backup.service"])
+    assert.is_table(found.files[unit_place .. "timers.target.wants/backup.timer"])
+    local socket = found.files[unit_place .. "echo.socket"].content
+    assert.is_truthy(socket:find("ListenStream=7\nListenStream=" .. home .. "/echo\n", 1, true))
+    assert.are.same({ "~/x", "/var/backup.tgz" }, found.services.backup.depends)
+  end)
+
+  it("is the system's for root, and a user's in user{}", function()
+    local text, found = get_unit(
+      [[
+      service { name = "a", command = { "/bin/a" }, user = "nobody" }
+      user { name = "grace", setup = function() service { name = "b", command = { "/bin/b" } } end }
+    ]],
+      "/etc/systemd/system/a.service",
+      { username = "root", hostname = "other" }
+    )
+    assert.is_truthy(text:find("User=nobody\n", 1, true))
+    assert.is_truthy(text:find("WantedBy=multi-user.target\n", 1, true))
+    assert.are.equal("system", found.services.a.scope)
+    assert.is_table(found.users.grace.files[unit_place .. "b.service"])
+    assert.are.equal("user", found.users.grace.services.b.scope)
+  end)
+
+  it("writes property lists and tasks for other systems", function()
+    local lines = [[service {
+      name = "web",
+      command = { "/bin/web", "a<b" },
+      schedule = { calendar = "daily" },
+    }]]
+    local plist =
+      get_unit(lines, "~/Library/LaunchAgents/lua.sys.web.plist", { platform = "aarch64-darwin" })
+    assert.is_truthy(plist:find("<string>a&lt;b</string>", 1, true))
+    local task =
+      get_unit(lines, "~/AppData/Local/syslua/services/web.xml", { platform = "x86_64-windows" })
+    assert.is_truthy(task:find("<Arguments>a&lt;b</Arguments>", 1, true))
+  end)
+
+  it("refuses what no unit could say", function()
+    for lines, message in pairs({
+      ['name = "a.service", command = "x"'] = "`name` in service{} ends with .service",
+      ['name = "a b", command = "x"'] = "`name` in service{} cannot be",
+      ['name = "a", command = { "x" }'] = "is no absolute path",
+      ['name = "a", command = {}'] = "`command` in service{} is empty",
+      ['name = "a", command = "x\\ny"'] = "`command[3]` in service{} has the control character",
+      ['name = "a", command = "x", environment = { ["A B"] = "" }'] = "cannot be the name of a variable",
+      ['name = "a", command = "x", restart = "never"'] = '`restart` in service{}: expected "no"',
+      ['name = "a", command = "x", schedule = {}'] = "`schedule` in service{} says no time",
+      ['name = "a", command = "x", schedule = { every = "soon" }'] = "is no span of time",
+      ['name = "a", command = "x", limits = { memory = "much" }'] = "`limits.memory` in service{} cannot",
+      ['name = "a", command = "x", unit = { Service = "y" }'] = "`unit.Service` in service{}: expected a table",
+      ['name = "a", command = "x", unit = { Service = { A = "b\\nc" } }'] = "has the control character",
+      ['name = "a", command = "x", depends = { 3 }'] = "`depends[1]` in service{}",
+      ['name = "a", command = "x", comand = "y"'] = "did you mean `command`",
+    }) do
+      local failure = here.fail("service { " .. lines .. " }", { username = "ada" })
+      local text = failure.message .. (failure.hint or "")
+      assert.is_truthy(text:find(message, 1, true), lines .. ": " .. text)
+      assert.are.equal("init.lua:2", failure.position)
+    end
+    local failure = here.fail(
+      'service { name = "a", command = "x", scope = "system" }',
+      { username = "ada", hostname = "other" }
+    )
+    assert.is_truthy(failure.message:find("only root has services of the system", 1, true))
+  end)
+
+  it("takes the text of a unit, or a file with one", function()
+    here.write("given.service", "[Service]\nExecStart=/bin/given\n[Install]\nAlias=other.service\n")
+    local text, found = get_unit(
+      [[
+      activate { config = function(_, ctx)
+        ctx.enable_service("a", { unit = "[Service]\nExecStart=/bin/a\n", on_switch = "reload" })
+        ctx.enable_service("b", { unit = "./given.service" })
+      end }
+    ]],
+      "a.service"
+    )
+    assert.are.equal("[Service]\nExecStart=/bin/a\n", text)
+    assert.is_table(found.files[unit_place .. "default.target.wants/a.service"])
+    assert.is_table(found.files[unit_place .. "other.service"])
+    assert.are.equal("reload", found.services.a.on_switch)
+  end)
+
+  it("enables a user's service where no manager runs, and undoes it", function()
+    local function declare(command)
+      here.write_config(
+        ('service { name = "web", scope = "user", command = { %q } }'):format(command)
+      )
+    end
+    declare("/bin/a")
+    local plan = here.run("plan", "init.lua")
+    assert.is_truthy(plan.stdout:find("web  start web.service, at the next login", 1, true))
+    assert.are.equal(0, here.run("apply", "init.lua").code)
+    local place = here.home .. "/.config/systemd/user/"
+    assert.is_truthy(here.read(place .. "default.target.wants/web.service"):find("/bin/a", 1, true))
+    assert.is_truthy(here.run("apply", "init.lua").stdout:find("Nothing changed", 1, true))
+    declare("/bin/b")
+    local changed = here.run("apply", "init.lua")
+    assert.is_truthy(changed.stdout:find("restart web.service", 1, true), changed.stdout)
+    assert.is_truthy(here.read(place .. "web.service"):find("/bin/b", 1, true))
+    assert.are.equal(0, here.run("rollback", "--yes").code)
+    assert.is_truthy(here.read(place .. "web.service"):find("/bin/a", 1, true))
+    assert.is_truthy(here.run("services").stdout:find("its manager does not run", 1, true))
+    here.write_config("")
+    assert.are.equal(0, here.run("apply", "init.lua").code)
+    assert.is_nil(here.read(place .. "web.service"))
+  end)
+
+  it("leaves services as they are with --no-services", function()
+    local function declare(command, file)
+      here.write_config(
+        ('service { name = "web", scope = "user", command = { %q } } file { path = "~/x", content = %q }'):format(
+          command,
+          file
+        )
+      )
+    end
+    declare("/bin/a", "1")
+    here.run("apply", "init.lua")
+    declare("/bin/b", "2")
+    local applied = here.run("apply", "init.lua", "--no-services")
+    assert.is_truthy(
+      applied.stdout:find("Left as they are, since --no-services was given: web.", 1, true),
+      applied.stdout .. applied.stderr
+    )
+    assert.are.equal("2", here.read(here.home .. "/x"))
+    local place = here.home .. "/.config/systemd/user/web.service"
+    assert.is_truthy(here.read(place):find("/bin/a", 1, true))
+    here.run("apply", "init.lua")
+    assert.is_truthy(here.read(place):find("/bin/b", 1, true))
+  end)
+
+  it("says where a service is declared twice", function()
+    here.write_config([[
+service { name = "web", scope = "user", command = { "/bin/a" } }
+service { name = "web", scope = "user", command = { "/bin/a" }, on_switch = "reload" }]])
+    local plan = here.run("plan", "init.lua")
+    assert.are.equal(1, plan.code)
+    assert.is_truthy(plan.stderr:find("the service web is declared twice", 1, true), plan.stderr)
+    assert.is_truthy(plan.stderr:find("init.lua:2", 1, true), plan.stderr)
+  end)
+end)

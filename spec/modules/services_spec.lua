@@ -1,0 +1,143 @@
+--- Modules of services: what they write is what their programs read. The programs are Debian's.
+
+local machine = require("spec.support.machine")
+local process = require("spec.support.process")
+
+local function has(program)
+  return process.run_line("command -v " .. program).code == 0
+end
+
+describe("modules of services #once", function()
+  local here
+
+  before_each(function()
+    here = machine.new()
+  end)
+
+  after_each(function()
+    here.remove()
+  end)
+
+  -- Evaluates a module as root would, and returns its service and the text of an object of it.
+  local function evaluate(name, options)
+    local found = here.evaluate(
+      ('require("modules.services.%s").setup { %s }'):format(name, options),
+      { username = "root", hostname = "other" }
+    )
+    return found
+  end
+
+  -- Builds what a module writes, and returns the place of the object of a name.
+  local function build(name, options, object)
+    here.write_config(('require("modules.services.%s").setup { %s }'):format(name, options))
+    here.must("build", "init.lua", object)
+    return here.shell("ls -d root/store/obj/" .. object .. "-*").stdout:match("[^\n]+")
+  end
+
+  -- Words that mean something in some grammar.
+  local hostile = { "a b", 'q"q', "semi;colon", "{brace}", "back\\slash", "#hash", "it's" }
+
+  it("nginx", function()
+    local options = [[
+      servers = {
+        ["www.example.org"] = {
+          listen = { { 8080, "default_server" }, { "[::1]:8080" } },
+          root = "/srv/www",
+          autoindex = true,
+          location = {
+            ["/"] = { try_files = { "$uri", "=404" } },
+            ["~ \\.php$"] = { deny = "all" },
+          },
+          add_header = { %s },
+        },
+      },
+      user = "root",
+      extra = { "server_tokens off;" },
+    ]]
+    local headers = {}
+    for index, word in ipairs(hostile) do
+      headers[index] = ('{ "X-%d", %q }'):format(index, word)
+    end
+    options = options:format(table.concat(headers, ", "))
+    local found = evaluate("nginx", options)
+    assert.has_service(found, "nginx", { scope = "system", on_switch = "reload" })
+    assert.is_table(found.files["/etc/nginx/syslua.conf"])
+    if not has("nginx") then
+      return
+    end
+    local place = build("nginx", options, "nginx.conf")
+    local text = here.read(place):gsub("pid /run", "pid " .. here.directory)
+    here.write("checked.conf", text)
+    local checked = here.shell("nginx -T -c $PWD/checked.conf 2>&1 || true").stdout
+    assert.is_truthy(checked:find("syntax is ok", 1, true), checked .. text)
+  end)
+
+  it("sshd", function()
+    local options = [[
+      settings = { Port = { 22, 2222 }, PermitRootLogin = false, Subsystem = "sftp internal-sftp" },
+      matches = { { match = "User git", X11Forwarding = false, ForceCommand = "echo 'a b'" } },
+    ]]
+    local found = evaluate("sshd", options)
+    assert.has_service(found, "ssh", { contains = { "KillMode=process", "Type=notify" } })
+    -- It insists on a directory, which only root makes.
+    process.run_line("mkdir -p -m 755 /run/sshd")
+    if not has("sshd") or process.run_line("test -d /run/sshd").code ~= 0 then
+      return
+    end
+    local place = build("sshd", options, "sshd_config")
+    here.shell("ssh-keygen -q -t ed25519 -N '' -f key")
+    local told = here.shell(
+      ("$(command -v sshd) -T -f %s -h $PWD/key -C user=git,host=x,addr=1.1.1.1 2>&1"):format(place)
+    ).stdout
+    for _, line in ipairs({ "port 2222", "permitrootlogin no", "forcecommand echo 'a b'" }) do
+      assert.is_truthy(told:find("\n" .. line .. "\n", 1, true) or told:find(line, 1, true), told)
+    end
+    local failure = here.fail(
+      'require("modules.services.sshd").setup { settings = { Banner = "a\\nb" } }',
+      { username = "root", hostname = "other" }
+    )
+    assert.is_truthy(
+      failure.message:find("Banner has a control character", 1, true),
+      failure.message
+    )
+  end)
+
+  it("postgresql", function()
+    local found =
+      evaluate("postgresql", [[settings = { max_connections = 33, search_path = "it's" }]])
+    assert.has_service(found, "postgresql", { contains = "User=postgres" })
+    local place = build(
+      "postgresql",
+      [[settings = { max_connections = 33, application_name = "it's \\ #" }, user = nil]],
+      "postgresql.conf"
+    )
+    local server =
+      process.run_line("ls -d /usr/lib/postgresql/*/bin/postgres").stdout:match("[^\n]+")
+    if server then
+      for name, value in pairs({ max_connections = "33", application_name = "it's \\ #" }) do
+        local line = ("%s -C %s -D %s -c config_file=$PWD/%s"):format(
+          server,
+          name,
+          here.directory,
+          place
+        )
+        assert.are.equal(value .. "\n", here.shell(line).stdout)
+      end
+    end
+  end)
+
+  it("syncthing", function()
+    local found = here.evaluate([[require("modules.services.syncthing").setup {
+      devices = { laptop = "ABC-DEF" },
+      folders = { notes = { path = "~/a & b", devices = { "laptop" } } },
+    }]])
+    assert.has_service(found, "syncthing", { scope = "user", contains = "config.xml" })
+    local place =
+      build("syncthing", 'folders = { notes = { path = "~/a & \\"b\\"" } }', "config.xml")
+    assert.is_truthy(here.read(place):find('path="~/a &amp; &quot;b&quot;"', 1, true))
+    local failure = here.fail([[require("modules.services.syncthing").setup {
+        folders = { a = { path = "/a", devices = { "b" } } },
+      }]])
+    assert.is_truthy(failure.message:find("names the device b, which is unknown", 1, true))
+  end)
+end)

@@ -1,0 +1,318 @@
+--- Services with a real systemd, in a container that boots for these specs: what runs is asked of
+-- systemd, and which jobs it did, of its journal.
+
+local container = require("spec.support.container")
+local json = require("dkjson")
+
+describe("services with systemd #root #once", function()
+  local obstacle = container.get_obstacle()
+  if obstacle then
+    it("are tried in a container", function()
+      pending("no container: " .. obstacle)
+    end)
+    return
+  end
+
+  local here
+
+  setup(function()
+    here = container.start("syslua-services")
+    here.shell("useradd --create-home --shell /bin/sh ada")
+  end)
+
+  teardown(function()
+    if here then
+      here.stop()
+    end
+  end)
+
+  before_each(function()
+    here.run("lua5.4 -l syslua destroy --yes; rm -rf /etc/syslua /srv/* /tmp/syslua*")
+  end)
+
+  local function write(lines, user)
+    local path = user and "/home/" .. user .. "/init.lua" or "/etc/syslua/init.lua"
+    here.write(path, "return { setup = function()\n" .. lines .. "\nend }\n", user)
+    return path
+  end
+
+  local function apply(lines, user)
+    local path = write(lines, user)
+    return here.sys("apply " .. path, user)
+  end
+
+  local function must_apply(lines, user)
+    local applied = apply(lines, user)
+    assert.are.equal(0, applied.code, applied.stdout .. applied.stderr)
+    return applied.stdout
+  end
+
+  -- A property of a unit, as systemd tells it.
+  local function show(property, unit, user)
+    local scope = user and "--user " or ""
+    return here.shell(("systemctl %sshow --value -p %s %s"):format(scope, property, unit), user)
+  end
+
+  -- A program of its own, so that processes tell which version runs.
+  local function program(version)
+    return ([[
+      local tool = derive {
+        name = "tool", version = %q, opts = { program = source("/bin/sleep") },
+        config = function(opts, ctx) ctx.copy(opts.program, ctx.out .. "/bin/tool") end,
+      }
+    ]]):format(version)
+  end
+
+  local function executable_of(unit)
+    return here.shell("readlink /proc/" .. show("MainPID", unit) .. "/exe")
+  end
+
+  -- The jobs that systemd did since a point of its journal, oldest first.
+  local function get_mark()
+    here.run("journalctl --sync")
+    return here.shell("journalctl -n 0 --show-cursor | sed -n 's/^-- cursor: //p'")
+  end
+
+  local function get_jobs(mark)
+    here.run("journalctl --sync")
+    local fields = "--output-fields=JOB_TYPE,JOB_RESULT,UNIT"
+    local text =
+      here.shell(("journalctl --after-cursor='%s' -o json %s _PID=1"):format(mark, fields))
+    local jobs = {}
+    for line in text:gmatch("[^\n]+") do
+      local entry = json.decode(line)
+      if entry.JOB_RESULT then
+        jobs[#jobs + 1] = entry.JOB_TYPE .. " " .. entry.UNIT
+      end
+    end
+    table.sort(jobs)
+    return jobs
+  end
+
+  it("start, and are removed without a trace", function()
+    must_apply([[
+      service { name = "web", command = { "/bin/sleep", "1d" } }
+      service {
+        name = "tick", command = "true", ready = "oneshot", schedule = { calendar = "daily" },
+      }
+      service { name = "echo", command = { "/bin/cat" }, socket = { listen = "/run/echo.sock" } }
+    ]])
+    assert.are.equal("active", show("ActiveState", "web.service"))
+    assert.are.equal("enabled", here.shell("systemctl is-enabled web.service"))
+    assert.are.equal("waiting", show("SubState", "tick.timer"))
+    assert.are.equal("inactive", show("ActiveState", "tick.service"))
+    assert.are.equal("listening", show("SubState", "echo.socket"))
+    local listed = json.decode(here.sys("services --json").stdout)
+    local states = {}
+    for _, service in ipairs(listed.services) do
+      states[service.name] = service.state
+    end
+    assert.are.same({ echo = "waiting", tick = "waiting", web = "running" }, states)
+    assert.are.equal(0, here.sys("status").code)
+
+    local nothing = here.sys("apply")
+    assert.is_truthy(nothing.stdout:find("Nothing changed", 1, true), nothing.stdout)
+
+    here.shell("lua5.4 -l syslua destroy --yes")
+    for _, unit in ipairs({ "web.service", "tick.timer", "echo.socket" }) do
+      assert.are.equal("not-found", show("LoadState", unit), unit)
+    end
+    assert.are.equal("", here.shell("find /etc/systemd/system -lname '*syslua*' -o -name 'web*'"))
+    assert.are.equal("1", here.shell("pgrep -fc 'sleep 1d' || true; echo 1"):sub(-1))
+  end)
+
+  it("are started anew with what changed, and with the old program after a rollback", function()
+    local service = [[service { name = "web", command = { tool.out .. "/bin/tool", "1d" } }]]
+    must_apply(program("1") .. service)
+    local first = executable_of("web.service")
+    assert.is_truthy(first:find("tool-1", 1, true), first)
+    local told = must_apply(program("2") .. service)
+    assert.is_truthy(told:find("restart web.service: tool-2 changed", 1, true), told)
+    assert.is_truthy(executable_of("web.service"):find("tool-2", 1, true))
+    here.shell("lua5.4 -l syslua rollback --yes")
+    assert.are.equal(first, executable_of("web.service"))
+  end)
+
+  it("that fail to start fail the apply, and what ran before runs again", function()
+    local service = [[service { name = "web", command = { tool.out .. "/bin/tool", "1d" } }]]
+    must_apply(program("1") .. service)
+    local before = executable_of("web.service")
+    local broken = {
+      { [[command = "echo no such thing >&2; exit 3"]], "exit code 3", "no such thing" },
+      -- It runs, and ends within a second.
+      { [[command = "sleep 0.4; echo too soon", ready = "exec"]], "within a second", "too soon" },
+      { [[command = "sleep 0.4; exit 0", restart = "no"]], "within a second" },
+      {
+        [[command = "echo waiting; sleep 1d", ready = "notify",
+          unit = { Service = { TimeoutStartSec = "2" } }]],
+        "it took too long",
+        "waiting",
+      },
+      -- It ends without having said that it is ready.
+      { [[command = "sleep 2; echo done; exit 0", ready = "notify"]], "ready", "done" },
+      { [[command = { "/no/such/program" }]], "web.service did not" },
+    }
+    for _, case in ipairs(broken) do
+      local applied = apply(program("2") .. [[file { path = "/srv/new", content = "new" }
+        service { name = "web", ]] .. case[1] .. " }")
+      local told = applied.stdout .. applied.stderr
+      assert.are.equal(1, applied.code, case[1] .. told)
+      assert.is_truthy(told:find("web.service did not", 1, true), told)
+      assert.is_truthy(told:find(case[2], 1, true), told)
+      assert.is_truthy(told:find(case[3] or "", 1, true), told)
+      assert.are.equal("active", show("ActiveState", "web.service"), case[1])
+      assert.are.equal(before, executable_of("web.service"))
+      assert.are.equal(1, here.run("test -e /srv/new").code)
+      assert.are.equal(0, here.sys("status").code)
+    end
+  end)
+
+  it("are started anew by what they depend on, and by nothing else", function()
+    local mark
+    local function get_config(values)
+      return program(values.version)
+        .. ([[
+        file { path = "/srv/app.conf", content = %q }
+        file { path = "/srv/other.conf", content = %q }
+        for _, policy in ipairs { "restart", "reload", "nothing" } do
+          service {
+            name = policy,
+            command = { tool.out .. "/bin/tool", "1d" },
+            on_switch = policy,
+            depends = { "/srv/app.conf" },
+            description = %q,
+            unit = { Service = { ExecReload = "/bin/true" } },
+          }
+        end
+        service { name = "once", command = "true /srv/once.conf", ready = "oneshot" }
+        service { name = "untouched", command = { "/bin/sleep", "1d" } }
+        file { path = "/srv/once.conf", content = %q }
+      ]]):format(values.config, values.other, values.unit, values.once)
+    end
+    local values = { version = "1", config = "1", other = "1", unit = "1", once = "1" }
+    must_apply(get_config(values))
+    local both = { "reload reload.service", "start restart.service", "stop restart.service" }
+    for _, case in ipairs({
+      { "other", {} },
+      { "config", both },
+      { "version", both },
+      { "unit", both },
+      { "once", { "start once.service", "stop once.service" } },
+    }) do
+      values[case[1]] = "2"
+      mark = get_mark()
+      must_apply(get_config(values))
+      assert.are.same(case[2], get_jobs(mark), case[1])
+    end
+    mark = get_mark()
+    here.shell("lua5.4 -l syslua apply")
+    assert.are.same({}, get_jobs(mark))
+  end)
+
+  it("that the user stopped or masked stay so until they change", function()
+    local function declare(argument, extra)
+      return must_apply(
+        ('service { name = "web", command = { "/bin/sleep", %q } } %s'):format(
+          argument,
+          extra or ""
+        )
+      )
+    end
+    declare("1d")
+    here.shell("systemctl stop web.service")
+    local status = here.sys("status")
+    assert.are.equal(3, status.code)
+    assert.is_truthy(status.stdout:find("stopped  web.service", 1, true), status.stdout)
+    declare("1d", 'file { path = "/srv/a", content = "a" }')
+    assert.are.equal("inactive", show("ActiveState", "web.service"))
+    declare("2d")
+    assert.are.equal("active", show("ActiveState", "web.service"))
+
+    here.shell("systemctl stop web.service; ln -sfn /dev/null /etc/systemd/system/web.service")
+    here.shell("systemctl daemon-reload")
+    assert.are.equal(3, here.sys("status").code)
+    declare("2d", 'file { path = "/srv/b", content = "b" }')
+    assert.are.equal("masked", show("LoadState", "web.service"))
+    declare("3d")
+    assert.are.equal("active", show("ActiveState", "web.service"))
+  end)
+
+  it("do not mind that others failed", function()
+    here.run("systemd-run --unit=unrelated false; sleep 0.3")
+    must_apply([[service { name = "web", command = { "/bin/sleep", "1d" } }]])
+    assert.are.equal("active", show("ActiveState", "web.service"))
+    assert.are.equal("failed", show("ActiveState", "unrelated.service"))
+    here.shell("systemctl reset-failed unrelated.service")
+  end)
+
+  it("that are required are stopped and started with what requires them", function()
+    local function declare(argument)
+      must_apply(([[
+        service { name = "base", command = { "/bin/sleep", %q } }
+        service {
+          name = "top", command = { "/bin/sleep", "1d" }, requires = "base", after = "base",
+        }
+      ]]):format(argument))
+    end
+    declare("1d")
+    declare("2d")
+    assert.are.equal("active", show("ActiveState", "base.service"))
+    assert.are.equal("active", show("ActiveState", "top.service"))
+  end)
+
+  it("check new files before anything changes", function()
+    must_apply([[service { name = "web", command = { "/bin/sleep", "1d" } }]])
+    local mark = get_mark()
+    local applied = apply(
+      [[service { name = "web", command = { "/bin/sleep", "2d" }, check = "echo wrong; exit 1" }]]
+    )
+    assert.are.equal(1, applied.code)
+    assert.is_truthy(applied.stderr:find("wrong", 1, true), applied.stderr)
+    assert.are.same({}, get_jobs(mark))
+  end)
+
+  it("of users start with a manager that runs, or that is to linger", function()
+    local config = [[service { name = "mine", command = { "/bin/sleep", "1d" }%s }]]
+    local told = must_apply(config:format(""), "ada")
+    assert.is_truthy(told:find("at the next login", 1, true), told)
+    -- Root switches those of a user as that user.
+    here.shell("lua5.4 -l syslua destroy --yes", "ada")
+    local lingers = "test -e /var/lib/systemd/linger/ada"
+    local own = 'user { name = "ada", setup = function() %s end }'
+    must_apply(own:format(config:format(", linger = true")))
+    assert.are.equal(0, here.run(lingers).code)
+    assert.are.equal("active", show("ActiveState", "mine.service", "ada"))
+    assert.are.equal("ada", here.shell("stat -c %U /home/ada/.config/systemd/user/mine.service"))
+    must_apply("")
+    assert.are.equal(1, here.run(lingers).code)
+    assert.are.equal(1, here.run("test -e /home/ada/.config/systemd").code)
+
+    here.shell("loginctl enable-linger ada; sleep 1")
+    must_apply(config:format(""), "ada")
+    assert.are.equal("active", show("ActiveState", "mine.service", "ada"))
+    here.shell("lua5.4 -l syslua destroy --yes", "ada")
+    assert.are.equal("not-found", show("LoadState", "mine.service", "ada"))
+    assert.are.equal(0, here.run(lingers).code)
+    here.shell("loginctl disable-linger ada")
+  end)
+
+  it("show what they printed", function()
+    must_apply([[service { name = "web", command = "echo hello from web; exec sleep 1d" }]])
+    assert.is_truthy(here.sys("logs web").stdout:find("hello from web", 1, true))
+    assert.are.equal(2, here.sys("logs wep").code)
+  end)
+
+  it("are reached without a bus, and refused without a manager", function()
+    here.shell("systemctl stop dbus.socket dbus.service; mount -t tmpfs none /run/dbus")
+    must_apply([[service { name = "web", command = { "/bin/sleep", "1d" } }]])
+    here.shell("mv /run/systemd/private /run/systemd/private.away")
+    local applied = apply([[service { name = "other", command = { "/bin/sleep", "1d" } }]])
+    here.shell("mv /run/systemd/private.away /run/systemd/private")
+    here.shell("umount /run/dbus; systemctl start dbus.socket")
+    assert.are.equal(1, applied.code)
+    assert.is_truthy(applied.stderr:find("cannot be reached", 1, true), applied.stderr)
+    assert.is_truthy(applied.stderr:find("--no-services", 1, true), applied.stderr)
+    assert.are.equal("active", show("ActiveState", "web.service"))
+    assert.are.equal(1, here.run("test -e /etc/systemd/system/other.service").code)
+  end)
+end)

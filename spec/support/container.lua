@@ -1,0 +1,166 @@
+--- A machine with systemd: a Debian in a container, which boots in seconds and forgets what was
+-- written. `.ci/setup` makes the directory that it is of, once.
+
+local process = require("spec.support.process")
+
+local container = {}
+
+-- Writes itself into a control group of its own, so that two containers do not end each other's
+-- services, then boots.
+local boot = [[
+set -e
+group=GROUPS_DIRECTORY/NAME
+mkdir "$group"
+echo $$ >"$group/cgroup.procs"
+export SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1
+exec setsid systemd-nspawn --quiet --register=no --keep-unit --volatile=overlay --directory=IMAGE \
+  --bind-ro=TREE:/opt/syslua --private-network --console=read-only --machine=NAME --boot
+]]
+
+local function first_line(command)
+  return (process.run_line(command).stdout:match("^[^\n]*"))
+end
+
+local function get_image()
+  local tools = os.getenv("SYSLUA_TOOLS") or "/var/cache/syslua-tools"
+  local name = first_line(". /etc/os-release; echo debian-$VERSION_CODENAME-1")
+  return tools .. "/" .. name
+end
+
+--- Returns why no container can run here, or nil.
+---@return string?
+function container.get_obstacle()
+  if first_line("id -u") ~= "0" then
+    return "only root starts a container"
+  elseif process.run_line("command -v systemd-nspawn").code ~= 0 then
+    return "systemd-nspawn is not installed (Debian: systemd-container)"
+  elseif process.run_line("test -d " .. process.quote(get_image())).code ~= 0 then
+    return ("there is no Debian in %s: `.ci/setup` makes it"):format(get_image())
+  elseif first_line("awk '$3 == \"cgroup2\" { print $2; exit }' /proc/mounts") == nil then
+    return "the control groups of version 2 are not mounted"
+  end
+  return nil
+end
+
+--- Starts a container and waits until it has booted.
+---@param name string
+---@return spec.Container
+function container.start(name)
+  ---@class spec.Container
+  local self = {}
+  local tree = first_line("pwd -P")
+  local groups = first_line("awk '$3 == \"cgroup2\" { print $2; exit }' /proc/mounts")
+  name = ("%s-%s"):format(name, first_line("echo $$"))
+  local log = os.tmpname()
+  local script = boot
+    :gsub("GROUPS_DIRECTORY", (groups:gsub("%%", "%%%%")))
+    :gsub("IMAGE", (get_image():gsub("%%", "%%%%")))
+    :gsub("TREE", (tree:gsub("%%", "%%%%")))
+    :gsub("NAME", name)
+  local started =
+    process.run_line(("sh -c %s </dev/null >%s 2>&1 & echo $!"):format(process.quote(script), log))
+  local pid = started.stdout:match("%d+")
+  local leader
+
+  -- What the log says, for messages.
+  local function get_log()
+    return process.run_line("tail -n 20 " .. log).stdout
+  end
+
+  local function wait(seconds, what, condition)
+    for _ = 1, seconds * 10 do
+      local found = condition()
+      if found then
+        return found
+      end
+      process.run_line("sleep 0.1")
+    end
+    error(("the container: %s after %d s\n%s"):format(what, seconds, get_log()))
+  end
+
+  --- Runs a line of the shell in the container, as root or as a user.
+  ---@param line string
+  ---@param user string?
+  ---@return spec.Result
+  function self.run(line, user)
+    local words = { "nsenter", "-t", leader, "-m", "-u", "-i", "-n", "-p", "-C", "--", "env", "-i" }
+    local function add(...)
+      for _, word in ipairs({ ... }) do
+        words[#words + 1] = word
+      end
+    end
+    add("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8")
+    add("LUA_PATH=/opt/syslua/lua/?.lua;/opt/syslua/lua/?/init.lua;;")
+    add("LUA_CPATH=/opt/syslua/target/lua/5.4/?.so;;", "TERM=dumb", "NO_COLOR=1")
+    if user then
+      local id = self.run("id -u " .. user).stdout:match("%d+")
+      add("HOME=/home/" .. user, "USER=" .. user, "XDG_RUNTIME_DIR=/run/user/" .. id)
+      add("setpriv", "--reuid=" .. user, "--regid=" .. user, "--init-groups")
+    else
+      add("HOME=/root")
+    end
+    add("sh", "-c", "cd ~; " .. line)
+    return process.run(words)
+  end
+
+  --- Runs a line that has to succeed; returns what it printed.
+  ---@param line string
+  ---@param user string?
+  ---@return string
+  function self.shell(line, user)
+    local result = self.run(line, user)
+    if result.code ~= 0 then
+      error(("%s: exit code %d\n%s%s"):format(line, result.code, result.stdout, result.stderr), 2)
+    end
+    return (result.stdout:gsub("\n$", ""))
+  end
+
+  --- Runs a command of sys.lua.
+  ---@param arguments string as in a shell
+  ---@param user string?
+  ---@return spec.Result
+  function self.sys(arguments, user)
+    return self.run("lua5.4 -l syslua " .. arguments, user)
+  end
+
+  --- Writes a file.
+  ---@param path string
+  ---@param text string
+  ---@param user string?
+  function self.write(path, text, user)
+    local directory = path:match("^(.*)/")
+    self.shell(
+      ("mkdir -p %s && printf %%s %s >%s"):format(directory, process.quote(text), path),
+      user
+    )
+  end
+
+  --- Ends it.
+  function self.stop()
+    if leader then
+      process.run_line("kill -KILL " .. leader)
+    end
+    -- It is nobody's any more: ask the system, not the shell.
+    process.run_line(
+      ("for n in $(seq 50); do [ -e /proc/%s ] || break; sleep 0.1; done"):format(pid)
+    )
+    local group = process.quote(groups .. "/" .. name)
+    process.run_line(("find %s -depth -type d -exec rmdir {} +"):format(group))
+    os.remove(log)
+  end
+
+  leader = wait(20, "did not start", function()
+    -- The process that was started becomes systemd-nspawn, whose first child boots.
+    local line = "cat /proc/%s/task/%s/children"
+    local child = process.run_line(line:format(pid, pid)).stdout:match("%d+")
+    local name_of = child and process.run_line(("cat /proc/%s/comm"):format(child)).stdout
+    return name_of and name_of:find("systemd") and child
+  end)
+  wait(60, "did not boot", function()
+    local state = self.run("systemctl is-system-running").stdout
+    return state:find("running") or state:find("degraded")
+  end)
+  return self
+end
+
+return container

@@ -1,0 +1,168 @@
+//! Which services are in force, and what they do.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::Serialize;
+use syslua_services::declaration::Scope;
+use syslua_services::state::UnitState;
+
+use super::report::snapshot_report;
+use super::{ActionReport, Engine, Error, SnapshotReport, plain};
+use crate::generations;
+use crate::snapshot::Snapshot;
+use crate::switch::{self, Step};
+use crate::value::Positions;
+
+/// A service that is in force, and what it does.
+#[derive(Debug, Serialize)]
+pub struct ServiceStateReport {
+    /// Its name.
+    pub name: String,
+    /// Whose it is.
+    pub scope: Scope,
+    /// The user whose it is, where that is another one than who asks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// Its main unit.
+    pub unit: String,
+    /// Its units.
+    pub units: Vec<String>,
+    /// `running`, `done` (a oneshot that ended well), `waiting` (for the clock or a connection),
+    /// `starting`, `stopped`, `failed`, `masked`, `missing` (the manager does not know it) or
+    /// `unknown` (the manager does not run, or does not answer).
+    pub state: &'static str,
+    /// Since when, in seconds since the epoch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<u64>,
+    /// Its main process.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub process: Option<u32>,
+    /// Why it failed, or why its state is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
+    /// Who declared it.
+    pub positions: Positions,
+}
+
+impl ServiceStateReport {
+    /// Returns whether it does not do what is declared.
+    pub fn is_drift(&self) -> bool {
+        ["stopped", "failed", "masked", "missing"].contains(&self.state)
+    }
+}
+
+/// What `services` answers.
+#[derive(Debug, Serialize)]
+pub struct ServicesReport {
+    /// The root.
+    #[serde(serialize_with = "plain::path")]
+    pub root: PathBuf,
+    /// What is applied.
+    pub snapshot: SnapshotReport,
+    /// The services, by name.
+    pub services: Vec<ServiceStateReport>,
+}
+
+impl Engine {
+    /// Tells which services are in force, and asks their managers what they do.
+    ///
+    /// # Errors
+    /// When the snapshot cannot be read.
+    pub fn services(&self) -> Result<ServicesReport, Error> {
+        let current = generations::current(&self.store)?;
+        let mut services = self.service_states(&current);
+        services.sort_by(|left, right| {
+            (&left.name, left.scope, &left.user).cmp(&(&right.name, right.scope, &right.user))
+        });
+        Ok(ServicesReport {
+            root: self.settings.root.clone(),
+            snapshot: snapshot_report(&current),
+            services,
+        })
+    }
+
+    /// Notes in the report of a service whether it starts only when its user logs in.
+    pub(super) fn note_login(&self, step: &Step, report: &mut ActionReport) {
+        if let Some(service) = report.service.as_mut().filter(|service| service.work.starts()) {
+            let user = step.activation.user.as_deref();
+            let manager = switch::connect(&self.settings, service.scope, user);
+            service.at_login = matches!(manager, Ok(None));
+        }
+    }
+
+    /// Returns the states of the services of a snapshot.
+    pub(super) fn service_states(&self, current: &Snapshot) -> Vec<ServiceStateReport> {
+        let mut managers = BTreeMap::new();
+        let mut reports = Vec::new();
+        for activation in &current.activations {
+            let Some(service) = activation.action.as_service() else { continue };
+            let user = activation.user.as_deref().filter(|_| service.scope == Scope::User);
+            let manager = managers
+                .entry((service.scope, user))
+                .or_insert_with(|| switch::connect(&self.settings, service.scope, user));
+            let units: Vec<&str> = service.units.iter().map(|unit| unit.name.as_str()).collect();
+            let main = units.last().copied().unwrap_or_default();
+            let started = service.units.iter().filter(|unit| unit.starts);
+            let started: Vec<&str> = started.map(|unit| unit.name.as_str()).collect();
+            let mut report = ServiceStateReport {
+                name: service.name.clone(),
+                scope: service.scope,
+                user: user.map(str::to_owned),
+                unit: main.to_owned(),
+                units: units.iter().map(|unit| (*unit).to_owned()).collect(),
+                state: "unknown",
+                since: None,
+                process: None,
+                problem: None,
+                positions: activation.positions.clone(),
+            };
+            match manager {
+                Ok(Some(manager)) => {
+                    let asked: Vec<&str> = std::iter::once(main).chain(started).collect();
+                    match manager.states(&asked) {
+                        Ok(states) => tell(&mut report, &states),
+                        Err(problem) => report.problem = Some(problem.to_string()),
+                    }
+                }
+                Ok(None) => report.problem = Some("its manager does not run".to_owned()),
+                Err(problem) => report.problem = Some(problem.to_string()),
+            }
+            reports.push(report);
+        }
+        reports
+    }
+}
+
+/// Tells the state of a service by those of its main unit and of the units that a switch starts.
+fn tell(report: &mut ServiceStateReport, states: &[UnitState]) {
+    let Some((main, started)) = states.split_first() else { return };
+    // What starts it may be stopped while it still runs, and it may fail while that waits.
+    let worst = started.iter().find(|state| word(state) != "running" && word(state) != "waiting");
+    let shown = match worst {
+        Some(worst) => worst,
+        None if main.is_active() || word(main) == "failed" => main,
+        None => started.first().unwrap_or(main),
+    };
+    report.state = word(shown);
+    report.since = Some(shown.since / 1_000_000).filter(|moment| *moment > 0);
+    report.process = Some(main.main_pid).filter(|process| *process > 0);
+    if report.state == "failed" {
+        report.problem = Some(shown.in_words());
+    }
+}
+
+fn word(state: &UnitState) -> &'static str {
+    match (state.load.as_str(), state.active.as_str(), state.sub.as_str()) {
+        ("masked", ..) => "masked",
+        ("not-found", ..) => "missing",
+        (_, "failed", _) => "failed",
+        (_, "activating", "auto-restart" | "auto-restart-queued") => "failed",
+        (_, "activating" | "reloading", _) => "starting",
+        (_, "active", "exited") => "done",
+        (_, "active", "waiting" | "listening") => "waiting",
+        (_, "active", _) => "running",
+        (_, "inactive", _) if state.is_oneshot() && state.exit.is_some() => "done",
+        _ => "stopped",
+    }
+}

@@ -1,0 +1,455 @@
+//! What managers of services do during a switch, and while it is taken back: those that run stop
+//! before anything changes, and start when all of it has; units are read again once.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use syslua_services::batch::{self, Failed, Request};
+use syslua_services::declaration::Scope;
+use syslua_services::manager::{self, Job, Manager, Whose};
+use syslua_services::problem::Problem;
+
+use super::Error;
+use super::error::FailedService;
+use super::plan::Plan;
+use super::step::{Mark, Work};
+use super::surroundings::surroundings;
+use crate::action::{EffectKind, Run, Service};
+use crate::activation::Activation;
+use crate::journal::{Change, Phase, ServiceManager, UnitChange};
+use crate::platform::{self, Account};
+use crate::settings::{Event, Settings};
+use crate::store::Store;
+use crate::value::Positions;
+
+/// Connections to managers; nothing for one of a user that does not run.
+struct Managers<'a> {
+    settings: &'a Settings,
+    open: BTreeMap<(Scope, Option<String>), Option<Box<dyn Manager>>>,
+}
+
+impl<'a> Managers<'a> {
+    fn new(settings: &'a Settings) -> Managers<'a> {
+        Managers { settings, open: BTreeMap::new() }
+    }
+
+    fn get(&mut self, of: &ServiceManager) -> Result<Option<&mut dyn Manager>, Problem> {
+        let key = (of.scope, of.user.clone());
+        if !self.open.contains_key(&key) {
+            let whose = whose(self.settings, of.scope, of.user.as_deref())?;
+            let connected = match whose {
+                Some(whose) => manager::connect(&whose)?,
+                None => None,
+            };
+            self.open.insert(key.clone(), connected);
+        }
+        Ok(match self.open.get_mut(&key) {
+            Some(Some(manager)) => Some(&mut **manager),
+            _ => None,
+        })
+    }
+
+    /// Forgets that a manager did not run.
+    fn forget(&mut self, of: &ServiceManager) {
+        self.open.remove(&(of.scope, of.user.clone()));
+    }
+}
+
+/// Returns whose manager it is; nothing for one that does not manage this home.
+fn whose(settings: &Settings, scope: Scope, user: Option<&str>) -> Result<Option<Whose>, Problem> {
+    if scope == Scope::System {
+        return Ok(Some(Whose::System));
+    }
+    let account = Account::of(user).map_err(|error| Problem::Unreachable {
+        manager: "the user's service manager".to_owned(),
+        reason: error.to_string(),
+    })?;
+    // A home that is none of the user's is nothing that the user's manager knows.
+    let is_home = user.is_some()
+        || account
+            .home
+            .as_ref()
+            .is_none_or(|home| platform::canonical(home) == platform::canonical(&settings.home));
+    let Account { number, group, name, .. } = account;
+    Ok(is_home.then_some(Whose::User { uid: number, gid: group, name }))
+}
+
+/// Connects to the manager of a service, if it runs.
+///
+/// # Errors
+/// When that of the system cannot be reached.
+pub fn connect(
+    settings: &Settings,
+    scope: Scope,
+    user: Option<&str>,
+) -> Result<Option<Box<dyn Manager>>, Problem> {
+    match whose(settings, scope, user)? {
+        Some(whose) => manager::connect(&whose),
+        None => Ok(None),
+    }
+}
+
+fn at(positions: &Positions) -> impl Fn(Problem) -> Error {
+    let positions = positions.clone();
+    move |problem| Error::Manager { problem, positions: positions.clone() }
+}
+
+/// Checks that managers can be reached for all that a plan asks of them.
+///
+/// # Errors
+/// When one cannot.
+pub fn check_reachable(settings: &Settings, plan: &Plan) -> Result<(), Error> {
+    let mut managers = Managers::new(settings);
+    for step in &plan.steps {
+        if let (Work::Service(_), Some(service)) = (&step.work, step.activation.action.as_service())
+        {
+            let of = manager_of(&step.activation, service);
+            managers.get(&of).map_err(at(&step.activation.positions))?;
+        }
+    }
+    Ok(())
+}
+
+fn manager_of(activation: &Activation, service: &Service) -> ServiceManager {
+    // Outside of `user{}` it is the user's who applies.
+    let user = activation.user.clone().filter(|_| service.scope == Scope::User);
+    ServiceManager { scope: service.scope, user, lingers: false, stops_lingering: false }
+}
+
+/// Runs the checks of services that come or change, and returns what their managers do before and
+/// after all other changes; nothing when no service changes. Changes nothing.
+///
+/// # Errors
+/// When a check fails, or a manager cannot be reached.
+pub fn prepare(
+    store: &Store,
+    settings: &Settings,
+    plan: &Plan,
+    on_event: &mut dyn FnMut(Event),
+) -> Result<Option<[Change; 2]>, Error> {
+    let mut managers = Managers::new(settings);
+    let (mut of, mut units): (Vec<ServiceManager>, Vec<UnitChange>) = (Vec::new(), Vec::new());
+    let own = batch::own_units();
+    for step in &plan.steps {
+        let (Work::Service(work), Some(service)) =
+            (&step.work, step.activation.action.as_service())
+        else {
+            continue;
+        };
+        let positions = &step.activation.positions;
+        let mut manager = manager_of(&step.activation, service);
+        if step.mark != Mark::Remove {
+            check(store, settings, plan, &step.activation, service, on_event)?;
+            manager.lingers = service.linger;
+        }
+        let number = match of
+            .iter()
+            .position(|known| (known.scope, &known.user) == (manager.scope, &manager.user))
+        {
+            Some(number) => {
+                of[number].lingers |= manager.lingers;
+                number
+            }
+            None => {
+                of.push(manager.clone());
+                of.len() - 1
+            }
+        };
+        let Some(connection) = managers.get(&manager).map_err(at(positions))? else {
+            // It starts them when it starts.
+            let started = work.jobs.iter().filter(|job| job.job == Job::Start);
+            units.extend(started.map(|job| UnitChange {
+                manager: number,
+                unit: job.unit.clone(),
+                service: service.name.clone(),
+                job: job.job,
+                was_active: false,
+                is_own: false,
+                positions: positions.clone(),
+            }));
+            continue;
+        };
+        let names: Vec<&str> = work.jobs.iter().map(|job| job.unit.as_str()).collect();
+        let states = connection.states(&names).map_err(at(positions))?;
+        for (job, state) in work.jobs.iter().zip(states) {
+            let was_active = state.is_active();
+            if was_active || !(job.only_if_active || job.job == Job::Stop) {
+                units.push(UnitChange {
+                    manager: number,
+                    unit: job.unit.clone(),
+                    service: service.name.clone(),
+                    job: job.job,
+                    was_active,
+                    is_own: own.contains(&job.unit),
+                    positions: positions.clone(),
+                });
+            }
+        }
+    }
+    if of.is_empty() {
+        return Ok(None);
+    }
+    add_dependents(&mut managers, &of, &mut units)?;
+    for manager in &mut of {
+        let needs = |activation: &Arc<Activation>| {
+            activation.action.as_service().is_some_and(|service| {
+                let other = manager_of(activation, service);
+                service.linger && (other.scope, &other.user) == (manager.scope, &manager.user)
+            })
+        };
+        let is_needed = plan.activations.iter().any(needs);
+        manager.stops_lingering = !is_needed && platform::exists(&mark_of(store, manager));
+        // What lingered before is left as it is.
+        manager.lingers = manager.lingers && !lingers(settings, manager)?;
+    }
+    let change = |phase| Change::Services { phase, managers: of.clone(), units: units.clone() };
+    Ok(Some([change(Phase::Stop), change(Phase::Start)]))
+}
+
+fn lingers(settings: &Settings, of: &ServiceManager) -> Result<bool, Error> {
+    let whose = whose(settings, of.scope, of.user.as_deref());
+    match whose.map_err(at(&Positions::default()))? {
+        Some(Whose::User { name, .. }) => {
+            Ok(platform::exists(&Path::new("/var/lib/systemd/linger").join(name)))
+        }
+        // There is nothing to set.
+        _ => Ok(true),
+    }
+}
+
+/// Returns the file that says that a manager runs without a session because of us.
+fn mark_of(store: &Store, of: &ServiceManager) -> PathBuf {
+    let name = of.user.as_deref().unwrap_or("self");
+    store.metadata().join(format!("lingers.{name}"))
+}
+
+/// Has a manager run without a session, or no longer, and remembers that it is because of us.
+fn change_linger(
+    store: &Store,
+    settings: &Settings,
+    of: &ServiceManager,
+    linger: bool,
+) -> Result<(), Error> {
+    let Some(whose) =
+        whose(settings, of.scope, of.user.as_deref()).map_err(at(&Positions::default()))?
+    else {
+        return Ok(());
+    };
+    let mark = mark_of(store, of);
+    if linger {
+        platform::write_file_durably(&mark, b"")?;
+    }
+    manager::set_linger(&whose, linger).map_err(at(&Positions::default()))?;
+    if !linger && platform::exists(&mark) {
+        platform::remove_file(&mark)?;
+    }
+    Ok(())
+}
+
+/// Adds what stops since something that it requires stops, and is to run again after that.
+fn add_dependents(
+    managers: &mut Managers<'_>,
+    of: &[ServiceManager],
+    units: &mut Vec<UnitChange>,
+) -> Result<(), Error> {
+    let mut next = 0;
+    while let Some(change) = units.get(next).cloned() {
+        next += 1;
+        let stops = change.was_active && change.job != Job::Reload;
+        if !stops || change.is_own {
+            continue;
+        }
+        let positions = &change.positions;
+        let Some(manager) = managers.get(&of[change.manager]).map_err(at(positions))? else {
+            continue;
+        };
+        let states = manager.states(&[&change.unit]).map_err(at(positions))?;
+        for name in states.iter().flat_map(|state| &state.needed_by) {
+            let is_known =
+                units.iter().any(|unit| unit.manager == change.manager && unit.unit == *name);
+            let state = manager.states(&[name]).map_err(at(positions))?.pop();
+            if !is_known && state.is_some_and(|state| state.is_active()) {
+                units.push(UnitChange {
+                    unit: name.clone(),
+                    // What is gone cannot be required any more.
+                    job: Job::Start,
+                    was_active: true,
+                    ..change.clone()
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Runs the check of a service.
+fn check(
+    store: &Store,
+    settings: &Settings,
+    plan: &Plan,
+    activation: &Activation,
+    service: &Service,
+    on_event: &mut dyn FnMut(Event),
+) -> Result<(), Error> {
+    let Some(command) = &service.check else { return Ok(()) };
+    let run = Run {
+        command: command.clone(),
+        name: Some(format!("check of {}", service.name)),
+        ..Run::default()
+    };
+    let interrupt = Some(&settings.interrupt);
+    let user = activation.user.as_deref();
+    let around = surroundings(store, settings, plan.current.id, user, interrupt);
+    run.perform(false, &around, on_event).map_err(Error::at(&activation.positions))
+}
+
+/// Does the jobs of a phase.
+///
+/// # Errors
+/// When a service does not stop or start, or a manager does not answer.
+pub fn perform(
+    store: &Store,
+    settings: &Settings,
+    phase: Phase,
+    of: &[ServiceManager],
+    units: &[UnitChange],
+) -> Result<(), Error> {
+    platform::fault::pass(Path::new("services"))?;
+    let mut managers = Managers::new(settings);
+    let mut failed = Vec::new();
+    for (number, manager) in of.iter().enumerate() {
+        let mine: Vec<&UnitChange> =
+            units.iter().filter(|unit| unit.manager == number && !unit.is_own).collect();
+        let positions = mine.first().map(|unit| unit.positions.clone()).unwrap_or_default();
+        if phase == Phase::Start && manager.lingers {
+            change_linger(store, settings, manager, true)?;
+            managers.forget(manager);
+        }
+        let Some(connection) = managers.get(manager).map_err(at(&positions))? else { continue };
+        let jobs: Vec<(&UnitChange, Job)> = match phase {
+            Phase::Stop => {
+                let stopped = mine
+                    .iter()
+                    .filter(|unit| unit.was_active && matches!(unit.job, Job::Stop | Job::Restart));
+                stopped.map(|unit| (*unit, Job::Stop)).collect()
+            }
+            Phase::Start => {
+                connection.reload().map_err(at(&positions))?;
+                let started = mine.iter().filter(|unit| unit.job != Job::Stop);
+                started.map(|unit| (*unit, unit.job)).collect()
+            }
+        };
+        failed.extend(in_waves(settings, connection, &jobs).map_err(at(&positions))?);
+        if phase == Phase::Start && manager.stops_lingering && failed.is_empty() {
+            change_linger(store, settings, manager, false)?;
+        }
+    }
+    if failed.is_empty() { Ok(()) } else { Err(Error::Services(failed)) }
+}
+
+/// Does jobs: first of what starts others, sockets above all, then of all others.
+fn in_waves(
+    settings: &Settings,
+    manager: &mut dyn Manager,
+    jobs: &[(&UnitChange, Job)],
+) -> Result<Vec<FailedService>, Problem> {
+    let is_starter = |unit: &str| unit.ends_with(".socket") || unit.ends_with(".timer");
+    let mut failed = Vec::new();
+    for first in [true, false] {
+        let wave = jobs.iter().filter(|(unit, _)| is_starter(&unit.unit) == first);
+        let requests: Vec<Request> =
+            wave.map(|(unit, job)| Request { unit: unit.unit.clone(), job: *job }).collect();
+        if requests.is_empty() {
+            continue;
+        }
+        let is_stopped = || settings.interrupt.is_set();
+        for one in batch::perform(manager, &requests, &is_stopped)? {
+            let of = jobs.iter().find(|(unit, _)| unit.unit == one.unit);
+            failed.push(FailedService {
+                name: of.map(|(unit, _)| unit.service.clone()).unwrap_or_default(),
+                positions: of.map(|(unit, _)| unit.positions.clone()).unwrap_or_default(),
+                failed: one,
+            });
+        }
+        if !failed.is_empty() {
+            break;
+        }
+    }
+    Ok(failed)
+}
+
+/// Takes back what a phase did: what was started stops, and when all files are as they were, what
+/// ran before runs again.
+///
+/// # Errors
+/// When a manager does not answer.
+pub fn undo(
+    store: &Store,
+    settings: &Settings,
+    phase: Phase,
+    of: &[ServiceManager],
+    units: &[UnitChange],
+    on_event: &mut dyn FnMut(Event),
+) -> Result<(), Error> {
+    // Nothing interrupts this: half an undo helps nobody.
+    let calm = Settings { interrupt: crate::settings::Interrupt::default(), ..settings.clone() };
+    let mut managers = Managers::new(&calm);
+    for (number, manager) in of.iter().enumerate() {
+        let mine: Vec<&UnitChange> =
+            units.iter().filter(|unit| unit.manager == number && !unit.is_own).collect();
+        let none = Positions::default();
+        if phase == Phase::Start && manager.stops_lingering {
+            change_linger(store, &calm, manager, true)?;
+        }
+        let Some(connection) = managers.get(manager).map_err(at(&none))? else { continue };
+        let jobs: Vec<(&UnitChange, Job)> = match phase {
+            Phase::Start => {
+                let started =
+                    mine.iter().filter(|unit| matches!(unit.job, Job::Start | Job::Restart));
+                started.map(|unit| (*unit, Job::Stop)).collect()
+            }
+            Phase::Stop => {
+                connection.reload().map_err(at(&none))?;
+                let ran = mine.iter().filter(|unit| unit.was_active);
+                let again = |unit: &&UnitChange| {
+                    if unit.job == Job::Reload { Job::Reload } else { Job::Start }
+                };
+                ran.map(|unit| (*unit, again(unit))).collect()
+            }
+        };
+        let failed = in_waves(&calm, connection, &jobs).map_err(at(&none))?;
+        for FailedService { failed: Failed { unit, why, .. }, .. } in failed {
+            if phase == Phase::Stop {
+                let message = format!("{unit} ran before, and does not start again: {why}");
+                on_event(Event::Warning { message });
+            }
+        }
+        for unit in mine.iter().filter(|unit| phase == Phase::Stop && !unit.was_active) {
+            connection.reset_failed(&unit.unit).map_err(at(&none))?;
+        }
+        if phase == Phase::Start && manager.lingers {
+            change_linger(store, &calm, manager, false)?;
+        }
+    }
+    Ok(())
+}
+
+/// Has the service that the switch runs in start anew, now that all is done: it may end us.
+pub fn restart_own(settings: &Settings, changes: &[Change], on_event: &mut dyn FnMut(Event)) {
+    let mut managers = Managers::new(settings);
+    for change in changes {
+        let Change::Services { phase: Phase::Start, managers: of, units } = change else {
+            continue;
+        };
+        for unit in units.iter().filter(|unit| unit.is_own) {
+            let asked = managers.get(&of[unit.manager]).and_then(|manager| match manager {
+                Some(manager) => manager.queue(unit.job, &unit.unit),
+                None => Ok(()),
+            });
+            if let Err(problem) = asked {
+                on_event(Event::Warning { message: problem.to_string() });
+            }
+        }
+    }
+}

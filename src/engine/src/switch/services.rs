@@ -1,0 +1,274 @@
+//! Services in a plan: which units are started, stopped, restarted and reloaded, and because of
+//! what. No manager is asked for that: what a service did before counts only when it changes.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use serde::Serialize;
+use syslua_services::manager::Job;
+
+use super::Error;
+use super::desired::{Desired, Entry};
+use super::effects::Planner;
+use super::step::{Mark, Step, Work};
+use crate::action::{OnSwitch, Service, ServiceUnit};
+use crate::activation::Activation;
+use crate::snapshot::Snapshot;
+use crate::value::{Positions, Text};
+
+/// What is asked of managers for a service.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ServiceWork {
+    /// The jobs, in the order in which they are asked for.
+    pub jobs: Vec<UnitJob>,
+    /// What changed, in words; nothing for a service that is new or gone.
+    pub because: Vec<String>,
+}
+
+impl ServiceWork {
+    /// Returns whether a unit starts that did not run.
+    pub fn starts(&self) -> bool {
+        self.jobs.iter().any(|job| job.job == Job::Start)
+    }
+}
+
+/// A job of a unit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct UnitJob {
+    /// The unit.
+    pub unit: String,
+    /// What is done with it.
+    pub job: Job,
+    /// Whether it is done only if it runs: something else starts it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub only_if_active: bool,
+}
+
+/// Returns what is equal for a service and what replaces it.
+fn key(activation: &Activation) -> Option<(Option<&str>, String)> {
+    let service = activation.action.as_service()?;
+    Some((activation.user.as_deref(), format!("{:?} {}", service.scope, service.name)))
+}
+
+impl Planner<'_> {
+    /// Returns the steps of all services: those that are gone, then those that are declared.
+    ///
+    /// # Errors
+    /// When one is declared twice.
+    pub fn services(&self, current: &Snapshot, entries: &[Entry]) -> Result<Vec<Step>, Error> {
+        let mut declared: HashMap<_, &Entry> = HashMap::new();
+        for entry in entries {
+            let Some(key) = key(&entry.activation) else { continue };
+            if let Some(first) = declared.insert(key, entry) {
+                return Err(twice(first, entry));
+            }
+        }
+        let mut steps = Vec::new();
+        let mut present = HashMap::new();
+        for activation in current.activations.iter().rev() {
+            let (Some(key), Some(service)) = (key(activation), activation.action.as_service())
+            else {
+                continue;
+            };
+            if !declared.contains_key(&key) {
+                let jobs = service.units.iter().map(|unit| job(unit, Job::Stop)).collect();
+                let work = Work::Service(ServiceWork { jobs, because: Vec::new() });
+                steps.push(Step { work, ..Step::new(Mark::Remove, &Entry::applied(activation)) });
+            }
+            present.insert(key, service);
+        }
+        for entry in entries {
+            let activation = &entry.activation;
+            let (Some(key), Some(service)) = (key(activation), activation.action.as_service())
+            else {
+                continue;
+            };
+            let (mark, work) = match present.get(&key) {
+                None => {
+                    let started = service.units.iter().filter(|unit| unit.starts);
+                    let jobs = started.map(|unit| job(unit, Job::Start)).collect();
+                    (Mark::Add, ServiceWork { jobs, because: Vec::new() })
+                }
+                Some(old) => {
+                    let shown = entry.shown().as_service().unwrap_or(service);
+                    let work = self.changed_service(old, service, shown, &activation.positions);
+                    let is_same = *old == service && work.because.is_empty();
+                    (if is_same { Mark::Unchanged } else { Mark::Change }, work)
+                }
+            };
+            let mut step = Step::new(mark, entry);
+            if mark != Mark::Unchanged {
+                step.work = Work::Service(work);
+            }
+            steps.push(step);
+        }
+        Ok(steps)
+    }
+
+    /// Returns what is asked for a service that replaces another one, and why.
+    fn changed_service(
+        &self,
+        old: &Service,
+        new: &Service,
+        shown: &Service,
+        positions: &Positions,
+    ) -> ServiceWork {
+        let mut because = self.changed_dependencies(old, new, shown, positions);
+        let is_touched = !because.is_empty();
+        let has_timer = new.units.iter().any(|unit| unit.name.ends_with(".timer"));
+        let (mut jobs, mut has_changed) = (Vec::new(), false);
+        for gone in &old.units {
+            if !new.units.iter().any(|unit| unit.name == gone.name) {
+                jobs.push(job(gone, Job::Stop));
+                has_changed = true;
+            }
+        }
+        for (number, unit) in new.units.iter().enumerate() {
+            let is_main = number + 1 == new.units.len();
+            let Some(before) = old.units.iter().find(|before| before.name == unit.name) else {
+                has_changed = true;
+                if unit.starts {
+                    jobs.push(job(unit, Job::Start));
+                }
+                continue;
+            };
+            let is_other = before.file != unit.file;
+            has_changed |= is_other || before.starts != unit.starts;
+            if !(is_other || is_touched && is_main) {
+                if unit.starts && !before.starts {
+                    jobs.push(job(unit, Job::Start));
+                }
+                continue;
+            }
+            let wanted = match new.on_switch {
+                _ if !is_main => Some(Job::Restart),
+                // The clock starts it: what runs now comes to its end.
+                _ if has_timer => None,
+                OnSwitch::Restart => Some(Job::Restart),
+                OnSwitch::Reload => Some(Job::Reload),
+                OnSwitch::Nothing => None,
+            };
+            if let Some(wanted) = wanted {
+                jobs.push(UnitJob { only_if_active: !unit.starts, ..job(unit, wanted) });
+            }
+        }
+        if has_changed && because.is_empty() {
+            because.push("its unit".to_owned());
+        }
+        ServiceWork { jobs, because }
+    }
+
+    /// Returns what changed of what a service depends on, in words.
+    fn changed_dependencies(
+        &self,
+        old: &Service,
+        new: &Service,
+        shown: &Service,
+        positions: &Positions,
+    ) -> Vec<String> {
+        let contents = |service: &Service| -> BTreeSet<Text> {
+            service.depends.iter().filter(|about| !self.is_target(about)).cloned().collect()
+        };
+        let before = contents(old);
+        let has_lost = before.difference(&contents(new)).next().is_some();
+        let mut because = Vec::new();
+        for (about, shown) in new.depends.iter().zip(&shown.depends) {
+            let words = if self.is_target(about) {
+                self.has_touched(std::slice::from_ref(about), positions).then(|| about.display())
+            } else {
+                // A list that only grew says nothing of what is in it.
+                (has_lost && !before.contains(about)).then(|| self.content_in_words(shown))
+            };
+            because.extend(words);
+        }
+        because.dedup();
+        because
+    }
+
+    /// Names an object, or content that is not built yet.
+    fn content_in_words(&self, about: &Text) -> String {
+        if about.0.starts_with(b"source-") {
+            return "a source".to_owned();
+        }
+        let path = about.to_path();
+        let inner = path.strip_prefix(self.store.objects()).unwrap_or(&path);
+        let object = inner.iter().next().map(|name| name.to_string_lossy().into_owned());
+        let object = object.unwrap_or_else(|| about.display());
+        // Without the digits of its hash.
+        match object.rsplit_once('-') {
+            Some((name, digits)) if digits.len() == 9 => name.to_owned(),
+            _ => object,
+        }
+    }
+}
+
+fn job(unit: &ServiceUnit, job: Job) -> UnitJob {
+    UnitJob { unit: unit.name.clone(), job, only_if_active: false }
+}
+
+fn twice(first: &Entry, second: &Entry) -> Error {
+    let service = second.activation.action.as_service();
+    let positions = &second.activation.positions;
+    Error::ServiceTwice {
+        name: service.map(|service| service.name.clone()).unwrap_or_default(),
+        first: first.activation.positions.first().cloned().unwrap_or_default(),
+        positions: positions.clone(),
+    }
+}
+
+/// Returns the targets that belong to services.
+pub fn own_targets<'a>(activations: impl Iterator<Item = &'a Activation>) -> HashSet<&'a Text> {
+    activations
+        .filter_map(|activation| activation.action.as_service())
+        .flat_map(Service::targets)
+        .collect()
+}
+
+impl Desired {
+    /// Leaves services as they are in force: those that are declared do not come, change or go, nor
+    /// do the files of their units. Returns the names of those that would have.
+    pub fn leave_out_services(&mut self, current: &Snapshot) -> Vec<String> {
+        let belongs = |activation: &Activation, own: &HashSet<Text>| {
+            activation.action.as_service().is_some()
+                || activation.action.target().is_some_and(|target| own.contains(target))
+        };
+        let owned = |activations: &mut dyn Iterator<Item = &Activation>| -> HashSet<Text> {
+            own_targets(activations).into_iter().cloned().collect()
+        };
+        let declared = owned(&mut self.entries.iter().map(|entry| &*entry.activation));
+        let present = owned(&mut current.activations.iter().map(|activation| &**activation));
+        let names = |services: Vec<&Service>| -> BTreeSet<String> {
+            services.into_iter().map(|service| service.name.clone()).collect()
+        };
+        let in_force: Vec<&Service> =
+            current.activations.iter().filter_map(|one| one.action.as_service()).collect();
+        let wanted: Vec<&Service> =
+            self.entries.iter().filter_map(|entry| entry.activation.action.as_service()).collect();
+        let differs = |service: &&Service, others: &[&Service]| !others.contains(service);
+        let mut left_out =
+            names(wanted.iter().copied().filter(|one| differs(one, &in_force)).collect());
+        left_out
+            .extend(names(in_force.iter().copied().filter(|one| differs(one, &wanted)).collect()));
+        self.entries.retain(|entry| !belongs(&entry.activation, &declared));
+        let kept = current.activations.iter().filter(|one| belongs(one, &present));
+        self.entries.extend(kept.map(Entry::applied));
+        left_out.into_iter().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn units_and_their_links_belong_to_services() {
+        let unit = ServiceUnit {
+            target: "~/a".into(),
+            links: vec!["~/b".into()],
+            ..ServiceUnit::default()
+        };
+        let service = Service { units: vec![unit], ..Service::default() };
+        let activation = Activation::new(service.into(), Vec::<String>::new());
+        let targets = own_targets(std::iter::once(&activation));
+        assert_eq!(targets, [&"~/a".into(), &"~/b".into()].into());
+    }
+}

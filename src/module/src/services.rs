@@ -1,0 +1,91 @@
+//! `native.render_service`, `given_unit`, `declare_text` and `services`.
+
+use mlua::prelude::*;
+use serde::de::DeserializeOwned;
+use syslua_engine::failure::Failure;
+use syslua_engine::platform;
+use syslua_engine::store::Access;
+use syslua_services::declaration::{Declaration, Scope};
+use syslua_services::problem::Refusal;
+use syslua_services::render::{self, Manager, Unit};
+
+use crate::apply::report;
+use crate::convert::{Place, to_value};
+use crate::error::{Answer, lua_failure, register as register_function, register_verb};
+use crate::file::declare_text;
+use crate::options::Options;
+
+/// Returns a refusal as a table: which field, what is wrong with it, and what to do.
+fn refusal(lua: &Lua, refusal: &Refusal) -> Answer<LuaTable> {
+    let table = lua.create_table().map_err(lua_failure)?;
+    let set = |key: &str, value: Option<&str>| table.raw_set(key, value).map_err(lua_failure);
+    set("field", Some(&refusal.field))?;
+    set("why", Some(&refusal.why))?;
+    set("hint", refusal.hint.as_deref())?;
+    Ok(table)
+}
+
+/// Returns units, or a refusal of them.
+fn answer(lua: &Lua, units: Result<Vec<Unit>, Refusal>) -> Answer<LuaValue> {
+    match units {
+        Ok(units) => report(lua, &units),
+        Err(refused) => refusal(lua, &refused).map(LuaValue::Table),
+    }
+}
+
+fn read<T: DeserializeOwned>(lua: &Lua, table: &LuaTable) -> Answer<Result<T, Refusal>> {
+    let value = to_value(lua, &LuaValue::Table(table.clone()), &Place::top("service"))?;
+    let json = value.to_json();
+    Ok(serde_json::from_value(json).map_err(|_| {
+        // The Lua side checked the types: what is left are texts that are no UTF-8.
+        Refusal::new("service", "has a text that is not UTF-8, or a value of the wrong type")
+    }))
+}
+
+fn services(lua: &Lua, options: Option<&LuaTable>) -> Answer<LuaValue> {
+    let options = Options::read(lua, options)?;
+    let services = options.engine(Access::Look)?.services();
+    report(lua, &services.map_err(|error| error.to_failure())?)
+}
+
+/// Registers them.
+pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
+    register_function(lua, native, "render_service", |lua, (table, os): (LuaTable, String)| {
+        let declared: Result<Declaration, Refusal> = read(lua, &table)?;
+        answer(lua, declared.and_then(|one| render::render(&one, Manager::of(&os))))
+    })?;
+    register_function(
+        lua,
+        native,
+        "given_unit",
+        |lua, (name, scope, text): (LuaString, String, LuaString)| {
+            let scope = if scope == "system" { Scope::System } else { Scope::User };
+            let utf8 = |text: &LuaString, field: &str| -> Result<String, Refusal> {
+                String::from_utf8(text.as_bytes().to_vec())
+                    .map_err(|_| Refusal::new(field, "is not UTF-8"))
+            };
+            let unit = utf8(&name, "name").and_then(|name| {
+                let text = utf8(&text, "unit")?;
+                render::given(&name, scope, &text)
+            });
+            answer(lua, unit.map(|unit| vec![unit]))
+        },
+    )?;
+    register_function(
+        lua,
+        native,
+        "declare_text",
+        |lua, (name, text, positions): (LuaString, LuaString, Vec<String>)| {
+            let path = declare_text(lua, &name.as_bytes(), &text.as_bytes(), positions.into())?;
+            lua.create_string(path).map_err(lua_failure)
+        },
+    )?;
+    register_function(lua, native, "user_number", |_, name: String| {
+        let account = platform::Account::of(Some(&name));
+        let unknown = |error| Failure::new("usage", format!("the user {name} is unknown: {error}"));
+        Ok(account.map_err(unknown)?.number)
+    })?;
+    register_verb(lua, native, "services", |lua, options: Option<LuaTable>| {
+        services(lua, options.as_ref())
+    })
+}

@@ -1,0 +1,325 @@
+//! Several jobs at once: asked for together, waited for together, and watched together after that.
+
+use std::path::Path;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use crate::manager::{Job, Manager};
+use crate::problem::Problem;
+use crate::state::UnitState;
+
+/// How often a manager is asked.
+const POLL: Duration = Duration::from_millis(20);
+const LONGEST_POLL: Duration = Duration::from_millis(100);
+/// How long a job may take whose unit has no limit.
+const USUAL_LIMIT: Duration = Duration::from_secs(300);
+/// How long after its limit systemd may take to end a job by itself.
+const GRACE: Duration = Duration::from_secs(10);
+/// How long a program has to stay for its start to count.
+const WATCH: Duration = Duration::from_secs(1);
+
+/// A job of a unit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// The unit.
+    pub unit: String,
+    /// What is to be done with it.
+    pub job: Job,
+}
+
+/// A job that failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failed {
+    /// The unit.
+    pub unit: String,
+    /// What was to be done.
+    pub job: Job,
+    /// Why, in words.
+    pub why: String,
+    /// The last lines of its log.
+    pub lines: Vec<String>,
+}
+
+/// Has a manager do jobs, and waits for them; returns those that failed. What is started has to
+/// stay for a second. `is_stopped` tells whether the user asked to stop.
+///
+/// # Errors
+/// When the manager does not answer, or the user asked to stop.
+pub fn perform(
+    manager: &mut dyn Manager,
+    requests: &[Request],
+    is_stopped: &dyn Fn() -> bool,
+) -> Result<Vec<Failed>, Problem> {
+    let mut failed = Vec::new();
+    let mut queued: Vec<&Request> = Vec::new();
+    for request in requests {
+        if request.job != Job::Stop {
+            manager.reset_failed(&request.unit)?;
+        }
+        match manager.queue(request.job, &request.unit) {
+            Ok(()) => queued.push(request),
+            Err(Problem::Refused { reason, .. }) => failed.push(Failed {
+                unit: request.unit.clone(),
+                job: request.job,
+                why: reason,
+                lines: Vec::new(),
+            }),
+            Err(problem) => return Err(problem),
+        }
+    }
+    let ended = wait(manager, &queued, is_stopped)?;
+    let mut running = Vec::new();
+    for (request, state, was_too_late) in ended {
+        let why = if was_too_late {
+            Some("its job took too long and was withdrawn".to_owned())
+        } else {
+            verdict(request.job, &state)
+        };
+        match why {
+            Some(why) => failed.push(failure(manager, request, &state, why)),
+            None if is_watched(request, &state) => running.push((request, state)),
+            None => {}
+        }
+    }
+    failed.extend(watch(manager, &running, is_stopped)?);
+    Ok(failed)
+}
+
+/// Waits until no job is left; returns the states, and whether a job was withdrawn.
+fn wait<'a>(
+    manager: &mut dyn Manager,
+    requests: &[&'a Request],
+    is_stopped: &dyn Fn() -> bool,
+) -> Result<Vec<(&'a Request, UnitState, bool)>, Problem> {
+    let begin = Instant::now();
+    let (mut left, mut ended, mut poll) = (requests.to_vec(), Vec::new(), POLL);
+    while !left.is_empty() {
+        if is_stopped() {
+            for request in &left {
+                manager.cancel(&request.unit)?;
+            }
+            return Err(Problem::Interrupted);
+        }
+        let units: Vec<&str> = left.iter().map(|request| request.unit.as_str()).collect();
+        let mut still = Vec::new();
+        for (request, state) in left.into_iter().zip(manager.states(&units)?) {
+            let limit = if request.job == Job::Stop { state.stop_limit } else { state.start_limit };
+            // A restart is both.
+            let both = if request.job == Job::Restart { 2 } else { 1 };
+            let limit = limit.unwrap_or(USUAL_LIMIT) * both + GRACE;
+            if state.job == 0 && !matches!(state.active.as_str(), "reloading" | "refreshing") {
+                ended.push((request, state, false));
+            } else if begin.elapsed() > limit {
+                manager.cancel(&request.unit)?;
+                ended.push((request, state, true));
+            } else {
+                still.push(request);
+            }
+        }
+        left = still;
+        if !left.is_empty() {
+            sleep(poll);
+            poll = (poll * 2).min(LONGEST_POLL);
+        }
+    }
+    Ok(ended)
+}
+
+/// Says why a job whose end this state is has failed, if it has.
+fn verdict(job: Job, state: &UnitState) -> Option<String> {
+    if job == Job::Stop {
+        return matches!(state.active.as_str(), "active" | "activating" | "deactivating")
+            .then(|| format!("it is {} still", state.active));
+    }
+    match (state.load.as_str(), state.active.as_str(), state.sub.as_str()) {
+        ("masked", ..) => Some("it is masked".to_owned()),
+        ("not-found", ..) => Some("the manager does not find its unit".to_owned()),
+        ("bad-setting" | "error", ..) => Some("its unit has a setting that is wrong".to_owned()),
+        (_, "activating", "auto-restart" | "auto-restart-queued") | (_, "failed", _) => {
+            Some(state.in_words())
+        }
+        (_, "active" | "activating", _) => None,
+        (_, "inactive", _) if state.is_skipped => None,
+        (_, "inactive", _) if state.is_oneshot() && state.result == "success" => None,
+        // Nothing of it was ever started: what it requires was not.
+        (_, "inactive", _) if state.exit.is_none() && state.result == "success" => {
+            Some("it was not started: something that it requires failed".to_owned())
+        }
+        _ => Some(state.in_words()),
+    }
+}
+
+fn is_watched(request: &Request, state: &UnitState) -> bool {
+    request.job != Job::Stop && state.main_pid != 0 && !state.is_oneshot()
+}
+
+fn failure(manager: &mut dyn Manager, request: &Request, state: &UnitState, why: String) -> Failed {
+    Failed { unit: request.unit.clone(), job: request.job, why, lines: manager.last_lines(state) }
+}
+
+/// Watches what was started for a second; returns what did not stay.
+fn watch(
+    manager: &mut dyn Manager,
+    running: &[(&Request, UnitState)],
+    is_stopped: &dyn Fn() -> bool,
+) -> Result<Vec<Failed>, Problem> {
+    let begin = Instant::now();
+    let mut left: Vec<&(&Request, UnitState)> = running.iter().collect();
+    let mut failed = Vec::new();
+    while !left.is_empty() {
+        if is_stopped() {
+            return Err(Problem::Interrupted);
+        }
+        let rest = WATCH.saturating_sub(begin.elapsed());
+        sleep(rest.min(LONGEST_POLL));
+        let units: Vec<&str> = left.iter().map(|(request, _)| request.unit.as_str()).collect();
+        let now = manager.states(&units)?;
+        let mut still = Vec::new();
+        for (entry, state) in left.into_iter().zip(now) {
+            let (request, before) = entry;
+            let has_stayed = state.active == "active"
+                && state.restarts == before.restarts
+                && (state.main_pid == before.main_pid || state.sub == "exited");
+            if has_stayed {
+                still.push(entry);
+            } else {
+                let why = format!("it ended within a second: {}", state.in_words());
+                failed.push(failure(manager, request, &state, why));
+            }
+        }
+        left = if rest.is_zero() { Vec::new() } else { still };
+    }
+    Ok(failed)
+}
+
+/// Returns the services that this process is part of: stopping one would end it.
+pub fn own_units() -> Vec<String> {
+    let text = if cfg!(target_os = "linux") {
+        // What the kernel tells of this process, and no file.
+        #[expect(clippy::disallowed_methods, reason = "reads what is no file of the user's")]
+        std::fs::read_to_string(Path::new("/proc/self/cgroup")).unwrap_or_default()
+    } else {
+        String::new()
+    };
+    units_in(&text)
+}
+
+fn units_in(cgroups: &str) -> Vec<String> {
+    let parts = cgroups.lines().flat_map(|line| line.split('/'));
+    let mut units: Vec<String> = parts
+        .filter(|part| part.ends_with(".service"))
+        // The manager of a user is one too, and is never switched as a whole.
+        .filter(|part| !part.starts_with("user@"))
+        .map(str::to_owned)
+        .collect();
+    units.sort();
+    units.dedup();
+    units
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    /// A manager whose units go through given states, one at each question.
+    #[derive(Default)]
+    struct Told {
+        states: BTreeMap<String, Vec<UnitState>>,
+        asked: Vec<String>,
+    }
+
+    impl Manager for Told {
+        fn reload(&mut self) -> Result<(), Problem> {
+            Ok(())
+        }
+
+        fn queue(&mut self, job: Job, unit: &str) -> Result<(), Problem> {
+            self.asked.push(format!("{} {unit}", job.word()));
+            Ok(())
+        }
+
+        fn cancel(&mut self, unit: &str) -> Result<(), Problem> {
+            self.asked.push(format!("cancel {unit}"));
+            Ok(())
+        }
+
+        fn reset_failed(&mut self, _unit: &str) -> Result<(), Problem> {
+            Ok(())
+        }
+
+        fn states(&mut self, units: &[&str]) -> Result<Vec<UnitState>, Problem> {
+            let next = |unit: &&str| {
+                let states = self.states.get_mut(*unit).unwrap();
+                if states.len() > 1 { states.remove(0) } else { states[0].clone() }
+            };
+            Ok(units.iter().map(next).collect())
+        }
+
+        fn last_lines(&mut self, state: &UnitState) -> Vec<String> {
+            vec![format!("log of {}", state.name)]
+        }
+    }
+
+    fn state(active: &str, sub: &str, pid: u32, job: u32) -> UnitState {
+        UnitState {
+            load: "loaded".into(),
+            active: active.into(),
+            sub: sub.into(),
+            main_pid: pid,
+            job,
+            result: "success".into(),
+            ..UnitState::default()
+        }
+    }
+
+    fn run(states: Vec<UnitState>, job: Job) -> (Vec<Failed>, Vec<String>) {
+        let mut manager = Told::default();
+        manager.states.insert("a.service".into(), states);
+        let requests = [Request { unit: "a.service".into(), job }];
+        let failed = perform(&mut manager, &requests, &|| false).unwrap();
+        (failed, manager.asked)
+    }
+
+    #[test]
+    fn what_stays_a_second_has_started() {
+        let begins = state("activating", "start", 0, 7);
+        let runs = state("active", "running", 5, 0);
+        assert_eq!(run(vec![begins.clone(), runs.clone()], Job::Start).0, []);
+        let again = UnitState { restarts: 1, main_pid: 6, ..runs.clone() };
+        let gone = state("inactive", "dead", 0, 0);
+        for end in [again, gone.clone(), state("activating", "auto-restart", 0, 0)] {
+            let (failed, _) = run(vec![begins.clone(), runs.clone(), end.clone()], Job::Start);
+            assert!(failed[0].why.starts_with("it ended within a second"), "{end:?}");
+        }
+        let failed = UnitState { result: "timeout".into(), ..state("failed", "failed", 0, 0) };
+        assert_eq!(run(vec![begins, failed], Job::Start).0[0].why, "it took too long");
+        assert_eq!(run(vec![gone.clone()], Job::Stop).0, []);
+        let oneshot = UnitState { kind: "oneshot".into(), ..gone.clone() };
+        assert_eq!(run(vec![oneshot], Job::Start).0, []);
+        let skipped = UnitState { is_skipped: true, ..gone.clone() };
+        assert_eq!(run(vec![skipped], Job::Start).0, []);
+        assert!(run(vec![gone], Job::Start).0[0].why.contains("requires"));
+        assert_eq!(run(vec![runs], Job::Stop).0.len(), 1);
+    }
+
+    #[test]
+    fn who_asks_to_stop_is_heard() {
+        let mut manager = Told::default();
+        manager.states.insert("a.service".into(), vec![state("activating", "start", 0, 7)]);
+        let requests = [Request { unit: "a.service".into(), job: Job::Start }];
+        assert!(matches!(perform(&mut manager, &requests, &|| true), Err(Problem::Interrupted)));
+        assert_eq!(manager.asked, ["start a.service", "cancel a.service"]);
+    }
+
+    #[test]
+    fn the_own_service_is_known() {
+        assert_eq!(
+            units_in(
+                "1:name=systemd:/system.slice/web.service\n0::/user.slice/user@1.service/a.service"
+            ),
+            ["a.service", "web.service"]
+        );
+    }
+}

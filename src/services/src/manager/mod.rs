@@ -1,0 +1,232 @@
+//! Managers of services. Each one is a file; `connect` chooses.
+
+#[cfg(target_os = "linux")]
+mod bus;
+#[cfg(target_os = "macos")]
+mod launchctl;
+#[cfg(target_os = "linux")]
+mod logind;
+#[cfg(target_os = "linux")]
+mod systemctl;
+#[cfg(target_os = "windows")]
+mod windows;
+
+use std::process::{Command, Output, Stdio};
+
+use crate::problem::Problem;
+use crate::state::UnitState;
+
+/// What a manager can be asked to do with a unit.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Job {
+    /// It starts, unless it runs.
+    Start,
+    /// It stops.
+    Stop,
+    /// It stops if it runs, and starts.
+    Restart,
+    /// It reads its configuration again; one that cannot is started anew.
+    Reload,
+}
+
+impl Job {
+    /// Returns the verb.
+    pub fn word(self) -> &'static str {
+        match self {
+            Job::Start => "start",
+            Job::Stop => "stop",
+            Job::Restart => "restart",
+            Job::Reload => "reload",
+        }
+    }
+}
+
+/// Whose manager it is.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Whose {
+    /// The machine's.
+    System,
+    /// That of a user.
+    User {
+        /// The user's number.
+        uid: u32,
+        /// The user's group.
+        gid: u32,
+        /// The user's name.
+        name: String,
+    },
+}
+
+impl Whose {
+    /// Says whose it is.
+    pub fn in_words(&self) -> String {
+        match self {
+            Whose::System => "the system's service manager".to_owned(),
+            Whose::User { name, .. } => format!("the service manager of {name}"),
+        }
+    }
+}
+
+/// A manager of services.
+pub trait Manager {
+    /// Has it read its units again.
+    ///
+    /// # Errors
+    /// When it does not.
+    fn reload(&mut self) -> Result<(), Problem>;
+
+    /// Asks for a job, and does not wait for it.
+    ///
+    /// # Errors
+    /// When it refuses the job.
+    fn queue(&mut self, job: Job, unit: &str) -> Result<(), Problem>;
+
+    /// Withdraws the job of a unit.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    fn cancel(&mut self, unit: &str) -> Result<(), Problem>;
+
+    /// Forgets that a unit failed, and how often it was started.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    fn reset_failed(&mut self, unit: &str) -> Result<(), Problem>;
+
+    /// Tells the states of units, in the same order.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    fn states(&mut self, units: &[&str]) -> Result<Vec<UnitState>, Problem>;
+
+    /// Returns the last lines of the log about the present run of a unit.
+    fn last_lines(&mut self, state: &UnitState) -> Vec<String>;
+}
+
+/// Connects to a manager; nothing when it is one of a user and does not run.
+///
+/// # Errors
+/// When that of the system cannot be reached.
+pub fn connect(whose: &Whose) -> Result<Option<Box<dyn Manager>>, Problem> {
+    #[cfg(target_os = "linux")]
+    return linux(whose);
+    #[cfg(target_os = "macos")]
+    return Ok(Some(Box::new(launchctl::Launchctl::new(whose.clone()))));
+    #[cfg(target_os = "windows")]
+    return Ok(Some(Box::new(windows::Windows::new(whose.clone()))));
+    #[cfg(not(any(target_os = "linux", target_os = "macos", target_os = "windows")))]
+    return Err(Problem::Unreachable {
+        manager: whose.in_words(),
+        reason: "this system has none that is known".to_owned(),
+    });
+}
+
+/// The directory that is there when systemd is the system's manager: `sd_booted(3)`.
+#[cfg(target_os = "linux")]
+const BOOTED: &str = "/run/systemd/system";
+
+#[cfg(target_os = "linux")]
+fn linux(whose: &Whose) -> Result<Option<Box<dyn Manager>>, Problem> {
+    let unreachable = |reason: String| Problem::Unreachable { manager: whose.in_words(), reason };
+    match whose {
+        Whose::System if !std::path::Path::new(BOOTED).is_dir() => {
+            return Err(unreachable("systemd is not the first process here".to_owned()));
+        }
+        Whose::User { uid, .. } if !is_running(*uid) => return Ok(None),
+        _ => {}
+    }
+    match bus::Bus::connect(whose) {
+        Ok(bus) => Ok(Some(Box::new(bus))),
+        // No bus is no reason not to talk to systemd.
+        Err(reason) => match systemctl::Systemctl::connect(whose) {
+            Ok(systemctl) => Ok(Some(Box::new(systemctl))),
+            Err(other) => Err(unreachable(format!("{reason}; systemctl: {other}"))),
+        },
+    }
+}
+
+/// Returns whether a user's manager runs.
+#[cfg(target_os = "linux")]
+fn is_running(uid: u32) -> bool {
+    std::path::Path::new(&format!("/run/user/{uid}/systemd/private")).exists()
+}
+
+/// Has the manager of a user run also when the user has no session, or no longer; returns whether
+/// that was so before. Waits until it runs.
+///
+/// # Errors
+/// When the system's manager of sessions refuses, or the user's does not start in time.
+pub fn set_linger(whose: &Whose, linger: bool) -> Result<bool, Problem> {
+    #[cfg(target_os = "linux")]
+    if let Whose::User { uid, name, .. } = whose {
+        return logind::set_linger(*uid, name, linger);
+    }
+    let _ = linger;
+    Err(Problem::Refused {
+        manager: whose.in_words(),
+        what: "linger".to_owned(),
+        reason: "only managers of users on Linux do".to_owned(),
+    })
+}
+
+/// Runs a program to its end; returns what it printed, or why it failed.
+fn run(command: &mut Command) -> Result<Output, String> {
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| format!("{}: {error}", command.get_program().to_string_lossy()))?;
+    if output.status.success() {
+        return Ok(output);
+    }
+    let told = String::from_utf8_lossy(&output.stderr);
+    let told = told.trim();
+    Err(if told.is_empty() { output.status.to_string() } else { told.to_owned() })
+}
+
+/// Has a command run as the user whose manager it is for.
+#[cfg(target_os = "linux")]
+fn become_user(command: &mut Command, whose: &Whose) {
+    use std::os::unix::process::CommandExt;
+    let Whose::User { uid, gid, name } = whose else { return };
+    command.env("XDG_RUNTIME_DIR", format!("/run/user/{uid}"));
+    command.env("DBUS_SESSION_BUS_ADDRESS", format!("unix:path=/run/user/{uid}/bus"));
+    if rustix::process::geteuid().as_raw() != *uid {
+        command.env("USER", name).uid(*uid).gid(*gid);
+    }
+}
+
+/// How many of the last lines of a log are shown.
+#[cfg(target_os = "linux")]
+const LAST_LINES: usize = 10;
+
+/// Returns the last lines of the journal about a run of a unit: what it printed, and what systemd
+/// said of it.
+#[cfg(target_os = "linux")]
+fn journal(state: &UnitState, whose: &Whose) -> Vec<String> {
+    if state.invocation.is_empty() {
+        return Vec::new();
+    }
+    // What was printed a moment ago is on its way. Only root may ask to wait for it.
+    let _ = run(Command::new("journalctl").arg("--sync"));
+    let mut command = Command::new("journalctl");
+    command.args(["--quiet", "--no-pager", "--output=cat", "--all"]);
+    command.arg(format!("--lines={LAST_LINES}"));
+    for (index, field) in
+        ["_SYSTEMD_INVOCATION_ID", "INVOCATION_ID", "USER_INVOCATION_ID"].iter().enumerate()
+    {
+        if index > 0 {
+            command.arg("+");
+        }
+        command.arg(format!("{field}={}", state.invocation));
+    }
+    if let Whose::User { uid, .. } = whose
+        && rustix::process::geteuid().as_raw() == *uid
+    {
+        become_user(&mut command, whose);
+    }
+    let Ok(output) = run(&mut command) else { return Vec::new() };
+    String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect()
+}

@@ -1,0 +1,430 @@
+//! Units of systemd: services with their timers and sockets.
+//!
+//! The formats are those of `systemd.unit(5)`, `systemd.service(5)`, `systemd.exec(5)`,
+//! `systemd.timer(5)` and `systemd.socket(5)`. `%` begins a specifier nearly everywhere, `$` a
+//! variable in the arguments of commands; quotes and backslashes count where words are separated.
+
+use super::{Role, Unit};
+use crate::declaration::{Command, Declaration, Ready, Restart, Schedule, Scope, Socket};
+use crate::declaration::{SUFFIXES, check_text};
+use crate::problem::Refusal;
+use crate::unit_file::{UnitFile, check_line};
+
+/// Returns the directory that the manager reads for a scope.
+pub(super) fn directory(scope: Scope) -> &'static str {
+    match scope {
+        Scope::System => "/etc/systemd/system",
+        Scope::User => "~/.config/systemd/user",
+    }
+}
+
+fn usual_target(scope: Scope) -> &'static str {
+    match scope {
+        Scope::System => "multi-user.target",
+        Scope::User => "default.target",
+    }
+}
+
+pub(super) fn render(declaration: &Declaration) -> Result<Vec<Unit>, Refusal> {
+    let mut units = Vec::new();
+    let is_started = declaration.schedule.is_some() || declaration.socket.is_some();
+    if let Some(socket) = &declaration.socket {
+        let file = socket_file(declaration, socket)?;
+        units.push(unit(declaration, "socket", Role::Socket, true, &file));
+    }
+    if let Some(schedule) = &declaration.schedule {
+        let file = timer_file(declaration, schedule)?;
+        units.push(unit(declaration, "timer", Role::Timer, true, &file));
+    }
+    let file = service_file(declaration, !is_started)?;
+    units.push(unit(declaration, "service", Role::Main, !is_started, &file));
+    for section in declaration.unit.keys() {
+        let suffix = match section.as_str() {
+            "Timer" => "timer",
+            "Socket" => "socket",
+            _ => continue,
+        };
+        if !units.iter().any(|unit| unit.name.ends_with(suffix)) {
+            let needed = if suffix == "timer" { "schedule" } else { "socket" };
+            return Err(Refusal::new(format!("unit.{section}"), format!("needs `{needed}`")));
+        }
+    }
+    Ok(units)
+}
+
+pub(super) fn given(name: &str, scope: Scope, text: &str) -> Result<Unit, Refusal> {
+    let mut file = UnitFile::parse(text);
+    if !file.has_section("Service") {
+        return Err(Refusal::new("unit", "has no [Service] section")
+            .with_hint("unit = \"[Service]\\nExecStart=/bin/program\\n\", or the path of a file"));
+    }
+    if !file.has_section("Install") {
+        file.add("Install", "WantedBy", usual_target(scope));
+    }
+    let name = format!("{name}.service");
+    Ok(Unit {
+        links: links(&name, scope, &file),
+        target: format!("{}/{name}", directory(scope)),
+        text: text.to_owned(),
+        role: Role::Main,
+        copy: false,
+        starts: true,
+        name,
+    })
+}
+
+fn links(name: &str, scope: Scope, file: &UnitFile) -> Vec<(String, String)> {
+    let directory = directory(scope);
+    let links = file.install_links(name).into_iter();
+    links.map(|link| (format!("{directory}/{link}"), format!("{directory}/{name}"))).collect()
+}
+
+fn unit(
+    declaration: &Declaration,
+    suffix: &str,
+    role: Role,
+    starts: bool,
+    file: &UnitFile,
+) -> Unit {
+    let name = format!("{}.{suffix}", declaration.name);
+    Unit {
+        links: links(&name, declaration.scope, file),
+        target: format!("{}/{name}", directory(declaration.scope)),
+        text: file.render(),
+        role,
+        copy: false,
+        starts,
+        name,
+    }
+}
+
+/// Adds the sections that are given verbatim.
+fn add_verbatim(
+    file: &mut UnitFile,
+    declaration: &Declaration,
+    own: &str,
+    is_main: bool,
+) -> Result<(), Refusal> {
+    for (section, entries) in &declaration.unit {
+        let is_of_main = !matches!(section.as_str(), "Timer" | "Socket");
+        if section == own || is_main && is_of_main {
+            for (key, values) in entries {
+                file.set(section, key, values)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn service_file(declaration: &Declaration, is_installed: bool) -> Result<UnitFile, Refusal> {
+    let mut file = UnitFile::default();
+    add_head(&mut file, declaration, true)?;
+    let kind = match declaration.ready {
+        Ready::Exec => "exec",
+        Ready::Notify => "notify",
+        Ready::Forking => "forking",
+        Ready::Oneshot => "oneshot",
+    };
+    file.add("Service", "Type", kind);
+    if declaration.ready == Ready::Oneshot && is_installed {
+        file.add("Service", "RemainAfterExit", "yes");
+    }
+    if declaration.ready == Ready::Notify && matches!(declaration.command, Command::Line(_)) {
+        // It is a child of the shell that tells.
+        file.add("Service", "NotifyAccess", "all");
+    }
+    file.add("Service", "ExecStart", command_line(&declaration.command)?);
+    match declaration.restart() {
+        Restart::No => {}
+        Restart::OnFailure => file.add("Service", "Restart", "on-failure"),
+        Restart::Always if declaration.ready == Ready::Oneshot => {
+            return Err(Refusal::new("restart", "cannot be \"always\" with ready = \"oneshot\""));
+        }
+        Restart::Always => file.add("Service", "Restart", "always"),
+    }
+    for (name, value) in &declaration.environment {
+        let field = format!("environment.{name}");
+        let mut bytes = name.bytes();
+        let starts = bytes.next().is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'_');
+        if !starts || !bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
+            return Err(Refusal::new(field, "cannot be the name of a variable"));
+        }
+        let word = quoted(&field, &format!("{name}={value}"), false)?;
+        file.add("Service", "Environment", word);
+    }
+    for (index, path) in declaration.environment_files.iter().enumerate() {
+        let field = format!("environment_files[{}]", index + 1);
+        let plain = path.strip_prefix('-').unwrap_or(path);
+        check_path(&field, plain)?;
+        if plain.contains(['*', '?', '[', '\\']) {
+            return Err(Refusal::new(field, "has a character that systemd takes for a pattern"));
+        }
+        let escaped = path.replace('%', "%%");
+        file.add("Service", "EnvironmentFile", escaped);
+    }
+    for (field, key, account) in
+        [("user", "User", &declaration.user), ("group", "Group", &declaration.group)]
+    {
+        let Some(account) = account else { continue };
+        check_account(field, account)?;
+        if declaration.scope == Scope::User {
+            return Err(Refusal::new(field, "is only for services of the system")
+                .with_hint("scope = \"system\", or declare it in user{}"));
+        }
+        file.add("Service", key, account);
+    }
+    if let Some(directory) = &declaration.directory {
+        if directory != "~" {
+            check_path("directory", directory)?;
+        }
+        file.add("Service", "WorkingDirectory", directory.replace('%', "%%"));
+    }
+    for (limit, value) in &declaration.limits {
+        let (key, value) = limit_entry(limit, value)?;
+        file.add("Service", key, value);
+    }
+    if is_installed {
+        file.add("Install", "WantedBy", usual_target(declaration.scope));
+    }
+    add_verbatim(&mut file, declaration, "Service", true)?;
+    Ok(file)
+}
+
+fn add_head(file: &mut UnitFile, declaration: &Declaration, is_main: bool) -> Result<(), Refusal> {
+    let description = declaration.description.as_deref().unwrap_or(&declaration.name);
+    check_line("description", description)?;
+    if description.trim() != description || description.is_empty() {
+        return Err(Refusal::new("description", "is empty, or begins or ends with a space"));
+    }
+    file.add("Unit", "Description", description.replace('%', "%%"));
+    if !is_main {
+        return Ok(());
+    }
+    let lists = [
+        ("after", "After", &declaration.after),
+        ("requires", "Requires", &declaration.requires),
+        ("wants", "Wants", &declaration.wants),
+    ];
+    for (field, key, names) in lists {
+        for (index, name) in names.iter().enumerate() {
+            let name = unit_name(&format!("{field}[{}]", index + 1), name)?;
+            file.add("Unit", key, name);
+        }
+    }
+    Ok(())
+}
+
+fn timer_file(declaration: &Declaration, schedule: &Schedule) -> Result<UnitFile, Refusal> {
+    let mut file = UnitFile::default();
+    add_head(&mut file, declaration, false)?;
+    for (index, calendar) in schedule.calendar.iter().enumerate() {
+        let field = format!("schedule.calendar[{}]", index + 1);
+        check_line(&field, calendar)?;
+        let is_known =
+            |character: char| character.is_ascii_alphanumeric() || " *-:/,.~_+".contains(character);
+        if calendar.trim().is_empty() || !calendar.chars().all(is_known) {
+            return Err(Refusal::new(field, format!("{calendar:?} is no point in time"))
+                .with_hint("for example \"Mon *-*-* 03:00\" or \"daily\""));
+        }
+        file.add("Timer", "OnCalendar", calendar.trim());
+    }
+    if !schedule.calendar.is_empty() {
+        file.add("Timer", "Persistent", "true");
+    }
+    if let Some(every) = &schedule.every {
+        let span = span("schedule.every", every)?;
+        file.add("Timer", "OnActiveSec", span.clone());
+        file.add("Timer", "OnUnitActiveSec", span);
+    }
+    if let Some(on_boot) = &schedule.on_boot {
+        let key = if declaration.scope == Scope::System { "OnBootSec" } else { "OnStartupSec" };
+        file.add("Timer", key, span("schedule.on_boot", on_boot)?);
+    }
+    if !file.has_section("Timer") {
+        return Err(Refusal::new("schedule", "says no time").with_hint(
+            "schedule = { calendar = \"daily\" }, { every = \"15m\" } or { on_boot = \"1m\" }",
+        ));
+    }
+    file.add("Install", "WantedBy", "timers.target");
+    add_verbatim(&mut file, declaration, "Timer", false)?;
+    Ok(file)
+}
+
+fn socket_file(declaration: &Declaration, socket: &Socket) -> Result<UnitFile, Refusal> {
+    let mut file = UnitFile::default();
+    add_head(&mut file, declaration, false)?;
+    if socket.listen.is_empty() {
+        return Err(Refusal::new("socket.listen", "is empty"));
+    }
+    for (index, listen) in socket.listen.iter().enumerate() {
+        let field = format!("socket.listen[{}]", index + 1);
+        check_line(&field, listen)?;
+        let (key, address) = match listen.strip_prefix("udp:") {
+            Some(rest) => ("ListenDatagram", rest),
+            None => ("ListenStream", listen.as_str()),
+        };
+        let is_port = address.parse::<u16>().is_ok_and(|port| port != 0);
+        let is_address = address.rsplit_once(':').is_some_and(|(host, port)| {
+            port.parse::<u16>().is_ok_and(|port| port != 0)
+                && !host.is_empty()
+                && host.bytes().all(|byte| byte.is_ascii_hexdigit() || b".:[]".contains(&byte))
+        });
+        if !(is_port || is_address) {
+            let path = address.strip_prefix('@').map(|name| format!("/{name}"));
+            check_path(&field, path.as_deref().unwrap_or(address)).map_err(|refusal| {
+                refusal.with_hint("a path, a port, or an address such as 127.0.0.1:8080")
+            })?;
+        }
+        file.add("Socket", key, address.replace('%', "%%"));
+    }
+    file.add("Install", "WantedBy", "sockets.target");
+    add_verbatim(&mut file, declaration, "Socket", false)?;
+    Ok(file)
+}
+
+fn limit_entry(limit: &str, value: &str) -> Result<(&'static str, String), Refusal> {
+    let field = format!("limits.{limit}");
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let is_percent = |text: &str| text.strip_suffix('%').is_some_and(is_number);
+    let is_size = |text: &str| {
+        is_number(text.strip_suffix(['K', 'M', 'G', 'T']).unwrap_or(text)) || is_percent(text)
+    };
+    let (key, is_valid, example) = match limit {
+        "memory" => ("MemoryMax", is_size(value), "\"512M\""),
+        "cpu" => ("CPUQuota", is_percent(value), "\"50%\""),
+        "tasks" => ("TasksMax", is_number(value), "64"),
+        "files" => ("LimitNOFILE", is_number(value), "4096"),
+        "nice" => ("Nice", value.parse::<i8>().is_ok_and(|nice| (-20..20).contains(&nice)), "10"),
+        _ => {
+            return Err(Refusal::new(field, "is unknown").with_hint(
+                "`memory`, `cpu`, `tasks`, `files` and `nice` are known; `unit` for others",
+            ));
+        }
+    };
+    if !is_valid {
+        return Err(Refusal::new(field, format!("cannot be {value:?}")).with_hint(example));
+    }
+    Ok((key, value.to_owned()))
+}
+
+/// Returns a span of time as systemd reads it.
+fn span(field: &str, text: &str) -> Result<String, Refusal> {
+    let refused = || {
+        Refusal::new(field, format!("{text:?} is no span of time")).with_hint("30s, 15m, 2h, 1d")
+    };
+    let split = text.find(|character: char| !character.is_ascii_digit()).ok_or_else(refused)?;
+    let (number, unit) = text.split_at(split);
+    let unit = match unit {
+        "s" => "s",
+        "m" | "min" => "min",
+        "h" => "h",
+        "d" => "d",
+        "w" => "w",
+        _ => return Err(refused()),
+    };
+    // Systemd counts microseconds in 64 bits.
+    match number.parse::<u32>() {
+        Ok(count) if count > 0 => Ok(format!("{count}{unit}")),
+        _ => Err(refused()),
+    }
+}
+
+/// Returns the name of another unit with its suffix.
+fn unit_name(field: &str, name: &str) -> Result<String, Refusal> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-:@\\".contains(&byte);
+    if name.is_empty() || !name.bytes().all(is_plain) || name.starts_with('.') {
+        return Err(Refusal::new(field, format!("{name:?} cannot be the name of a unit")));
+    }
+    let has_suffix = SUFFIXES.iter().any(|suffix| name.ends_with(suffix));
+    let whole = if has_suffix { name.to_owned() } else { format!("{name}.service") };
+    if whole.len() > 255 {
+        return Err(Refusal::new(field, "is longer than a name of a unit can be"));
+    }
+    check_line(field, &whole)?;
+    Ok(whole)
+}
+
+fn check_account(field: &str, account: &str) -> Result<(), Refusal> {
+    let mut bytes = account.bytes();
+    let is_number = account.parse::<u32>().is_ok();
+    let starts = bytes.next().is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'_');
+    let is_name = starts && bytes.all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte));
+    if (is_number || is_name) && account.len() <= 31 {
+        return Ok(());
+    }
+    Err(Refusal::new(field, format!("{account:?} cannot be the name of an account")))
+}
+
+/// Checks a path that is written without quotes.
+fn check_path(field: &str, path: &str) -> Result<(), Refusal> {
+    check_line(field, path)?;
+    if !path.starts_with('/') {
+        return Err(Refusal::new(field, format!("{path:?} is not absolute")));
+    }
+    if path.trim_end() != path {
+        return Err(Refusal::new(field, "ends with a space, which systemd leaves out"));
+    }
+    if path.split('/').any(|part| matches!(part, "." | "..")) {
+        return Err(Refusal::new(field, format!("{path:?} has a part `.` or `..`")));
+    }
+    Ok(())
+}
+
+/// Returns a word between quotes. Of arguments, `$` begins variables.
+fn quoted(field: &str, word: &str, is_argument: bool) -> Result<String, Refusal> {
+    check_text(field, word)?;
+    let mut text = String::with_capacity(word.len() + 2);
+    text.push('"');
+    for character in word.chars() {
+        match character {
+            '"' | '\\' => text.extend(['\\', character]),
+            '%' => text.push_str("%%"),
+            '$' if is_argument => text.push_str("$$"),
+            _ => text.push(character),
+        }
+    }
+    text.push('"');
+    check_line(field, &text)?;
+    Ok(text)
+}
+
+/// Returns a command as `ExecStart=` reads it.
+fn command_line(command: &Command) -> Result<String, Refusal> {
+    let words: Vec<&str> = match command {
+        Command::Line(line) if line.trim().is_empty() => {
+            return Err(Refusal::new("command", "is empty"));
+        }
+        Command::Line(line) => vec!["/bin/sh", "-c", line],
+        Command::Words(words) => words.iter().map(String::as_str).collect(),
+    };
+    let Some((program, arguments)) = words.split_first() else {
+        return Err(Refusal::new("command", "is empty"));
+    };
+    check_program(program)?;
+    let mut line = quoted("command[1]", program, false)?;
+    for (index, argument) in arguments.iter().enumerate() {
+        line.push(' ');
+        line.push_str(&quoted(&format!("command[{}]", index + 2), argument, true)?);
+    }
+    check_line("command", &line)?;
+    Ok(line)
+}
+
+/// Checks the path of a program: systemd looks for names in directories of its own, and takes
+/// some first characters for flags.
+fn check_program(program: &str) -> Result<(), Refusal> {
+    let field = "command[1]";
+    check_text(field, program)?;
+    if !program.starts_with('/') {
+        return Err(Refusal::new(field, format!("{program:?} is no absolute path"))
+            .with_hint("name the program by its path, such as pkg.out .. \"/bin/program\""));
+    }
+    if program.ends_with('/') || program.split('/').any(|part| matches!(part, "." | "..")) {
+        return Err(Refusal::new(field, format!("{program:?} is no path of a program")));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+#[path = "systemd_tests.rs"]
+mod tests;
