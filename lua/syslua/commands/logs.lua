@@ -13,7 +13,7 @@ logs.summary = require("syslua.cli.commands").get_summary("logs")
 function logs.add_to_parser(parser)
   parser:argument("NAME", "The service."):argname("NAME"):target("name")
   parser:flag("--follow", "Go on with what is printed from now on.")
-  parser:option("--lines", "Show so many of the last lines."):argname("N"):convert(tonumber)
+  parser:option("--lines", "Show the last N lines."):argname("N"):convert(tonumber)
 end
 
 -- The service of a name; of several, that of who asks.

@@ -1,4 +1,4 @@
---- `services`: lists the services that are in force, and what they do. It reads no config.
+--- `services`: lists the services of the config, and their states. It reads no config.
 
 local services = {}
 

@@ -179,7 +179,7 @@ local function get_sections(unit)
   return sections
 end
 
--- The paths that a text names: the whole of it, what stands after `=`, and in a line for the shell
+-- The paths that a text names: the whole of it, the part after `=`, and in a line for the shell
 -- each word.
 local function add_paths(found, value, is_line)
   local function add(word)

@@ -99,13 +99,13 @@ pub enum Phase {
 pub struct ServiceManager {
     /// Whose it is.
     pub scope: Scope,
-    /// The user, where it is not whoever applies.
+    /// The user, if it is not the user who applies.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
     /// Whether it is to run without a session from now on, and did not.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub lingers: bool,
-    /// Whether it is to run without a session no longer: nothing of ours needs that any more.
+    /// Whether it is to run without a session no longer: no service needs that any more.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub stops_lingering: bool,
 }

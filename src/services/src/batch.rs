@@ -196,7 +196,7 @@ fn watch(
 pub fn own_units() -> Vec<String> {
     let text = if cfg!(target_os = "linux") {
         // What the kernel tells of this process, and no file.
-        #[expect(clippy::disallowed_methods, reason = "reads what is no file of the user's")]
+        #[expect(clippy::disallowed_methods, reason = "reads a file of the kernel")]
         std::fs::read_to_string(Path::new("/proc/self/cgroup")).unwrap_or_default()
     } else {
         String::new()

@@ -97,7 +97,7 @@ pub struct Declaration {
     /// Variables.
     #[serde(default)]
     pub environment: BTreeMap<String, String>,
-    /// Files with variables; `-` before one that may be missing.
+    /// Files with variables; `-` before an optional one.
     #[serde(default)]
     pub environment_files: Vec<String>,
     /// The user that it runs as.

@@ -56,8 +56,8 @@ impl Problem {
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Problem::Unreachable { .. } => Some(
-                "`apply --no-services` applies everything else; in a container, start one that \
-                 runs systemd as its first process",
+                "`apply --no-services` applies everything else; in a container, systemd \
+                 must be the first process",
             ),
             _ => None,
         }

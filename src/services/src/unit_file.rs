@@ -1,4 +1,4 @@
-//! Units of systemd as sections of keys and values, and what is in one that is given as a text.
+//! Units of systemd as sections of keys and values, and the unit in a given text.
 //!
 //! The format is that of `systemd.syntax(7)`.
 
@@ -35,7 +35,7 @@ impl UnitFile {
                 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
         };
         if !is_plain(section) || !is_plain(key) {
-            return Err(Refusal::new(field, "is no key of systemd's")
+            return Err(Refusal::new(field, "is not a key of systemd")
                 .with_hint("for example unit = { Service = { ProtectHome = \"yes\" } }"));
         }
         if let Some((_, entries)) = self.sections.iter_mut().find(|(name, _)| name == section) {

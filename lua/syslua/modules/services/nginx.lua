@@ -8,20 +8,20 @@
 
 ---@class syslua.services.nginx.Options
 ---@field program string? its path
----@field user string? whom its workers run as
+---@field user string? the user of its workers
 ---@field workers integer|"auto"|nil how many
 ---@field events table<string, syslua.services.nginx.Value>? directives of `events`
 ---@field http table<string, syslua.services.nginx.Value>? directives of `http`
 ---@field servers table<string, table<string, syslua.services.nginx.Value>>? by name
 ---@field extra string[]? lines of `http` at the end, as they are
----@field place string? where the configuration stands
+---@field place string? the path of the configuration
 
 ---@class syslua.services.Nginx: syslua.ConfigModule
 ---@field setup fun(opts: syslua.services.nginx.Options?)
 
 local config_file = require("modules.support.config_file")
 
--- One argument: in quotes where a blank or a sign of the grammar stands. `$` begins a variable, as
+-- One argument: in quotes around blanks and signs of the grammar. `$` begins a variable, as
 -- nginx has it.
 local function quote(what, value)
   if type(value) == "boolean" then
@@ -36,7 +36,7 @@ end
 
 local function check_name(name)
   if type(name) ~= "string" or not name:find("^[%l_][%w_]*$") then
-    error(("modules.services.nginx: %q is no directive"):format(tostring(name)), 0)
+    error(("modules.services.nginx: %q is not a directive"):format(tostring(name)), 0)
   end
   return name
 end
@@ -57,7 +57,7 @@ local function add_directive(lines, indent, name, value)
   if type(value) ~= "table" then
     lines[#lines + 1] = ("%s%s %s;"):format(indent, name, quote(name, value))
   elseif not is_list(value) then
-    -- `location` and its kind: what stands before the brace is the key.
+    -- `location` and its kind: the key is the text before the brace.
     for _, inner in pairs(value) do
       if type(inner) ~= "table" then
         return add_block(lines, indent, name, value)

@@ -4,7 +4,7 @@
 ---@class syslua.services.postgresql.Options
 ---@field programs string? the directory of its programs
 ---@field data string? the directory of its data
----@field user string? whom it runs as
+---@field user string? the user that it runs as
 ---@field settings table<string, string|number|boolean>? of postgresql.conf
 ---@field access string[][]? lines of pg_hba.conf: type, database, user, address, method
 
@@ -28,7 +28,7 @@ local function render_settings(options)
   local lines = {}
   for key, value in pairs(options.settings) do
     if type(key) ~= "string" or not key:find("^[%a_][%w_.]*$") then
-      error(("%s: %q is no setting"):format(name, tostring(key)), 0)
+      error(("%s: %q is not a setting"):format(name, tostring(key)), 0)
     end
     lines[#lines + 1] = ("%s = %s"):format(key, show(key, value))
   end

@@ -8,7 +8,7 @@
 ---@field settings table<string, syslua.services.sshd.Value>? keywords; a list repeats one
 ---@field matches ({ match: string } | table<string, syslua.services.sshd.Value>)[]? blocks
 ---@field extra string[]? lines before the blocks, as they are
----@field place string? where the configuration stands
+---@field place string? the path of the configuration
 
 ---@class syslua.services.Sshd: syslua.ConfigModule
 ---@field setup fun(opts: syslua.services.sshd.Options?)

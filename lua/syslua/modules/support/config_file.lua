@@ -1,5 +1,5 @@
 -- What modules for services share: the file that a program reads, as an object of the store, so
--- that it can be checked before it stands where the program looks.
+-- that it can be checked before it is put where the program looks.
 
 local config_file = {}
 
@@ -15,7 +15,7 @@ function config_file.build(name, text)
   return derive({ name = name, opts = { text = text }, config = write }).out
 end
 
---- Returns a text that stands on one line, or fails.
+--- Returns a text of one line, or fails.
 ---@param module string how messages call the module
 ---@param what string
 ---@param value any

@@ -283,8 +283,7 @@ impl Engine {
             &altered,
             (told.extent(), &secrets),
         )?;
-        let mut known =
-            Planned { known, ..under_lock };
+        let mut known = Planned { known, ..under_lock };
         known.plan.contents = Arc::clone(secrets.contents());
         if let Some(activation) = switch::unknown_secret(&known.plan.activations) {
             let changed = action::Error::NotDecrypted;

@@ -29,8 +29,8 @@ impl Account {
             None => User::from_uid(geteuid())?,
         };
         let entry = entry.ok_or_else(|| {
-            let whom = name.map_or_else(|| format!("number {}", geteuid()), str::to_owned);
-            io::Error::new(io::ErrorKind::NotFound, format!("there is no user {whom}"))
+            let shown = name.map_or_else(|| format!("number {}", geteuid()), str::to_owned);
+            io::Error::new(io::ErrorKind::NotFound, format!("there is no user {shown}"))
         })?;
         Ok(Account {
             number: entry.uid.as_raw(),
@@ -40,7 +40,7 @@ impl Account {
         })
     }
 
-    /// Returns an account of which no more is known than its name.
+    /// Returns an account with its name only.
     ///
     /// # Errors
     /// Never.

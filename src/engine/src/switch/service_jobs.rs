@@ -56,7 +56,7 @@ impl<'a> Managers<'a> {
     }
 }
 
-/// Returns whose manager it is; nothing for one that does not manage this home.
+/// Returns whose manager it is; nothing if it does not manage this home.
 fn whose(settings: &Settings, scope: Scope, user: Option<&str>) -> Result<Option<Whose>, Problem> {
     if scope == Scope::System {
         return Ok(Some(Whose::System));
@@ -218,13 +218,13 @@ fn lingers(settings: &Settings, of: &ServiceManager) -> Result<bool, Error> {
     }
 }
 
-/// Returns the file that says that a manager runs without a session because of us.
+/// Returns the file that says that a manager runs without a session because a service asked for it.
 fn mark_of(store: &Store, of: &ServiceManager) -> PathBuf {
     let name = of.user.as_deref().unwrap_or("self");
     store.metadata().join(format!("lingers.{name}"))
 }
 
-/// Has a manager run without a session, or no longer, and remembers that it is because of us.
+/// Has a manager run without a session, or no longer, and records that a service asked for it.
 fn change_linger(
     store: &Store,
     settings: &Settings,
@@ -392,7 +392,7 @@ pub fn undo(
     units: &[UnitChange],
     on_event: &mut dyn FnMut(Event),
 ) -> Result<(), Error> {
-    // Nothing interrupts this: half an undo helps nobody.
+    // Nothing interrupts this: a partial undo is worse.
     let calm = Settings { interrupt: crate::settings::Interrupt::default(), ..settings.clone() };
     let mut managers = Managers::new(&calm);
     for (number, manager) in of.iter().enumerate() {
@@ -435,7 +435,7 @@ pub fn undo(
     Ok(())
 }
 
-/// Has the service that the switch runs in start anew, now that all is done: it may end us.
+/// Has the service that the switch runs in start anew, now that all is done: it may end this process.
 pub fn restart_own(settings: &Settings, changes: &[Change], on_event: &mut dyn FnMut(Event)) {
     let mut managers = Managers::new(settings);
     for change in changes {

@@ -40,7 +40,7 @@ fn sockets(whose: &Whose) -> [(String, bool); 2] {
     }
 }
 
-/// Opens a socket as a user: the bus of a user serves nobody else.
+/// Opens a socket as a user: the bus of a user serves only that user.
 fn open(path: &str, whose: &Whose) -> Result<UnixStream, String> {
     let own = rustix::process::geteuid().as_raw();
     match whose {

@@ -28,7 +28,7 @@ pub enum Job {
     Stop,
     /// It stops if it runs, and starts.
     Restart,
-    /// It reads its configuration again; one that cannot is started anew.
+    /// It reads its configuration again; if it cannot, it is started anew.
     Reload,
 }
 
@@ -140,7 +140,7 @@ fn linux(whose: &Whose) -> Result<Option<Box<dyn Manager>>, Problem> {
     }
     match bus::Bus::connect(whose) {
         Ok(bus) => Ok(Some(Box::new(bus))),
-        // No bus is no reason not to talk to systemd.
+        // Without a bus, systemd has a socket of its own.
         Err(reason) => match systemctl::Systemctl::connect(whose) {
             Ok(systemctl) => Ok(Some(Box::new(systemctl))),
             Err(other) => Err(unreachable(format!("{reason}; systemctl: {other}"))),

@@ -80,7 +80,7 @@ impl Manager for Systemctl {
             let property = format!("--property={PROPERTIES}");
             let text = self.ask(
                 &format!("tell of {unit}"),
-                &["show", &property, "--timestamp=us+utc", "--", unit],
+                &["show", &property, "--timestamp=unix", "--", unit],
             )?;
             states.push(parse(unit, &text));
         }
@@ -124,43 +124,31 @@ fn parse(unit: &str, text: &str) -> UnitState {
     }
 }
 
-/// Reads a moment such as `Sun 2026-11-29 20:52:29.123456 UTC`, in microseconds since the epoch.
+/// Reads a moment such as `@1795985549`, in microseconds since the epoch.
 fn moment(text: &str) -> u64 {
-    let read = || {
-        let mut words = text.split_whitespace().skip_while(|word| !word.contains('-'));
-        let (date, time) = (words.next()?, words.next()?);
-        let mut date = date.split('-').map(|part| part.parse::<i64>().ok());
-        let (year, month, day) = (date.next()??, date.next()??, date.next()??);
-        let (clock, fraction) = time.split_once('.').unwrap_or((time, "0"));
-        let mut clock = clock.split(':').map(|part| part.parse::<i64>().ok());
-        let (hour, minute, second) = (clock.next()??, clock.next()??, clock.next()??);
-        // Days since the epoch, in the calendar that begins with March.
-        let (shifted, months) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
-        let days = 365 * shifted + shifted / 4 - shifted / 100 + shifted / 400;
-        let days = days + (153 * months + 2) / 5 + day - 719_469;
-        let seconds = ((days * 24 + hour) * 60 + minute) * 60 + second;
-        let microseconds: i64 = format!("{fraction:0<6}").get(..6)?.parse().ok()?;
-        u64::try_from(seconds * 1_000_000 + microseconds).ok()
-    };
-    read().unwrap_or_default()
+    let seconds = text.strip_prefix('@').and_then(|seconds| seconds.parse::<u64>().ok());
+    seconds.unwrap_or_default() * 1_000_000
 }
 
-/// Reads a span such as `1min 30s`; `infinity` is for ever.
+/// Reads a span such as `1min 30s`; `infinity` has no limit.
 fn span(text: &str) -> Option<Duration> {
+    if text == "infinity" {
+        return None;
+    }
     let mut total = Duration::ZERO;
     for word in text.split_whitespace() {
         let split = word.find(|character: char| character.is_ascii_alphabetic())?;
         let (number, unit) = word.split_at(split);
         let number: f64 = number.parse().ok()?;
         let factor = match unit {
-            "us" => 1e-6,
             "ms" => 1e-3,
             "s" => 1.0,
             "min" => 60.0,
             "h" => 3600.0,
             "d" => 86_400.0,
             "w" => 604_800.0,
-            _ => return None,
+            // Microseconds.
+            _ => 1e-6,
         };
         total += Duration::try_from_secs_f64(number * factor).ok()?;
     }
@@ -177,15 +165,15 @@ mod tests {
             "a.service",
             "LoadState=loaded\nActiveState=failed\nResult=exit-code\nExecMainStatus=3\n\
              ExecMainCode=1\nJob=12\nTimeoutStartUSec=1min 30s\nTimeoutStopUSec=infinity\n\
-             StateChangeTimestamp=Sun 2026-11-29 20:52:29.123456 UTC\n\
+             StateChangeTimestamp=@1795985549\n\
              RequiredBy=b.service c.target\n",
         );
         assert_eq!(state.in_words(), "exit code 3");
         assert_eq!(state.start_limit, Some(Duration::from_secs(90)));
         assert_eq!((state.stop_limit, state.job), (None, 12));
-        assert_eq!(state.since, 1_795_985_549_123_456);
+        assert_eq!(state.since, 1_795_985_549_000_000);
         assert_eq!(state.needed_by, ["b.service", "c.target"]);
-        assert_eq!(moment("Thu 1970-01-01 00:00:01 UTC"), 1_000_000);
+        assert_eq!(moment("@1"), 1_000_000);
         assert_eq!(moment("n/a"), 0);
     }
 }

@@ -78,7 +78,7 @@ impl Calendar {
 /// When it is none.
 pub(super) fn seconds(field: &str, text: &str) -> Result<u64, Refusal> {
     let refused = || {
-        Refusal::new(field, format!("{text:?} is no span of time")).with_hint("30s, 15m, 2h, 1d")
+        Refusal::new(field, format!("{text:?} is not a span of time")).with_hint("30s, 15m, 2h, 1d")
     };
     let split = text.find(|character: char| !character.is_ascii_digit()).ok_or_else(refused)?;
     let (number, unit) = text.split_at(split);

@@ -84,7 +84,7 @@ fn entries(declaration: &Declaration, label: &str) -> Result<Vec<(String, Value)
         return Err(Refusal::new(
             "ready",
             "cannot be \"forking\": launchd takes a program that \
-             leaves for one that ended",
+             leaves for an ended program",
         ));
     }
     if !declaration.environment_files.is_empty() {

@@ -57,7 +57,7 @@ pub struct Unit {
     pub role: Role,
     /// Where its file belongs; `~/` is the user's home.
     pub target: String,
-    /// Whether the manager insists on a file that is no link.
+    /// Whether the manager insists on a regular file.
     pub copy: bool,
     /// The text of the file.
     pub text: String,
@@ -83,7 +83,7 @@ pub fn render(declaration: &Declaration, manager: Manager) -> Result<Vec<Unit>, 
 /// Returns the unit of systemd that is given as a text.
 ///
 /// # Errors
-/// When its name is unusable, or it is no unit.
+/// When its name is unusable, or it is not a unit.
 pub fn given(name: &str, scope: Scope, text: &str) -> Result<Unit, Refusal> {
     check_name(name)?;
     systemd::given(name, scope, text)

@@ -223,7 +223,7 @@ fn timer_file(declaration: &Declaration, schedule: &Schedule) -> Result<UnitFile
         let is_known =
             |character: char| character.is_ascii_alphanumeric() || " *-:/,.~_+".contains(character);
         if calendar.trim().is_empty() || !calendar.chars().all(is_known) {
-            return Err(Refusal::new(field, format!("{calendar:?} is no point in time"))
+            return Err(Refusal::new(field, format!("{calendar:?} is not a point in time"))
                 .with_hint("for example \"Mon *-*-* 03:00\" or \"daily\""));
         }
         file.add("Timer", "OnCalendar", calendar.trim());
@@ -310,7 +310,7 @@ fn limit_entry(limit: &str, value: &str) -> Result<(&'static str, String), Refus
 /// Returns a span of time as systemd reads it.
 fn span(field: &str, text: &str) -> Result<String, Refusal> {
     let refused = || {
-        Refusal::new(field, format!("{text:?} is no span of time")).with_hint("30s, 15m, 2h, 1d")
+        Refusal::new(field, format!("{text:?} is not a span of time")).with_hint("30s, 15m, 2h, 1d")
     };
     let split = text.find(|character: char| !character.is_ascii_digit()).ok_or_else(refused)?;
     let (number, unit) = text.split_at(split);
@@ -416,11 +416,11 @@ fn check_program(program: &str) -> Result<(), Refusal> {
     let field = "command[1]";
     check_text(field, program)?;
     if !program.starts_with('/') {
-        return Err(Refusal::new(field, format!("{program:?} is no absolute path"))
+        return Err(Refusal::new(field, format!("{program:?} is not an absolute path"))
             .with_hint("name the program by its path, such as pkg.out .. \"/bin/program\""));
     }
     if program.ends_with('/') || program.split('/').any(|part| matches!(part, "." | "..")) {
-        return Err(Refusal::new(field, format!("{program:?} is no path of a program")));
+        return Err(Refusal::new(field, format!("{program:?} is not the path of a program")));
     }
     Ok(())
 }
