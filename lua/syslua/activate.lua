@@ -81,6 +81,7 @@ local service_fields = {
 }
 local script_fields = { shells = { type = "list", items = "string" } }
 
+---@type table<string, boolean?>
 local switches = { restart = true, reload = true, nothing = true }
 
 local function check_text(call, name, value)

@@ -14,11 +14,11 @@ local enablement = {}
 ---@field target string
 ---@field copy boolean
 ---@field text string
----@field links string[][]
+---@field links { [1]: string, [2]: string }[]
 ---@field starts boolean
 
 ---@class syslua.enablement.Options
----@field scope "system"|"user"
+---@field scope string
 ---@field on_switch string?
 ---@field depends string[]?
 ---@field check string|string[]|nil
@@ -27,7 +27,7 @@ local enablement = {}
 --- Returns whose service it is unless that is given: root's is the machine's, but not in `user{}`.
 ---@param what string how messages name the helper
 ---@param given string?
----@return "system"|"user"
+---@return string
 function enablement.get_scope(what, given)
   local current = scope.get()
   local user = current and current.block.user

@@ -141,13 +141,13 @@ WantedBy=default.target
       ['name = "a", command = { "x" }'] = "is not an absolute path",
       ['name = "a", command = {}'] = "`command` in service{} is empty",
       ['name = "a", command = "x\\ny"'] = "`command[3]` in service{} has the control character",
-      ['name = "a", command = "x", environment = { ["A B"] = "" }'] = "cannot be the name of a variable",
+      ['name = "a", command = "x", environment = { ["A B"] = "" }'] = "the name of a variable",
       ['name = "a", command = "x", restart = "never"'] = '`restart` in service{}: expected "no"',
       ['name = "a", command = "x", schedule = {}'] = "`schedule` in service{} says no time",
       ['name = "a", command = "x", schedule = { every = "soon" }'] = "is not a span of time",
-      ['name = "a", command = "x", limits = { memory = "much" }'] = "`limits.memory` in service{} cannot",
-      ['name = "a", command = "x", unit = { Service = "y" }'] = "`unit.Service` in service{}: expected a table",
-      ['name = "a", command = "x", unit = { Service = { A = "b\\nc" } }'] = "has the control character",
+      ['name = "a", command = "x", limits = { memory = "much" }'] = "`limits.memory`",
+      ['name = "a", command = "x", unit = { Service = "y" }'] = "`unit.Service`",
+      ['name = "a", command = "x", unit = { Service = { A = "\\n" } }'] = "the control character",
       ['name = "a", command = "x", depends = { 3 }'] = "`depends[1]` in service{}",
       ['name = "a", command = "x", comand = "y"'] = "did you mean `command`",
     }) do
@@ -207,12 +207,10 @@ WantedBy=default.target
 
   it("leaves services as they are with --no-services", function()
     local function declare(command, file)
-      here.write_config(
-        ('service { name = "web", scope = "user", command = { %q } } file { path = "~/x", content = %q }'):format(
-          command,
-          file
-        )
-      )
+      here.write_config(([[
+          service { name = "web", scope = "user", command = { %q } }
+          file { path = "~/x", content = %q }
+        ]]):format(command, file))
     end
     declare("/bin/a", "1")
     here.run("apply", "init.lua")

@@ -12,46 +12,54 @@ logs.summary = require("syslua.cli.commands").get_summary("logs")
 ---@param parser table
 function logs.add_to_parser(parser)
   parser:argument("NAME", "The service."):argname("NAME"):target("name")
-  parser:flag("--follow", "Go on with what is printed from now on.")
+  parser:flag("--follow", "Continue with new lines.")
   parser:option("--lines", "Show the last N lines."):argname("N"):convert(tonumber)
 end
 
--- The service of a name; of several, that of who asks.
+-- The service of a name; of several, that of the caller.
 local function find(services, name)
-  local names, found = {}, nil
+  ---@type string[]
+  local names = {}
+  ---@type table[]
+  local found = {}
   for _, service in ipairs(services) do
     names[#names + 1] = service.name
-    if service.name == name and (not found or not service.user) then
-      found = service
+    if service.name == name then
+      table.insert(found, service.user and #found + 1 or 1, service)
     end
   end
-  if found then
-    return found
+  if found[1] then
+    return found[1]
   end
   local near = require("syslua.util.closest")(name, names)
   failure.raise({
     kind = "usage",
     message = ("there is no service `%s`"):format(name),
-    hint = near and ("did you mean `%s`?"):format(near) or "`services` lists those that there are",
+    hint = near and ("did you mean `%s`?"):format(near) or "`services` lists them",
   })
 end
 
 -- The words of the program that shows the log of a service.
+---@return string[]
 local function get_words(service, args)
+  ---@type string[]
   local words = { "journalctl" }
+  local function add(word)
+    words[#words + 1] = word
+  end
   if service.scope == "system" then
-    words[2] = "--unit=" .. service.unit
+    add("--unit=" .. service.unit)
   elseif service.user then
-    local id = border.call("user_number", service.user)
-    words[2], words[3] = "_SYSTEMD_USER_UNIT=" .. service.unit, "_UID=" .. tostring(id)
+    add("_SYSTEMD_USER_UNIT=" .. service.unit)
+    add("_UID=" .. tostring(border.call("user_number", service.user)))
   else
-    words[2] = "--user-unit=" .. service.unit
+    add("--user-unit=" .. service.unit)
   end
   if args.follow then
-    words[#words + 1] = "--follow"
+    add("--follow")
   end
   if args.lines then
-    words[#words + 1] = "--lines=" .. ("%d"):format(args.lines)
+    add("--lines=" .. ("%d"):format(args.lines))
   end
   return words
 end

@@ -147,7 +147,7 @@ end
 
 -- The sections that are given verbatim: each key with the list of its values.
 local function get_sections(unit)
-  local sections
+  local sections, count = {}, 0
   for _, section in ipairs(tables.get_sorted_keys(unit or {})) do
     if type(unit[section]) ~= "table" then
       raise(
@@ -158,7 +158,7 @@ local function get_sections(unit)
         "for example unit = { Service = { ProtectHome = true } }"
       )
     end
-    local entries
+    local entries = {}
     for _, key in ipairs(tables.get_sorted_keys(unit[section])) do
       local field, values = ("unit.%s.%s"):format(section, tostring(key)), {}
       if type(key) ~= "string" then
@@ -168,15 +168,11 @@ local function get_sections(unit)
       for index, item in ipairs(type(value) == "table" and value or { value }) do
         values[index] = to_text(field, item)
       end
-      entries = entries or {}
-      entries[key] = values
+      entries[key], count = values, count + 1
     end
-    if entries then
-      sections = sections or {}
-      sections[section] = entries
-    end
+    sections[section] = next(entries) and entries
   end
-  return sections
+  return count > 0 and sections or nil
 end
 
 -- The paths that a text names: the whole of it, the part after `=`, and in a line for the shell

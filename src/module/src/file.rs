@@ -137,7 +137,7 @@ fn look(lua: &Lua, path: &Path) -> Answer<Option<Known>> {
 }
 
 /// Returns what is said of the derivation of a file or tree.
-fn spec(target: &[u8], recipe: FileRecipe, system: &Arc<System>) -> Answer<Spec> {
+pub fn spec(target: &[u8], recipe: FileRecipe, system: &Arc<System>) -> Answer<Spec> {
     Ok(Spec {
         name: Name::parse(&name_of(target)).map_err(|error| config_failure(&error))?,
         version: None,
@@ -172,23 +172,6 @@ pub fn derive_file(
     let spec = spec(target, recipe, &system(lua))?;
     let derivation = declare(lua, spec, None, Arc::clone(&ticket.positions), Some(ticket.order))?;
     Ok(derivation.placeholder(&OutputName::main()).to_string().into_bytes())
-}
-
-/// Declares a directory with one file, which nothing is linked to yet; returns the path that the file
-/// will have. Its name stays what it is, and has no digits of a hash.
-///
-/// # Errors
-/// When no evaluation is under way, or the text names a path of the config's.
-pub fn declare_text(lua: &Lua, name: &[u8], text: &[u8], positions: Positions) -> Answer<Vec<u8>> {
-    let value = Value::Bytes(text.to_vec());
-    if let Some(files) = state::read(lua, State::config_files) {
-        check_paths(&value, &files, &Place::top("unit"))?;
-    }
-    let file = String::from_utf8_lossy(name).into_owned();
-    let content = FileContent::Named(file.clone(), text.to_vec());
-    let spec = spec(name, FileRecipe { content, executable: false }, &system(lua))?;
-    let derivation = declare(lua, spec, None, positions, None)?;
-    Ok(format!("{}/{file}", derivation.placeholder(&OutputName::main())).into_bytes())
 }
 
 /// The place of a tree, and what is left out of it.

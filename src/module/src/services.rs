@@ -2,18 +2,23 @@
 
 use mlua::prelude::*;
 use serde::de::DeserializeOwned;
+use syslua_engine::derivation::{FileContent, FileRecipe};
 use syslua_engine::failure::Failure;
+use syslua_engine::names::OutputName;
 use syslua_engine::platform;
 use syslua_engine::store::Access;
+use syslua_engine::value::{Positions, Value};
 use syslua_services::declaration::{Declaration, Scope};
 use syslua_services::problem::Refusal;
 use syslua_services::render::{self, Manager, Unit};
 
 use crate::apply::report;
-use crate::convert::{Place, to_value};
+use crate::convert::{Place, check_paths, to_value};
+use crate::derive::{declare, system};
 use crate::error::{Answer, lua_failure, register as register_function, register_verb};
-use crate::file::declare_text;
+use crate::file::spec;
 use crate::options::Options;
+use crate::state::{self, State};
 
 /// Returns a refusal as a table: which field, what is wrong with it, and what to do.
 fn refusal(lua: &Lua, refusal: &Refusal) -> Answer<LuaTable> {
@@ -40,6 +45,23 @@ fn read<T: DeserializeOwned>(lua: &Lua, table: &LuaTable) -> Answer<Result<T, Re
         // The Lua side checked the types: what is left are texts that are no UTF-8.
         Refusal::new("service", "has a text that is not UTF-8, or a value of the wrong type")
     }))
+}
+
+/// Declares a directory with one file, which nothing is linked to yet; returns the path that the
+/// file will have. Its name stays what it is, and has no digits of a hash.
+///
+/// # Errors
+/// When no evaluation is under way, or the text names a path of the config's.
+fn declare_text(lua: &Lua, name: &[u8], text: &[u8], positions: Positions) -> Answer<Vec<u8>> {
+    let value = Value::Bytes(text.to_vec());
+    if let Some(files) = state::read(lua, State::config_files) {
+        check_paths(&value, &files, &Place::top("unit"))?;
+    }
+    let file = String::from_utf8_lossy(name).into_owned();
+    let content = FileContent::Named(file.clone(), text.to_vec());
+    let spec = spec(name, FileRecipe { content, executable: false }, &system(lua))?;
+    let derivation = declare(lua, spec, None, positions, None)?;
+    Ok(format!("{}/{file}", derivation.placeholder(&OutputName::main())).into_bytes())
 }
 
 fn services(lua: &Lua, options: Option<&LuaTable>) -> Answer<LuaValue> {

@@ -4,8 +4,7 @@
 //! The crate knows neither Lua nor the store. Rendering is pure: it takes a declaration, whose
 //! texts may name paths that are not there yet, and returns texts.
 //!
-//! The floors, each of which uses only those above it in this list and the rooms before it on its
-//! own:
+//! The floors. Each uses only those above it in this list and the rooms before it on its own:
 //!
 //! - **F0** [`problem`], [`declaration`], [`unit_file`]
 //! - **F1** [`render`], [`state`]

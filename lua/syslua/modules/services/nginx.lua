@@ -45,11 +45,12 @@ local function is_list(value)
   return value[1] ~= nil
 end
 
-local add_directives
+-- They call one another.
+local write = {}
 
 local function add_block(lines, indent, head, directives)
   lines[#lines + 1] = indent .. head .. " {"
-  add_directives(lines, indent .. "  ", directives)
+  write.directives(lines, indent .. "  ", directives)
   lines[#lines + 1] = indent .. "}"
 end
 
@@ -83,7 +84,7 @@ local function add_directive(lines, indent, name, value)
   end
 end
 
-function add_directives(lines, indent, directives)
+function write.directives(lines, indent, directives)
   for name, value in pairs(directives) do
     add_directive(lines, indent, check_name(name), value)
   end
@@ -98,7 +99,7 @@ local function render(options)
   }
   add_block(lines, "", "events", options.events)
   lines[#lines + 1] = "http {"
-  add_directives(lines, "  ", options.http)
+  write.directives(lines, "  ", options.http)
   for name, server in pairs(options.servers) do
     local directives = {}
     for key, value in pairs(server) do

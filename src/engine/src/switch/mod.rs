@@ -23,6 +23,7 @@ mod recover;
 mod scene;
 mod secrets;
 mod service_jobs;
+mod service_work;
 mod services;
 mod shells;
 mod step;
@@ -50,7 +51,7 @@ pub use secrets::{
     unknown as unknown_secret,
 };
 pub use service_jobs::{check_reachable, connect};
-pub use services::{ServiceWork, UnitJob};
+pub use service_work::{ServiceWork, UnitJob};
 pub use step::{Mark, Step, Work};
 pub use targets::Targets;
 pub use ways::{Ways, is_way};

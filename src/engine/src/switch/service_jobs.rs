@@ -435,7 +435,8 @@ pub fn undo(
     Ok(())
 }
 
-/// Has the service that the switch runs in start anew, now that all is done: it may end this process.
+/// Has the service that the switch runs in start anew, now that all is done. That may end this
+/// process.
 pub fn restart_own(settings: &Settings, changes: &[Change], on_event: &mut dyn FnMut(Event)) {
     let mut managers = Managers::new(settings);
     for change in changes {

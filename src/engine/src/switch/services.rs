@@ -3,45 +3,17 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use serde::Serialize;
 use syslua_services::manager::Job;
 
 use super::Error;
 use super::desired::{Desired, Entry};
 use super::effects::Planner;
+use super::service_work::{ServiceWork, UnitJob};
 use super::step::{Mark, Step, Work};
 use crate::action::{OnSwitch, Service, ServiceUnit};
 use crate::activation::Activation;
 use crate::snapshot::Snapshot;
 use crate::value::{Positions, Text};
-
-/// What is asked of managers for a service.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct ServiceWork {
-    /// The jobs, in the order in which they are asked for.
-    pub jobs: Vec<UnitJob>,
-    /// What changed, in words; nothing for a service that is new or gone.
-    pub because: Vec<String>,
-}
-
-impl ServiceWork {
-    /// Returns whether a unit starts that did not run.
-    pub fn starts(&self) -> bool {
-        self.jobs.iter().any(|job| job.job == Job::Start)
-    }
-}
-
-/// A job of a unit.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct UnitJob {
-    /// The unit.
-    pub unit: String,
-    /// What is done with it.
-    pub job: Job,
-    /// Whether it is done only if it runs: something else starts it.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub only_if_active: bool,
-}
 
 /// Returns what is equal for a service and what replaces it.
 fn key(activation: &Activation) -> Option<(Option<&str>, String)> {

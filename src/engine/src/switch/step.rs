@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::desired::Entry;
-use super::services::ServiceWork;
+use super::service_work::ServiceWork;
 use crate::action::{Action, TargetChange};
 use crate::activation::Activation;
 

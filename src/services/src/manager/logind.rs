@@ -13,6 +13,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const POLL: Duration = Duration::from_millis(50);
 
 /// Sets whether the manager of a user runs without a session; returns whether it did.
+#[expect(clippy::disallowed_methods, reason = "sockets and marks of the system")]
 pub(super) fn set_linger(uid: u32, name: &str, linger: bool) -> Result<bool, Problem> {
     let was = Path::new("/var/lib/systemd/linger").join(name).exists();
     if was == linger {

@@ -128,6 +128,7 @@ pub fn connect(whose: &Whose) -> Result<Option<Box<dyn Manager>>, Problem> {
 #[cfg(target_os = "linux")]
 const BOOTED: &str = "/run/systemd/system";
 
+#[expect(clippy::disallowed_methods, reason = "sockets and marks of the system")]
 #[cfg(target_os = "linux")]
 fn linux(whose: &Whose) -> Result<Option<Box<dyn Manager>>, Problem> {
     let unreachable = |reason: String| Problem::Unreachable { manager: whose.in_words(), reason };
@@ -149,6 +150,7 @@ fn linux(whose: &Whose) -> Result<Option<Box<dyn Manager>>, Problem> {
 }
 
 /// Returns whether a user's manager runs.
+#[expect(clippy::disallowed_methods, reason = "sockets and marks of the system")]
 #[cfg(target_os = "linux")]
 fn is_running(uid: u32) -> bool {
     std::path::Path::new(&format!("/run/user/{uid}/systemd/private")).exists()

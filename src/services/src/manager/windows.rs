@@ -41,6 +41,7 @@ impl Windows {
     }
 
     /// Returns the settings of a service, if it is one and no task.
+    #[expect(clippy::disallowed_methods, reason = "reads a file of its own")]
     fn settings(&self, unit: &str) -> Option<Vec<(String, String)>> {
         let text =
             std::fs::read_to_string(self.directory().join(format!("{unit}.service"))).ok()?;

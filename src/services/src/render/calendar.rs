@@ -44,8 +44,7 @@ impl Calendar {
         let mut words: Vec<&str> = text.split_whitespace().collect();
         let time = words.pop().ok_or_else(unknown)?;
         for word in words {
-            let is_day = |day: &&str| word.eq_ignore_ascii_case(day);
-            if let Some(day) = DAYS.iter().position(|day| is_day(&day)) {
+            if let Some(day) = DAYS.iter().position(|day| word.eq_ignore_ascii_case(day)) {
                 calendar.weekday = u8::try_from(day).ok();
             } else if let Some(day) = word.strip_prefix("*-*-").filter(|day| *day != "*") {
                 let day = day.parse().ok().filter(|day| (1..=31).contains(day));

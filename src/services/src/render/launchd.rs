@@ -123,7 +123,7 @@ fn entries(declaration: &Declaration, label: &str) -> Result<Vec<(String, Value)
     match declaration.restart() {
         Restart::Always if !is_once => add("KeepAlive", Value::Flag(true)),
         Restart::OnFailure => {
-            add("KeepAlive", Value::Map(vec![("SuccessfulExit".to_owned(), Value::Flag(false))]))
+            add("KeepAlive", Value::Map(vec![("SuccessfulExit".to_owned(), Value::Flag(false))]));
         }
         _ => {}
     }

@@ -1,0 +1,32 @@
+//! What a plan asks of managers of services.
+
+use serde::Serialize;
+use syslua_services::manager::Job;
+
+/// What is asked of managers for a service.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ServiceWork {
+    /// The jobs, in the order in which they are asked for.
+    pub jobs: Vec<UnitJob>,
+    /// What changed, in words; nothing for a service that is new or gone.
+    pub because: Vec<String>,
+}
+
+impl ServiceWork {
+    /// Returns whether a unit starts that did not run.
+    pub fn starts(&self) -> bool {
+        self.jobs.iter().any(|job| job.job == Job::Start)
+    }
+}
+
+/// A job of a unit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct UnitJob {
+    /// The unit.
+    pub unit: String,
+    /// What is done with it.
+    pub job: Job,
+    /// Whether it is done only if it runs: something else starts it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub only_if_active: bool,
+}
