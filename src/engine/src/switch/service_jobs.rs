@@ -23,10 +23,13 @@ use crate::settings::{Event, Settings};
 use crate::store::Store;
 use crate::value::Positions;
 
-/// Connections to managers; nothing for one of a user that does not run.
+/// A connection to a manager; nothing if it does not run.
+type Connection = Option<Box<dyn Manager>>;
+
+/// Connections to managers, by scope and user.
 struct Managers<'a> {
     settings: &'a Settings,
-    open: BTreeMap<(Scope, Option<String>), Option<Box<dyn Manager>>>,
+    open: BTreeMap<(Scope, Option<String>), Connection>,
 }
 
 impl<'a> Managers<'a> {
@@ -83,7 +86,7 @@ pub fn connect(
     settings: &Settings,
     scope: Scope,
     user: Option<&str>,
-) -> Result<Option<Box<dyn Manager>>, Problem> {
+) -> Result<Connection, Problem> {
     match whose(settings, scope, user)? {
         Some(whose) => manager::connect(&whose),
         None => Ok(None),
