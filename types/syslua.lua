@@ -144,12 +144,13 @@ local syslua = {}
 ---@field submodules boolean? whether submodules belong to it
 
 ---@class syslua.LockedInput
----@field type "git"|"path"|"archive"
+---@field type "git"|"path"|"archive"|"url" the last is a pinned download
 ---@field url string
 ---@field ref string?
 ---@field rev string?
 ---@field sha256 string?
 ---@field last_modified integer? in seconds since 1970
+---@field platforms string[]? of a pin: where builds used it
 
 ---@class syslua.LockReport
 ---@field path string where the lock is

@@ -197,6 +197,7 @@ end
 ---@return syslua.LockChange[]
 function inputs.prune(config, options)
   check.prune(options)
+  ---@type table<string, any>
   local given = {}
   for key, value in next, options or {} do
     given[key] = value

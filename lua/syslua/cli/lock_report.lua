@@ -37,8 +37,8 @@ local function get_detail(change)
   if change.section == "fetches" and old.sha256 == new.sha256 and old.rev == new.rev then
     local enumerate = text.enumerate
     return ("used on %s -> %s"):format(
-      enumerate(old.platforms, "and"),
-      enumerate(new.platforms, "and")
+      enumerate(old.platforms or {}, "and"),
+      enumerate(new.platforms or {}, "and")
     )
   end
   local commits = change.commits and (", " .. text.count(change.commits, "commit")) or ""
