@@ -197,12 +197,11 @@ end
 ---@return syslua.LockChange[]
 function inputs.prune(config, options)
   check.prune(options)
-  ---@type table<string, any>
-  local given = {}
+  ---@type any
+  local given = { raw = true }
   for key, value in next, options or {} do
-    given[key] = value
+    given[key] = given[key] or value
   end
-  given.raw = true
   local manifest = require("syslua.evaluate")(config, given)
   border.call("prune_pins", config, manifest, options)
   local changes = border.call("pending_lock", config)
