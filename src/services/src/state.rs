@@ -29,9 +29,9 @@ pub struct UnitState {
     pub since: u64,
     /// What distinguishes one run from another.
     pub invocation: String,
-    /// How long its start may take; for ever when absent.
+    /// The time limit of its start; unlimited when absent.
     pub start_limit: Option<Duration>,
-    /// How long its stop may take; for ever when absent.
+    /// The time limit of its stop; unlimited when absent.
     pub stop_limit: Option<Duration>,
     /// Whether a condition of its unit was not met at the last start.
     pub is_skipped: bool,

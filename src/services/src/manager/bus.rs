@@ -157,7 +157,7 @@ impl Manager for Bus {
     }
 
     fn reset_failed(&mut self, unit: &str) -> Result<(), Problem> {
-        // One that is not loaded has nothing to forget.
+        // A unit that is not loaded has nothing to forget.
         let _ = self.call("ResetFailedUnit", &unit);
         Ok(())
     }
@@ -226,7 +226,7 @@ fn state(unit: &str, properties: &HashMap<String, OwnedVariant>) -> UnitState {
     }
 }
 
-/// Returns a span of time in microseconds; the largest one is for ever.
+/// Returns a span of time in microseconds; the largest one is unlimited.
 fn limit(microseconds: u64) -> Option<Duration> {
     (microseconds != u64::MAX).then(|| Duration::from_micros(microseconds))
 }
