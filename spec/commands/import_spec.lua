@@ -166,11 +166,11 @@ describe("import", function()
       assert.matches("recursive = true", here.read("moved/init.lua"), 1, true)
     end)
 
-    it("says so when nothing of a tree stands in the home", function()
+    it("says so when the home has no file of a tree", function()
       here.write("home/dotfiles/.bashrc", "b\n")
       local report = round_trip("dotfiles", "home/dotfiles")
       assert.equal(0, report.declared)
-      assert.equal(1, count_left(report, "nothing of it"))
+      assert.equal(1, count_left(report, "the home has none of its files"))
     end)
 
     it("takes over a bare repository whose work tree is the home", function()
