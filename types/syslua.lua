@@ -14,7 +14,7 @@
 ---@field directory fun(spec: syslua.directory.Opts) declares a directory; only while a config is evaluated
 ---@field env syslua.EnvHelper declares variables; only while a config is evaluated
 ---@field alias fun(aliases: table<string, string|table<syslua.ShellName, string>|syslua.Priority>) declares aliases; only while a config is evaluated
----@field service fun(spec: syslua.service.Opts) declares a service; only while a config is evaluated
+---@field service fun(spec: syslua.service.Opts) declares a service; only in a config
 ---@field user fun(spec: syslua.user.Opts) declares what is one user's; only while a config is evaluated
 ---@field project fun(spec: syslua.project.Opts) declares an environment of its own; only while a config is evaluated
 ---@field public package fun(spec: syslua.package.Spec): syslua.Package makes a module of a program that is released as archives
