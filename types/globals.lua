@@ -55,6 +55,9 @@ function alias(aliases) end
 ---@param spec syslua.service.Opts
 function service(spec) end
 
+---@type syslua.Tools
+tools = nil
+
 --- Scopes what `setup` declares to a user: files in that user's home, variables in that user's
 --- scripts.
 ---@param spec syslua.user.Opts

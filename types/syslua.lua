@@ -15,6 +15,7 @@
 ---@field env syslua.EnvHelper declares variables; only while a config is evaluated
 ---@field alias fun(aliases: table<string, string|table<syslua.ShellName, string>|syslua.Priority>) declares aliases; only while a config is evaluated
 ---@field service fun(spec: syslua.service.Opts) declares a service; only in a config
+---@field tools syslua.Tools declares command-line tools by name, and says where releases lie
 ---@field user fun(spec: syslua.user.Opts) declares what is one user's; only while a config is evaluated
 ---@field project fun(spec: syslua.project.Opts) declares an environment of its own; only while a config is evaluated
 ---@field public package fun(spec: syslua.package.Spec): syslua.Package makes a module of a program that is released as archives
@@ -151,6 +152,26 @@ local syslua = {}
 ---@field sha256 string?
 ---@field last_modified integer? in seconds since 1970
 ---@field platforms string[]? of a pin: where builds used it
+
+--- A tool of a lock.
+---@class syslua.LockedTool
+---@field package string its name in the registry
+---@field version string the tag
+---@field registry string? the input that its registry is
+---@field vars table<string, string>?
+---@field platforms table<string, syslua.LockedRelease> by platform, "x86_64-linux"
+
+---@class syslua.LockedFile
+---@field path string
+---@field link string
+---@field hard boolean?
+
+---@class syslua.LockedRelease
+---@field url string
+---@field format string "tar.gz", "zip", "raw", "gz"
+---@field sha256 string
+---@field checksum string? the file that states the hash
+---@field files table<string, string|syslua.LockedFile> programs by name
 
 ---@class syslua.LockReport
 ---@field path string where the lock is
@@ -652,6 +673,16 @@ function BuildContext.run(command, opts) end
 ---@field resolve_inputs fun(requests: table[], options: table?): boolean, any
 ---@field count_commits fun(request: table, newer: string, options: table?): boolean, any
 ---@field pending_lock fun(config: string): boolean, any
+---@field locked_tools fun(keys: string[]): boolean, any
+---@field tools_of_config fun(config: string): boolean, any
+---@field lock_tools fun(registry: table, requests: table[], how: table, opts: table?): boolean, any
+---@field search_tools fun(registry: table, word: string, options: table?): boolean, any
+---@field find_tool fun(registry: table, name: string, options: table?): boolean, any
+---@field tool_versions fun(registry: table, name: string, github: string?, opts: any): boolean, any
+---@field resolve_tool fun(registry: table, name: string, version: string, ...: any): boolean, any
+---@field parse_document fun(format: string, text: string): boolean, any
+---@field mirrored fun(url: string, github: string?): boolean, any
+---@field keep_input fun(key: string, url: string?): boolean, any
 ---@field read_lock fun(entry: string): boolean, any
 ---@field write_lock fun(config: string): boolean, any
 ---@field forget_lock fun(config: string): boolean, any

@@ -88,11 +88,17 @@ local function check_text(call, name, value, hint)
   end
 end
 
-local fetch_url_fields =
-  { mirrors = { type = "list", items = "string" }, name = { type = "string" } }
+local list_fields = { recursive = { type = "boolean" } }
+
+local fetch_url_fields = {
+  mirrors = { type = "list", items = "string" },
+  name = { type = "string" },
+  stated_by = { type = "string" },
+}
 local fetch_git_fields = { submodules = { type = "boolean" } }
 local unpack_fields = {
   strip = { type = "integer" },
+  single = { type = "string" },
   limits = { type = "map" },
   allow = { type = "list", items = "string" },
 }
@@ -207,9 +213,11 @@ local function add_file_calls(ctx, task)
     return ask(task, { operation = "read", path = path }, true)
   end
 
-  function ctx.list(path)
+  function ctx.list(path, opts)
     check_path("ctx.list", "path", path)
-    return ask(task, { operation = "list", path = path }, true)
+    opts = opts or {}
+    schema.check("the options of ctx.list", opts, list_fields)
+    return ask(task, { operation = "list", path = path, recursive = opts.recursive }, true)
   end
 
   function ctx.exists(path)
@@ -258,6 +266,7 @@ local function add_heavy_calls(ctx, task)
       sha256 = sha256,
       mirrors = opts.mirrors,
       name = opts.name,
+      stated_by = opts.stated_by,
     })
   end
 
@@ -288,6 +297,7 @@ local function add_heavy_calls(ctx, task)
       archive = archive,
       destination = destination,
       strip = opts.strip,
+      single = opts.single,
       limits = opts.limits,
       allow = opts.allow,
     })

@@ -43,6 +43,9 @@ local helper_modules = {
 -- Encrypted documents, by the functions that load them.
 local document_loaders = { sops = "load_sops", age = "load_age" }
 
+-- Those that have functions besides.
+local helper_tables = { env = "syslua.helpers.env", tools = "syslua.tools" }
+
 -- Replaces `os.exit` during an evaluation: that would end the command without a message.
 local function refuse_exit()
   failure.raise({
@@ -66,16 +69,17 @@ local function get_globals(target)
       return helper(...)
     end
   end
-  -- The type with a second form.
-  globals.env = setmetatable({}, {
-    __index = function(_, name)
-      return require("syslua.helpers.env")[name]
-    end,
-    __call = function(_, variables)
-      local helper = require("syslua.helpers.env") --[[@as any]]
-      return helper(variables)
-    end,
-  })
+  for name, module in next, helper_tables do
+    globals[name] = setmetatable({}, {
+      __index = function(_, field)
+        return require(module)[field]
+      end,
+      __call = function(_, given)
+        local helper = require(module) --[[@as any]]
+        return helper(given)
+      end,
+    })
+  end
   for name, loads in next, document_loaders do
     globals[name] = {
       load = function(...)
@@ -173,27 +177,54 @@ end
 ---@return syslua.input_graph.Node?, syslua.input_graph.Session?
 local function resolve_inputs(files, entry, name, globals, options)
   local locked = border.call("open_lock", path.join(files.directory, name), options)
-  if entry.inputs == nil or (type(entry.inputs) == "table" and next(entry.inputs) == nil) then
-    files.inputs = {}
-    if not locked[1] then
-      return nil
-    end
+  local keys = {}
+  for _, key in ipairs(locked) do
+    keys[key] = true
   end
+  local declares_registry = type(entry.inputs) == "table" and rawget(entry.inputs, "tools") ~= nil
+  -- Without an input of that name the registry is one that we name.
+  local registry = require("syslua.tool_registry").begin(keys, declares_registry, options)
   local current = assert(scope.get())
+  current.registry = registry
   local session = {
+    locked = keys,
     options = options,
     update = options.update,
     get_globals = get_input_globals(globals),
     notify = current.notify,
     nodes = {},
   }
+  if entry.inputs == nil or (type(entry.inputs) == "table" and next(entry.inputs) == nil) then
+    files.inputs = {}
+    if not locked[1] then
+      registry.attach(session, files)
+      return nil, session
+    end
+  end
   local graph = require("syslua.input_graph").resolve(files, entry.inputs, name, session)
+  registry.attach(session, files)
   local trees = {}
   for _, node in ipairs(session.nodes) do
     trees[#trees + 1] = node.resolved.tree
   end
   current.input_trees = trees
   return graph, session
+end
+
+-- Without the entry file its lock tells which registry of tools counts.
+local function open_registries(files, name, options)
+  local keys = {}
+  local given = { lock_sha256 = options.lock_sha256 }
+  for _, key in ipairs(border.call("open_lock", path.join(files.directory, name), given)) do
+    keys[key] = true
+  end
+  local current = assert(scope.get())
+  current.registry = require("syslua.tool_registry").begin(keys, false, options)
+  local session = { locked = keys, options = options, notify = current.notify, nodes = {} }
+  session.get_globals = function()
+    return {}
+  end
+  current.registry.attach(session, files)
 end
 
 -- The entry file of a project's directory is the body of a `project{}`, from its first line on.
@@ -212,6 +243,7 @@ local function run(directory, name, globals, options)
   position.set_fallback(name .. ":1")
   within_project(project, directory, function()
     if options.setup then
+      open_registries(files, name, options)
       options.setup(files.environment.require)
       return
     end

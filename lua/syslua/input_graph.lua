@@ -203,6 +203,10 @@ end
 ---@field get_globals fun(one: syslua.Loader): table<string, any>
 ---@field notify fun(message: string, position: string?)
 ---@field nodes syslua.input_graph.Node[] those that were resolved, in their order
+---@field locked table<string, boolean> the keys of the lock
+-- Inputs of the config that are resolved when they are needed.
+---@field deferred table<string, table>
+---@field top syslua.input_graph.Node? the config itself
 
 -- Resolves all inputs of one depth.
 local function resolve_level(session, level)
@@ -325,6 +329,26 @@ local function open_next(nodes)
   return level
 end
 
+-- The registry of tools is fetched only when the lock lacks one of them. A directory costs nothing.
+local function is_deferred(session, declared)
+  if declared.name ~= "tools" or declared.url:find("^path:") then
+    return false
+  elseif session.update and session.update("tools") then
+    return false
+  end
+  -- An address that changed is an error, as that of any input.
+  return border.call("keep_input", "tools", declared.url) ~= nil or not session.locked.tools
+end
+
+--- Resolves an input of the config that was put off.
+---@param session syslua.input_graph.Session
+---@param declared syslua.input_graph.Declared
+---@return syslua.input_graph.Resolved
+function input_graph.resolve_deferred(session, declared)
+  local nodes = resolve_level(session, { { parent = session.top, declared = declared } })
+  return nodes[1].resolved
+end
+
 --- Resolves the inputs of a config and all of theirs.
 ---@param root syslua.Loader that of the config
 ---@param given any the table `inputs` of the entry file
@@ -334,12 +358,16 @@ end
 function input_graph.resolve(root, given, file, session)
   ---@type syslua.input_graph.Node
   local top = { key = "", loader = root, inputs = {}, identity = path.normalize(root.directory) }
-  session.nodes = {}
+  session.nodes, session.deferred, session.top = {}, {}, top
   local level = {}
   if given ~= nil then
     local source = loader.read(root, file) or ""
     for _, declared in ipairs(parse(given, file, source)) do
-      level[#level + 1] = { parent = top, declared = declared }
+      if is_deferred(session, declared) then
+        session.deferred[declared.name] = declared
+      else
+        level[#level + 1] = { parent = top, declared = declared }
+      end
     end
   end
   while level[1] do

@@ -31,7 +31,8 @@ function inputs.lock(config)
 end
 
 -- Evaluates a config as far as its inputs; returns them in the order in which they were resolved.
-local function resolve(config, options, update)
+-- `with_tools` is called when they are, with the options.
+local function resolve(config, options, update, with_tools)
   local given = {}
   for key, value in next, options or {} do
     given[key] = value
@@ -41,6 +42,9 @@ local function resolve(config, options, update)
   given.raw, given.update = true, update
   given.on_inputs = function(resolved)
     nodes = resolved
+    if with_tools then
+      with_tools(given)
+    end
   end
   require("syslua.evaluate")(config, given)
   return nodes
@@ -70,11 +74,25 @@ local function list_pins(config)
   return require("syslua.util.table").get_sorted_keys(inputs.lock(config).fetches)
 end
 
--- Refuses names that mean neither an input nor a pin.
-local function check_names(names, nodes, pins)
-  local known = {}
-  for index, node in ipairs(nodes) do
-    known[index] = node.key
+-- Returns whether one of some names means a tool of the lock, as a function; all are meant when
+-- there are no names.
+local function new_tool_selection(names)
+  return function(key, entry)
+    for _, name in ipairs(names or {}) do
+      if require("syslua.tool_lock").is_meant(name, key, entry) or key:find(to_pattern(name)) then
+        return true
+      end
+    end
+    return not names or not names[1]
+  end
+end
+
+-- Refuses names that mean neither an input, nor a pin, nor a tool.
+local function check_names(names, nodes, pins, tools)
+  local has_tools = next(tools) ~= nil
+  local known = has_tools and { "tools" } or {}
+  for _, node in ipairs(nodes) do
+    known[#known + 1] = node.key
   end
   for _, key in ipairs(pins) do
     known[#known + 1] = key
@@ -84,11 +102,19 @@ local function check_names(names, nodes, pins)
     for _, key in ipairs(known) do
       is_found = is_found or is_meant(key)
     end
+    for key, entry in next, tools do
+      is_found = is_found or require("syslua.tool_lock").is_meant(name, key, entry)
+      known[#known + 1] = key
+    end
     if not is_found then
+      table.sort(known)
       local near = require("syslua.util.closest")(name, known)
       failure.raise({
         kind = "usage",
-        message = ("there is neither an input nor a pin `%s`"):format(name),
+        message = (
+          has_tools and "there is neither an input nor a tool `%s`"
+          or "there is neither an input nor a pin `%s`"
+        ):format(name),
         hint = near and ("did you mean `%s`?"):format(near)
           or (known[1] and "there are " .. text.enumerate(known, "and"))
           or "the config declares no inputs, and its lock has no pins",
@@ -119,10 +145,16 @@ end
 
 -- The changes: the old and the new entries of the lock.
 local function find_changes(config, names, options)
+  local tools = border.call("tools_of_config", config)
+  local with_tools = next(tools) ~= nil
+      and function(given)
+        require("syslua.tool_lock").refresh(config, given, new_tool_selection(names))
+      end
+    or nil
   local is_meant = new_selection(names)
-  local nodes, keys = resolve(config, options, is_meant), {}
+  local nodes, keys = resolve(config, options, is_meant, with_tools), {}
   local pins = list_pins(config)
-  check_names(names, nodes, pins)
+  check_names(names, nodes, pins, tools)
   for _, key in ipairs(pins) do
     if is_meant(key) then
       keys[#keys + 1] = key
@@ -174,6 +206,21 @@ function inputs.outdated(config, options)
   check.outdated(options)
   local changes = find_changes(config, nil, options)
   border.call("forget_lock", config)
+  return changes
+end
+
+--- Completes the tools of a lock for other platforms, and writes it.
+---@param config string the entry file
+---@param platforms string[] such as "aarch64-darwin"
+---@param options syslua.Options?
+---@return syslua.LockChange[]
+function inputs.complete(config, platforms, options)
+  check.check(options)
+  resolve(config, options, nil, function(given)
+    require("syslua.tool_lock").complete(config, given, platforms)
+  end)
+  local changes = border.call("pending_lock", config)
+  border.call("write_lock", config)
   return changes
 end
 

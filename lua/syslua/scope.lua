@@ -27,6 +27,7 @@ local stack = {}
 ---@field on_file fun(file: table)? is told of each `file{}` that counts
 ---@field loader syslua.Loader? reads its files
 ---@field answers syslua.answers.Session? what it asks its user, and the answers
+---@field registry syslua.tool_registry.Session? where the registries of tools are
 ---@field input_trees string[]? the trees of inputs that came from elsewhere
 
 --- Declarations of one scope: common ones, those of one user, those of one project.

@@ -13,7 +13,7 @@ local looks = {
   { "diff" },
   { "why", "~/.file" },
   { "info", "text" },
-  { "list" },
+  { "list", "--all" },
   { "verify" },
   { "rollback", "1", "--dry-run" },
   { "gc", "--dry-run" },

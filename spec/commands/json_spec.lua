@@ -104,7 +104,7 @@ describe("JSON", function()
   end
 
   local function find(name)
-    for _, object in ipairs(run("list", "--json").objects) do
+    for _, object in ipairs(run("list", "--all", "--json").objects) do
       if object.object:find(name .. "-", 1, true) == 1 then
         return object
       end
@@ -169,7 +169,7 @@ describe("JSON", function()
     check("status", "--json")
     here.shell("chmod 755 ~/.far")
     check("history", "--json")
-    check("list", "--json")
+    check("list", "--all", "--json")
     check("info", "--json")
     reference.check("info", run("info", "low/2", "--json"), 2)
     check("diff", "1", "2", "--json")
@@ -205,7 +205,7 @@ describe("JSON", function()
     check("verify", "--json", "--repair", "--root", "other")
     check("verify", "--json", "--repair")
     here.write("root/store/info/" .. find("low").object .. ".json", "{")
-    check("list", "--json")
+    check("list", "--all", "--json")
     check("status", "--json")
   end)
 

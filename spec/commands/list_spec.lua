@@ -61,7 +61,7 @@ describe("the store", function()
           line:format(mark, name, version, object:sub(-9), shown_size, references):gsub(" +$", "")
         )
       end
-      local lines = get_lines(expect(0, "list"))
+      local lines = get_lines(expect(0, "list", "--all"))
       assert.equal(row(" ", "NAME", "VERSION", "OBJECT   ", "SIZE", "REFERENCES"), lines[1])
       local rows = {}
       for index = 2, 4 do
@@ -77,7 +77,7 @@ describe("the store", function()
     end)
 
     it("for programs", function()
-      local document = expect(0, "list", "--json")
+      local document = expect(0, "list", "--all", "--json")
       assert.truthy(document:find('^{"command":"list","objects":%[{'), document)
       for _, part in ipairs({
         '"object":"' .. tool .. '"',
@@ -110,8 +110,11 @@ describe("the store", function()
       ]])
       assert.equal(0, other.run("build", "init.lua").code)
       -- Programs get it whole.
-      assert.equal(other.run("list", "--verbose").stdout, other.run("list").stdout)
-      local listed = other.show("list")
+      assert.equal(
+        other.run("list", "--all", "--verbose").stdout,
+        other.run("list", "--all").stdout
+      )
+      local listed = other.show("list --all")
       for _, line in ipairs(get_lines(listed)) do
         assert.is_true(width(line) <= 80, line)
       end
@@ -120,15 +123,15 @@ describe("the store", function()
         listed
       )
       assert.truthy(listed:find(" B  needed%-%d[%l%-]*…"), listed)
-      listed = other.run("list", "--verbose").stdout
+      listed = other.run("list", "--all", "--verbose").stdout
       assert.truthy(listed:find("needed-5-with-a-name-that-is-rather-long  ", 1, true), listed)
       other.remove()
     end)
 
     it("also when it is empty", function()
       local other = machine.new()
-      assert.equal("The store is empty.\n", other.run("list").stdout)
-      assert.truthy(other.run("list", "--json").stdout:find('"objects":[]', 1, true))
+      assert.equal("The store is empty.\n", other.run("list", "--all").stdout)
+      assert.truthy(other.run("list", "--all", "--json").stdout:find('"objects":[]', 1, true))
       assert.truthy(other.run("info").stdout:find("Store     0 objects, 0 B", 1, true))
       assert.is_false(other.exists("root"))
       other.remove()
@@ -138,7 +141,7 @@ describe("the store", function()
       local record = "root/store/info/" .. low .. ".json"
       local text = here.read(record)
       here.write(record, "{")
-      local result = here.run("list")
+      local result = here.run("list", "--all")
       here.write(record, text)
       assert.equal(0, result.code, result.stderr)
       assert.truthy(result.stdout:find("tool", 1, true), result.stdout)

@@ -56,7 +56,7 @@ describe("a root that 14d1392 made #once", function()
     end
     assert.equal("0 1 2 3 4", table.concat(ids, " "))
     assert.truthy(here.must("diff", "1", "2").stdout:find("TURN = 2", 1, true))
-    local objects = ask("list", "--json").objects
+    local objects = ask("list", "--all", "--json").objects
     assert.equal(27, #objects)
     for _, object in ipairs(objects) do
       assert.is_nil(object.problem, object.object)

@@ -28,6 +28,8 @@ describe("a package", function()
 
   before_each(function()
     here = machine.new()
+    -- What is no package is looked for in the registry: none is asked here.
+    here.environment.SYSLUA_TOOLS_GITHUB = "https://127.0.0.1:9"
     here.environment.SYSLUA_CONFIG = here.home .. "/.config/syslua/init.lua"
     package("hello", { "hello" })
     package("cli.grep9", { "g9", "g9-all" }, 'meta = { main = "g9" },')

@@ -236,7 +236,7 @@ describe("status", function()
       { "apply", place },
       { "status" },
       { "history" },
-      { "list" },
+      { "list", "--all" },
       { "info" },
       { "why", "~/.x" },
       { "diff", "0", "1" },

@@ -118,7 +118,10 @@ describe("inputs", function()
     assert.equal("three\n", here.read("home/f"))
     assert.equal(3, here.run("outdated", "-c", "init.lua").code)
     must("update", "-c", "init.lua")
-    assert.equal("All inputs and pins are up to date.\n", must("outdated", "-c", "init.lua").stdout)
+    assert.equal(
+      "All inputs, pins and tools are up to date.\n",
+      must("outdated", "-c", "init.lua").stdout
+    )
   end)
 
   it("are offline once they are locked and cached", function()
@@ -228,7 +231,7 @@ describe("inputs", function()
     assert.truthy(lock.mid and lock["mid/low"])
     fail("update -c init.lua lower", "there is neither an input nor a pin `lower`")
     assert.equal(
-      "All inputs and pins are up to date.\n",
+      "All inputs, pins and tools are up to date.\n",
       must("update", "-c", "init.lua", "mid/low").stdout
     )
   end)

@@ -254,7 +254,10 @@ describe("pins", function()
       end
     ]]):format("file://" .. here.directory, full, repository))
     must("apply", "init.lua")
-    assert.equal("All inputs and pins are up to date.\n", must("outdated", "-c", "init.lua").stdout)
+    assert.equal(
+      "All inputs, pins and tools are up to date.\n",
+      must("outdated", "-c", "init.lua").stdout
+    )
     here.write("one", "2\n")
     here.write("two", "2\n")
     local new = place.commit("dots", { file = "3\n" })

@@ -2,7 +2,8 @@
 
 git_server.py DIRECTORY LOG: prints its port, and writes a line to LOG for each request. Repositories below /private
 ask for a login, /moved/NAME redirects to /NAME, /answers/STATUS answers so, /cut/NAME hangs up in the pack,
-/page is no repository. It ends by itself after two minutes.
+/page is no repository. Below a repository, releases/, archive/ and raw/ are plain files. It ends by itself after
+two minutes.
 """
 
 import base64
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.parse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 DIRECTORY, LOG = sys.argv[1:3]
@@ -23,6 +25,18 @@ class Handler(BaseHTTPRequestHandler):
     def log_message(self, *arguments):
         pass
 
+    def serve_file(self, path):
+        try:
+            with open(DIRECTORY + urllib.parse.unquote(path), "rb") as file:
+                content = file.read()
+        except OSError:
+            self.send_error(404)
+            return
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
     def serve(self):
         path, _, query = self.path.partition("?")
         login = self.headers.get("Authorization") or "-"
@@ -31,6 +45,9 @@ class Handler(BaseHTTPRequestHandler):
         length = int(self.headers.get("Content-Length") or 0)
         body = self.rfile.read(length)
         first = path.split("/")[1]
+        if any(part in path for part in ("/releases/download/", "/archive/", "/raw/", "/dist/")):
+            self.serve_file(path)
+            return
         if first == "moved":
             self.send_response(301)
             self.send_header("Location", path[len("/moved") :] + "?" + query)

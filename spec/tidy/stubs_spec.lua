@@ -16,6 +16,9 @@ local internal = {
   "input_graph",
   "module_files",
   "template",
+  "tool_build",
+  "tool_lock",
+  "tool_registry",
   "trusted_io",
   "guard",
   "handle",
@@ -152,7 +155,7 @@ describe("types/ #once", function()
   it("has the globals of a config", function()
     local expected = { syslua = true }
     local source = tree.read("lua/syslua/evaluate.lua")
-    for _, list in ipairs({ "helper_modules", "document_loaders" }) do
+    for _, list in ipairs({ "helper_modules", "helper_tables", "document_loaders" }) do
       for name in source:match("local " .. list .. " = (%b{})"):gmatch("([%w_]+) = ") do
         expected[name] = true
       end

@@ -74,4 +74,15 @@ function config_path.get(argument)
   return name
 end
 
+--- Returns the path of the config file: of the argument, which must be there, else of the default
+-- one, which need not.
+---@param argument string?
+---@return string
+function config_path.get_or_default(argument)
+  if argument then
+    return config_path.get(argument)
+  end
+  return (config_path.get_default())
+end
+
 return config_path

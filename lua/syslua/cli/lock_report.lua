@@ -24,11 +24,31 @@ local function show(entry)
   return get_short(entry) .. (date and (" (%s)"):format(date) or "")
 end
 
+-- "acme/hammer 1.4.0 for x86_64-linux and 3 others"
+local function show_tool(tool)
+  local platforms = require("syslua.util.table").get_sorted_keys(tool.platforms)
+  return ("%s (%s)"):format(tool.version, table.concat(platforms, ", "))
+end
+
+local function get_tool_detail(change)
+  local old, new = change.old, change.new
+  if not new then
+    return "no longer declared"
+  elseif not old then
+    return ("%s %s"):format(new.package, show_tool(new))
+  elseif old.version == new.version then
+    return ("%s -> %s"):format(show_tool(old), show_tool(new))
+  end
+  return ("%s %s -> %s"):format(new.package, old.version, new.version)
+end
+
 -- What changed of an entry: of a move both revisions, and how many commits lead from one to the
 -- other.
 local function get_detail(change)
   local old, new = change.old, change.new
-  if not new then
+  if change.section == "tools" then
+    return get_tool_detail(change)
+  elseif not new then
     return change.section == "fetches" and "no build uses it" or "no longer declared"
   elseif not old then
     -- A pin is called by its address.
@@ -56,10 +76,11 @@ end
 
 --- What happens to an input of the lock.
 ---@class syslua.LockChange
----@field name string its key: of an input of an input "parent/name", of a pin its address
----@field section "inputs"|"fetches"
----@field old syslua.LockedInput?
----@field new syslua.LockedInput?
+---@field name string its key: of an input of an input "parent/name", of a pin its address, of
+--- a tool "name@request"
+---@field section "inputs"|"fetches"|"tools"
+---@field old syslua.LockedInput|syslua.LockedTool|nil
+---@field new syslua.LockedInput|syslua.LockedTool|nil
 ---@field commits integer? how many lead from the old revision to the new one, where that is known
 
 --- Returns the lines that tell of changes.
@@ -87,7 +108,7 @@ end
 ---@param changes syslua.LockChange[]
 ---@param is_done boolean whether they were made
 ---@param otherwise string the line when there are none
----@param fields table<string, boolean>? what else the object has
+---@param fields table<string, boolean|string>? what else the object has
 function lock_report.show(command, args, changes, is_done, otherwise, fields)
   local terminal = require("syslua.cli.terminal")
   if args.json then

@@ -105,7 +105,7 @@ function object_word.find(listed, word, program)
   failure.raise({
     kind = "usage",
     message = ("the store has no object `%s`"):format(word),
-    hint = ("`%s list` shows the objects"):format(program),
+    hint = ("`%s list --all` shows the objects"):format(program),
   })
   error("unreachable")
 end

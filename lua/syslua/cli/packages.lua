@@ -19,22 +19,8 @@ local function list(config)
   return require("syslua.cli.package_names").list(path.dirname(config))
 end
 
-local function raise_unknown(word, known)
-  local short = {}
-  for index, name in ipairs(known) do
-    short[index] = name:match("[^.]*$")
-  end
-  local near = require("syslua.util.closest")(word, short)
-  failure.raise({
-    kind = "usage",
-    message = ("there is no package `%s`"):format(word),
-    hint = near and ("did you mean `%s`?"):format(near) or (short[1] and "there is " .. require(
-      "syslua.util.text"
-    ).enumerate(short, "and")) or "packages are modules in `pkgs` beside the config",
-  })
-end
-
 -- The whole name of a package: of those that end in the word, one beside the config counts first.
+-- What is none is a tool of the registry.
 local function find(word, known)
   for _, name in ipairs(known) do
     if name == word then
@@ -46,7 +32,43 @@ local function find(word, known)
       return name
     end
   end
-  return raise_unknown(word, known)
+  return nil
+end
+
+local function use_package(require_module, name)
+  local module = require_module("pkgs." .. name)
+  if type(module) ~= "table" or type(module.setup) ~= "function" then
+    failure.raise({
+      kind = "config",
+      message = ("pkgs.%s is not a package: it has no function `setup`"):format(name),
+    })
+  end
+  module.setup()
+  return module
+end
+
+-- Puts a tool of the registry on PATH; its main program is called as it is.
+local function use_tool(word, known)
+  local tools = require("syslua.tools") --[[@as any]]
+  local name = tools.split(word)
+  local succeeded, made = pcall(tools, { word })
+  if succeeded then
+    return { name = made[name].name, word = name:match("[^/]+$") }
+  end
+  local short = {}
+  for index, package in ipairs(known) do
+    short[index] = package:match("[^.]*$")
+  end
+  local problem, near = failure.from(made), require("syslua.util.closest")(word, short)
+  if problem.kind == "interrupted" then
+    failure.raise(problem)
+  end
+  failure.raise({
+    kind = "usage",
+    message = ("there is no package `%s`; and as a tool: %s"):format(word, problem.message),
+    hint = near and ("did you mean `%s`?"):format(near) or problem.hint,
+    details = problem.details,
+  })
 end
 
 --- Packages as they were evaluated.
@@ -64,7 +86,7 @@ function packages.evaluate(words, argument, options)
   local config = get_config(argument)
   local known, names, modules = list(config), {}, {}
   for index, word in ipairs(words) do
-    names[index] = find(word, known)
+    names[index] = find(word, known) or false
   end
   local given = {}
   for name, value in next, options do
@@ -74,18 +96,13 @@ function packages.evaluate(words, argument, options)
   given.project = { name = table.concat(words, "+"):gsub("[^%w_.+-]", "_") }
   given.setup = function(require_module)
     for index, name in ipairs(names) do
-      local module = require_module("pkgs." .. name)
-      if type(module) ~= "table" or type(module.setup) ~= "function" then
-        failure.raise({
-          kind = "config",
-          message = ("pkgs.%s is not a package: it has no function `setup`"):format(name),
-        })
-      end
-      modules[index] = module
-      module.setup()
+      modules[index] = name and use_package(require_module, name) or use_tool(words[index], known)
     end
   end
+  given.locked = nil
   local manifest = require("syslua").evaluate(config, given)
+  -- What is used once is not locked.
+  require("syslua.border").call("forget_lock", config)
   return { manifest = manifest, name = given.project.name, modules = modules }
 end
 

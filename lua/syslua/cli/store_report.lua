@@ -85,6 +85,33 @@ function store_report.render_list(result, args, style)
   return lines
 end
 
+---@type syslua.cli.Column[]
+local package_columns = {
+  { key = "name", title = "NAME", least = { 26, 10 } },
+  { key = "version", title = "VERSION", least = { 14, 7 } },
+  { key = "size", title = "SIZE", is_right = true },
+}
+
+--- Returns the lines that list packages and tools.
+---@param result syslua.Listed
+---@param args syslua.cli.Args
+---@param style syslua.cli.Style
+---@return string[]
+function store_report.render_packages(result, args, style)
+  if not result.objects[1] then
+    return {
+      ("The current snapshot has no packages or tools; `%s list --all` shows all objects."):format(
+        args.program
+      ),
+    }
+  end
+  local rows = {}
+  for index, object in ipairs(result.objects) do
+    rows[index] = get_object_row(object)
+  end
+  return columns.lay_out(package_columns, rows, style, args.verbose)
+end
+
 --- Returns the lines about a root as a whole.
 ---@param result syslua.Info
 ---@return string[]

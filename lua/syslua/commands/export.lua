@@ -64,7 +64,7 @@ function export.run(args)
     failure.raise({
       kind = "usage",
       message = "which objects are to be exported?",
-      hint = ("`%s list` shows the objects"):format(args.program),
+      hint = ("`%s list --all` shows the objects"):format(args.program),
       details = ("usage: %s export [OPTIONS] OBJECT..."):format(args.program),
     })
   end

@@ -7,7 +7,7 @@ local failure = require("syslua.util.failure")
 local import = {}
 
 --- The kinds, for completions.
-import.kinds = { "chezmoi", "closure", "dotfiles", "stow" }
+import.kinds = { "aqua", "chezmoi", "closure", "dotfiles", "mise", "stow" }
 
 import.summary = require("syslua.cli.commands").get_summary("import")
 
@@ -17,7 +17,7 @@ function import.add_to_parser(parser)
   parser
     :argument(
       "KIND",
-      "What to import: stow, chezmoi or dotfiles, to write a config; "
+      "What to import: stow, chezmoi, dotfiles, mise or aqua, to write a config; "
         .. "or closure, objects that `export` wrote."
     )
     :argname("KIND")
@@ -68,8 +68,32 @@ local function require_path(args)
   return args.path
 end
 
+local function take_tools(args, options)
+  local directory = args.output or "."
+  local take = require("syslua.cli.tool_import").take
+  local result = take(args.kind, require_path(args), directory, args.force or false, options)
+  local text = require("syslua.util.text")
+  local lines = {
+    ("%s: %s, %d of them locked"):format(
+      text.printable(result.file),
+      text.count(result.tools, "tool"),
+      result.locked
+    ),
+  }
+  if result.left[1] then
+    lines[2] = "not in a registry of tools: " .. text.printable(text.enumerate(result.left, "and"))
+  end
+  if result.problem then
+    lines[#lines + 1] = "nothing is locked: " .. text.printable(result.problem)
+  end
+  result.left = require("syslua.lib").array(result.left)
+  return result, lines
+end
+
 -- Each returns the result and the lines for people.
 local kinds = {
+  mise = take_tools,
+  aqua = take_tools,
   stow = function(args, options)
     return write_config(require("syslua.cli.import.stow")(require_path(args)), args, options)
   end,

@@ -1,4 +1,5 @@
---- `lock`: checks the lock of a config against its inputs, or takes out what no build uses.
+--- `lock`: checks the lock of a config against its inputs, completes its tools for other platforms,
+--- or takes out what no build uses.
 
 local lock = {}
 
@@ -13,6 +14,12 @@ function lock.add_to_parser(parser)
   )
   parser:flag("--prune", "Delete the pins that no build of the config uses on this platform.")
   parser:flag("--dry-run", "With --prune, show the changes, and write nothing.")
+  parser
+    :option("--platform", "Lock the tools for these platforms too, such as aarch64-darwin.")
+    :argname("PLATFORM")
+    :target("platforms")
+    :args("+")
+    :count("*")
   parser
     :option("-c --config", "The config: a file, or a directory with an init.lua.")
     :argname("CONFIG")
@@ -37,10 +44,39 @@ local function prune(args)
   return 0
 end
 
+-- The platforms of all flags, in their order.
+local function get_platforms(given)
+  local platforms = {}
+  for _, list in ipairs(given or {}) do
+    for _, platform in ipairs(type(list) == "table" and list or { list }) do
+      platforms[#platforms + 1] = platform
+    end
+  end
+  return platforms
+end
+
+local function complete(args, platforms)
+  if args.locked then
+    require("syslua.util.failure").raise({
+      kind = "usage",
+      message = "`lock --platform` changes syslua.lock, and --locked forbids that",
+    })
+  end
+  local config = require("syslua.cli.config_path").get(args.config)
+  local options = require("syslua.cli.options").from_args(args)
+  local changes = require("syslua.inputs").complete(config, platforms, options)
+  local otherwise = "All tools are locked for "
+    .. require("syslua.util.text").enumerate(platforms, "and")
+    .. "."
+  require("syslua.cli.lock_report").show("lock", args, changes, true, otherwise)
+  return 0
+end
+
 --- Does it; with `--check` the exit code is 3 when the lock is not complete.
 ---@param args syslua.cli.Args
 ---@return integer
 function lock.run(args)
+  local platforms = get_platforms(args.platforms)
   if args.prune and args.check then
     require("syslua.util.failure").raise({
       kind = "usage",
@@ -49,11 +85,14 @@ function lock.run(args)
     })
   elseif args.prune then
     return prune(args)
+  elseif platforms[1] and not args.check then
+    return complete(args, platforms)
   elseif not args.check then
     require("syslua.util.failure").raise({
       kind = "usage",
       message = "`lock` needs a word on what to do",
-      hint = "`lock --check` verifies syslua.lock, `lock --prune` deletes unused pins; "
+      hint = "`lock --check` verifies syslua.lock, `lock --platform P` completes it, "
+        .. "`lock --prune` deletes unused pins; "
         .. "`apply` and `update` write it",
     })
   end

@@ -1,4 +1,5 @@
---- `outdated`: shows which inputs of a config could move. It changes nothing but the cache.
+--- `outdated`: shows which inputs and tools of a config could move. It changes nothing but the
+--- cache.
 
 local outdated = {}
 
@@ -14,7 +15,18 @@ function outdated.add_to_parser(parser)
   parser:flag("--json", "Print one JSON object instead of text.")
 end
 
---- Does it; the exit code is 3 when an input could move.
+-- The day of the registry that the lock has, where it has tools.
+local function get_registry_date(config)
+  local border = require("syslua.border")
+  if next(border.call("tools_of_config", config)) == nil then
+    return nil
+  end
+  local locked = border.call("read_lock", config).inputs.tools
+  local time = require("syslua.tool_registry").get_time(locked)
+  return time and os.date("!%Y-%m-%d", time) --[[@as string]] or nil
+end
+
+--- Does it; the exit code is 3 when something could move.
 ---@param args syslua.cli.Args
 ---@return integer
 function outdated.run(args)
@@ -22,8 +34,13 @@ function outdated.run(args)
   local options = require("syslua.cli.options").from_args(args)
   options.locked = nil
   local changes = require("syslua.inputs").outdated(config, options)
-  local otherwise = "All inputs and pins are up to date."
-  require("syslua.cli.lock_report").show("outdated", args, changes, false, otherwise)
+  local otherwise = "All inputs, pins and tools are up to date."
+  local date = get_registry_date(config)
+  local fields = { registry_date = date }
+  require("syslua.cli.lock_report").show("outdated", args, changes, false, otherwise, fields)
+  if date and not args.json and not args.quiet then
+    require("syslua.cli.terminal").write({ ("The registry of tools is from %s."):format(date) })
+  end
   return changes[1] and 3 or 0
 end
 

@@ -1,4 +1,4 @@
---- `run`: runs a program of a package, which is built and not installed.
+--- `run`: runs a program of a package or tool, which is built and not installed.
 
 local border = require("syslua.border")
 local failure = require("syslua.util.failure")
@@ -13,7 +13,10 @@ run.summary = require("syslua.cli.commands").get_summary("run")
 ---@param parser table
 function run.add_to_parser(parser)
   parser
-    :argument("PACKAGE", "The package: its name, or that of its module below `pkgs`.")
+    :argument(
+      "PACKAGE",
+      "The package or tool: its name, that of its module below `pkgs`, or NAME@VERSION."
+    )
     :argname("PACKAGE")
     :target("package")
     :args("?")
@@ -92,10 +95,10 @@ local function choose(word, module, wanted, directories)
       return programs[main]
     end
   else
-    local short = word:match("[^.]*$")
+    local short = module.word or word:match("[^.]*$")
     ---@type string?
     local only = #names == 1 and names[1] or nil
-    for _, name in ipairs({ module.name or short, short, only }) do
+    for _, name in ipairs({ module.name or short, short, only or short }) do
       if programs[name] then
         return programs[name]
       end

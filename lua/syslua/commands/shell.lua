@@ -29,7 +29,7 @@ function shell.add_to_parser(parser)
     :option("--config", "The config: a file, or a directory with an init.lua.")
     :argname("CONFIG")
   parser
-    :option("-p --package", "Enter an environment of packages instead.")
+    :option("-p --package", "Enter an environment of packages and tools instead.")
     :argname("PACKAGE")
     :target("packages")
     :args("+")

@@ -1,4 +1,4 @@
---- `update`: locks what the inputs of a config are now.
+--- `update`: locks what the inputs and tools of a config are now.
 -- It does not know how they are resolved.
 
 local update = {}
@@ -11,7 +11,7 @@ function update.add_to_parser(parser)
   parser
     :argument(
       "NAME",
-      "The inputs, or addresses of pins, to update, all unless given; each may have `*`."
+      "The inputs, tools, or addresses of pins, to update, all unless given; each may have `*`."
     )
     :argname("NAME")
     :target("names")
@@ -66,7 +66,7 @@ function update.run(args)
     args,
     changes,
     not args.dry_run,
-    "All inputs and pins are up to date.",
+    "All inputs, pins and tools are up to date.",
     { applied = not args.dry_run and changes[1] ~= nil }
   )
   return 0

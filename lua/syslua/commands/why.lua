@@ -1,4 +1,4 @@
---- `why`: shows who declared a variable, a file or an object, through which lines, which
+--- `why`: shows who declared a variable, a program, a file or an object, through which lines, which
 -- declarations lost, and what keeps an object. It reads what is applied, and no config.
 
 local failure = require("syslua.util.failure")
@@ -14,7 +14,7 @@ function why.add_to_parser(parser)
   parser
     :argument(
       "WHAT",
-      "A variable; a path: a managed target, what is below or above one, or one in the store; or an object."
+      "A variable; a program; a path: a managed target, what is below or above one, or one in the store; or an object."
     )
     :argname("WHAT")
     :target("what")
@@ -215,11 +215,26 @@ local function raise_unknown(word, known, program)
     kind = "config",
     message = ("nothing that is applied is about %s"):format(word),
     hint = near and ("did you mean %s?"):format(near)
-      or ("`%s status --verbose` lists the managed targets, `%s list` the objects"):format(
+      or ("`%s status --verbose` lists the managed targets, `%s list --all` the objects"):format(
         program,
         program
       ),
   })
+end
+
+-- The entries of PATH that have a program of that name, the first that is found first.
+local function find_program(actions, word)
+  local border, found = require("syslua.border"), {}
+  if word:find("[/\\]") then
+    return found
+  end
+  for index = #actions, 1, -1 do
+    local action = actions[index]
+    if action.kind == "add_to_path" and border.call("look", path.join(action.directory, word)) then
+      found[#found + 1] = action
+    end
+  end
+  return found
 end
 
 -- What there is to say about a word.
@@ -231,6 +246,11 @@ local function explain(args, options)
   local found, way, known = find(actions, args.what)
   result.what, result.way, result.actions = args.what, way, found
   if found[1] and way ~= "below" then
+    return result
+  end
+  local with_program = found[1] and {} or find_program(actions, args.what)
+  if with_program[1] then
+    result.way, result.actions = "program", with_program
     return result
   end
   local object, listed = find_object(args.what, options, args.program)
@@ -256,6 +276,7 @@ end
 local headings = {
   above = "%s is below a managed target:",
   below = "%s is above managed targets:",
+  program = "%s is a program in an entry of PATH:",
 }
 
 --- Does it.

@@ -54,6 +54,8 @@ pub struct Options {
     pub allow_case_collisions: bool,
     /// Take files that are setuid or setgid, without that bit.
     pub allow_setuid: bool,
+    /// It is no archive but one compressed file, which gets this name.
+    pub single: Option<String>,
     /// How large it may be.
     pub limits: Limits,
 }
@@ -103,8 +105,30 @@ impl<S: ReadAt + ?Sized> Archive<'_, S> {
             Err(problem) => return Err(problem),
         };
         Stream::run(compression, self.source, budget, self.interrupt, |stream| {
+            if let Some(name) = &self.options.single {
+                return write_single(stream, name, &mut open()?);
+            }
             format::check_content(stream)?;
             tar::extract(self.options, open, stream)
         })
+    }
+}
+
+/// Writes what is compressed as one file.
+fn write_single<D: Destination>(
+    stream: &mut Stream<'_>,
+    name: &str,
+    destination: &mut D,
+) -> problem::Result<()> {
+    let name = names::parse(name.as_bytes(), names::Origin::Tar, 0, &Limits::default())?;
+    let mut file = destination.file(&name.parts, 0o755, Creation::New)?;
+    loop {
+        let bytes = stream.fill()?;
+        if bytes.is_empty() {
+            return file.finish();
+        }
+        let count = bytes.len();
+        file.put(bytes)?;
+        stream.consume(count);
     }
 }

@@ -23,6 +23,9 @@ pub const FILE_NAME: &str = "syslua.lock";
 /// The section of inputs.
 const INPUTS: &str = "inputs";
 
+/// The section of tools.
+const TOOLS: &str = "tools";
+
 /// The section of pins.
 const FETCHES: &str = "fetches";
 
@@ -76,6 +79,96 @@ pub struct LockedInput {
     pub others: BTreeMap<String, Json>,
 }
 
+/// A tool, as it was resolved.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LockedTool {
+    /// The name of its package in the registry.
+    pub package: String,
+    /// The tag of its release.
+    pub version: String,
+    /// The input that its registry is, where that is not the default one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registry: Option<String>,
+    /// What the config gave for the registry's templates.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub vars: BTreeMap<String, String>,
+    /// Its releases by platform, of which the hashes are known.
+    pub platforms: BTreeMap<String, LockedRelease>,
+    /// Fields that this version does not know.
+    #[serde(flatten)]
+    pub others: BTreeMap<String, Json>,
+}
+
+/// The release of a tool for one platform.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LockedRelease {
+    /// Where it is.
+    pub url: String,
+    /// `tar.gz`, `zip`, `raw`, `gz`.
+    pub format: String,
+    /// What it hashes to.
+    pub sha256: Hash,
+    /// Where the hash is from; a download where nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checksum: Option<String>,
+    /// Its programs by name.
+    pub files: BTreeMap<String, LockedFile>,
+    /// Fields that this version does not know.
+    #[serde(flatten)]
+    pub others: BTreeMap<String, Json>,
+}
+
+/// A program of a release.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum LockedFile {
+    /// Its path in the archive; empty where the download is the program.
+    Path(String),
+    /// With a further name.
+    Linked {
+        /// Its path in the archive.
+        path: String,
+        /// The further name.
+        link: String,
+        /// Whether that must be a file of its own.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        hard: bool,
+    },
+}
+
+impl LockedTool {
+    /// Checks what an entry must have; answers what is wrong, to come after the key.
+    fn check(&self) -> Result<(), &'static str> {
+        let is_inside = |path: &str| {
+            !path.starts_with('/')
+                && !path.contains('\\')
+                && path.split('/').all(|part| !matches!(part, "." | ".."))
+        };
+        let is_name = |name: &str| {
+            !matches!(name, "" | "." | "..") && !name.contains(['/', '\\']) && is_printable(name)
+        };
+        for release in self.platforms.values() {
+            for (name, file) in &release.files {
+                let (path, link) = match file {
+                    LockedFile::Path(path) => (path, None),
+                    LockedFile::Linked { path, link, .. } => (path, Some(link)),
+                };
+                if !is_name(name) || link.is_some_and(|link| !is_name(link)) {
+                    return Err("has a program whose name is no file name");
+                }
+                if !is_inside(path) || !is_printable(path) {
+                    return Err("has a program that is not inside of its archive");
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_printable(text: &str) -> bool {
+    !text.chars().any(char::is_control)
+}
+
 /// A lock.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct LockDocument {
@@ -83,6 +176,8 @@ pub struct LockDocument {
     pub inputs: BTreeMap<String, LockedInput>,
     /// What builds fetched without a hash, by the keys of pins.
     pub fetches: BTreeMap<String, Pin>,
+    /// The tools, by name and request: `node@22`.
+    pub tools: BTreeMap<String, LockedTool>,
     /// The other sections, in the order of their names.
     pub others: BTreeMap<String, Json>,
 }
@@ -110,6 +205,14 @@ pub enum LockFileError {
         /// What is wrong, to come after the key.
         problem: &'static str,
     },
+    /// A tool is not as we write it.
+    #[error("the tool `{key}` {problem}")]
+    Tool {
+        /// Its key.
+        key: String,
+        /// What is wrong, to come after the key.
+        problem: &'static str,
+    },
     /// An entry is not in canonical form.
     #[error("the input `{}` {problem}", short(key))]
     Input {
@@ -131,7 +234,10 @@ impl LockFileError {
             LockFileError::Newer(_) => {
                 "update sys.lua, or take the file back that the older version wrote"
             }
-            LockFileError::Damaged(_) | LockFileError::Input { .. } | LockFileError::Pin { .. } => {
+            LockFileError::Damaged(_)
+            | LockFileError::Input { .. }
+            | LockFileError::Pin { .. }
+            | LockFileError::Tool { .. } => {
                 "take the file back from version control; or remove it, and the next apply locks \
                  what the inputs are then"
             }
@@ -147,6 +253,8 @@ struct File {
     inputs: Unique<LockedInput>,
     #[serde(default)]
     fetches: Unique<Pin>,
+    #[serde(default)]
+    tools: Unique<LockedTool>,
     #[serde(flatten)]
     others: BTreeMap<String, Json>,
 }
@@ -267,7 +375,19 @@ impl LockDocument {
                 return Err(invalid("has no `rev` of 40 hexadecimal digits"));
             }
         }
-        Ok(LockDocument { inputs: file.inputs.0, fetches: file.fetches.0, others: file.others })
+        for (key, tool) in &file.tools.0 {
+            let invalid = |problem| LockFileError::Tool { key: key.clone(), problem };
+            if !key.contains('@') || !is_printable(key) {
+                return Err(invalid("has a key that no tool can have"));
+            }
+            tool.check().map_err(invalid)?;
+        }
+        Ok(LockDocument {
+            inputs: file.inputs.0,
+            fetches: file.fetches.0,
+            tools: file.tools.0,
+            others: file.others,
+        })
     }
 
     /// Returns the text of the file.
@@ -278,6 +398,10 @@ impl LockDocument {
         if !self.fetches.is_empty() {
             let pins = self.fetches.iter().map(|(key, pin)| (key.as_str(), spaced(&json(pin))));
             add_section(&mut text, FETCHES, &pins.collect::<Vec<_>>());
+        }
+        if !self.tools.is_empty() {
+            let tools = self.tools.iter().map(|(key, tool)| (key.as_str(), spaced(&json(tool))));
+            add_section(&mut text, TOOLS, &tools.collect::<Vec<_>>());
         }
         for (name, section) in &self.others {
             match section {
@@ -353,6 +477,42 @@ mod tests {
         }
     }
 
+    fn tool(path: &str) -> LockedTool {
+        let linked = LockedFile::Linked { path: path.to_owned(), link: "t".to_owned(), hard: true };
+        let release = LockedRelease {
+            url: "https://host/tool.tar.gz".to_owned(),
+            format: "tar.gz".to_owned(),
+            sha256: Hash::of(b"archive"),
+            checksum: None,
+            files: BTreeMap::from([
+                ("tool".to_owned(), LockedFile::Path(path.to_owned())),
+                ("other".to_owned(), linked),
+            ]),
+            others: BTreeMap::new(),
+        };
+        LockedTool {
+            package: "owner/tool".to_owned(),
+            version: "v1.0".to_owned(),
+            registry: None,
+            vars: BTreeMap::new(),
+            platforms: BTreeMap::from([("x86_64-linux".to_owned(), release)]),
+            others: BTreeMap::new(),
+        }
+    }
+
+    #[test]
+    fn a_tool_whose_programs_are_elsewhere_is_refused() {
+        for path in ["../tool", "/bin/tool", "a/../../b", "a\\b", "a\nb"] {
+            let mut lock = LockDocument::default();
+            lock.tools.insert("tool@1".to_owned(), tool(path));
+            let error = LockDocument::parse(&lock.to_text()).unwrap_err();
+            assert!(matches!(error, LockFileError::Tool { .. }), "{path}: {error}");
+        }
+        let mut lock = LockDocument::default();
+        lock.tools.insert("tool".to_owned(), tool("tool"));
+        assert!(LockDocument::parse(&lock.to_text()).is_err());
+    }
+
     fn path(url: &str) -> LockedInput {
         let kind = Kind::Path;
         LockedInput {
@@ -374,10 +534,11 @@ mod tests {
         lock.inputs.insert("own".to_owned(), path("path:./own"));
         lock.fetches.insert("https://a".to_owned(), pin(None));
         lock.fetches.insert("https://a#main".to_owned(), pin(Some("ab".repeat(20))));
-        lock.others.insert("tools".to_owned(), json!({ "tool@1": { "version": "1.0" } }));
+        lock.tools.insert("tool@1".to_owned(), tool("bin/tool"));
+        lock.others.insert("later".to_owned(), json!({ "tool@1": { "version": "1.0" } }));
         let text = String::from_utf8(lock.to_text()).unwrap();
         assert_eq!(LockDocument::parse(text.as_bytes()).unwrap(), lock);
-        assert_eq!(text.lines().filter(|line| line.starts_with("    \"")).count(), 8, "{text}");
+        assert_eq!(text.lines().filter(|line| line.starts_with("    \"")).count(), 9, "{text}");
         assert!(
             text.contains("    \"own\": { \"type\": \"path\", \"url\": \"path:./own\" }"),
             "{text}"

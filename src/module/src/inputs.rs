@@ -12,9 +12,10 @@ use mlua::prelude::*;
 use syslua_engine::failure::Failure;
 use syslua_engine::hash::Hash;
 use syslua_engine::inputs::{
-    self, Change, Declarer, InputAddress, LockFile, Request, Resolved, SealedPart,
+    self, Change, Changes, Declarer, InputAddress, LockFile, Request, Resolved, SealedPart,
+    ToolChange,
 };
-use syslua_engine::lock::{LockedInput, is_name};
+use syslua_engine::lock::{LockedInput, LockedTool, is_name};
 use syslua_engine::pins::{PinChange, Pins, Rule};
 use syslua_engine::platform;
 use syslua_engine::store::Store;
@@ -40,10 +41,24 @@ pub struct LockSession {
     file: LockFile,
     /// The wanted result.
     inputs: BTreeMap<String, LockedInput>,
+    /// The tools that it is to have too.
+    tools: BTreeMap<String, LockedTool>,
     /// Whether nothing may be added.
-    is_frozen: bool,
+    pub is_frozen: bool,
     /// Whether the config is restored from a copy, whose lock is not written.
-    is_restored: bool,
+    pub is_restored: bool,
+}
+
+impl LockSession {
+    /// Returns what a tool is locked to.
+    pub fn tool(&self, key: &str) -> Option<&LockedTool> {
+        self.tools.get(key).or_else(|| self.file.lock.tools.get(key))
+    }
+
+    /// Notes what a tool is to be locked to.
+    pub fn set_tool(&mut self, key: String, tool: LockedTool) {
+        self.tools.insert(key, tool);
+    }
 }
 
 /// The lock of a config that was evaluated, and what is to be written into it.
@@ -53,6 +68,8 @@ pub struct PendingLock {
     pub file: LockFile,
     /// What happens to inputs.
     pub changes: Vec<Change>,
+    /// What happens to tools.
+    tools: Vec<ToolChange>,
     /// Grows while builds fetch.
     pub pins: Arc<Pins>,
     /// Pins that move or go since that was asked for.
@@ -63,6 +80,12 @@ impl PendingLock {
     /// Returns all changes of pins.
     fn pin_changes(&self) -> Vec<PinChange> {
         [self.pins.changes(), self.moved.clone()].concat()
+    }
+}
+
+impl PendingLock {
+    fn changes<'a>(&'a self, pins: &'a [PinChange]) -> Changes<'a> {
+        Changes { inputs: &self.changes, tools: &self.tools, pins }
     }
 }
 
@@ -107,6 +130,7 @@ fn open_lock(lua: &Lua, entry: &LuaString, options: Option<&LuaTable>) -> Answer
     let session = LockSession {
         file,
         inputs: BTreeMap::new(),
+        tools: BTreeMap::new(),
         is_frozen: flag(options, "locked")?,
         is_restored,
     };
@@ -189,6 +213,21 @@ fn check_frozen(requests: &[Request]) -> Answer<()> {
     }
 }
 
+/// Keeps an input of the lock as it is, without looking for its tree; returns its address and when
+/// it was made, where the lock has it. With an address, only when it has it from there.
+fn keep(lua: &Lua, key: &str, url: Option<&str>) -> Answer<Option<LuaTable>> {
+    let entry = state::change(lua, |state| {
+        let session = state.evaluations.last_mut()?.lock.as_mut()?;
+        let entry = session.file.lock.inputs.get(key)?.clone();
+        if url.is_some_and(|url| entry.url != url) {
+            return None;
+        }
+        session.inputs.insert(key.to_owned(), entry.clone());
+        Some(entry)
+    });
+    entry.flatten().map(|entry| entry_table(lua, &entry)).transpose().map_err(lua_failure)
+}
+
 /// Returns an input of a config that is restored from a copy: the copy has the files, whether its
 /// tree is in the cache or not.
 fn restored(root: &Path, request: &Request) -> Answer<Resolved> {
@@ -213,7 +252,7 @@ fn restored(root: &Path, request: &Request) -> Answer<Resolved> {
 }
 
 /// Returns the first of several failures, with what the others say.
-fn joined(mut failures: Vec<Failure>) -> Failure {
+pub fn joined(mut failures: Vec<Failure>) -> Failure {
     let mut first = failures.remove(0);
     if first.kind != "interrupted" && !failures.is_empty() {
         let others = failures.iter().map(|failure| match &failure.position {
@@ -292,7 +331,7 @@ fn to_table(lua: &Lua, input: &Resolved) -> LuaResult<LuaTable> {
 /// # Errors
 /// When something would change in it that must not.
 pub fn finish(lua: &Lua, session: LockSession, config: &Path) -> Answer<Option<(Text, Vec<u8>)>> {
-    let LockSession { file, inputs, is_frozen, is_restored } = session;
+    let LockSession { file, inputs, tools, is_frozen, is_restored } = session;
     let changes = if is_restored { Vec::new() } else { file.changes(&inputs) };
     if is_frozen && let Some(change) = changes.first() {
         let message = format!(
@@ -303,7 +342,9 @@ pub fn finish(lua: &Lua, session: LockSession, config: &Path) -> Answer<Option<(
         return Err(Failure::new("lock", message)
             .with_hint("apply once without --locked, and commit syslua.lock"));
     }
-    let text = file.text_after(&changes, &[]);
+    let tools = if is_restored { Vec::new() } else { file.tool_changes(&tools) };
+    let foreseen = Changes { inputs: &changes, tools: &tools, pins: &[] };
+    let text = file.text_after(foreseen);
     let path = Text(platform::bytes_of_path(&file.path));
     let rule = match (is_restored, is_frozen) {
         (true, _) => Rule::Kept,
@@ -312,9 +353,10 @@ pub fn finish(lua: &Lua, session: LockSession, config: &Path) -> Answer<Option<(
     };
     let pins = Arc::new(Pins::new(rule, file.lock.fetches.clone()));
     state::change(lua, |state| {
-        state
-            .pending_locks
-            .insert(config.to_owned(), PendingLock { file, changes, pins, moved: Vec::new() })
+        state.pending_locks.insert(
+            config.to_owned(),
+            PendingLock { file, changes, tools, pins, moved: Vec::new() },
+        )
     });
     Ok(text.map(|text| (path, text)))
 }
@@ -328,12 +370,13 @@ pub fn write_pending(lua: &Lua, config: &Path) -> Answer<bool> {
     let pending = state::read(lua, |state| state.pending_locks.get(config).cloned());
     let Some(pending) = pending else { return Ok(false) };
     let pins = pending.pin_changes();
-    let refused = pending.file.write(&pending.changes, &pins)?;
+    let refused = pending.file.write(pending.changes(&pins))?;
     pending.pins.note_written();
     state::change(lua, |state| {
         if let Some(pending) = state.pending_locks.get_mut(config) {
             pending.changes.clear();
             pending.moved.clear();
+            pending.tools.clear();
         }
     });
     if let Some(key) = refused.first() {
@@ -345,7 +388,7 @@ pub fn write_pending(lua: &Lua, config: &Path) -> Answer<bool> {
         )
         .with_hint("what it pinned stays: do it again, and it is built with that"));
     }
-    Ok(!pending.changes.is_empty() || !pins.is_empty())
+    Ok(!pending.changes(&pins).is_empty())
 }
 
 /// Writes what is pending of the lock of a trusted project, which stays trusted by what is written;
@@ -353,13 +396,13 @@ pub fn write_pending(lua: &Lua, config: &Path) -> Answer<bool> {
 fn write_trusted(lua: &Lua, config: &Path, options: Option<&LuaTable>) -> Answer<bool> {
     let pending = state::read(lua, |state| state.pending_locks.get(config).cloned());
     let Some(pending) =
-        pending.filter(|pending| !pending.changes.is_empty() || !pending.pin_changes().is_empty())
+        pending.filter(|pending| !pending.changes(&pending.pin_changes()).is_empty())
     else {
         return write_pending(lua, config);
     };
     let store = Store::new(&Options::read(lua, options)?.settings.root);
     let before = pending.file.text.clone();
-    let after = pending.file.text_after(&pending.changes, &pending.pin_changes());
+    let after = pending.file.text_after(pending.changes(&pending.pin_changes()));
     write_pending(lua, config)?;
     let (Some(after), Some(directory)) = (after, config.parent()) else { return Ok(true) };
     let mut project = Project::open(&store, directory).map_err(|doubt| doubt.to_failure())?;
@@ -396,8 +439,8 @@ pub fn config_path(config: &LuaString) -> Answer<PathBuf> {
 /// When Lua has no memory left.
 pub fn pending(lua: &Lua, config: &Path) -> Answer<Vec<LuaTable>> {
     let pending = state::read(lua, |state| state.pending_locks.get(config).cloned());
-    let (changes, pins, moved) = pending.map_or_else(Default::default, |pending| {
-        (pending.changes, pending.pins.changes(), pending.moved)
+    let (changes, tools, pins, moved) = pending.map_or_else(Default::default, |pending| {
+        (pending.changes, pending.tools, pending.pins.changes(), pending.moved)
     });
     let table = |change: &Change| {
         let table = lua.create_table()?;
@@ -417,6 +460,7 @@ pub fn pending(lua: &Lua, config: &Path) -> Answer<Vec<LuaTable>> {
     let is_new = |change: &PinChange| !change.is_of_platforms();
     let pins: Vec<PinChange> = pins.into_iter().filter(is_new).chain(moved).collect();
     all.extend(pins::pin_changes(lua, &pins).map_err(lua_failure)?);
+    all.extend(crate::tools::changes(lua, &tools)?);
     Ok(all)
 }
 
@@ -562,6 +606,9 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
             open_lock(lua, &entry, options.as_ref())
         },
     )?;
+    register_function(lua, native, "keep_input", |lua, (key, url): (String, Option<String>)| {
+        keep(lua, &key, url.as_deref())
+    })?;
     register_working(
         lua,
         native,

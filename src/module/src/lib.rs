@@ -45,6 +45,7 @@ mod snapshots;
 mod state;
 mod task;
 mod template;
+mod tools;
 mod tree;
 mod ui;
 mod watch;
@@ -106,6 +107,7 @@ pub fn syslua(lua: &Lua) -> LuaResult<LuaTable> {
     file::register(lua, &native)?;
     inputs::register(lua, &native)?;
     pins::register(lua, &native)?;
+    tools::register(lua, &native)?;
     loops::register(lua, &native)?;
     inspect::register(lua, &native)?;
     project::register(lua, &native)?;

@@ -27,6 +27,7 @@ use crate::error::Answer;
 use crate::inputs::{InputTrees, LockSession, PendingLock};
 use crate::lua_source::Chunk;
 use crate::position::{Frames, Rules};
+use crate::tools::OpenRegistry;
 
 /// The registry entry that holds the `config` functions by hash; Rust data must not hold Lua
 /// values.
@@ -71,6 +72,8 @@ pub struct State {
     pub input_trees: Rc<InputTrees>,
     /// What is to be written into the locks of configs, by their entry files.
     pub pending_locks: BTreeMap<PathBuf, PendingLock>,
+    /// The registry of tools that was opened last.
+    pub registry: Option<OpenRegistry>,
 }
 
 /// A derivation that was declared.

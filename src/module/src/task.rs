@@ -338,6 +338,7 @@ fn unpack_options(build: &Build, request: &LuaTable) -> LuaResult<UnpackOptions>
         strip: request.raw_get::<Option<usize>>("strip")?.unwrap_or(0),
         allow_case_collisions: allows("case_collisions"),
         allow_setuid: allows("setuid"),
+        single: request.raw_get("single")?,
         limits,
     })
 }
@@ -391,6 +392,7 @@ fn request_from(lua: &Lua, build: &Build, request: &LuaTable) -> Answer<Request>
             sha256: sha256("sha256sum FILE prints one")?,
             mirrors: mirrors_from(build, request)?,
             name: if has("name")? { Some(text("name")?) } else { None },
+            stated_by: if has("stated_by")? { Some(text("stated_by")?) } else { None },
         }),
         "fetch_git" => Request::FetchGit(Commit {
             url: text("url")?,
@@ -410,7 +412,13 @@ fn request_from(lua: &Lua, build: &Build, request: &LuaTable) -> Answer<Request>
         "move" => Request::Move { from: path("from")?, to: path("to")? },
         "symlink" => Request::Symlink { target: path("target")?, link: path("link")? },
         "read" => Request::Read { path: path("path")? },
-        "list" => Request::List { path: path("path")? },
+        "list" => Request::List {
+            path: path("path")?,
+            recursive: request
+                .raw_get::<Option<bool>>("recursive")
+                .map_err(lua_failure)?
+                .unwrap_or(false),
+        },
         "exists" => Request::Exists { path: path("path")? },
         "mkdir" => Request::MakeDirectory { path: path("path")? },
         "write" => Request::Write { path: path("path")?, content: bytes("content")? },

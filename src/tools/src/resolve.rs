@@ -212,20 +212,33 @@ fn layer_of(package: &Package, version: &str, notes: &mut Vec<Unevaluated>) -> (
             }
         }
     }
-    (Layer { version_overrides: Vec::new(), ..base.clone() }, semver)
+    (base.bare(), semver)
 }
 
 impl Layer {
+    /// Returns the layer without its overrides by version.
+    fn bare(&self) -> Layer {
+        let mut layer = Layer::default();
+        layer.cover(self);
+        layer
+    }
+
     /// Returns the layer with another one on top, which replaces what it gives (rule 2).
     fn below(&self, top: &Layer) -> Layer {
-        let mut layer = Layer { version_overrides: Vec::new(), ..self.clone() };
+        let mut layer = self.bare();
         if let Some(kind) = top.kind.as_deref().filter(|kind| Some(*kind) != self.kind.as_deref()) {
             layer.change_type(kind);
         }
+        layer.cover(top);
+        layer
+    }
+
+    /// Takes over all that another layer gives.
+    fn cover(&mut self, top: &Layer) {
         macro_rules! replace {
             ($($field:ident)*) => {
                 $(if top.$field.is_some() {
-                    layer.$field = top.$field.clone();
+                    self.$field.clone_from(&top.$field);
                 })*
             };
         }
@@ -235,7 +248,6 @@ impl Layer {
             windows_ext append_ext no_asset error_message checksum version_filter version_prefix
             vars cosign minisign slsa_provenance github_artifact_attestations
         );
-        layer
     }
 
     /// Forgets what belongs to other types.

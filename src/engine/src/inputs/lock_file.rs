@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use crate::failure::{Failure, chain};
-use crate::lock::{FILE_NAME, LockDocument, LockFileError, LockedInput};
+use crate::lock::{FILE_NAME, LockDocument, LockFileError, LockedInput, LockedTool};
 use crate::pins::PinChange;
 use crate::platform::{self, Actor, Directory};
 
@@ -18,6 +18,35 @@ pub struct Change {
     pub old: Option<LockedInput>,
     /// What it gets.
     pub new: Option<LockedInput>,
+}
+
+/// What happens to a tool of a lock.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ToolChange {
+    /// Its key, `node@22`.
+    pub key: String,
+    /// What the lock had.
+    pub old: Option<LockedTool>,
+    /// What it gets.
+    pub new: Option<LockedTool>,
+}
+
+/// What happens to a lock.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Changes<'a> {
+    /// Its inputs.
+    pub inputs: &'a [Change],
+    /// Its pins.
+    pub pins: &'a [PinChange],
+    /// Its tools.
+    pub tools: &'a [ToolChange],
+}
+
+impl Changes<'_> {
+    /// Returns whether nothing happens.
+    pub fn is_empty(&self) -> bool {
+        self.inputs.is_empty() && self.pins.is_empty() && self.tools.is_empty()
+    }
 }
 
 /// A lock, and where it is.
@@ -47,7 +76,9 @@ fn parse(path: &Path, text: Option<&[u8]>) -> Result<LockDocument, Failure> {
             LockFileError::Conflict { line } => *line,
             LockFileError::Damaged(error) => error.line().max(1),
             LockFileError::Newer(_) => 1,
-            LockFileError::Input { key, .. } | LockFileError::Pin { key, .. } => line_of(text, key),
+            LockFileError::Input { key, .. }
+            | LockFileError::Pin { key, .. }
+            | LockFileError::Tool { key, .. } => line_of(text, key),
         };
         Failure::new("lock", format!("cannot read {}: {error}", path.display()))
             .with_hint(error.hint())
@@ -92,12 +123,22 @@ impl LockFile {
     }
 
     /// Returns the text that the file has after some changes; nothing where it stays absent.
-    pub fn text_after(&self, changes: &[Change], pins: &[PinChange]) -> Option<Vec<u8>> {
-        if changes.is_empty() && pins.is_empty() {
+    pub fn text_after(&self, changes: Changes<'_>) -> Option<Vec<u8>> {
+        if changes.is_empty() {
             self.text.clone()
         } else {
-            Some(with_changes(&self.lock, changes, pins).0.to_text())
+            Some(with_changes(&self.lock, changes).0.to_text())
         }
+    }
+
+    /// Returns what has to happen for the lock to have these tools too.
+    pub fn tool_changes(&self, tools: &BTreeMap<String, LockedTool>) -> Vec<ToolChange> {
+        let change = |(key, tool): (&String, &LockedTool)| ToolChange {
+            key: key.clone(),
+            old: self.lock.tools.get(key).cloned(),
+            new: Some(tool.clone()),
+        };
+        tools.iter().map(change).filter(|change| change.old != change.new).collect()
     }
 
     /// Writes changes: all of the file or nothing of it, as the owner of its directory. What
@@ -106,15 +147,15 @@ impl LockFile {
     ///
     /// # Errors
     /// When it cannot be written; the old file stays.
-    pub fn write(&self, changes: &[Change], pins: &[PinChange]) -> Result<Vec<String>, Failure> {
-        if changes.is_empty() && pins.is_empty() {
+    pub fn write(&self, changes: Changes<'_>) -> Result<Vec<String>, Failure> {
+        if changes.is_empty() {
             return Ok(Vec::new());
         }
         let place = platform::end_of(&self.path).unwrap_or_else(|_| self.path.clone());
         let now = read_text(&place)?;
         let lock =
             if now == self.text { self.lock.clone() } else { parse(&place, now.as_deref())? };
-        let (lock, refused) = with_changes(&lock, changes, pins);
+        let (lock, refused) = with_changes(&lock, changes);
         let text = lock.to_text();
         if now.as_ref() == Some(&text) {
             return Ok(refused);
@@ -135,22 +176,25 @@ pub fn text_with_pins(text: Option<&[u8]>, pins: &[PinChange]) -> Option<Vec<u8>
         Some(text) => LockDocument::parse(text).ok()?,
         None => LockDocument::default(),
     };
-    Some(with_changes(&lock, &[], pins).0.to_text())
+    Some(with_changes(&lock, Changes { pins, ..Changes::default() }).0.to_text())
 }
 
 /// Returns a lock with changes made, and the keys of pins that it has otherwise.
-fn with_changes(
-    lock: &LockDocument,
-    changes: &[Change],
-    pins: &[PinChange],
-) -> (LockDocument, Vec<String>) {
+fn with_changes(lock: &LockDocument, changes: Changes<'_>) -> (LockDocument, Vec<String>) {
     let mut lock = lock.clone();
-    let refused: Vec<String> = pins
+    let refused: Vec<String> = changes
+        .pins
         .iter()
         .filter(|change| !change.make(&mut lock.fetches))
         .map(|change| change.key.clone())
         .collect();
-    for change in changes {
+    for change in changes.tools {
+        match &change.new {
+            Some(tool) => lock.tools.insert(change.key.clone(), tool.clone()),
+            None => lock.tools.remove(&change.key),
+        };
+    }
+    for change in changes.inputs {
         match &change.new {
             Some(entry) => lock.inputs.insert(change.key.clone(), entry.clone()),
             None => lock.inputs.remove(&change.key),
@@ -218,13 +262,22 @@ mod tests {
         assert_eq!(first.text, None);
         let inputs =
             |names: &[&str]| names.iter().map(|name| ((*name).to_owned(), path(name))).collect();
-        first.write(&first.changes(&inputs(&["a", "b"])), &[]).unwrap();
+        first
+            .write(Changes { inputs: &first.changes(&inputs(&["a", "b"])), ..Changes::default() })
+            .unwrap();
         let second = LockFile::read(&place, &place).unwrap();
         assert!(second.changes(&inputs(&["a", "b"])).is_empty());
         // Both began with the same file.
         let third = LockFile::read(&place, &place).unwrap();
-        second.write(&second.changes(&inputs(&["a", "b", "c"])), &[]).unwrap();
-        third.write(&third.changes(&inputs(&["b"])), &[]).unwrap();
+        second
+            .write(Changes {
+                inputs: &second.changes(&inputs(&["a", "b", "c"])),
+                ..Changes::default()
+            })
+            .unwrap();
+        third
+            .write(Changes { inputs: &third.changes(&inputs(&["b"])), ..Changes::default() })
+            .unwrap();
         let end = LockFile::read(&place, &place).unwrap();
         assert_eq!(end.lock.inputs.keys().collect::<Vec<_>>(), ["b", "c"]);
         assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);

@@ -19,7 +19,8 @@ use std::time::Duration;
 
 pub use address::{AddressError, FORMS, InputAddress, Origin};
 pub use auth::SealedPart;
-pub use lock_file::{Change, LockFile, place_of, text_with_pins};
+pub use commit::with_git;
+pub use lock_file::{Change, Changes, LockFile, ToolChange, place_of, text_with_pins};
 use syslua_fetch::url::redact;
 
 use crate::failure::{Failure, Mismatch, chain};
@@ -360,6 +361,35 @@ enum Message {
     Done(usize, Result<Resolved, Failure>),
 }
 
+/// Makes the cache, and keeps gc from taking anything away while what it returns is held.
+///
+/// # Errors
+/// When the cache cannot be made, or gc is at work for too long.
+pub fn hold_cache(
+    settings: &Settings,
+    store: &Store,
+    on_event: &mut dyn FnMut(Event),
+) -> Result<Option<Lock>, Failure> {
+    store.create_cache().map_err(|error| Failure::new("io", chain(&error)))?;
+    if !platform::exists(&store.metadata()) {
+        return Ok(None);
+    }
+    let waiting = |pid| on_event(Event::Waiting { lock: "the store".to_owned(), pid });
+    let lock = Lock::take(
+        &store.store_lock(),
+        Mode::Shared,
+        settings.lock_timeout,
+        &settings.interrupt,
+        waiting,
+    );
+    match lock {
+        Ok(lock) => Ok(Some(lock)),
+        Err(LockError::Interrupted) => Err(interrupted()),
+        Err(error) => Err(Failure::new("locked", error.to_string())
+            .with_hint("wait until gc is done, and do it again")),
+    }
+}
+
 /// Fetches inputs side by side.
 fn fetch_all(
     settings: &Settings,
@@ -372,30 +402,10 @@ fn fetch_all(
     if open.is_empty() {
         return answers;
     }
-    if let Err(error) = store.create_cache() {
-        let failure = Failure::new("io", chain(&error));
-        return open.into_iter().map(|(index, _)| (index, Err(failure.clone()))).collect();
-    }
-    // While it is held, gc takes nothing away.
-    let lock = if platform::exists(&store.metadata()) {
-        let waiting = |pid| on_event(Event::Waiting { lock: "the store".to_owned(), pid });
-        Lock::take(
-            &store.store_lock(),
-            Mode::Shared,
-            settings.lock_timeout,
-            &settings.interrupt,
-            waiting,
-        )
-        .map(Some)
-    } else {
-        Ok(None)
-    };
-    let _lock = match lock {
+    let _lock = match hold_cache(settings, store, on_event) {
         Ok(lock) => lock,
-        Err(LockError::Interrupted) => return Vec::new(),
-        Err(error) => {
-            let failure = Failure::new("locked", error.to_string())
-                .with_hint("wait until gc is done, and do it again");
+        Err(failure) if failure.kind == "interrupted" => return Vec::new(),
+        Err(failure) => {
             return open.into_iter().map(|(index, _)| (index, Err(failure.clone()))).collect();
         }
     };

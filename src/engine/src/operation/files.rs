@@ -236,6 +236,28 @@ pub fn list(workspace: &Workspace, path: &Path) -> Result<Vec<Vec<u8>>> {
     Ok(entries.iter().map(|(name, _)| platform::bytes_of_path(Path::new(name))).collect())
 }
 
+/// So many files are listed at most.
+const MOST_LISTED: usize = 1_000_000;
+
+/// Returns what is in a directory that is no directory, however deep, by its way from there.
+pub fn list_all(workspace: &Workspace, path: &Path) -> Result<Vec<Vec<u8>>> {
+    let place = workspace.place_to_read(path, Last::Follow)?;
+    let mut walk = Walk::new(Arc::clone(&place.directory), &place.name);
+    let mut ways = Vec::new();
+    while let Some(step) = walk.step()? {
+        let Step::Node { name, kind, .. } = step else { continue };
+        if kind == FileKind::Directory {
+            continue;
+        }
+        ways.push(platform::bytes_of_path(&walk.way(&name)));
+        if ways.len() > MOST_LISTED {
+            let what = format!("{} has more than {MOST_LISTED} files", path.display());
+            return Err(Error::Refused { what });
+        }
+    }
+    Ok(ways)
+}
+
 /// Returns whether something is there, a dangling link included.
 pub fn exists(workspace: &Workspace, path: &Path) -> Result<bool> {
     match workspace.place_to_read(path, Last::Keep) {

@@ -35,7 +35,7 @@ fn operations_reach_any_depth() {
     assert_eq!(perform(Request::Read { path: deep("moved") }), Response::Output(b"new".to_vec()));
     let lowest = deep("moved").parent().unwrap().to_owned();
     assert_eq!(
-        perform(Request::List { path: lowest.clone() }),
+        perform(Request::List { path: lowest.clone(), recursive: false }),
         Response::Names(vec![b"file".to_vec()])
     );
     assert_eq!(perform(Request::Exists { path: deep("moved") }), Response::Flag(true));
@@ -85,7 +85,7 @@ fn race(request: impl Fn() -> Request, made: &[&str]) {
             Ok(Response::Output(bytes)) => assert_ne!(bytes, CANARY.as_bytes()),
             Ok(Response::Names(names)) => assert!(
                 !names.iter().any(|name| name == b"two" && names.len() == 1)
-                    || matches!(request(), Request::List { path } if path.ends_with("deep"))
+                    || matches!(request(), Request::List { path, .. } if path.ends_with("deep"))
             ),
             _ => {}
         }
@@ -106,7 +106,7 @@ fn what_is_swapped_in_while_operations_work_leads_nowhere() {
     race(|| copy("tree/directory/deep", "copy"), &["copy"]);
     race(|| Request::Read { path: path("tree/file") }, &[]);
     race(|| Request::Read { path: path("tree/directory/one") }, &[]);
-    race(|| Request::List { path: path("tree/directory/deep") }, &[]);
+    race(|| Request::List { path: path("tree/directory/deep"), recursive: false }, &[]);
     race(|| Request::Exists { path: path("tree/directory/one") }, &[]);
     race(|| Request::Write { path: path("tree/directory/one"), content: b"inside".to_vec() }, &[]);
     race(|| Request::Write { path: path("tree/file"), content: b"inside".to_vec() }, &[]);

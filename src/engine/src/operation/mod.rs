@@ -77,6 +77,8 @@ pub enum Request {
     List {
         /// The directory.
         path: PathBuf,
+        /// Whether the files of directories in it are listed in their place.
+        recursive: bool,
     },
     /// Tells whether something is there.
     Exists {
@@ -359,7 +361,12 @@ pub fn perform(workspace: &Workspace, request: Request) -> Result<Response> {
             files::symlink(workspace, &target, &link).map(|()| Response::Done)
         }
         Request::Read { path } => files::read(workspace, &path).map(Response::Output),
-        Request::List { path } => files::list(workspace, &path).map(Response::Names),
+        Request::List { path, recursive: false } => {
+            files::list(workspace, &path).map(Response::Names)
+        }
+        Request::List { path, recursive: true } => {
+            files::list_all(workspace, &path).map(Response::Names)
+        }
         Request::Exists { path } => files::exists(workspace, &path).map(Response::Flag),
         Request::MakeDirectory { path } => {
             files::make_directory(workspace, &path).map(|()| Response::Done)

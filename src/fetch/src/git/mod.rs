@@ -99,6 +99,15 @@ impl Git<'_> {
         fetching.commit(url, revision, &BString::default(), true, 0)
     }
 
+    /// Returns the names of the tags of a repository, in the order of their bytes. Nothing but the
+    /// list is fetched.
+    ///
+    /// # Errors
+    /// When the server cannot be asked.
+    pub fn list_tags(&self, url: &str) -> Result<Vec<String>, Problem> {
+        remote::list_tags(self, url)
+    }
+
     /// Returns how many commits lead from an older commit to a newer one, both as 40 hexadecimal
     /// digits; `since` is the time of the older one. Nothing where that cannot be told: history was
     /// rewritten, or the server does not give it.

@@ -158,6 +158,41 @@ pub fn count_commits(
     is_found.then_some(count)
 }
 
+/// Lists the tags of a repository.
+pub fn list_tags(git: &Git<'_>, url: &str) -> Result<Vec<String>, Problem> {
+    const TAGS: &str = "refs/tags/";
+    let fresh = new_repository(&git.scratch.join("tags"))?;
+    let source = Source { git, url, may_be_local: true, login: git.login.as_ref() };
+    let (address, place) = locate(&source, &fresh)?;
+    let name = |full: &[u8]| {
+        let name = full.strip_prefix(TAGS.as_bytes())?;
+        String::from_utf8(name.to_vec()).ok()
+    };
+    let mut tags: Vec<String> = if let Address::Local(path) = &place {
+        let repository = open_local(path)?;
+        let platform = repository.references().map_err(|error| failed(chain(&error)))?;
+        let references = platform.prefixed(TAGS).map_err(|error| failed(chain(&error)))?;
+        references.flatten().filter_map(|reference| name(reference.name().as_bstr())).collect()
+    } else {
+        check_online(git)?;
+        let server = Server { git, repository: &fresh, address: &address, place: &place };
+        let mut names = Vec::new();
+        let mut take = |full: &[u8]| names.extend(name(full));
+        match server.list(&mut take)? {
+            Ok(()) => {}
+            Err(Stage::Begin(reason) | Stage::Transfer(reason)) => {
+                return Err(server.failed(reason));
+            }
+            // There are no tags.
+            Err(Stage::Missing) => {}
+        }
+        names
+    };
+    tags.sort_unstable();
+    tags.dedup();
+    Ok(tags)
+}
+
 /// Returns a commit and those before it, as far as the repository has them.
 fn ancestors(
     repository: &gix::Repository,
@@ -379,12 +414,32 @@ impl Server<'_> {
             Arc::clone(self.git.report),
         ));
         let mut said = None;
-        let outcome = self.try_fetch(specs, shallow, &meter, &mut said);
+        let outcome = self.try_fetch(specs, Some(shallow), &meter, &mut said, &mut |_| {});
+        self.ended(&meter, outcome, said.as_ref())
+    }
+
+    /// One connection that only lists tags. The outer error is final.
+    fn list(&self, take: &mut dyn FnMut(&[u8])) -> Result<Result<(), Stage>, Problem> {
+        let url = redact(self.address);
+        let limit = self.git.network.download_limit;
+        let meter = Arc::new(Meter::new(&url, limit, Arc::clone(self.git.report)));
+        let mut said = None;
+        let spec = ["+refs/tags/*:refs/syslua/tags/*".to_owned()];
+        let outcome = self.try_fetch(&spec, None, &meter, &mut said, take);
+        self.ended(&meter, outcome, said.as_ref())
+    }
+
+    fn ended(
+        &self,
+        meter: &Meter,
+        outcome: Result<(), Stage>,
+        said: Option<&Said>,
+    ) -> Result<Result<(), Stage>, Problem> {
         meter.finish();
         if is_set(self.git.interrupt) {
             return Err(Problem::Interrupted);
         }
-        Ok(outcome.map_err(|stage| match (stage, last_lines(said.as_ref())) {
+        Ok(outcome.map_err(|stage| match (stage, last_lines(said)) {
             (Stage::Begin(_), Some(lines)) => Stage::Begin(lines),
             (Stage::Transfer(reason), Some(lines)) => Stage::Transfer(format!("{reason}: {lines}")),
             (stage, _) => stage,
@@ -394,9 +449,10 @@ impl Server<'_> {
     fn try_fetch(
         &self,
         specs: &[String],
-        shallow: Shallow,
+        shallow: Option<Shallow>,
         meter: &Arc<Meter>,
         said: &mut Option<Said>,
+        take: &mut dyn FnMut(&[u8]),
     ) -> Result<(), Stage> {
         let begin = |error: gix::Error| Stage::Begin(chain(&error));
         // Not rewritten again: `insteadOf` was applied to what the user wrote.
@@ -417,6 +473,11 @@ impl Server<'_> {
             remote.to_connection_with_transport(transport).with_transport_options(Box::new(()));
         let prepared =
             connection.prepare_fetch(gix::progress::Discard, Default::default()).map_err(begin)?;
+        for reference in &prepared.ref_map().remote_refs {
+            let (name, ..) = reference.unpack();
+            take(name);
+        }
+        let Some(shallow) = shallow else { return Ok(()) };
         if prepared.ref_map().is_missing_required_mapping() {
             return Err(Stage::Missing);
         }

@@ -65,8 +65,8 @@ const SHIPPED: [&str; 8] = [
 const HELPERS: &str = "syslua.helpers.";
 const RECIPE: &str = "build_";
 
-/// Its recipe is its field `build`.
-const PACKAGE: &str = "syslua.package";
+/// The recipe of each is its field `build`.
+const MAKERS: [&str; 2] = ["syslua.package", "syslua.tool_build"];
 
 /// Returns the one name of what has several on some versions of Lua.
 fn canonical(name: &str) -> &str {
@@ -344,7 +344,7 @@ impl Known {
             let name = String::from_utf8_lossy(&name).into_owned();
             let LuaValue::Table(helper) = helper else { continue };
             let prefix = if name.starts_with(HELPERS) { RECIPE } else { "build" };
-            if !name.starts_with(HELPERS) && name != PACKAGE {
+            if !name.starts_with(HELPERS) && !MAKERS.contains(&name.as_str()) {
                 continue;
             }
             for (key, recipe) in sorted(&helper)? {

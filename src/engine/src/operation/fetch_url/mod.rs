@@ -29,6 +29,8 @@ pub struct Download {
     pub mirrors: Vec<String>,
     /// The name of the file; that in the URL when `None`.
     pub name: Option<String>,
+    /// Where the declared hash is from, for the error when it is wrong.
+    pub stated_by: Option<String>,
 }
 
 /// Where one of several addresses leads.
@@ -72,11 +74,23 @@ pub fn fetch(workspace: &Workspace, wanted: &Download) -> Result<PathBuf> {
         // The last holder may have fetched the same.
         if !is_right(cache, &place, sha256) {
             let expected = Expected { sha256: Some(sha256), key: key.as_deref() };
-            from_any(cache, &wanted.url, &addresses, expected, &place)?;
+            let received = from_any(cache, &wanted.url, &addresses, expected, &place);
+            received.map_err(|error| with_origin(error, wanted.stated_by.as_deref()))?;
         }
     }
     let named = give_name(workspace, &place, sha256, &name)?;
     Ok(workspace.give_fetched(named, redact(&wanted.url)))
+}
+
+/// Adds where a wrong hash was declared.
+fn with_origin(error: Error, stated_by: Option<&str>) -> Error {
+    match (error, stated_by) {
+        (Error::WrongHash { url, declared, received }, Some(origin)) => {
+            let url = format!("{url} (its hash is from {})", redact(origin));
+            Error::WrongHash { url, declared, received }
+        }
+        (error, _) => error,
+    }
 }
 
 /// Returns what a download is called in a lock: its address, without what no server sees.

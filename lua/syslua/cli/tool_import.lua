@@ -1,0 +1,305 @@
+--- Reads what mise and aqua have of tools, and writes them as `tools{}`, with the hashes that they
+--- locked. It does not know the command line.
+
+local border = require("syslua.border")
+local failure = require("syslua.util.failure")
+local path = require("syslua.util.path")
+local tables = require("syslua.util.table")
+
+local tool_import = {}
+
+--- A tool as another program has it.
+---@class syslua.tool_import.Tool
+---@field name string
+---@field version string the request
+---@field locked string? the version that it locked, when that says more than the request
+---@field get_hash (fun(platform: string, release: table): string?)? the SHA-256 of a release
+
+-- What a lock is called.
+local lock_name = "syslua" .. ".lock"
+
+-- What mise calls otherwise than the registry.
+local renamed = { golang = "golang/go", go = "golang/go", nodejs = "node" }
+
+-- Systems and processors, as mise writes them.
+local mise_platforms = {
+  ["x86_64-linux"] = "linux-x64",
+  ["aarch64-linux"] = "linux-arm64",
+  ["x86_64-darwin"] = "macos-x64",
+  ["aarch64-darwin"] = "macos-arm64",
+  ["x86_64-windows"] = "windows-x64",
+  ["aarch64-windows"] = "windows-arm64",
+}
+
+local function read(file)
+  local handle, reason = io.open(file, "rb")
+  if not handle then
+    return nil, reason
+  end
+  local text = handle:read("*a")
+  handle:close()
+  return text
+end
+
+local function must_read(file)
+  local text, reason = read(file)
+  if not text then
+    failure.raise({ kind = "usage", message = ("cannot read %s"):format(reason) })
+  end
+  return text --[[@as string]]
+end
+
+local function parse(format, text, file)
+  local succeeded, result = pcall(border.call, "parse_document", format, text)
+  if succeeded and type(result) == "table" then
+    return result
+  end
+  failure.raise({
+    kind = "usage",
+    message = ("%s cannot be read: %s"):format(
+      file,
+      succeeded and "it has no table" or failure.from(result).message
+    ),
+  })
+end
+
+-- The name in the registry of a name of mise, or nil for what comes another way.
+local function from_mise(word)
+  local backend, rest = word:match("^([%w_-]+):(.+)$")
+  if not backend then
+    return renamed[word] or word
+  elseif backend == "aqua" or backend == "ubi" or backend == "github" then
+    return (rest:gsub("%[.*$", ""))
+  end
+  return nil
+end
+
+-- The version of an entry of mise: a text, a list, or a table.
+local function get_version(value)
+  if type(value) == "table" then
+    value = value.version or value[1]
+    if type(value) == "table" then
+      value = value.version
+    end
+  end
+  return value ~= nil and tostring(value) or "latest"
+end
+
+-- What `mise.lock` has of a tool: its version, and hashes by platform.
+local function add_lock(tool, word, lock)
+  local entries = lock and lock.tools and lock.tools[word]
+  local entry = entries and (entries[1] or entries)
+  if type(entry) ~= "table" or not entry.version then
+    return
+  end
+  tool.locked = tostring(entry.version)
+  tool.get_hash = function(platform, release)
+    local name = mise_platforms[platform]
+    local row = entry.platforms and entry.platforms[name] or entry["platforms." .. name]
+    if type(row) ~= "table" or row.url and row.url ~= release.url then
+      return nil
+    end
+    return tostring(row.checksum or ""):match("^sha256:(%x+)$")
+  end
+end
+
+local function read_mise(file)
+  local text, found, left = must_read(file), {}, {}
+  local pairs_of = {}
+  local lock
+  if path.basename(file) == ".tool-versions" then
+    for line in (text .. "\n"):gmatch("(.-)\r?\n") do
+      local word, version = line:gsub("#.*", ""):match("^%s*(%S+)%s+(%S+)")
+      if word then
+        pairs_of[word] = version
+      end
+    end
+  else
+    local given = parse("toml", text, file).tools or {}
+    for word, value in next, given do
+      pairs_of[word] = get_version(value)
+    end
+    local beside = (file:gsub("%.toml$", ".lock"))
+    local lock_text = beside ~= file and read(beside) or nil
+    lock = lock_text and parse("toml", lock_text, beside)
+  end
+  for _, word in ipairs(tables.get_sorted_keys(pairs_of)) do
+    local name = from_mise(word)
+    if name then
+      local tool = { name = name, version = pairs_of[word] }
+      add_lock(tool, word, lock)
+      found[#found + 1] = tool
+    else
+      left[#left + 1] = word
+    end
+  end
+  return found, left
+end
+
+-- The hashes of `aqua-checksums.json`, by what follows the host in their names.
+local function read_checksums(file)
+  local text = read(path.join(path.dirname(file), "aqua-checksums.json"))
+  local hashes = {}
+  if text then
+    for _, entry in ipairs(require("syslua").lib.fromJSON(text).checksums or {}) do
+      if entry.algorithm == "sha256" then
+        local address = tostring(entry.id):gsub("^[%w_]+/", "https://", 1)
+        address = address:gsub(
+          "^https://github%.com/([^/]+/[^/]+)/(.*)/([^/]+)$",
+          "https://github.com/%1/releases/download/%2/%3"
+        )
+        hashes[address] = tostring(entry.checksum):lower()
+      end
+    end
+  end
+  return hashes
+end
+
+local function read_aqua(file)
+  local document, found, left = parse("yaml", must_read(file), file), {}, {}
+  local hashes = read_checksums(file)
+  for _, entry in ipairs(document.packages or {}) do
+    local name, version = entry.name, entry.version
+    if type(name) == "string" and not version then
+      name, version = require("syslua.tools").split(name)
+    end
+    if type(name) == "string" and (entry.registry == nil or entry.registry == "standard") then
+      found[#found + 1] = {
+        name = name,
+        version = version or "latest",
+        locked = version,
+        get_hash = function(_, release)
+          return hashes[release.url]
+        end,
+      }
+    else
+      left[#left + 1] = name or "an entry without a name"
+    end
+  end
+  return found, left
+end
+
+-- The entries of a lock: of each platform whose hash is known.
+local function make_entries(tools, place, options)
+  local entries = {}
+  for _, tool in ipairs(tools) do
+    local entry = { platforms = {} }
+    for platform in next, mise_platforms do
+      local succeeded, release = false, nil
+      if tool.locked and tool.get_hash then
+        succeeded, release = pcall(
+          border.call,
+          "resolve_tool",
+          place,
+          tool.name,
+          tool.locked,
+          platform,
+          { root = options.root }
+        )
+      end
+      local hash = succeeded and tool.get_hash(platform, release) or nil
+      if hash and #hash == 64 then
+        local files = {}
+        for _, file in ipairs(release.files) do
+          files[file.name] = file.link
+              and { path = file.path or "", link = file.link, hard = file.hard }
+            or file.path
+            or ""
+        end
+        entry.package, entry.version = release.name, release.version
+        entry.platforms[platform] =
+          { url = release.url, format = release.format, sha256 = hash, files = files }
+      end
+    end
+    if entry.package then
+      entries[tool.name .. "@" .. tool.version] = entry
+    end
+  end
+  return entries
+end
+
+local function render(tools, left, source)
+  local lines = {
+    ("-- Tools of %s. `sys apply tools.lua` installs them; from another config:"):format(source),
+    '-- require("tools").setup()',
+    "",
+    "return {",
+    "  setup = function()",
+    "    tools({",
+  }
+  for _, tool in ipairs(tools) do
+    lines[#lines + 1] = ("      [%q] = %q,"):format(tool.name, tool.version)
+  end
+  lines[#lines + 1] = "    })"
+  for _, word in ipairs(left) do
+    lines[#lines + 1] = ("    -- not in the registry: %s"):format((word:gsub("%c", " ")))
+  end
+  lines[#lines + 1] = "  end,"
+  lines[#lines + 1] = "}"
+  return table.concat(lines, "\n") .. "\n"
+end
+
+local function write(file, text)
+  local handle, reason = io.open(file, "wb")
+  if not handle then
+    failure.raise({ kind = "io", message = ("cannot write %s"):format(reason) })
+  end
+  handle:write(text)
+  handle:close()
+end
+
+-- Adds what is locked elsewhere to the lock beside `tools.lua`; returns how many tools, and why
+-- there are none when the registry cannot be had.
+local function add_to_lock(tools, directory, target, options)
+  local has_hashes = false
+  for _, tool in ipairs(tools) do
+    has_hashes = has_hashes or tool.get_hash ~= nil
+  end
+  if not has_hashes then
+    return 0
+  end
+  local with_registry = require("syslua.tool_lock").with_registry
+  local succeeded, entries = pcall(with_registry, target, options, function(place)
+    return make_entries(tools, place, options)
+  end)
+  if not succeeded then
+    return 0, failure.from(entries).message
+  end
+  local lib, file = require("syslua").lib, path.join(directory, lock_name)
+  local text, count = read(file), 0
+  local lock = text and lib.fromJSON(text) or { version = 1 }
+  lock.tools = lock.tools or {}
+  for key, entry in next, entries do
+    if not lock.tools[key] then
+      lock.tools[key], count = entry, count + 1
+    end
+  end
+  if count > 0 then
+    write(file, lib.toJSON(lock, { pretty = true }) .. "\n")
+  end
+  return count
+end
+
+--- Imports a file; returns what was made of it.
+---@param kind "mise"|"aqua"
+---@param file string
+---@param directory string where `tools.lua` goes
+---@param is_forced boolean whether a `tools.lua` that is there is replaced
+---@param options table
+---@return { tools: integer, locked: integer, left: string[], file: string, problem: string? }
+function tool_import.take(kind, file, directory, is_forced, options)
+  local target = path.join(directory, "tools.lua")
+  if read(target) and not is_forced then
+    failure.raise({
+      kind = "usage",
+      message = ("%s is there already"):format(target),
+      hint = "--force replaces it, --output writes into another directory",
+    })
+  end
+  local tools, left = (kind == "mise" and read_mise or read_aqua)(file)
+  local locked, problem = add_to_lock(tools, directory, target, options)
+  write(target, render(tools, left, path.basename(file)))
+  return { tools = #tools, locked = locked, left = left, file = target, problem = problem }
+end
+
+return tool_import

@@ -1,0 +1,321 @@
+--- `tools{}`: command-line tools by their names in a registry, resolved once, locked, and put on
+-- PATH. And `syslua.tools.resolve`: where a release lies.
+
+local activate = require("syslua.activate")
+local border = require("syslua.border")
+local derive = require("syslua.derive")
+local failure = require("syslua.util.failure")
+local position = require("syslua.util.position")
+local schema = require("syslua.schema")
+local scope = require("syslua.scope")
+local system = require("syslua.system")
+local tables = require("syslua.util.table")
+local text = require("syslua.util.text")
+local tool_build = require("syslua.tool_build")
+local tool_registry = require("syslua.tool_registry")
+
+--- A release of a tool.
+---@class syslua.tools.Release
+---@field name string its name in the registry
+---@field version string the tag
+---@field url string
+---@field asset string the name of the file
+---@field format string "tar.gz", "zip", "raw", "gz"
+---@field files { name: string, path: string?, link: string?, hard: boolean }[]
+---@field checksum { url: string, algorithm: string }?
+---@field signatures string[] which signatures the registry names
+---@field emulated boolean whether it is for another processor, which the system emulates
+---@field platforms string[] which platforms the version is released for
+---@field unevaluated string[] constraints that cannot be evaluated, and so count as false
+
+--- Where which release lies: `registry` is a directory, `platform` this one unless given.
+---@class syslua.tools.Question
+---@field registry string
+---@field name string
+---@field version string
+---@field platform string?
+---@field vars table<string, string>?
+---@field root string?
+
+--- What is asked for: names in a list, and versions by name.
+---@alias syslua.tools.Version string|{ version: string?, vars: table<string, string>? }
+---@alias syslua.tools.Given table<integer|string, syslua.tools.Version>
+
+---@class syslua.Tools
+---@overload fun(given: syslua.tools.Given): table<string, syslua.Derivation>
+local tools = {}
+
+local raise = position.raise
+
+local example = 'for example tools { "ripgrep@14", "fd", node = "22", ["cli/cli"] = "latest" }'
+
+-- What says how tools are found, not which.
+local own_words = { registry = true, github = true }
+
+local tool_fields = {
+  version = { type = "string" },
+  vars = { type = "map" },
+}
+
+-- "ripgrep@14" as a name and a request; a name may begin with `@`.
+local function split(word)
+  local name, version = word:match("^(.[^@]*)@(.+)$")
+  if word:sub(1, 1) == "@" then
+    name, version = word:match("^(@.-[^@])@(.+)$")
+  end
+  if name then
+    return name, version
+  end
+  return word, "latest"
+end
+
+tools.split = split
+
+local function check_name(name)
+  local is_name = type(name) == "string" and name:find("^[%w@_][%w@_./+-]*$") ~= nil
+  if not is_name or name:find("..", 1, true) or name:sub(-1) == "@" then
+    raise(("tools{}: %s is no name of a tool"):format(text.describe(name)), example)
+  end
+end
+
+-- What is asked for, in the order in which it is written, names by their order.
+local function parse(given)
+  local list = {}
+  for index, word in ipairs(given) do
+    if type(word) ~= "string" then
+      raise(("tools{}: item %d is %s, not a name"):format(index, text.describe(word)), example)
+    end
+    local name, version = split(word)
+    list[#list + 1] = { name = name, version = version, vars = {} }
+  end
+  local count = #list
+  for _, key in ipairs(tables.get_sorted_keys(given)) do
+    if type(key) == "number" then
+      if key < 1 or key > count or key % 1 ~= 0 then
+        raise(("tools{}: item %s is missing before it"):format(tostring(key)), example)
+      end
+    elseif not own_words[key] then
+      local value = given[key]
+      if type(value) == "string" then
+        value = { version = value }
+      elseif type(value) ~= "table" then
+        raise(
+          ("`%s` in tools{}: a version is a string, got %s"):format(
+            tostring(key),
+            text.describe(value)
+          ),
+          example
+        )
+      end
+      schema.check(("`%s` in tools{}"):format(tostring(key)), value, tool_fields)
+      list[#list + 1] = { name = key, version = value.version or "latest", vars = value.vars or {} }
+    end
+  end
+  for _, tool in ipairs(list) do
+    check_name(tool.name)
+    tool.key = tool.name .. "@" .. tool.version
+  end
+  return list
+end
+
+-- Refuses one tool in two versions in one block.
+local function check_once(tool, where)
+  local collected = scope.collect("tools")
+  collected.pending = false
+  local before = collected[tool.name]
+  if before and before.key ~= tool.key then
+    failure.raise({
+      kind = "conflict",
+      message = (
+        "the tool %s is declared twice, with different versions:"
+        .. "\n  %s at %s\n  %s at %s"
+      ):format(
+        tool.name,
+        before.version,
+        before.position or "an unknown place",
+        tool.version,
+        where or "an unknown place"
+      ),
+      position = where,
+      hint = "keep one of them; a project{} may have another version",
+    })
+  end
+  tool.position = where
+  collected[tool.name] = tool
+  return before ~= nil
+end
+
+local function notify(notices, where)
+  local current = assert(scope.get())
+  for _, notice in ipairs(notices) do
+    current.notify(notice, where)
+  end
+end
+
+-- Tells of constraints of the registry that cannot be evaluated, and so count as false.
+local function notify_unevaluated(place, key, entry, platform, where)
+  local succeeded, release =
+    pcall(border.call, "resolve_tool", place, entry.package, entry.version, platform, {
+      vars = entry.vars,
+    })
+  local notices = {}
+  for index, text_of in ipairs(succeeded and release.unevaluated or {}) do
+    notices[index] = ("%s: a constraint of the registry counts as false: %s"):format(key, text_of)
+  end
+  notify(notices, where)
+end
+
+-- Has those resolved and locked that the lock does not have for this platform.
+local function complete(list, entries, platform, given, where)
+  local missing = {}
+  for _, tool in ipairs(list) do
+    local entry = entries[tool.key]
+    if not entry or not entry.platforms[platform] then
+      missing[#missing + 1] = {
+        key = tool.key,
+        name = tool.name,
+        version = tool.version,
+        vars = next(tool.vars) and tool.vars or nil,
+        registry = given.registry,
+        position = where,
+      }
+    end
+  end
+  if not missing[1] then
+    return
+  end
+  local current = assert(scope.get())
+  if not current.registry then
+    raise(
+      "tools{} needs an entry file: its lock is beside it",
+      "call it in the setup() of a config"
+    )
+  end
+  local github = given.github or tool_registry.get_github()
+  local options = current.registry.options
+  if options.locked then
+    failure.raise({
+      kind = "lock",
+      message = ("syslua.lock has no `%s` for %s, and --locked adds nothing"):format(
+        missing[1].key,
+        platform
+      ),
+      position = where,
+      hint = (
+        "apply once without --locked, or `sys lock --platform %s`, "
+        .. "and commit syslua.lock"
+      ):format(platform),
+    })
+  end
+  local place = current.registry.get(given.registry, where, github)
+  local how = { github = github, platforms = { platform } }
+  local answer = border.call("lock_tools", place, missing, how, options)
+  notify(answer.notices, where)
+  for key, entry in next, answer.entries do
+    entries[key] = entry
+    -- Only those who ask for everything are told of what counts as false.
+    if options.brief == false then
+      notify_unevaluated(place, key, entry, platform, where)
+    end
+  end
+end
+
+-- "1.2.3" of "v1.2.3" or "cli/v1.2.3": what people call it.
+function tools.get_version(tag)
+  local version = tag:match("%d[%w.+-]*$") or tag
+  return (version:gsub("[^%w_.+-]", "-"))
+end
+
+-- The files of a row, each as a table.
+local function get_files(row)
+  local files = {}
+  for name, file in next, row.files do
+    if type(file) == "string" then
+      file = { path = file }
+    end
+    files[name] = { path = file.path, link = file.link, hard = file.hard or nil }
+  end
+  return files
+end
+
+-- The recipe of a tool holds nothing but the row of its platform.
+local function make(entry, row, github)
+  return derive({
+    name = (entry.package:match("[^/]+$"):gsub("[^%w_.+-]", "-")),
+    version = tools.get_version(entry.version),
+    opts = {
+      url = border.call("mirrored", row.url, github),
+      sha256 = row.sha256,
+      checksum = row.checksum,
+      format = row.format,
+      files = get_files(row),
+    },
+    config = tool_build.build,
+  })
+end
+
+local function put_on_path(derivation)
+  activate({
+    opts = { out = derivation.out },
+    config = function(opts, ctx)
+      ctx.add_to_path(opts.out .. "/bin")
+    end,
+  })
+end
+
+local function declare(_, given)
+  if type(given) ~= "table" then
+    raise(("tools{}: expected a table of tools, got %s"):format(text.describe(given)), example)
+  elseif not scope.get() then
+    raise("tools{} works only while a config is evaluated", "call it in setup()")
+  end
+  for word in next, own_words do
+    if given[word] ~= nil and type(given[word]) ~= "string" then
+      raise(("`%s` in tools{}: expected a string"):format(word))
+    end
+  end
+  local list, where = parse(given), position.caller()
+  local fresh, keys = {}, {}
+  for _, tool in ipairs(list) do
+    if not check_once(tool, where) then
+      fresh[#fresh + 1] = tool
+      keys[#keys + 1] = tool.key
+    end
+  end
+  local platform = system.get().platform
+  local entries = keys[1] and border.call("locked_tools", keys) or {}
+  complete(fresh, entries, platform, given, where)
+  local github, made = given.github or tool_registry.get_github(), {}
+  for _, tool in ipairs(fresh) do
+    local entry = entries[tool.key]
+    made[tool.name] = make(entry, entry.platforms[platform], github)
+    put_on_path(made[tool.name])
+  end
+  return made
+end
+
+local resolve_fields = {
+  registry = { type = "string", required = true },
+  name = { type = "string", required = true },
+  version = { type = "string", required = true },
+  platform = { type = "string" },
+  vars = { type = "map" },
+  root = { type = "string" },
+}
+
+--- Says where the release of a tool lies, after a registry: nothing is asked of a server.
+---@param given syslua.tools.Question
+---@return syslua.tools.Release
+function tools.resolve(given)
+  schema.check("syslua.tools.resolve{}", given, resolve_fields)
+  return border.call(
+    "resolve_tool",
+    { path = given.registry },
+    given.name,
+    given.version,
+    given.platform or system.get().platform,
+    { vars = given.vars, root = given.root }
+  )
+end
+
+return setmetatable(tools, { __call = declare })

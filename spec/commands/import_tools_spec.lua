@@ -1,0 +1,125 @@
+--- `import mise` and `import aqua`: what they wrote becomes `tools{}` and entries of a lock.
+
+local tool_place = require("spec.support.tool_place")
+
+describe("import of tools #once", function()
+  local place, here
+
+  before_each(function()
+    place = tool_place.new()
+    here = place.here
+    -- The registry is that of the lock beside the file that is written.
+    here.write(
+      "out/syslua.lock.start",
+      '{ "version": 1, "inputs": { "tools": { "type": "path", "url": "path:../registry" } } }'
+    )
+  end)
+
+  after_each(function()
+    place.remove()
+  end)
+
+  it("takes mise.toml over", function()
+    here.write(
+      "mise.toml",
+      table.concat({
+        "[tools]",
+        'anv = "1.0.0"',
+        '"aqua:acme/hammer" = { version = "1" }',
+        'tongs = ["latest", "0.1"]',
+        '"npm:prettier" = "3"',
+        "",
+      }, "\n")
+    )
+    local said = here.must("import", "mise", "mise.toml", "--output", "out").stdout
+    assert.truthy(said:find("3 tools", 1, true), said)
+    assert.truthy(said:find("npm:prettier", 1, true), said)
+    local text = here.read("out/tools.lua")
+    local expected = { '["acme/hammer"] = "1"', '["anv"] = "1.0.0"', '["tongs"] = "latest"' }
+    for _, line in ipairs(expected) do
+      assert.truthy(text:find(line, 1, true), text)
+    end
+    assert.equal(2, here.run("import", "mise", "mise.toml", "--output", "out").code)
+    here.must("import", "mise", "mise.toml", "--output", "out", "--force")
+    here.write("out/syslua.lock", here.read("out/syslua.lock.start"))
+    here.write(
+      "out/tools.lua",
+      (
+        here
+          .read("out/tools.lua")
+          :gsub("return {", 'return { inputs = { tools = "path:../registry" },')
+      )
+    )
+    here.must("apply", "out/tools.lua")
+  end)
+
+  it("takes .tool-versions over", function()
+    here.write(".tool-versions", "anv 1.0.0 # comment\n\n# nothing\nacme/hammer 2.0.0 1.0.0\n")
+    here.must("import", "mise", ".tool-versions", "--output", "out")
+    local text = here.read("out/tools.lua")
+    assert.truthy(text:find('["anv"] = "1.0.0"', 1, true), text)
+    assert.truthy(text:find('["acme/hammer"] = "2.0.0"', 1, true), text)
+  end)
+
+  it("refuses what cannot be read, and loses nothing", function()
+    here.write("mise.toml", "[tools\n")
+    here.write("aqua.yaml", "packages: [\n")
+    local bad = { { "mise", "mise.toml" }, { "aqua", "aqua.yaml" }, { "aqua", "gone" } }
+    for _, words in ipairs(bad) do
+      local result = here.run("import", words[1], words[2], "--output", "out")
+      assert.equal(2, result.code)
+      assert.truthy(result.stderr:find(words[2], 1, true), result.stderr)
+      assert.is_false(here.exists("out/tools.lua"))
+    end
+  end)
+
+  it("takes aqua.yaml over", function()
+    here.write(
+      "aqua.yaml",
+      table.concat({
+        "registries:",
+        "  - type: standard",
+        "    ref: v4.0.0",
+        "packages:",
+        "  - name: acme/hammer@v1.4.0",
+        "  - name: acme/anvil",
+        "    version: 1.0.0",
+        "  - name: x/y@v1",
+        "    registry: own",
+        "",
+      }, "\n")
+    )
+    local sum = place
+      .serve([[
+      cd acme/hammer/releases/download/v1.4.0 && sha256sum hammer-1.4.0-x86_64-linux.tar.gz
+    ]])
+      :match("^%x+")
+    here.write(
+      "aqua-checksums.json",
+      ('{ "checksums": [ { "id": %q, "checksum": %q, "algorithm": "sha256" } ] }'):format(
+        "github_release/github.com/acme/hammer/v1.4.0/hammer-1.4.0-x86_64-linux.tar.gz",
+        sum:upper()
+      )
+    )
+    here.write("out/syslua.lock", here.read("out/syslua.lock.start"))
+    local said = here.must("import", "aqua", "aqua.yaml", "--output", "out").stdout
+    assert.truthy(said:find("2 tools", 1, true), said)
+    local text = here.read("out/tools.lua")
+    assert.truthy(text:find('["acme/hammer"] = "v1.4.0"', 1, true), text)
+    assert.truthy(text:find("x/y", 1, true), text)
+    assert.truthy(said:find("1 of them locked", 1, true), said)
+    local lock = require("syslua").lib.fromJSON(here.read("out/syslua.lock"))
+    assert.equal("path", lock.inputs.tools.type)
+    local entry = lock.tools["acme/hammer@v1.4.0"]
+    assert.equal("v1.4.0", entry.version)
+    assert.equal(sum, entry.platforms["x86_64-linux"].sha256)
+    -- Nothing is resolved again, and the lock is one that is read.
+    here.write(
+      "out/tools.lua",
+      (text:gsub("return {", 'return { inputs = { tools = "path:../registry" },'))
+    )
+    if require("syslua").platform == "x86_64-linux" then
+      here.must("plan", "out/tools.lua")
+    end
+  end)
+end)

@@ -1,0 +1,318 @@
+//! Tools: which release a request such as `node@22` means, and what it hashes to.
+//!
+//! What a registry says, `syslua_tools` knows; this room asks servers: for tags, by the protocol of
+//! git, for files of checksums, and for the releases themselves where nothing else tells a hash.
+
+mod registry;
+mod release;
+mod tags;
+
+use std::collections::BTreeMap;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+pub use registry::open;
+pub use syslua_tools as library;
+use syslua_tools::index::{Entry, Found};
+use syslua_tools::request::{self, Request};
+use syslua_tools::resolve::Vars;
+use syslua_tools::{Index, Package, Platform};
+
+use self::release::Releases;
+use self::tags::TagLists;
+use crate::failure::Failure;
+use crate::inputs::hold_cache;
+use crate::lock::LockedTool;
+use crate::settings::{Event, EventSink, Settings};
+use crate::store::Store;
+
+/// So many tools are resolved at a time at most: they wait for servers, not for processors.
+const MOST_AT_ONCE: usize = 16;
+
+/// How often time is told while servers are waited for.
+const TICK: Duration = Duration::from_millis(100);
+
+/// So many releases without files are passed over, before there is no version.
+const MOST_PASSED: usize = 8;
+
+/// A tool that is asked for.
+#[derive(Clone, Debug)]
+pub struct ToolRequest {
+    /// Its key in the lock: `node@22`.
+    pub key: String,
+    /// What the config calls it.
+    pub name: String,
+    /// Which version.
+    pub version: String,
+    /// Values of the user for the registry's templates.
+    pub vars: BTreeMap<String, String>,
+    /// The input that its registry is, where that is not the default one.
+    pub registry: Option<String>,
+    /// The line that declares it.
+    pub position: Option<String>,
+    /// What the lock has of it.
+    pub locked: Option<LockedTool>,
+    /// Whether the newest is asked for, whatever the lock has.
+    pub refresh: bool,
+}
+
+/// A tool that was resolved.
+#[derive(Clone, Debug)]
+pub struct ResolvedTool {
+    /// What the lock is to have of it.
+    pub entry: LockedTool,
+    /// What is worth a word.
+    pub notices: Vec<String>,
+}
+
+/// How tools are resolved.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    /// The server that stands in for GitHub.
+    pub github: Option<String>,
+    /// The platforms whose hashes are needed: one that takes a download is downloaded.
+    pub platforms: Vec<Platform>,
+    /// Whether a platform without a release is an error.
+    pub is_strict: bool,
+}
+
+/// What the functions of this room use.
+struct Session<'a> {
+    settings: &'a Settings,
+    store: Store,
+    events: EventSink,
+    index: &'a Index,
+    wanted: &'a Wanted,
+    tags: &'a TagLists,
+}
+
+/// What comes from a thread.
+enum Message {
+    Event(Event),
+    Done(usize, Result<ResolvedTool, Failure>),
+}
+
+fn interrupted() -> Failure {
+    Failure::new("interrupted", "interrupted")
+}
+
+/// Returns the address of something on GitHub at the server that stands in for it.
+pub fn mirrored(url: &str, github: Option<&str>) -> String {
+    let Some(base) = github.map(|base| base.trim_end_matches('/')) else { return url.to_owned() };
+    let below = |host: &str| url.strip_prefix(host).and_then(|rest| rest.strip_prefix('/'));
+    if let Some(rest) = below(syslua_tools::resolve::GITHUB) {
+        return format!("{base}/{rest}");
+    }
+    // Elsewhere single files are below the repository: OWNER/REPO/raw/REF/PATH.
+    let raw = below(syslua_tools::resolve::GITHUB_CONTENT).and_then(|rest| {
+        let mut parts = rest.splitn(3, '/');
+        Some(format!("{base}/{}/{}/raw/{}", parts.next()?, parts.next()?, parts.next()?))
+    });
+    raw.unwrap_or_else(|| url.to_owned())
+}
+
+/// Returns the package that a name means.
+///
+/// # Errors
+/// When there is none, or several.
+pub fn find(index: &Index, name: &str) -> Result<Package, Failure> {
+    let read = |entry: &Entry| {
+        index.package(entry).map_err(|error| Failure::new("tools", error.to_string()))
+    };
+    match index.find(name) {
+        Found::One(entry) => read(entry),
+        Found::Several(entries) => {
+            let lines = entries.iter().take(20).map(|entry| {
+                format!("  {}  {}", entry.name, entry.description.lines().next().unwrap_or(""))
+            });
+            let lines = lines.collect::<Vec<_>>().join("\n");
+            let first = entries.first().map_or("", |entry| entry.name.as_str());
+            Err(Failure::new("tools", format!("`{name}` can be several tools:\n{lines}"))
+                .with_hint(format!("write the whole name, such as [\"{first}\"]")))
+        }
+        Found::Nothing(near) => {
+            let failure = Failure::new("tools", format!("the registry has no tool `{name}`"));
+            Err(match near.as_slice() {
+                [] => failure.with_hint(format!("`sys search {name}` looks in descriptions too")),
+                near => failure.with_hint(format!("near it are {}", near.join(", "))),
+            })
+        }
+    }
+}
+
+/// Returns the versions of a package, newest first: each with its tag.
+///
+/// # Errors
+/// When the server cannot be asked for tags.
+pub fn versions(
+    settings: &Settings,
+    package: &Package,
+    github: Option<&str>,
+) -> Result<Vec<(String, String)>, Failure> {
+    let store = Store::new(&settings.root);
+    let _lock = hold_cache(settings, &store, &mut |_| {})?;
+    let events: EventSink = Arc::new(|_| {});
+    let tags = TagLists::default().of(settings, &store, &events, package, github)?;
+    let tags: Vec<&str> = tags.iter().map(String::as_str).collect();
+    let versions = request::versions(package, &tags).into_iter();
+    Ok(versions.map(|tagged| (tagged.version.to_owned(), tagged.tag.to_owned())).collect())
+}
+
+/// Resolves tools side by side. What the lock has stays as it is, unless it is refreshed; missing
+/// platforms are added. The answers are in the order of the requests.
+pub fn resolve(
+    settings: &Settings,
+    index: &Index,
+    requests: &[ToolRequest],
+    wanted: &Wanted,
+    on_event: &mut dyn FnMut(Event),
+) -> Vec<Result<ResolvedTool, Failure>> {
+    let store = Store::new(&settings.root);
+    let _lock = match hold_cache(settings, &store, on_event) {
+        Ok(lock) => lock,
+        Err(failure) => return requests.iter().map(|_| Err(failure.clone())).collect(),
+    };
+    let tags = TagLists::default();
+    let (sender, receiver) = channel();
+    let waiting = Mutex::new(requests.iter().enumerate());
+    let mut answers: Vec<Option<Result<ResolvedTool, Failure>>> =
+        requests.iter().map(|_| None).collect();
+    thread::scope(|scope| {
+        for _ in 0..requests.len().min(MOST_AT_ONCE) {
+            let sender = sender.clone();
+            let (waiting, tags, store) = (&waiting, &tags, store.clone());
+            let events: EventSink = Arc::new({
+                let sender = sender.clone();
+                // Nobody listens any more where the receiver is gone.
+                move |event| drop(sender.send(Message::Event(event)))
+            });
+            let work = move || {
+                let session = Session { settings, store, events, index, wanted, tags };
+                loop {
+                    let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).next();
+                    let Some((place, request)) = next else { return };
+                    let answer = session.resolve(request);
+                    let answer = answer.map_err(|failure| match failure.position {
+                        Some(_) => failure,
+                        None => failure.at(request.position.clone()),
+                    });
+                    let _ = sender.send(Message::Done(place, answer));
+                }
+            };
+            // Where the system gives no more threads, those that there are do all.
+            let _ = thread::Builder::new().name("syslua-tool".to_owned()).spawn_scoped(scope, work);
+        }
+        drop(sender);
+        loop {
+            match receiver.recv_timeout(TICK) {
+                Ok(Message::Event(event)) => on_event(event),
+                Ok(Message::Done(place, answer)) => answers[place] = Some(answer),
+                Err(RecvTimeoutError::Timeout) => on_event(Event::Tick),
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    });
+    answers.into_iter().map(|answer| answer.unwrap_or_else(|| Err(interrupted()))).collect()
+}
+
+impl Session<'_> {
+    fn resolve(&self, tool: &ToolRequest) -> Result<ResolvedTool, Failure> {
+        if self.settings.interrupt.is_set() {
+            return Err(interrupted());
+        }
+        let github = self.wanted.github.as_deref();
+        if let Some(locked) = tool.locked.as_ref().filter(|_| !tool.refresh) {
+            let package = find(self.index, &locked.package)?;
+            let mut releases = Releases::new(self, &package, tool, &locked.version, true);
+            let mut entry = locked.clone();
+            releases.complete(&mut entry)?;
+            return Ok(ResolvedTool { entry, notices: releases.notices });
+        }
+        let package = find(self.index, &tool.name)?;
+        let wanted = Request::parse(&tool.version)
+            .map_err(|error| Failure::new("tools", error.to_string()))?;
+        let tags = self.tags.of(self.settings, &self.store, &self.events, &package, github)?;
+        let tags: Vec<&str> = tags.iter().map(String::as_str).collect();
+        let candidates = request::choose(&package, &wanted, &tags);
+        let mut passed = Vec::new();
+        for tag in candidates.iter().take(MOST_PASSED) {
+            let is_exact = wanted.is_exact();
+            let mut releases = Releases::new(self, &package, tool, tag, is_exact);
+            // What was locked of the same version stays: its address never changes by itself.
+            let same = tool.locked.as_ref().filter(|locked| {
+                locked.version == *tag && locked.package == package.name && locked.vars == tool.vars
+            });
+            let mut entry = same.cloned().unwrap_or_else(|| LockedTool {
+                package: package.name.clone(),
+                version: (*tag).to_owned(),
+                registry: tool.registry.clone(),
+                vars: tool.vars.clone(),
+                platforms: BTreeMap::new(),
+                others: BTreeMap::new(),
+            });
+            match releases.complete(&mut entry) {
+                Ok(()) => {
+                    let mut notices = passed;
+                    notices.append(&mut releases.notices);
+                    return Ok(ResolvedTool { entry, notices });
+                }
+                Err(failure) if failure.kind == NOT_THERE && !is_exact => {
+                    passed.push(format!("{}: {tag} is passed over: {}", tool.key, failure.message));
+                }
+                Err(failure) => return Err(failure),
+            }
+        }
+        Err(no_version(&package, tool, &wanted, &tags, &passed))
+    }
+}
+
+/// The kind of a failure that says that a release is not there.
+const NOT_THERE: &str = "no-release";
+
+fn no_version(
+    package: &Package,
+    tool: &ToolRequest,
+    wanted: &Request,
+    tags: &[&str],
+    passed: &[String],
+) -> Failure {
+    let near = request::nearest(package, wanted, tags);
+    let message = format!("{} has no version `{}`", package.name, tool.version);
+    let failure = Failure::new("tools", message);
+    let failure = if passed.is_empty() { failure } else { failure.with_details(passed.join("\n")) };
+    if near.is_empty() {
+        failure.with_hint(format!("`sys list --available {}` asks which there are", tool.name))
+    } else {
+        failure.with_hint(format!("the nearest are {}", near.join(", ")))
+    }
+}
+
+/// Returns values of the user as the library takes them.
+fn vars_of(tool: &ToolRequest) -> Vars {
+    tool.vars.clone()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mirror_stands_in_for_github() {
+        let mirror = Some("https://mirror.example/gh/");
+        let url = "https://github.com/a/b/releases/download/v1/c.zip";
+        assert_eq!(
+            mirrored(url, mirror),
+            "https://mirror.example/gh/a/b/releases/download/v1/c.zip"
+        );
+        assert_eq!(
+            mirrored("https://raw.githubusercontent.com/a/b/v1/bin/c", mirror),
+            "https://mirror.example/gh/a/b/raw/v1/bin/c"
+        );
+        for other in ["https://nodejs.org/x", "https://github.company/a"] {
+            assert_eq!(mirrored(other, mirror), other);
+        }
+        assert_eq!(mirrored(url, None), url);
+    }
+}

@@ -1,0 +1,253 @@
+//! The releases of one version: for each platform its address, and what it hashes to.
+
+use std::collections::BTreeMap;
+
+use sha2::{Digest, Sha512};
+use syslua_tools::checksums;
+use syslua_tools::platform::PLATFORMS;
+use syslua_tools::resolve::{ChecksumFile, Program, Release, Unavailable, resolve, semver_of};
+use syslua_tools::{Package, Platform};
+
+use super::{NOT_THERE, Session, ToolRequest, interrupted, mirrored, vars_of};
+use crate::failure::{Failure, chain};
+use crate::hash::Hash;
+use crate::lock::{LockedFile, LockedRelease, LockedTool};
+use crate::operation::pinned::Cache;
+use crate::operation::{self};
+use crate::platform;
+
+/// How long a file of checksums may be, in bytes.
+const LONGEST: usize = 8 * 1024 * 1024;
+
+/// Formats that are unpacked here.
+const FORMATS: [&str; 11] =
+    ["raw", "tar", "tar.gz", "tar.xz", "tar.bz2", "tar.zst", "zip", "gz", "xz", "bz2", "zst"];
+
+/// What is known of the releases of one version.
+pub struct Releases<'a> {
+    session: &'a Session<'a>,
+    package: &'a Package,
+    tool: &'a ToolRequest,
+    tag: &'a str,
+    /// Whether no other version can stand in for it.
+    is_exact: bool,
+    /// Files of checksums that were fetched, by address; nothing where there is none.
+    files: BTreeMap<String, Option<String>>,
+    /// What is worth a word.
+    pub notices: Vec<String>,
+}
+
+/// A hash, and where it is from.
+struct Known {
+    sha256: Hash,
+    checksum: Option<String>,
+}
+
+impl<'a> Releases<'a> {
+    pub fn new(
+        session: &'a Session<'a>,
+        package: &'a Package,
+        tool: &'a ToolRequest,
+        tag: &'a str,
+        is_exact: bool,
+    ) -> Releases<'a> {
+        let (files, notices) = (BTreeMap::new(), Vec::new());
+        Releases { session, package, tool, tag, is_exact, files, notices }
+    }
+
+    /// Adds the platforms to an entry that are wanted, and those whose hashes cost nothing more.
+    ///
+    /// # Errors
+    /// When a wanted platform has no release, or its hash cannot be had.
+    pub fn complete(&mut self, entry: &mut LockedTool) -> Result<(), Failure> {
+        let wanted = self.session.wanted;
+        for platform in PLATFORMS {
+            let is_wanted = wanted.platforms.contains(&platform);
+            let name = platform.to_string();
+            let resolved = resolve(self.package, self.tag, platform, &vars_of(self.tool));
+            let release = match resolved {
+                Ok(release) if FORMATS.contains(&release.format.as_str()) => release,
+                Ok(release) if is_wanted => return Err(self.no_format(&release)),
+                // Only a platform may be left out; no release at all is another matter.
+                Err(Unavailable::Platform { .. }) if !wanted.is_strict => continue,
+                Err(unavailable) if is_wanted => return Err(self.unavailable(&unavailable)),
+                _ => continue,
+            };
+            if let Some(locked) = entry.platforms.get(&name) {
+                // A locked version is what it is: a registry that moved on must not change it.
+                if is_wanted && locked.url != release.url {
+                    self.notices.push(format!(
+                        "{}: the registry has another address for {name} by now: {} stays locked",
+                        self.tool.key, locked.url
+                    ));
+                }
+                continue;
+            }
+            if let Some(known) = self.hash(&release, is_wanted)? {
+                if is_wanted && release.is_emulated {
+                    self.notices.push(format!(
+                        "{}: {name} runs the program for x86_64, which the system emulates",
+                        self.tool.key
+                    ));
+                }
+                entry.platforms.insert(name, locked(release, known));
+            }
+        }
+        Ok(())
+    }
+
+    fn unavailable(&self, reason: &Unavailable) -> Failure {
+        let message = reason.to_string();
+        match reason {
+            Unavailable::NoAsset { .. } | Unavailable::Message { .. } if !self.is_exact => {
+                Failure::new(NOT_THERE, message)
+            }
+            Unavailable::Platform { supported, .. } => {
+                let names: Vec<String> = supported.iter().map(Platform::to_string).collect();
+                let hint = if names.is_empty() {
+                    "it is released for none of the platforms that sys.lua knows".to_owned()
+                } else {
+                    format!("it is released for {}", names.join(", "))
+                };
+                Failure::new("tools", message).with_hint(hint)
+            }
+            Unavailable::NeedsCompiler { kind, .. } => {
+                let what = if kind == "cargo" { "cargo" } else { "go" };
+                Failure::new("tools", message).with_hint(format!(
+                    "build it with `derive`, or install it with {what}: tools are programs that \
+                     are released"
+                ))
+            }
+            _ => Failure::new("tools", message),
+        }
+    }
+
+    fn no_format(&self, release: &Release) -> Failure {
+        let message = format!(
+            "{} is released as `{}`, which is not unpacked here: {}",
+            self.package.name, release.format, release.url
+        );
+        Failure::new("tools", message).with_hint("install it another way")
+    }
+
+    /// Returns the hash of a release: from its file of checksums, else, when it is wanted, from a
+    /// download.
+    fn hash(&mut self, release: &Release, is_wanted: bool) -> Result<Option<Known>, Failure> {
+        if let Some(file) = &release.checksum
+            && file.algorithm == "sha256"
+            && let Some(text) = self.checksum_file(file)?
+        {
+            let found = checksums::find(&text, &release.asset, 64, file.pattern.as_ref());
+            if let Some(sha256) = found.and_then(|hex| Hash::parse(&hex).ok()) {
+                return Ok(Some(Known { sha256, checksum: Some(file.url.clone()) }));
+            }
+        }
+        if !is_wanted {
+            return Ok(None);
+        }
+        let sha256 = match self.download(&release.url)? {
+            Some(sha256) => sha256,
+            None => return Err(self.not_there(release)),
+        };
+        if let Some(file) = release.checksum.as_ref().filter(|file| file.algorithm == "sha512")
+            && let Some(text) = self.checksum_file(file)?
+            && let Some(expected) =
+                checksums::find(&text, &release.asset, 128, file.pattern.as_ref())
+        {
+            let bytes = self.content(sha256)?;
+            let received = data_encoding::HEXLOWER.encode(&Sha512::digest(&bytes));
+            if received != expected {
+                return Err(Failure::new(
+                    "tools",
+                    format!(
+                        "{} is not what {} says\n  stated sha512   {expected}\n  received sha512 \
+                         {received}",
+                        release.url, file.url
+                    ),
+                )
+                .with_hint("do not use it before you know why they differ"));
+            }
+            return Ok(Some(Known { sha256, checksum: Some(file.url.clone()) }));
+        }
+        Ok(Some(Known { sha256, checksum: None }))
+    }
+
+    fn not_there(&self, release: &Release) -> Failure {
+        let kind = if self.is_exact { "tools" } else { NOT_THERE };
+        let message = format!(
+            "version {} of {} has no file {} (yet): {}",
+            semver_of(self.package, self.tag),
+            self.package.name,
+            release.asset,
+            release.url
+        );
+        Failure::new(kind, message).with_hint(
+            "the release may not be complete, or the registry be out of date: `sys update tools` \
+             moves it",
+        )
+    }
+
+    /// Returns the text of a file of checksums; nothing where there is none.
+    fn checksum_file(&mut self, file: &ChecksumFile) -> Result<Option<String>, Failure> {
+        if let Some(known) = self.files.get(&file.url) {
+            return Ok(known.clone());
+        }
+        let text = match self.download(&file.url)? {
+            Some(sha256) => {
+                let bytes = self.content(sha256)?;
+                (bytes.len() <= LONGEST).then(|| String::from_utf8_lossy(&bytes).into_owned())
+            }
+            None => None,
+        };
+        self.files.insert(file.url.clone(), text.clone());
+        Ok(text)
+    }
+
+    fn content(&self, sha256: Hash) -> Result<Vec<u8>, Failure> {
+        let place = self.session.store.downloads().join(sha256.to_hex());
+        platform::read_file(&place).map_err(|error| Failure::new("io", chain(&error)))
+    }
+
+    /// Downloads a file into the cache; nothing where the server has none.
+    fn download(&self, url: &str) -> Result<Option<Hash>, Failure> {
+        let Session { settings, store, events, wanted, .. } = self.session;
+        let downloads = store.downloads();
+        let cache = Cache { settings, events, downloads: &downloads };
+        let url = mirrored(url, wanted.github.as_deref());
+        let is_missing = |reason: &str| {
+            ["answered 404", "answered 410", "no such file", "No such file"]
+                .iter()
+                .any(|sign| reason.contains(sign))
+        };
+        match cache.fetch_key(&url, None) {
+            Ok(pin) => Ok(Some(pin.sha256)),
+            Err(operation::Error::Interrupted) => Err(interrupted()),
+            Err(operation::Error::Fetch { reason, .. }) if is_missing(&reason) => Ok(None),
+            Err(operation::Error::File(error)) if error.is_not_found() => Ok(None),
+            Err(error) => {
+                let mut failure = Failure::new("tools", chain(&error));
+                failure.hint = error.hint();
+                Err(failure)
+            }
+        }
+    }
+}
+
+fn locked(release: Release, known: Known) -> LockedRelease {
+    let file = |program: Program| {
+        let path = program.path.unwrap_or_default();
+        let file = match program.link {
+            Some(link) => LockedFile::Linked { path, link, hard: program.is_hard },
+            None => LockedFile::Path(path),
+        };
+        (program.name, file)
+    };
+    LockedRelease {
+        url: release.url,
+        format: release.format,
+        sha256: known.sha256,
+        checksum: known.checksum,
+        files: release.files.into_iter().map(file).collect(),
+        others: BTreeMap::new(),
+    }
+}

@@ -1,0 +1,427 @@
+//! `native.lock_tools` and its kin: tools of registries, resolved and locked.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::rc::Rc;
+
+use mlua::prelude::*;
+use serde::{Deserialize, Serialize};
+use syslua_engine::failure::Failure;
+use syslua_engine::hash::Hash;
+use syslua_engine::inputs::{LockFile, ToolChange, place_of};
+use syslua_engine::lock::LockedTool;
+use syslua_engine::platform as files;
+use syslua_engine::tools::library::resolve::{Vars, platforms, resolve, unevaluated};
+use syslua_engine::tools::library::{Index, Platform, request};
+use syslua_engine::tools::{self, ToolRequest, Wanted};
+
+use crate::error::{Answer, lua_failure, register as register_function, register_working};
+use crate::options::Options;
+use crate::state;
+
+/// What the Lua side says of a registry.
+struct Registry {
+    path: PathBuf,
+    sha256: Option<Hash>,
+}
+
+/// The registry that was opened last.
+pub struct OpenRegistry {
+    path: PathBuf,
+    sha256: Option<Hash>,
+    index: Rc<Index>,
+}
+
+fn registry(table: &LuaTable) -> Answer<Registry> {
+    let path: LuaString = table.raw_get("path").map_err(lua_failure)?;
+    let sha256: Option<String> = table.raw_get("sha256").map_err(lua_failure)?;
+    Ok(Registry {
+        path: files::path_from_bytes(&path.as_bytes()),
+        sha256: sha256.and_then(|text| Hash::parse(&text).ok()),
+    })
+}
+
+/// Opens a registry, once for as long as the same one is asked for.
+fn open(lua: &Lua, table: &LuaTable, options: &Options) -> Answer<Rc<Index>> {
+    let Registry { path, sha256 } = registry(table)?;
+    let known = state::read(lua, |state| {
+        let opened = state.registry.as_ref()?;
+        let is_same = sha256.is_some() && opened.path == path && opened.sha256 == sha256;
+        is_same.then(|| Rc::clone(&opened.index))
+    });
+    if let Some(index) = known {
+        return Ok(index);
+    }
+    let opened = tools::open(&options.settings.root, &path, sha256)?;
+    for problem in &opened.problems {
+        options.on_event(lua)(syslua_engine::settings::Event::Warning {
+            message: format!("the registry of tools: {problem}"),
+        });
+    }
+    let index = Rc::new(opened.index);
+    let kept = OpenRegistry { path, sha256, index: Rc::clone(&index) };
+    state::change(lua, |state| state.registry = Some(kept));
+    Ok(index)
+}
+
+fn platform(name: &str) -> Answer<Platform> {
+    Platform::parse(name).ok_or_else(|| {
+        let known = syslua_engine::tools::library::platform::PLATFORMS;
+        let known: Vec<String> = known.iter().map(Platform::to_string).collect();
+        Failure::new("usage", format!("`{name}` is no platform that tools are released for"))
+            .with_hint(format!("there are {}", known.join(", ")))
+    })
+}
+
+fn to_lua(lua: &Lua, value: &impl Serialize) -> Answer<LuaValue> {
+    let options = LuaSerializeOptions::new().serialize_none_to_null(false);
+    lua.to_value_with(value, options).map_err(lua_failure)
+}
+
+/// A tool that the Lua side asks for.
+#[derive(Deserialize)]
+struct Given {
+    key: String,
+    name: String,
+    version: String,
+    #[serde(default)]
+    vars: BTreeMap<String, String>,
+    registry: Option<String>,
+    position: Option<String>,
+    #[serde(default)]
+    refresh: bool,
+    /// What the lock has, where that is not the lock of the evaluation.
+    locked: Option<LockedTool>,
+}
+
+/// How the Lua side wants tools resolved.
+#[derive(Deserialize)]
+struct How {
+    github: Option<String>,
+    platforms: Vec<String>,
+    /// Whether a platform without a release is left out.
+    #[serde(default)]
+    lenient: bool,
+}
+
+impl How {
+    fn read(self) -> Answer<Wanted> {
+        let platforms = self.platforms.iter().map(|name| platform(name));
+        Ok(Wanted {
+            github: self.github,
+            platforms: platforms.collect::<Answer<_>>()?,
+            is_strict: !self.lenient,
+        })
+    }
+}
+
+/// Returns what tools are locked to, by their keys.
+fn locked(lua: &Lua, keys: Vec<String>) -> Answer<LuaValue> {
+    let found = state::read(lua, |state| {
+        let session = state.evaluations.last().and_then(|evaluation| evaluation.lock.as_ref());
+        let tool = |key: String| {
+            let tool = session?.tool(&key)?.clone();
+            Some((key, tool))
+        };
+        keys.into_iter().filter_map(tool).collect::<BTreeMap<String, LockedTool>>()
+    });
+    to_lua(lua, &found)
+}
+
+/// Refuses what `--locked` and a config that is restored from a copy do not allow.
+fn check_frozen(lua: &Lua, given: &[Given]) -> Answer<()> {
+    let (is_frozen, is_restored) = state::read(lua, |state| {
+        let session = state.evaluations.last().and_then(|evaluation| evaluation.lock.as_ref());
+        session.map_or((false, false), |session| (session.is_frozen, session.is_restored))
+    });
+    let Some(first) = given.first().filter(|_| is_frozen || is_restored) else { return Ok(()) };
+    let platform = state::read(lua, |state| {
+        let evaluation = state.evaluations.last();
+        evaluation.map(|evaluation| evaluation.system.platform.clone()).unwrap_or_default()
+    });
+    let reason = if is_restored {
+        "and a config that is restored resolves nothing"
+    } else {
+        "and --locked adds nothing"
+    };
+    Err(Failure::new(
+        "lock",
+        format!("syslua.lock has no `{}` for {platform}, {reason}", first.key),
+    )
+    .with_hint(format!(
+        "apply once without --locked, or `sys lock --platform {platform}`, and commit syslua.lock"
+    ))
+    .at(first.position.clone()))
+}
+
+/// Resolves tools, and notes them for the lock of the evaluation. Returns the entries and notices.
+fn lock(
+    lua: &Lua,
+    source: &LuaTable,
+    given: Vec<Given>,
+    how: How,
+    options: Option<&LuaTable>,
+) -> Answer<LuaTable> {
+    check_frozen(lua, &given)?;
+    let wanted = how.read()?;
+    let options = Options::read(lua, options)?;
+    let index = open(lua, source, &options)?;
+    let requests: Vec<ToolRequest> = given
+        .into_iter()
+        .map(|given| {
+            let locked = given.locked.or_else(|| {
+                state::read(lua, |state| {
+                    let evaluation = state.evaluations.last()?;
+                    evaluation.lock.as_ref()?.tool(&given.key).cloned()
+                })
+            });
+            let Given { key, name, version, vars, registry, position, refresh, .. } = given;
+            ToolRequest { key, name, version, vars, registry, position, locked, refresh }
+        })
+        .collect();
+    let mut on_event = options.on_event(lua);
+    let answers = tools::resolve(&options.settings, &index, &requests, &wanted, &mut on_event);
+    let mut failures = Vec::new();
+    let mut entries = BTreeMap::new();
+    let mut notices = Vec::new();
+    for (request, answer) in requests.iter().zip(answers) {
+        match answer {
+            Ok(mut resolved) => {
+                notices.append(&mut resolved.notices);
+                entries.insert(request.key.clone(), resolved.entry);
+            }
+            Err(failure) => failures.push(failure),
+        }
+    }
+    if !failures.is_empty() {
+        return Err(crate::inputs::joined(failures));
+    }
+    state::change(lua, |state| {
+        let session = state.evaluations.last_mut().and_then(|evaluation| evaluation.lock.as_mut());
+        if let Some(session) = session {
+            for (key, entry) in &entries {
+                session.set_tool(key.clone(), entry.clone());
+            }
+        }
+    });
+    let table = lua.create_table().map_err(lua_failure)?;
+    table.raw_set("entries", to_lua(lua, &entries)?).map_err(lua_failure)?;
+    table.raw_set("notices", notices).map_err(lua_failure)?;
+    Ok(table)
+}
+
+/// What a person reads of a package.
+#[derive(Serialize)]
+struct Summary<'a> {
+    name: &'a str,
+    description: &'a str,
+    aliases: &'a [String],
+    programs: &'a [String],
+}
+
+/// Returns the packages that a word is found in.
+fn search(lua: &Lua, index: &Index, word: &str) -> Answer<LuaValue> {
+    let found: Vec<Summary<'_>> = index
+        .search(word)
+        .into_iter()
+        .map(|entry| Summary {
+            name: &entry.name,
+            description: &entry.description,
+            aliases: &entry.aliases,
+            programs: &entry.programs,
+        })
+        .collect();
+    to_lua(lua, &found)
+}
+
+/// What `syslua.tools.resolve` returns.
+#[derive(Serialize)]
+struct Resolved {
+    name: String,
+    version: String,
+    url: String,
+    asset: String,
+    format: String,
+    files: Vec<ResolvedFile>,
+    checksum: Option<ResolvedChecksum>,
+    signatures: Vec<&'static str>,
+    emulated: bool,
+    platforms: Vec<String>,
+    unevaluated: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct ResolvedFile {
+    name: String,
+    path: Option<String>,
+    link: Option<String>,
+    hard: bool,
+}
+
+#[derive(Serialize)]
+struct ResolvedChecksum {
+    url: String,
+    algorithm: String,
+}
+
+/// Resolves one release, without a server. A bare version gets the prefix that the package's tags
+/// have.
+fn resolve_one(
+    lua: &Lua,
+    index: &Index,
+    name: &str,
+    version: &str,
+    platform_name: &str,
+    vars: &Vars,
+) -> Answer<LuaValue> {
+    let package = tools::find(index, name)?;
+    let platform = platform(platform_name)?;
+    let prefix = request::prefix(&package);
+    let is_bare = version.starts_with(|letter: char| letter.is_ascii_digit());
+    let tag = if is_bare { format!("{prefix}{version}") } else { version.to_owned() };
+    let release = resolve(&package, &tag, platform, vars)
+        .map_err(|reason| Failure::new("tools", reason.to_string()))?;
+    let notes = unevaluated(&package, &tag);
+    let resolved = Resolved {
+        name: package.name.clone(),
+        version: tag.clone(),
+        url: release.url,
+        asset: release.asset,
+        format: release.format,
+        files: release
+            .files
+            .into_iter()
+            .map(|file| ResolvedFile {
+                name: file.name,
+                path: file.path,
+                link: file.link,
+                hard: file.is_hard,
+            })
+            .collect(),
+        checksum: release
+            .checksum
+            .map(|file| ResolvedChecksum { url: file.url, algorithm: file.algorithm }),
+        signatures: release.signatures,
+        emulated: release.is_emulated,
+        platforms: platforms(&package, &tag, vars).iter().map(Platform::to_string).collect(),
+        unevaluated: notes
+            .into_iter()
+            .map(|note| format!("{}: {}", note.expression, note.problem))
+            .collect(),
+    };
+    to_lua(lua, &resolved)
+}
+
+/// Returns the tools of the lock of a config, by key.
+fn of_config(lua: &Lua, config: &LuaString) -> Answer<LuaValue> {
+    let path = place_of(&files::path_from_bytes(&config.as_bytes()));
+    to_lua(lua, &LockFile::read(&path, &path)?.lock.tools)
+}
+
+/// Reads a document of another tool: TOML or YAML.
+fn parse_document(lua: &Lua, format: &str, text: &str) -> Answer<LuaValue> {
+    let failed = |reason: String| Failure::new("import", reason);
+    if format == "toml" {
+        let value: toml::Value = toml::from_str(text).map_err(|error| failed(error.to_string()))?;
+        return to_lua(lua, &value);
+    }
+    let value = syslua_engine::tools::library::yaml::parse(text);
+    to_lua(lua, &value.map_err(|error| failed(error.to_string()))?)
+}
+
+/// Returns changes of tools as a list of `{ name, section, old?, new? }`.
+pub fn changes(lua: &Lua, changes: &[ToolChange]) -> Answer<Vec<LuaTable>> {
+    let table = |change: &ToolChange| {
+        let table = lua.create_table().map_err(lua_failure)?;
+        let set = |name: &str, value: LuaValue| table.raw_set(name, value).map_err(lua_failure);
+        set("name", to_lua(lua, &change.key)?)?;
+        set("section", to_lua(lua, &"tools")?)?;
+        for (name, tool) in [("old", &change.old), ("new", &change.new)] {
+            if let Some(tool) = tool {
+                set(name, to_lua(lua, tool)?)?;
+            }
+        }
+        Ok(table)
+    };
+    changes.iter().map(table).collect()
+}
+
+/// Registers the functions.
+pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
+    register_function(lua, native, "locked_tools", |lua, keys: Vec<String>| locked(lua, keys))?;
+    register_function(lua, native, "tools_of_config", |lua, config: LuaString| {
+        of_config(lua, &config)
+    })?;
+    register_working(
+        lua,
+        native,
+        "lock_tools",
+        |lua, (source, given, how, options): (LuaTable, LuaValue, LuaValue, Option<LuaTable>)| {
+            let given = lua.from_value(given).map_err(lua_failure)?;
+            let how = lua.from_value(how).map_err(lua_failure)?;
+            lock(lua, &source, given, how, options.as_ref())
+        },
+    )?;
+    register_working(
+        lua,
+        native,
+        "search_tools",
+        |lua, (source, word, options): (LuaTable, String, Option<LuaTable>)| {
+            let options = Options::read(lua, options.as_ref())?;
+            let index = open(lua, &source, &options)?;
+            search(lua, &index, &word)
+        },
+    )?;
+    register_working(
+        lua,
+        native,
+        "find_tool",
+        |lua, (source, name, options): (LuaTable, String, Option<LuaTable>)| {
+            let options = Options::read(lua, options.as_ref())?;
+            Ok(tools::find(&*open(lua, &source, &options)?, &name)?.name)
+        },
+    )?;
+    register_working(
+        lua,
+        native,
+        "tool_versions",
+        |lua,
+         (source, name, github, options): (
+            LuaTable,
+            String,
+            Option<String>,
+            Option<LuaTable>,
+        )| {
+            let options = Options::read(lua, options.as_ref())?;
+            let package = tools::find(&*open(lua, &source, &options)?, &name)?;
+            let versions = tools::versions(&options.settings, &package, github.as_deref())?;
+            let names: Vec<String> = versions.into_iter().map(|(version, _)| version).collect();
+            to_lua(lua, &names)
+        },
+    )?;
+    register_working(
+        lua,
+        native,
+        "resolve_tool",
+        |lua,
+         (source, name, version, platform, options): (
+            LuaTable,
+            String,
+            String,
+            String,
+            Option<LuaTable>,
+        )| {
+            let vars = options.as_ref().map(|options| options.raw_get("vars"));
+            let vars: Option<Vars> = vars.transpose().map_err(lua_failure)?.flatten();
+            let options = Options::read(lua, options.as_ref())?;
+            let index = open(lua, &source, &options)?;
+            resolve_one(lua, &index, &name, &version, &platform, &vars.unwrap_or_default())
+        },
+    )?;
+    register_function(lua, native, "parse_document", |lua, (format, text): (String, String)| {
+        parse_document(lua, &format, &text)
+    })?;
+    register_function(lua, native, "mirrored", |_, (url, github): (String, Option<String>)| {
+        Ok(tools::mirrored(&url, github.as_deref()))
+    })
+}
