@@ -205,7 +205,7 @@ local syslua = {}
 ---@field positions string[] who declared it, innermost first: "init.lua:12"
 
 ---@class syslua.ManifestAction
----@field kind "symlink"|"install"|"directory"|"absent"|"tree"|"run"|"add_to_path"|"source_in_shell"|"set_alias"|"set_function"|"set_variable"|"enable_service"
+---@field kind "symlink"|"install"|"directory"|"absent"|"merge"|"tree"|"run"|"add_to_path"|"source_in_shell"|"set_alias"|"set_function"|"set_variable"|"enable_service"
 ---@field positions string[] who declared it: the user's lines, innermost first, then those of shipped modules
 ---@field user string? the user that `user{}` scopes it to
 ---@field project { name: string, path: string? }? the project that `project{}` scopes it to
@@ -396,13 +396,14 @@ local syslua = {}
 
 ---@class syslua.ActionReport
 ---@field mark "add"|"change"|"remove"|"unchanged"
----@field kind "symlink"|"install"|"directory"|"absent"|"tree"|"run"|"add_to_path"|"source_in_shell"|"set_alias"|"set_function"|"set_variable"|"enable_service"
+---@field kind "symlink"|"install"|"directory"|"absent"|"merge"|"tree"|"run"|"add_to_path"|"source_in_shell"|"set_alias"|"set_function"|"set_variable"|"enable_service"
 ---@field target string? as the config has it
 ---@field name string? of the variable
 ---@field detail string what it puts there, or runs
 ---@field may_change boolean? whether it names content that is not built yet
 ---@field replaces_existing boolean? whether something of the user's is moved to the backups
 ---@field replaces string? what that is, in words
+---@field keys { key: string, old: string?, new: string? }[]? keys that change in a file of a program, as JSON
 ---@field runs_command boolean? whether a command runs, which may do anything
 ---@field undo boolean? whether it is the `undo` of a removed command
 ---@field always boolean? whether it runs at each apply
@@ -658,6 +659,7 @@ function BuildContext.run(command, opts) end
 --- `lua/syslua/border.lua`, which raises it.
 ---@class syslua.Native
 ---@field null table what `null` of JSON is in Lua
+---@field absent table in the `values` of a `file{}` with `merge`: the key is taken away
 ---@field array_metatable table what `lib.array` marks tables with
 ---@field is_terminal fun(descriptor: integer): boolean
 ---@field bars_put fun(key: string, text: string, position: integer?, total: integer?): string
@@ -782,9 +784,7 @@ function BuildContext.run(command, opts) end
 ---@field manifest_json fun(manifest: any): boolean, any
 ---@field report_json fun(value: any): boolean, any
 ---@field to_json fun(value: any, pretty: boolean?): boolean, any
----@field from_json fun(json: string): boolean, any
----@field from_toml fun(text: string): boolean, any
----@field from_yaml fun(text: string): boolean, any
+---@field parse fun(text: string, format: string, name: string?): boolean, any
 ---@field to_toml fun(value: any, pretty: boolean?): boolean, any
 ---@field to_yaml fun(value: any): boolean, any
 ---@field to_ini fun(value: any, indent: string, separator: string): boolean, any

@@ -92,7 +92,7 @@ local function read_kept(session)
     end
     return session.kept
   end
-  local readable, kept = native.from_json(content)
+  local readable, kept = native.parse(content, "JSON")
   if not readable then
     raise_about_file(kept.message, kept.position and answers.file_name .. ":" .. kept.position)
   elseif type(kept) ~= "table" or getmetatable(kept) ~= nil then

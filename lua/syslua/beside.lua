@@ -110,7 +110,21 @@ end
 ---@param given string relative to the directory of the calling file, absolute, or from `~/`
 ---@return string
 function beside.read(given)
-  return (beside.take("lib.read", given))
+  local content, name = beside.take("lib.read", given)
+  local current = scope.get()
+  if current then
+    current.texts = current.texts or {}
+    current.texts[content] = name
+  end
+  return content
+end
+
+--- Returns the name of the file with this content, if `lib.read` returned it.
+---@param content string
+---@return string?
+function beside.get_name(content)
+  local current = scope.get()
+  return current and current.texts and current.texts[content]
 end
 
 --- Returns whether a path exists. A link exists if its target does.

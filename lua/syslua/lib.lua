@@ -19,11 +19,13 @@ local native = require("syslua").native
 
 ---@class syslua.Library
 ---@field null table JSON's `null`: `lib.fromJSON` returns it, and rendered values may contain it
+---@field absent table in the `values` of a `file{}` with `merge`: the key is taken away
 ---@field env syslua.EnvLibrary kinds of variables
 ---@field secret syslua.SecretLibrary secrets made of others
 local lib = {}
 
 lib.null = native.null
+lib.absent = priority.absent
 
 local pretty_fields = { pretty = { type = "boolean" } }
 local ini_fields = { indent = { type = "string" }, separator = { type = "string" } }
@@ -48,13 +50,46 @@ local function check_text(call, value)
   end
 end
 
+-- Errors name the file of a text that `lib.read` gave.
+local function parse(call, format, given, name)
+  check_text(call, given)
+  return border.call("parse", given, format, name or beside.get_name(given))
+end
+
 --- Returns the value that a JSON text stands for. `null` is `lib.null`, and lists are marked, so
 -- that `lib.toJSON` gives the same text again.
 ---@param json string
+---@param name string? the file that errors name: that which `lib.read` read, unless given
 ---@return any
-function lib.fromJSON(json)
-  check_text("lib.fromJSON", json)
-  return border.call("from_json", json)
+function lib.fromJSON(json, name)
+  return parse("lib.fromJSON", "JSON", json, name)
+end
+
+--- Returns the table that a TOML text stands for. Times are strings.
+---@param toml string
+---@param name string? the file that errors name: that which `lib.read` read, unless given
+---@return table
+function lib.fromTOML(toml, name)
+  return parse("lib.fromTOML", "TOML", toml, name)
+end
+
+--- Returns the value that a YAML text of one document stands for, by the core schema of YAML 1.2.
+-- Anchors and merge keys are followed, and `null` is `lib.null`.
+---@param yaml string
+---@param name string? the file that errors name: that which `lib.read` read, unless given
+---@return any
+function lib.fromYAML(yaml, name)
+  return parse("lib.fromYAML", "YAML", yaml, name)
+end
+
+--- Returns the table that an INI text stands for: the keys before the first section, and a table for
+-- each section. All values are strings; a key that is there several times is a list, and one without
+-- a value is true.
+---@param ini string
+---@param name string? the file that errors name: that which `lib.read` read, unless given
+---@return table
+function lib.fromINI(ini, name)
+  return parse("lib.fromINI", "INI", ini, name)
 end
 
 --- Returns a table as TOML: keys sorted, tables after plain values. With `pretty` long lists have a

@@ -11,6 +11,13 @@ local priority = {}
 priority.force, priority.before, priority.plain = 50, 500, 900
 priority.default, priority.after = 1000, 1500
 
+--- Stands for a key that is to be taken away.
+priority.absent = setmetatable({}, {
+  __tostring = function()
+    return "absent"
+  end,
+})
+
 ---@class syslua.Priority
 ---@field value any
 ---@field number integer

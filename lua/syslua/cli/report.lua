@@ -13,6 +13,7 @@ local marks = { add = "+", change = "~", remove = "-", unchanged = " " }
 local verbs = {
   symlink = "link",
   install = "install",
+  merge = "merge",
   run = "run",
   add_to_path = "path",
   source_in_shell = "source",
@@ -122,6 +123,16 @@ local function lay_out(rows, style, verbose)
       line = line .. space .. style("faint", row.position)
     end
     lines[#lines + 1] = line
+    for _, key in ipairs(row.keys or {}) do
+      local function show(value)
+        return value and text.shorten(text.printable(value), verbose and 1000 or 40) or "(absent)"
+      end
+      lines[#lines + 1] = ("    %s: %s -> %s"):format(
+        text.printable(key.key),
+        show(key.old),
+        show(key.new)
+      )
+    end
     for _, changed in ipairs(row.diff and text.lines(row.diff) or {}) do
       local first = changed:sub(1, 1)
       lines[#lines + 1] = "    "
@@ -182,6 +193,7 @@ local function get_rows(result, verbose)
         diff = action.diff
           or (action.needs_build and "(its text is known after a build: --build)")
           or nil,
+        keys = action.keys,
         text = get_action_text(action, result.root, verbose),
         position = verbose and table.concat(positions, " < ") or positions[1],
       }

@@ -130,7 +130,7 @@ function run.get(args)
   local result = border.call("secrets_get", file, key)
   if args.json then
     local native = require("syslua").native
-    local value = border.answer(native.from_json(result.json))
+    local value = border.answer(native.parse(result.json, "JSON"))
     return write(args, { file = file, key = key, type = result.type, value = value }, {})
   end
   local terminal = require("syslua.cli.terminal")

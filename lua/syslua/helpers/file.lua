@@ -40,6 +40,13 @@ local native = require("syslua").native
 ---@class syslua.file.OfSecret: syslua.file.Common
 ---@field secret syslua.Secret|syslua.Priority what is decrypted at the switch, into a private file
 
+---@class syslua.file.OfMerge
+---@field path string where: absolute, or from `~/`
+---@field merge "json"|"jsonc"|"toml"|"yaml"|"ini"|"lines"|"block" how the file of a program is written
+---@field values table|syslua.Priority the keys that are ours, or lines
+---@field comment string? what a comment begins with, for the lines around a block: "#" unless given
+---@field on_change string|string[]|nil a command that runs when the target has changed
+
 ---@class syslua.file.OfNothing: syslua.file.Common
 ---@field absent boolean the path must be free: an existing file is moved away, and restored later
 
@@ -49,6 +56,7 @@ local native = require("syslua").native
 ---| syslua.file.OfSource
 ---| syslua.file.OfTemplate
 ---| syslua.file.OfSecret
+---| syslua.file.OfMerge
 ---| syslua.file.OfNothing
 
 -- One declaration, as it is collected.
@@ -69,6 +77,7 @@ local native = require("syslua").native
 ---@field tree syslua.file.Declared? the tree that it is a file of
 ---@field below string? its path in that tree
 ---@field copy boolean?
+---@field merge string? the format of the file that is merged into
 ---@field mutable boolean?
 ---@field ["public"] boolean?
 
@@ -76,6 +85,7 @@ local native = require("syslua").native
 ---@class syslua.file.Collected: syslua.file.Declared[]
 ---@field plain integer? the number of those that are a path and a content
 ---@field has_trees boolean?
+---@field has_merges boolean?
 ---@field has_commands boolean?
 ---@field finalize (fun(collected: syslua.file.Collected))? what declares them when the block ends
 ---@field pending boolean?
@@ -183,7 +193,11 @@ local function finalize(collected)
   end
   -- What is left of a tree comes with it.
   local winners = merge(trees, choose(files))
-  declare(winners, collected.plain)
+  local whole = winners
+  if collected.has_merges then
+    whole = require("syslua.helpers.file.merge").record(winners)
+  end
+  declare(whole, collected.plain)
   if collected.has_commands then
     require("syslua.helpers.file.parts").record_commands(winners)
   end
@@ -226,6 +240,7 @@ return function(given)
   local file = require("syslua.helpers.file.fields").check(given)
   file.ticket = border.call("add_ticket_at", position.chain())
   collected.has_trees = collected.has_trees or file.recursive
+  collected.has_merges = collected.has_merges or file.merge ~= nil
   collected.has_commands = collected.has_commands or file.on_change ~= nil
   collected[#collected + 1] = file
 end

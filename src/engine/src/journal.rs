@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use syslua_services::declaration::Scope;
 use syslua_services::manager::Job;
 
-use crate::action::{Action, TargetChange};
+use crate::action::{Action, Planned, TargetChange};
 use crate::names::SnapshotId;
 use crate::value::{Positions, Text};
 
@@ -148,6 +148,8 @@ pub enum Note {
     Begin(usize),
     /// It ended well.
     End(usize),
+    /// The merge at this place of `changes` comes to this, since a program wrote meanwhile.
+    Merged(usize, Box<Planned>),
     /// The switch is committed, and reverted at this second since the epoch unless it is confirmed.
     Deadline(f64),
 }
@@ -193,6 +195,14 @@ impl Written {
         Ok(Written { journal, notes })
     }
 
+    /// Returns what the merge at a place of `changes` came to, if that is not what was planned.
+    pub fn merged(&self, number: usize) -> Option<&Planned> {
+        self.notes.iter().rev().find_map(|note| match note {
+            Note::Merged(of, planned) if *of == number => Some(&**planned),
+            _ => None,
+        })
+    }
+
     /// Returns until when the switch can be confirmed, in seconds since the epoch.
     pub fn deadline(&self) -> Option<f64> {
         self.notes.iter().find_map(|note| match note {
@@ -231,6 +241,7 @@ mod tests {
                 after: After::Nothing,
                 declared: None,
                 temporary: None,
+                private: false,
             })],
             leftover: Vec::new(),
         }

@@ -662,6 +662,7 @@ fn is_durable(operations: &[Operation], place: usize) -> bool {
             Operation::MakeDirectory(path)
             | Operation::Rename(_, path)
             | Operation::RenameNew(_, path)
+            | Operation::Exchange(_, path)
             | Operation::HardLink(_, path)
             | Operation::Symlink(_, path)
             | Operation::Remove(path)
@@ -682,6 +683,12 @@ fn replay(operation: &Operation, inodes: &HashMap<u64, u64>) {
         }
         Operation::RenameNew(_, to) if fs::symlink_metadata(to).is_ok() => Ok(()),
         Operation::Rename(from, to) | Operation::RenameNew(from, to) => fs::rename(from, to),
+        Operation::Exchange(one, other) => {
+            let aside = one.with_extension("aside");
+            let _ = fs::rename(other, &aside);
+            let _ = fs::rename(one, other);
+            fs::rename(&aside, one)
+        }
         Operation::HardLink(from, to) => fs::hard_link(from, to),
         Operation::Symlink(target, link) => symlink(target, link),
         Operation::Remove(path) => fs::remove_file(path),

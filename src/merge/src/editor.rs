@@ -366,12 +366,20 @@ impl<'a> Document<'a> {
             Shape::Braces(_) => {
                 let start = if is_ours {
                     entry.span.start - lead.len()
+                } else if number == 0 && !self.text[anchor..entry.span.start].contains('\n') {
+                    entry.span.start
                 } else {
                     self.lead_start(entry.span.start).max(anchor)
                 };
                 let next = self.skip(entry.end);
                 if self.text[next..].starts_with(',') {
-                    (start, next + 1)
+                    // What follows on the line of the first one takes its place.
+                    let rest = &self.text[next + 1..];
+                    let blanks = rest.len() - rest.trim_start_matches([' ', '\t']).len();
+                    let moves_up = number == 0
+                        && start == entry.span.start
+                        && !rest[blanks..].starts_with(['\r', '\n', '/', '#']);
+                    (start, next + 1 + if moves_up { blanks } else { 0 })
                 } else {
                     let at = previous.map(|previous| self.skip(previous.end));
                     comma = at.filter(|at| self.text[*at..].starts_with(',') && *at < start);

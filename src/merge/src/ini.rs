@@ -230,3 +230,31 @@ fn value_of(node: &Node) -> Value {
         }
     }
 }
+
+/// Returns a document as data: a key that is there several times is a list, and so are the values
+/// of equal keys in sections of one name.
+pub(crate) fn read(root: &Node) -> Value {
+    let mut all = JsonMap::new();
+    for entry in root.map().map(|map| map.entries.as_slice()).unwrap_or_default() {
+        match entry.value.map() {
+            Some(section) => {
+                let known =
+                    all.entry(entry.key.clone()).or_insert_with(|| Value::Object(JsonMap::new()));
+                if let Value::Object(known) = known {
+                    section.entries.iter().for_each(|entry| add(known, entry));
+                }
+            }
+            None => add(&mut all, entry),
+        }
+    }
+    Value::Object(all)
+}
+
+fn add(map: &mut JsonMap<String, Value>, entry: &Entry) {
+    let value = value_of(&entry.value);
+    match map.get_mut(&entry.key) {
+        Some(Value::Array(items)) => items.push(value),
+        Some(first) => *first = Value::Array(vec![first.take(), value]),
+        None => drop(map.insert(entry.key.clone(), value)),
+    }
+}

@@ -152,15 +152,59 @@ fn new_of(key: &Key) -> Option<Value> {
     }
 }
 
-/// Reads a whole document that has keys.
+/// Reads a whole document as data. In YAML merge keys (`<<`) are followed, and tags without a
+/// meaning are left out; in INI a key that is there several times is a list, and one without a value
+/// is true. Times of TOML are texts.
 ///
 /// # Errors
 /// When it is not of its format.
 pub fn read(text: &str, format: Format) -> Result<Value> {
     let text = text.strip_prefix(BOM).unwrap_or(text);
-    let Some(editor) = editor_of(format) else { return Ok(Value::Null) };
-    let node = editor.parse(text)?;
-    Ok(editor.value(text, &node))
+    match format {
+        Format::Json | Format::Jsonc => {
+            let editor = Json { is_lenient: format == Format::Jsonc };
+            editor.parse(text).map(|node| editor.value(text, &node))
+        }
+        Format::Toml => Toml.parse(text).map(|node| plain(Toml.value(text, &node))),
+        Format::Yaml => crate::yaml::read(text).map(plain),
+        Format::Ini => Ini.parse(text).map(|node| crate::ini::read(&node)),
+        Format::Lines | Format::Block => {
+            Ok(Value::Array(text.lines().map(|line| Value::String(line.to_owned())).collect()))
+        }
+    }
+}
+
+/// Returns values without what only tells them from others while they are edited.
+fn plain(value: Value) -> Value {
+    match value {
+        Value::Array(items) => Value::Array(items.into_iter().map(plain).collect()),
+        Value::Object(map) => {
+            if let (1, Some((key, _))) = (map.len(), map.iter().next())
+                && (key == "$datetime" || key.starts_with("$!"))
+            {
+                return plain(map.into_iter().next().map(|(_, value)| value).unwrap_or_default());
+            }
+            let mut plain_map: serde_json::Map<String, Value> = serde_json::Map::new();
+            let mut merged = Vec::new();
+            for (key, value) in map {
+                match (key.as_str(), plain(value)) {
+                    ("<<", Value::Object(base)) => merged.push(base),
+                    ("<<", Value::Array(bases)) if bases.iter().all(Value::is_object) => {
+                        merged.extend(bases.into_iter().filter_map(|base| match base {
+                            Value::Object(base) => Some(base),
+                            _ => None,
+                        }));
+                    }
+                    (_, value) => drop(plain_map.insert(key, value)),
+                }
+            }
+            for (key, value) in merged.into_iter().flatten() {
+                plain_map.entry(key).or_insert(value);
+            }
+            Value::Object(plain_map)
+        }
+        other => other,
+    }
 }
 
 /// Sets the declared keys of a document and reverts those of the record that are no longer

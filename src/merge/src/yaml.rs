@@ -65,6 +65,14 @@ impl Editor for Yaml {
     }
 }
 
+/// Reads a document as data.
+///
+/// # Errors
+/// When it is not YAML.
+pub(crate) fn read(text: &str) -> Result<Value> {
+    Reader::new(text)?.any()
+}
+
 /// An event with its place in bytes.
 struct Placed<'a> {
     event: Event<'a>,
@@ -113,6 +121,22 @@ impl<'a> Reader<'a> {
 
     fn error(&self, at: usize, message: &str) -> Problem {
         Problem::at(self.text, at, message)
+    }
+
+    /// Reads the one value of a text, whatever it is.
+    fn any(&mut self) -> Result<Value> {
+        let mut found = None;
+        while let Some(placed) = self.events.next() {
+            if !matches!(placed.event, Event::DocumentStart(_)) {
+                continue;
+            }
+            if found.is_some() {
+                return Err(self.error(placed.range.start, "there are several documents"));
+            }
+            self.end = placed.range.start;
+            found = Some(value_of(&self.node(placed.range.start, "", 0, false)?));
+        }
+        Ok(found.unwrap_or_default())
     }
 
     fn document(&mut self) -> Result<Node> {

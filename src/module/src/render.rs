@@ -6,6 +6,7 @@ use mlua::prelude::*;
 use serde_json::{Map, Value as Json};
 use syslua_engine::failure::Failure;
 use syslua_engine::value::Value;
+use syslua_merge::{Format, Problem};
 
 use crate::convert::{Place, to_value};
 // Builds may use them too: they only know what they are given.
@@ -58,22 +59,33 @@ fn to_json(lua: &Lua, value: &LuaValue) -> Answer<Json> {
     plain_json(&to_value(lua, value, &place)?, &place)
 }
 
-fn from_json(lua: &Lua, text: &[u8]) -> Answer<LuaValue> {
-    let json: Json = serde_json::from_slice(text)
-        .map_err(|error| Failure::new("config", format!("this is not JSON: {error}")))?;
+/// Returns the value that a text stands for. `name` is the file that it is from, if it is known.
+fn parse(lua: &Lua, text: &[u8], format: &str, name: Option<&str>) -> Answer<LuaValue> {
+    let refuse = |place: String, message: String| {
+        let place = match name {
+            Some(name) => format!("{name}:{place}"),
+            None => place,
+        };
+        Failure::new("config", format!("{place}: this is no {format}: {message}"))
+    };
+    let json: Json = if format == "JSON" {
+        serde_json::from_slice(text).map_err(|error| {
+            let message = error.to_string();
+            let end = message.rfind(" at line ").unwrap_or(message.len());
+            refuse(format!("{}:{}", error.line(), error.column()), message[..end].to_owned())
+        })?
+    } else {
+        let kind = Format::parse(&format.to_lowercase())
+            .ok_or_else(|| Failure::new("internal", "there is no such format"))?;
+        let text = String::from_utf8_lossy(text);
+        syslua_merge::read(&text, kind).map_err(|problem| match problem {
+            Problem::Syntax { line, column, message } => {
+                refuse(format!("{line}:{column}"), message)
+            }
+            other => Failure::new("config", other.to_string()),
+        })?
+    };
     to_lua(lua, &json).map_err(lua_failure)
-}
-
-fn from_toml(lua: &Lua, text: &str) -> Answer<LuaValue> {
-    let value: Json = toml::from_str(text)
-        .map_err(|error| Failure::new("config", format!("invalid TOML: {}", error.message())))?;
-    to_lua(lua, &value).map_err(lua_failure)
-}
-
-fn from_yaml(lua: &Lua, text: &str) -> Answer<LuaValue> {
-    let value: Json = serde_saphyr::from_str(text)
-        .map_err(|error| Failure::new("config", format!("invalid YAML: {error}")))?;
-    to_lua(lua, &value).map_err(lua_failure)
 }
 
 fn to_lua(lua: &Lua, json: &Json) -> LuaResult<LuaValue> {
@@ -229,11 +241,15 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
         serde_json::to_string(&report_json(lua, &value)?)
             .map_err(|error| Failure::new("engine", error.to_string()))
     })?;
-    register_function(lua, native, "from_json", |lua, text: LuaString| {
-        from_json(lua, &text.as_bytes())
-    })?;
-    register_function(lua, native, "from_toml", |lua, text: String| from_toml(lua, &text))?;
-    register_function(lua, native, "from_yaml", |lua, text: String| from_yaml(lua, &text))?;
+    register_function(
+        lua,
+        native,
+        "parse",
+        |lua, (text, format, name): (LuaString, String, Option<LuaString>)| {
+            let name = name.map(|name| name.to_string_lossy());
+            parse(lua, &text.as_bytes(), &format, name.as_deref())
+        },
+    )?;
     register_function(lua, native, "to_toml", |lua, (value, pretty): (LuaValue, Option<bool>)| {
         to_toml(lua, &value, pretty == Some(true))
     })?;

@@ -546,9 +546,9 @@ impl Outline<'_> {
             Err(error) => return Ok(Err(error)),
         };
         match outline {
-            Plain::Value(Value::Str(kind)) if kind == Type::Null.name() => return Ok(Ok(LuaNil)),
-            Plain::Value(Value::Str(kind)) => return self.leaf(&KeyPath::new(place.clone()), kind),
-            Plain::Value(_) => return Ok(Ok(LuaNil)),
+            Plain::Value(Value::Str(kind)) if kind == Type::Null.name() => Ok(Ok(LuaNil)),
+            Plain::Value(Value::Str(kind)) => self.leaf(&KeyPath::new(place.clone()), kind),
+            Plain::Value(_) => Ok(Ok(LuaNil)),
             Plain::List(items) => {
                 for (index, item) in items.iter().enumerate() {
                     let value = inner(Step::Index(index), item, place)?;

@@ -11,7 +11,7 @@ local read = require("syslua.cli.import.linked_tree").read
 
 local native = require("syslua").native
 
-local formats = { json = "from_json", toml = "from_toml", yaml = "from_yaml" }
+local formats = { json = "JSON", toml = "TOML", yaml = "YAML" }
 
 -- Lays one table of values over another.
 local function overlay(into, from)
@@ -31,7 +31,7 @@ local function read_values(context, file)
   if not content then
     return nil
   end
-  local succeeded, values = native[formats[extension]](content)
+  local succeeded, values = native.parse(content, formats[extension])
   if not succeeded or type(values) ~= "table" then
     writer.leave_out(context.found, file, "it cannot be read as " .. extension)
     return nil

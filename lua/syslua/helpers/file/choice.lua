@@ -22,6 +22,8 @@ local function describe(file)
     return "secret " .. secret.describe(file.secret)
   elseif file.content then
     return "content " .. text.describe(file.content):gsub("^string ", "")
+  elseif file.merge then
+    return "keys of a file (" .. file.merge .. ")"
   elseif file.below then
     return ("source %s/%s"):format(file.tree.source, file.below)
   end
@@ -30,7 +32,7 @@ local function describe(file)
 end
 
 -- What two declarations of a path have in common when they say the same, besides their content.
-local compared = { "content", "mutable", "executable", "copy", "mode", "owner", "is_once" }
+local compared = { "content", "merge", "mutable", "executable", "copy", "mode", "owner", "is_once" }
 
 -- What is known of the content of a source: of a local one its hash, of what is built its path.
 local function get_content_key(file)
@@ -90,6 +92,10 @@ end
 ---@param files syslua.file.Declared[]
 ---@return syslua.file.Declared winner
 function choice.choose(files)
+  local combined = files[1].merge and require("syslua.helpers.file.merge").combine(files)
+  if combined then
+    return combined
+  end
   local winner, rival, lost = priority.choose(files, is_equal)
   if rival then
     raise_conflict(winner, rival)

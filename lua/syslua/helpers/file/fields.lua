@@ -25,8 +25,10 @@ local fields = {
   source = { type = "string", other_names = { "src", "from", "link" } },
   content = { type = "string", other_names = { "text", "contents", "data", "body" } },
   template = { type = "string" },
-  values = { type = "map" },
   secret = { type = "secret" },
+  values = { type = { "map", "list", "table" } },
+  merge = { type = "string" },
+  comment = { type = "string" },
   mutable = { type = "boolean" },
   recursive = { type = "boolean" },
   executable = { type = "boolean" },
@@ -105,6 +107,8 @@ local function take(given)
     template = rawget(given, "template"),
     values = rawget(given, "values"),
     secret = secret_value,
+    merge = rawget(given, "merge"),
+    comment = rawget(given, "comment"),
     mutable = rawget(given, "mutable"),
     recursive = rawget(given, "recursive"),
     executable = rawget(given, "executable"),
@@ -347,13 +351,18 @@ function file_fields.check(given)
   end
   local file = take(given)
   check_target(file)
-  if file.template then
-    render(file)
-  elseif file.values then
-    raise("`values` in file{} needs a `template`", 'add template = "FILE"')
-  end
   if file.on_change ~= nil then
     check_command(file.on_change)
+  end
+  if file.merge then
+    require("syslua.helpers.file.merge").check(file)
+    return file
+  elseif file.comment then
+    raise("`comment` in file{} needs `merge`", 'add merge = "block"')
+  elseif file.template then
+    render(file)
+  elseif file.values then
+    raise("`values` in file{} needs a `template` or `merge`", 'add template = "FILE"')
   end
   if is_simple(file) then
     return file

@@ -1,7 +1,10 @@
 //! Changes at a target, as data: its state before and after. The format of the journal.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
+use super::declared_keys::Edit;
 use crate::hash::Hash;
 use crate::platform::Identity;
 use crate::value::Text;
@@ -134,11 +137,33 @@ pub enum After {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         group: Option<u32>,
     },
+    /// A file that a program owns too, with keys of ours. What stood there before is told by the
+    /// file itself.
+    Merged {
+        /// What changes in it.
+        edit: Box<Edit>,
+    },
     /// The original, which is moved back.
     Original {
         /// Which one it is.
         identity: Identity,
         /// Where from.
         kept: Text,
+    },
+}
+
+/// What became of a target that was to be taken back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Undone {
+    /// It is as it was before.
+    Done,
+    /// Somebody changed it meanwhile: it stays as it is.
+    LeftAlone {
+        /// The target.
+        place: PathBuf,
+        /// What stands there, in words.
+        found: String,
+        /// Where what stood there before is kept, when it is.
+        kept: Option<PathBuf>,
     },
 }

@@ -14,6 +14,8 @@ pub enum Aspect {
     Link,
     /// The content of the file.
     Content,
+    /// Declared keys of it.
+    Keys,
     /// Its permissions.
     Mode,
     /// Its owner.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::change::After;
 use super::drift::{Aspect, Drift, Look};
-use super::{Error, Found};
+use super::{Error, Found, Merge};
 use crate::hash::Hash;
 use crate::platform::{Result, Seen};
 use crate::settings::{Event, Interrupt};
@@ -144,6 +144,11 @@ pub trait TargetKind: Kind {
     /// Returns what is declared of it besides.
     fn properties(&self) -> Properties<'_> {
         Properties::default()
+    }
+
+    /// Returns which keys it sets in a file that is not ours, if that is what it does.
+    fn merge(&self) -> Option<&Merge> {
+        None
     }
 
     /// Returns the destination of a link of sys.lua.

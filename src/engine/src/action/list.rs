@@ -14,6 +14,7 @@ use super::file::File;
 use super::function::Function;
 use super::kind::{EffectKind, EnvironmentKind, TargetKind};
 use super::link::Link;
+use super::merge::Merge;
 use super::path_entry::PathEntry;
 use super::script::Script;
 use super::secret::Secret;
@@ -108,6 +109,7 @@ kinds! {
         "install" => File,
         "directory" => Directory,
         "absent" => Absent,
+        "merge" => Merge,
         "secret" => Secret,
         "tree" => Tree,
     }

@@ -7,6 +7,7 @@ mod alias;
 mod change;
 mod command;
 mod contents;
+mod declared_keys;
 mod directories;
 mod directory;
 mod drift;
@@ -17,6 +18,8 @@ mod key;
 mod kind;
 mod link;
 mod list;
+mod merge;
+pub mod merging;
 mod path_entry;
 mod script;
 mod secret;
@@ -28,9 +31,10 @@ mod variable;
 
 pub use absent::Absent;
 pub use alias::Alias;
-pub use change::{After, Before, Rights, Role, TargetChange};
+pub use change::{After, Before, Rights, Role, TargetChange, Undone};
 pub use command::{Command, Run};
 pub use contents::Contents;
+pub use declared_keys::{DeclaredKey, Edit, Plain, Planned};
 pub use directories::Directories;
 pub use directory::Directory;
 pub use drift::{Accounts, Aspect, Drift, Look};
@@ -41,6 +45,7 @@ pub use key::{KEY as SECRET_KEY, Key};
 pub use kind::{Addition, EffectKind, EnvironmentKind, Kind, Properties, Surroundings, TargetKind};
 pub use link::Link;
 pub use list::{Action, Description, Effect, Enablement, Environment, Target};
+pub use merge::Merge;
 pub use path_entry::PathEntry;
 pub use script::Script;
 pub use secret::{Named, Part, Reference, Secret, without_links};
@@ -105,6 +110,14 @@ pub enum Error {
     /// A secret is to be written whose value was not decrypted before the switch.
     #[error("a secret changed while it was applied: apply again")]
     NotDecrypted,
+    /// A file that cannot be merged into.
+    #[error("{}:{problem}", path.display())]
+    Unmergeable {
+        /// The file.
+        path: PathBuf,
+        /// Why not, after the line and column.
+        problem: syslua_merge::Problem,
+    },
     /// The operation was cancelled.
     #[error("interrupted")]
     Interrupted,
@@ -119,6 +132,10 @@ impl Error {
             }
             Error::NotRoot { .. } => Some("leave `owner` out, or apply as root"),
             Error::Unusable { what: "mode", .. } => Some("a mode is octal, such as \"644\""),
+            Error::Unmergeable { problem: syslua_merge::Problem::Value { .. }, .. } => None,
+            Error::Unmergeable { .. } => {
+                Some("repair the file, or move it away: nothing was changed")
+            }
             _ => None,
         }
     }

@@ -5,30 +5,18 @@
 
 use std::path::{Path, PathBuf};
 
-use super::change::{After, Before, Rights, Role, TargetChange};
+use super::change::{After, Before, Rights, Role, TargetChange, Undone};
+use super::declared_keys::Planned;
+use super::merging::{self, OnMerged};
 use super::{Directories, Error, Found, Key, file, link, look, secret};
 use crate::platform::{self, FileKind, Identity, NewFile};
 use crate::value::Text;
 
-/// The result of undoing a target.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Undone {
-    /// It is as it was before.
-    Done,
-    /// It was changed in the meantime: it stays as it is.
-    LeftAlone {
-        /// The target.
-        place: PathBuf,
-        /// The existing file, in words.
-        found: String,
-        /// The place of the earlier file, if it is kept.
-        kept: Option<PathBuf>,
-    },
-}
-
 /// Returns whether something is to be prepared before the change, and to be on the disk by then.
 pub fn needs_preparation(change: &TargetChange) -> bool {
-    matches!(change.after, After::File { .. } | After::Secret { .. }) || keeps_second_name(change)
+    let is_new =
+        matches!(change.after, After::File { .. } | After::Secret { .. } | After::Merged { .. });
+    is_new || keeps_second_name(change)
 }
 
 /// A second name keeps the old file while a new one replaces it in one step.
@@ -43,6 +31,9 @@ fn keeps_second_name(change: &TargetChange) -> bool {
 /// # Errors
 /// When the file system refuses.
 pub fn prepare(directories: &Directories, change: &TargetChange) -> Result<(), Error> {
+    if let Some(edit) = merging::of(change) {
+        return merging::prepare(directories, change, edit);
+    }
     if let (After::File { source, mode, owner, group, mark, .. }, Some(temporary)) =
         (&change.after, &change.temporary)
     {
@@ -75,12 +66,20 @@ pub fn prepare(directories: &Directories, change: &TargetChange) -> Result<(), E
     Ok(())
 }
 
-/// Makes the change.
+/// Makes the change. `on_merged` is told before a file gets its place of which the plan did not
+/// know.
 ///
 /// # Errors
 /// When the file system refuses, or the place has an unexpected file. The work until then is for
 /// [`undo`].
-pub fn perform(directories: &Directories, change: &TargetChange) -> Result<(), Error> {
+pub fn perform(
+    directories: &Directories,
+    change: &TargetChange,
+    on_merged: OnMerged<'_>,
+) -> Result<(), Error> {
+    if let Some(edit) = merging::of(change) {
+        return merging::perform(directories, change, edit, on_merged);
+    }
     let place = change.place.to_path();
     let (directory, name) = directories.of(&place)?;
     let temporary = change.temporary.as_ref().map(Text::to_path).unwrap_or_default();
@@ -134,7 +133,7 @@ pub fn perform(directories: &Directories, change: &TargetChange) -> Result<(), E
         }
     }
     match &change.after {
-        After::Nothing => {}
+        After::Nothing | After::Merged { .. } => {}
         After::Link { source } => {
             link::put(&directory, &name, source, replace.then_some(temporary))?;
         }
@@ -196,11 +195,18 @@ pub fn is_after(
     })
 }
 
-/// Takes the change back, however far it came.
+/// Takes the change back, however far it came. `merged` is what it was last told to come to.
 ///
 /// # Errors
 /// When the file system refuses; it can be tried again.
-pub fn undo(directories: &Directories, change: &TargetChange) -> Result<Undone, Error> {
+pub fn undo(
+    directories: &Directories,
+    change: &TargetChange,
+    merged: Option<&Planned>,
+) -> Result<Undone, Error> {
+    if let Some(edit) = merging::of(change) {
+        return merging::undo(directories, change, edit, merged);
+    }
     let place = change.place.to_path();
     if let Some(temporary) = &change.temporary {
         remove_ours(directories, &temporary.to_path())?;
@@ -303,7 +309,7 @@ fn take_away(directories: &Directories, change: &TargetChange) -> Result<bool, E
     let place = change.place.to_path();
     let (directory, name) = directories.of(&place)?;
     match &change.after {
-        After::Nothing => {}
+        After::Nothing | After::Merged { .. } => {}
         After::Directory { .. } => {
             if !directories.open(&place)?.list()?.is_empty() {
                 return Ok(false);
@@ -336,6 +342,9 @@ pub fn settle<'a>(
     change: &TargetChange,
     later: impl Iterator<Item = &'a TargetChange>,
 ) -> Result<Option<PathBuf>, Error> {
+    if merging::of(change).is_some() {
+        return merging::settle(directories, change).map(|()| None);
+    }
     let Before::Kept { identity, kept, role: Role::Ours } = &change.before else { return Ok(None) };
     let kept = later.fold(kept.to_path(), moved);
     let found = look(directories, &kept)?;

@@ -38,6 +38,19 @@ pub struct DerivationReport {
     pub outputs: BTreeMap<String, PathBuf>,
 }
 
+/// A key that changes in a file that a program owns too.
+#[derive(Debug, Serialize)]
+pub struct KeyReport {
+    /// The key, as people write it: `editor.size`.
+    pub key: String,
+    /// Its value before, as JSON; nothing, when it was not there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub old: Option<String>,
+    /// Its value after that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub new: Option<String>,
+}
+
 /// An action in a report.
 #[derive(Debug, Serialize)]
 pub struct ActionReport {
@@ -63,6 +76,9 @@ pub struct ActionReport {
     /// What that is, in words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub replaces: Option<String>,
+    /// The keys that change in a file that a program owns too.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<KeyReport>,
     /// Whether a command runs, which may do anything.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub runs_command: bool,
@@ -521,6 +537,7 @@ pub(super) fn action_report(step: &Step) -> ActionReport {
         may_change: step.may_change,
         replaces_existing: step.replaces.is_some(),
         replaces: step.replaces.clone(),
+        keys: step.keys.iter().map(key_report).collect(),
         runs_command,
         undo,
         always: is_always,
@@ -549,6 +566,11 @@ fn service_report(step: &Step) -> Option<ServiceReport> {
         units.iter().filter(|unit| is_new && platform::exists(&of_distribution.join(unit)));
     let overrides = overrides.cloned().collect();
     Some(ServiceReport { scope: service.scope, overrides, units, work, at_login: false })
+}
+
+fn key_report(change: &syslua_merge::Change) -> KeyReport {
+    let text = |value: &Option<serde_json::Value>| value.as_ref().map(ToString::to_string);
+    KeyReport { key: change.key.clone(), old: text(&change.old), new: text(&change.new) }
 }
 
 /// An object of a closure in a report.

@@ -211,7 +211,11 @@ impl Inspection<'_> {
                 ..TargetReport::new(activation, "replaced")
             },
             Drift::Changed(differs) => {
-                let found = in_words(&found, &differs);
+                let keys = || {
+                    let keys = target.merge()?.changed(self.look, place);
+                    Some(keys).filter(|keys| !keys.is_empty())
+                };
+                let found = in_words(&found, &differs).or_else(keys);
                 TargetReport { differs, found, ..TargetReport::new(activation, "changed") }
             }
         }
@@ -275,7 +279,7 @@ fn in_words(found: &Found, differs: &[Aspect]) -> Option<String> {
     let seen = found.seen()?;
     let words = differs.iter().filter_map(|aspect| match aspect {
         Aspect::Link => Some(found.in_words()),
-        Aspect::Content => None,
+        Aspect::Content | Aspect::Keys => None,
         Aspect::Mode => Some(format!("mode {:03o}", seen.mode)),
         Aspect::Owner => Some(format!("owner {}", seen.owner)),
         Aspect::Group => Some(format!("group {}", seen.group)),

@@ -683,6 +683,56 @@ impl Directory {
             .map_err(|cause| failed("rename to", &path())(cause))
     }
 
+    /// Exchanges what stands at two names, in one step. Where the system cannot, what stands at the
+    /// second one keeps a name for a moment, and the first takes its place.
+    ///
+    /// # Errors
+    /// When nothing stands at one of them, or the system refuses.
+    pub fn exchange(&self, name: &OsStr, other: &OsStr) -> Result<()> {
+        let path = || self.path().join(other);
+        fault::point()
+            .and_then(|()| self.act(|| raw::exchange(&self.raw, name, other)))
+            .inspect(|()| {
+                fault::done(|| Operation::Exchange(self.path().join(name), path()));
+            })
+            .map_err(|cause| failed("exchange", &path())(cause))
+    }
+
+    /// Writes a file at a name that nothing has, with the attributes of the file at another name, and
+    /// its rights when they are given, and waits until it is on the disk.
+    ///
+    /// # Errors
+    /// When something stands there, or the system refuses.
+    pub fn write_copy(
+        &self,
+        name: &OsStr,
+        content: &[u8],
+        like: &OsStr,
+        rights: Option<&Seen>,
+        mode: u32,
+    ) -> Result<()> {
+        let write = || {
+            let mut file = raw::create_file(&self.raw, name, 0o600)?;
+            file.write_all(content)?;
+            raw::copy_attributes(&self.raw, like, &file);
+            let own = raw::owner_of(&file)?;
+            let other =
+                rights.filter(|seen| own.is_some_and(|own| own != (seen.owner, seen.group)));
+            let new = NewFile {
+                source: Path::new(""),
+                mode: rights.map_or(mode, |seen| seen.mode),
+                owner: other.map(|seen| seen.owner),
+                group: other.map(|seen| seen.group),
+                mark: None,
+            };
+            raw::set_rights(&file, &new)?;
+            Ok(file)
+        };
+        let file =
+            self.change("write", name, write, |path| Operation::Write(path, content.to_vec()))?;
+        self.change("sync", name, || file.sync_all(), Operation::SyncFile)
+    }
+
     /// Writes a file at a name that nothing has; it is not synced.
     ///
     /// # Errors

@@ -29,6 +29,8 @@ pub enum Operation {
     Rename(PathBuf, PathBuf),
     /// Something got a name that nothing had.
     RenameNew(PathBuf, PathBuf),
+    /// Two files got each other's name.
+    Exchange(PathBuf, PathBuf),
     /// A file got a second name.
     HardLink(PathBuf, PathBuf),
     /// A symbolic link to the first was created at the second.
@@ -57,6 +59,7 @@ mod counting {
 
     static COUNT: AtomicU64 = AtomicU64::new(0);
     static CHOSEN: Mutex<Option<(u64, Fault)>> = Mutex::new(None);
+    static MEANWHILE: Mutex<Option<Box<dyn FnMut() + Send>>> = Mutex::new(None);
     static RECORDING: AtomicBool = AtomicBool::new(false);
     static RECORD: Mutex<Vec<Operation>> = Mutex::new(Vec::new());
 
@@ -77,7 +80,15 @@ mod counting {
         std::mem::take(&mut *RECORD.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Sets what another program does just before each operation.
+    pub fn meanwhile(program: Option<Box<dyn FnMut() + Send>>) {
+        *MEANWHILE.lock().unwrap_or_else(PoisonError::into_inner) = program;
+    }
+
     pub(super) fn point() -> io::Result<()> {
+        if let Some(program) = &mut *MEANWHILE.lock().unwrap_or_else(PoisonError::into_inner) {
+            program();
+        }
         let number = COUNT.fetch_add(1, Ordering::SeqCst) + 1;
         match *CHOSEN.lock().unwrap_or_else(PoisonError::into_inner) {
             Some((chosen, Fault::Stop)) if chosen == number => std::process::abort(),
@@ -97,7 +108,7 @@ mod counting {
 }
 
 #[cfg(any(test, feature = "fault-injection"))]
-pub use counting::{choose, count, record};
+pub use counting::{choose, count, meanwhile, record};
 
 /// Passes the point of one mutating operation.
 pub(crate) fn point() -> io::Result<()> {

@@ -379,6 +379,44 @@ pub(super) fn rename(
     }
 }
 
+pub(super) fn exchange(directory: &Handle, name: &OsStr, other: &OsStr) -> io::Result<()> {
+    match sys::renameat_with(directory, name, directory, other, RenameFlags::EXCHANGE) {
+        // Not every file system can.
+        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {}
+        result => return Ok(result?),
+    }
+    let mut aside = name.to_owned();
+    aside.push("-aside");
+    sys::linkat(directory, other, directory, &aside, AtFlags::empty())?;
+    sys::renameat(directory, name, directory, other)?;
+    Ok(sys::renameat(directory, &aside, directory, name)?)
+}
+
+/// Returns owner and group of a file, where there are such.
+pub(super) fn owner_of(file: &File) -> io::Result<Option<(u32, u32)>> {
+    let seen = sys::fstat(file)?;
+    Ok(Some((seen.st_uid, seen.st_gid)))
+}
+
+/// Gives a file the attributes and lists of users of another one, as far as the system lets us.
+#[cfg(target_os = "linux")]
+pub(super) fn copy_attributes(directory: &Handle, like: &OsStr, file: &File) {
+    use rustix::fs::{XattrFlags, fgetxattr, flistxattr, fsetxattr};
+    let Ok(from) = sys::openat(directory, like, FILE, Mode::empty()) else { return };
+    let (mut names, mut value) = (vec![0; 1 << 16], vec![0; 1 << 16]);
+    let Ok(length) = flistxattr(&from, &mut names[..]) else { return };
+    for name in names[..length].split(|byte| *byte == 0) {
+        let is_kept = name.starts_with(b"user.") || name == b"system.posix_acl_access";
+        if is_kept && let Ok(length) = fgetxattr(&from, name, &mut value[..]) {
+            let _ = fsetxattr(file, name, &value[..length], XattrFlags::empty());
+        }
+    }
+}
+
+/// Gives a file the attributes of another one: not done on this system.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn copy_attributes(_directory: &Handle, _like: &OsStr, _file: &File) {}
+
 pub(super) fn create_file(directory: &Handle, name: &OsStr, mode: u32) -> io::Result<File> {
     Ok(File::from(sys::openat(directory, name, NEW_FILE, mode_from(mode))?))
 }

@@ -201,6 +201,20 @@ pub(super) fn rename(
     fs::rename(from.join(name), place)
 }
 
+pub(super) fn exchange(directory: &Handle, name: &OsStr, other: &OsStr) -> io::Result<()> {
+    let mut aside = name.to_owned();
+    aside.push("-aside");
+    fs::rename(directory.join(other), directory.join(&aside))?;
+    fs::rename(directory.join(name), directory.join(other))?;
+    fs::rename(directory.join(&aside), directory.join(name))
+}
+
+pub(super) fn owner_of(_file: &File) -> io::Result<Option<(u32, u32)>> {
+    Ok(None)
+}
+
+pub(super) fn copy_attributes(_directory: &Handle, _like: &OsStr, _file: &File) {}
+
 pub(super) fn create_file(directory: &Handle, name: &OsStr, _mode: u32) -> io::Result<File> {
     File::options().write(true).create_new(true).open(directory.join(name))
 }

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
+use syslua_merge::Record;
 
 use crate::action::{Rights, Role};
 use crate::hash::Hash;
@@ -34,6 +35,9 @@ pub struct Backups {
     /// The rights that directories had before they got declared ones.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     rights: Vec<(Text, Rights)>,
+    /// What stood at keys of files that programs own too, before they were set.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    keys: Vec<(Text, Record)>,
     /// Where the root was when this was written, and the home that targets were in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     at: Option<At>,
@@ -88,6 +92,7 @@ impl Backups {
             backups.directories =
                 backups.directories.iter().map(|path| moves.follow(path)).collect();
             backups.rights.iter_mut().for_each(|(path, _)| *path = moves.follow(path));
+            backups.keys.iter_mut().for_each(|(path, _)| *path = moves.follow(path));
         }
         backups.at = Some(at);
         backups
@@ -117,7 +122,10 @@ impl Backups {
     }
 
     fn is_empty(&self) -> bool {
-        self.directories.is_empty() && self.entries.is_empty() && self.rights.is_empty()
+        self.directories.is_empty()
+            && self.entries.is_empty()
+            && self.rights.is_empty()
+            && self.keys.is_empty()
     }
 
     /// Adds a file that was moved away; adding it again changes nothing.
@@ -142,6 +150,21 @@ impl Backups {
     pub fn rights_of(&self, place: &Path) -> Option<Rights> {
         let place = text(place);
         self.rights.iter().find(|(known, _)| *known == place).map(|(_, rights)| *rights)
+    }
+
+    /// Sets what is known of what stood at the keys of a file; an empty record is forgotten.
+    pub fn set_record(&mut self, place: &Text, record: Record) {
+        self.keys.retain(|(known, _)| known != place);
+        if !record.is_empty() {
+            self.keys.push((place.clone(), record));
+        }
+    }
+
+    /// Returns what is known of what stood at the keys of a file.
+    pub fn record_of(&self, place: &Path) -> Record {
+        let place = text(place);
+        let known = self.keys.iter().find(|(known, _)| *known == place);
+        known.map(|(_, record)| record.clone()).unwrap_or_default()
     }
 
     /// Returns the place of a target's original, if it has one: the file that was at the place, in

@@ -10,7 +10,7 @@ use super::follow::is_same_file;
 use super::neighbours;
 use super::scene::Scene;
 use super::step::{Mark, Step, Work};
-use crate::action::{self, After, Before, Found, Rights, Role, Target, TargetChange};
+use crate::action::{self, After, Before, Found, Rights, Role, Target, TargetChange, merging};
 use crate::activation::Activation;
 use crate::platform::{self, FileKind, Seen};
 use crate::value::Text;
@@ -106,6 +106,64 @@ pub fn is_left_alone(
     Ok(is_there && (old.target.is_given() || !is_ours(scene, place, old, found)?))
 }
 
+/// What happens to the keys of a file that a program owns too.
+fn merged(
+    scene: &Scene,
+    (mark, entry, place): (Mark, &Entry, &Path),
+    old: Option<&Old<'_>>,
+    new: Option<&Target>,
+) -> Result<Step, Error> {
+    let positions = &entry.activation.positions;
+    let found = action::look(&scene.directories, place)?;
+    let from = old.and_then(|old| old.target.merge());
+    let to = new.and_then(|target| target.merge());
+    if let (Found::Link(target, _), Some(_)) = (&found, to) {
+        let leads_to = merging::leads_to(place, target);
+        let (target, positions) = (place.to_owned(), positions.clone());
+        return Err(Error::MergedLink { target, leads_to, positions });
+    }
+    match merging::obstacle(&found) {
+        None => {}
+        Some(_) if to.is_none() => return Ok(Step::at(mark, entry, place)),
+        Some(found) => {
+            let problem = format!("{found} stands there, and keys are set in files only");
+            let (target, positions) = (place.to_owned(), positions.clone());
+            return Err(Error::Parent { target, problem, positions });
+        }
+    }
+    let record = scene.backups().record_of(place);
+    let (edit, keys) = merging::edit(&scene.directories, place, (from, to), &record)
+        .map_err(Error::at(positions))?;
+    let Some(edit) = edit else {
+        let is_same = old.is_some_and(|old| new.is_some_and(|new| new.continues(old.target)));
+        let mark = if is_same { Mark::Unchanged } else { mark };
+        return Ok(Step::at(mark, entry, place));
+    };
+    // As people read what is not built yet.
+    let shown = entry.shown.as_ref().and_then(|action| action.as_target()?.merge());
+    let keys = match shown {
+        Some(shown) => {
+            let shown = merging::edit(&scene.directories, place, (from, Some(shown)), &record);
+            shown.map_or(keys, |(_, keys)| keys)
+        }
+        None => keys,
+    };
+    let is_drifted = edit.is_drifted;
+    let change = TargetChange {
+        place: text(place),
+        before: Before::Nothing,
+        after: After::Merged { edit: Box::new(edit) },
+        declared: None,
+        temporary: None,
+        private: None,
+    };
+    let mut step = Step { work: Work::Target(change), keys, ..Step::at(mark, entry, place) };
+    if is_drifted {
+        step.replaces = Some("changed keys (the whole file is copied)".to_owned());
+    }
+    Ok(step)
+}
+
 /// The change at a target that is no longer declared.
 pub fn removal(
     scene: &Scene,
@@ -114,6 +172,9 @@ pub fn removal(
     original: Option<&Path>,
 ) -> Result<Step, Error> {
     let entry = Entry::applied(old.activation);
+    if old.target.merge().is_some() {
+        return merged(scene, (Mark::Remove, &entry, place), Some(old), None);
+    }
     let found = action::look(&scene.directories, place)?;
     let after = match original.map(platform::look).transpose()?.flatten().zip(original) {
         Some((seen, original)) => After::Original { identity: seen.identity, kept: text(original) },
@@ -212,6 +273,16 @@ pub fn wanted(
     let mark = if old.is_some() { Mark::Change } else { Mark::Add };
     if target.is_pending() {
         return Ok(Step::at(mark, entry, place));
+    }
+    let was_merged = old.is_some_and(|old| old.target.merge().is_some());
+    if target.merge().is_some() && (old.is_none() || was_merged) {
+        return merged(scene, (mark, entry, place), old, Some(target));
+    }
+    if target.merge().is_some() || was_merged {
+        let (whole, keys) = ("a file of sys.lua as a whole", "a file with some keys of sys.lua");
+        let (until_now, now) = if was_merged { (keys, whole) } else { (whole, keys) };
+        let positions = entry.activation.positions.clone();
+        return Err(Error::OtherOwner { target: place.clone(), until_now, now, positions });
     }
     let standing = scene.standing(place);
     // Most links of a changed tree say the same as before: one call of the system tells.

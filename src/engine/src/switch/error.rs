@@ -166,6 +166,28 @@ pub enum Error {
         /// Who declares the target.
         positions: Positions,
     },
+    /// A file that is to be merged into, and is a link.
+    #[error("{} is a link to {}: keys are set in files only", target.display(), leads_to.display())]
+    MergedLink {
+        /// The target.
+        target: PathBuf,
+        /// Where it leads.
+        leads_to: PathBuf,
+        /// Who declares the target.
+        positions: Positions,
+    },
+    /// A target that was ours as a whole and is to be merged into, or the other way round.
+    #[error("{} cannot become {now} in one step: it is {until_now}", target.display())]
+    OtherOwner {
+        /// The target.
+        target: PathBuf,
+        /// What it is.
+        until_now: &'static str,
+        /// What it is to be.
+        now: &'static str,
+        /// Who declares the target.
+        positions: Positions,
+    },
     /// A target that something is mounted on.
     #[error("{} cannot be moved away: a file system is mounted there", target.display())]
     Mounted {
@@ -285,6 +307,8 @@ impl Error {
             | Error::AboveRoot { positions, .. }
             | Error::RootInSource { positions, .. }
             | Error::KernelFiles { positions, .. }
+            | Error::MergedLink { positions, .. }
+            | Error::OtherOwner { positions, .. }
             | Error::Mounted { positions, .. }
             | Error::Fixed { positions, .. }
             | Error::Relative { positions, .. }
@@ -322,6 +346,10 @@ impl Error {
                     root.display()
                 ));
             }
+            Error::MergedLink { leads_to, .. } => {
+                return Some(format!("declare {} itself", leads_to.display()));
+            }
+            Error::OtherOwner { .. } => "apply once without it, then with the new declaration",
             Error::Mounted { .. } => "unmount it first, or declare the files in it",
             Error::Fixed { path, .. } => {
                 return Some(format!(

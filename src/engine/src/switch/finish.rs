@@ -7,7 +7,7 @@ use super::Error;
 use super::backups::{Backup, Backups};
 use super::follow::is_same_file;
 use super::sync::sync_places;
-use crate::action::{After, Before, Directories, Rights, Role, TargetChange, target};
+use crate::action::{After, Before, Directories, Rights, Role, TargetChange, merging, target};
 use crate::generations;
 use crate::journal::{Change, Journal, Written};
 use crate::platform::{self, FileKind};
@@ -25,7 +25,7 @@ pub fn finish(
 ) -> Result<(), Error> {
     let journal = &written.journal;
     let mut backups = Backups::load(store, home);
-    for change in &journal.changes {
+    for (number, change) in journal.changes.iter().enumerate() {
         match change {
             Change::Directory { path, .. } => drop(backups.directories.insert(path.clone())),
             Change::Target(change) => {
@@ -47,6 +47,14 @@ pub fn finish(
                         Backup::new(change.place.clone(), kept.clone(), *role, journal.started_at);
                     backup.declared.clone_from(&change.declared);
                     backups.add(backup);
+                }
+                if let Some(edit) = merging::of(change) {
+                    let planned = written.merged(number).unwrap_or(&edit.planned);
+                    backups.set_record(&change.place, planned.record.clone());
+                    if let Some(copy) = &edit.displaced {
+                        let (place, copy) = (change.place.clone(), copy.clone());
+                        backups.add(Backup::new(place, copy, Role::Displaced, journal.started_at));
+                    }
                 }
                 if let After::Original { kept, .. } = &change.after {
                     backups.directories.remove(&change.place);
@@ -95,7 +103,7 @@ pub fn finish(
     if journal.to.is_some() {
         generations::write_index(store, made)?;
     }
-    let is_ours = |change: &Change| matches!(change, Change::Target(change) if matches!(change.before, Before::Kept { role: Role::Ours, .. }));
+    let is_ours = |change: &Change| matches!(change, Change::Target(change) if matches!(change.before, Before::Kept { role: Role::Ours, .. }) || merging::of(change).is_some());
     if !journal.leftover.is_empty() || journal.changes.iter().any(is_ours) {
         // Without the journal, no later command would clean up.
         sync_places(store, &directories, &journal.changes)?;

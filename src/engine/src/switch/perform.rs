@@ -15,7 +15,9 @@ use super::surroundings::surroundings;
 use super::sync::sync_places;
 use super::undo::undo;
 use super::{Error, secrets, ways, write};
-use crate::action::{self, Action, After, Before, Directories, Role, TargetChange, target};
+use crate::action::{
+    self, Action, After, Before, Directories, Planned, Role, TargetChange, merging, target,
+};
 use crate::generations;
 use crate::journal::{self, Change, Journal, Note, Written};
 use crate::manifest::Manifest;
@@ -113,6 +115,10 @@ fn displaced(journal: &Journal) -> Vec<Backup> {
             before: Before::Kept { kept, role: Role::Displaced, .. },
             ..
         }) => Some(Backup::new(place.clone(), kept.clone(), Role::Displaced, journal.started_at)),
+        Change::Target(change) => {
+            let copy = merging::of(change)?.displaced.clone()?;
+            Some(Backup::new(change.place.clone(), copy, Role::Displaced, journal.started_at))
+        }
         _ => None,
     });
     changes.collect()
@@ -209,7 +215,10 @@ fn begin(
 
 fn make_backup_directories(store: &Store, plan: &Plan) -> Result<(), Error> {
     let moves = |step: &Step| {
-        step.change().is_some_and(|change| matches!(change.before, Before::Kept { .. }))
+        step.change().is_some_and(|change| {
+            matches!(change.before, Before::Kept { .. })
+                || merging::of(change).is_some_and(|edit| edit.is_drifted)
+        })
     };
     if plan.steps.iter().any(moves) {
         for directory in [store.originals(), store.displaced()] {
@@ -308,8 +317,17 @@ fn changes(
                     &change.before,
                     Before::Link { .. } | Before::Kept { role: Role::Ours, .. }
                 );
+                if let After::Merged { edit } = &mut change.after
+                    && edit.is_drifted
+                {
+                    edit.displaced =
+                        Some(text(&place_for(store, &place, Role::Displaced, &number)));
+                }
                 if replaces_ours
-                    || matches!(change.after, After::File { .. } | After::Secret { .. })
+                    || matches!(
+                        change.after,
+                        After::File { .. } | After::Secret { .. } | After::Merged { .. }
+                    )
                 {
                     change.temporary =
                         Some(text(&target::beside(&place, &format!("{number}.new"))));
@@ -365,7 +383,14 @@ impl Switch<'_> {
                         self.prepare(&changes)?;
                         is_prepared = true;
                     }
-                    target::perform(&self.directories, change)?;
+                    let (store, notes) = (self.store, &mut self.written.notes);
+                    let mut on_merged = |planned: &Planned| {
+                        let note = Note::Merged(number, Box::new(planned.clone()));
+                        platform::append_durably(&store.journal(), &journal::line(&note))?;
+                        notes.push(note);
+                        Ok(())
+                    };
+                    target::perform(&self.directories, change, &mut on_merged)?;
                 }
                 Change::Command { action, undo, user, positions, .. } => {
                     let ran = self.run(number, action, *undo, user.as_deref(), on_event);

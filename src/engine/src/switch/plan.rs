@@ -369,7 +369,12 @@ fn removals(
             continue;
         }
         // A directory that only gets its rights back stays.
-        if step.change().is_some_and(|change| !matches!(change.after, After::Directory { .. })) {
+        let is_gone = |change: &TargetChange| match &change.after {
+            After::Directory { .. } => false,
+            After::Merged { edit } => edit.planned.after.is_none(),
+            _ => true,
+        };
+        if step.change().is_some_and(is_gone) {
             scene.remove(place.clone(), original);
         }
         steps.push(step);

@@ -55,6 +55,8 @@ pub struct Step {
     pub may_change: bool,
     /// What of the user's is moved to the backups, in words.
     pub replaces: Option<String>,
+    /// The keys that change in a file that a program owns too.
+    pub keys: Vec<syslua_merge::Change>,
     /// Where the target is.
     pub place: Option<PathBuf>,
     /// What is done.
@@ -70,6 +72,7 @@ impl Step {
             shown: entry.shown.clone(),
             may_change: entry.may_change,
             replaces: None,
+            keys: Vec::new(),
             place: None,
             work: Work::None,
         }

@@ -8,8 +8,7 @@ use super::finish::remove_journal;
 use super::service_jobs;
 use super::surroundings::surroundings;
 use super::sync::sync_places;
-use crate::action::target::{self, Undone};
-use crate::action::{Directories, Role, TargetChange};
+use crate::action::{Directories, Role, TargetChange, Undone, target};
 use crate::journal::{Change, Note, Written};
 use crate::names::SnapshotId;
 use crate::platform;
@@ -34,31 +33,33 @@ pub fn undo(
             Change::Directory { path, .. } => {
                 target::remove_directory(&directories, &path.to_path()).map_err(Error::from)
             }
-            Change::Target(change) => match target::undo(&directories, change) {
-                Ok(Undone::Done) => Ok(()),
-                Ok(Undone::LeftAlone { place, found, kept }) => {
-                    let kept = kept.map(|kept| {
-                        displace(
-                            store,
-                            &settings.home,
-                            change,
-                            &kept,
-                            &format!("{}-{number}", journal.mark),
-                        )
-                    });
-                    let kept = match kept {
-                        Some(kept) => format!("; the earlier file is {kept}"),
-                        None => String::new(),
-                    };
-                    let message = format!(
-                        "{} was changed in the meantime: {found} is left alone there{kept}",
-                        place.display()
-                    );
-                    on_event(Event::Warning { message });
-                    Ok(())
+            Change::Target(change) => {
+                match target::undo(&directories, change, written.merged(number)) {
+                    Ok(Undone::Done) => Ok(()),
+                    Ok(Undone::LeftAlone { place, found, kept }) => {
+                        let kept = kept.map(|kept| {
+                            displace(
+                                store,
+                                &settings.home,
+                                change,
+                                &kept,
+                                &format!("{}-{number}", journal.mark),
+                            )
+                        });
+                        let kept = match kept {
+                            Some(kept) => format!("; the earlier file is {kept}"),
+                            None => String::new(),
+                        };
+                        let message = format!(
+                            "{} was changed in the meantime: {found} is left alone there{kept}",
+                            place.display()
+                        );
+                        on_event(Event::Warning { message });
+                        Ok(())
+                    }
+                    Err(error) => Err(error.into()),
                 }
-                Err(error) => Err(error.into()),
-            },
+            }
             Change::Command { again: false, .. } if failed != Some(number) => {
                 take_back_effect(store, settings, written, (number, change), on_event)
             }

@@ -1,0 +1,239 @@
+--- `file { merge }`: keys in files that programs own too, from the config to the home and back.
+
+local machine = require("spec.support.machine")
+
+describe("file { merge }", function()
+  local here
+
+  before_each(function()
+    here = machine.new()
+  end)
+
+  after_each(function()
+    here.remove()
+  end)
+
+  -- One document of each format, what is declared of it, and the document with that.
+  local samples = {
+    {
+      name = "json",
+      before = '{\n  "theme": "light",\n  "big": 123456789012345678901234567890,\n  "window": {"x": 1}\n}\n',
+      values = '{ theme = "dark", window = { y = 2 }, ["editor.size"] = 14 }',
+      after = '{\n  "theme": "dark",\n  "big": 123456789012345678901234567890,\n'
+        .. '  "window": {"x": 1, "y": 2},\n  "editor.size": 14\n}\n',
+    },
+    {
+      name = "jsonc",
+      before = '// mine\r\n{\r\n\t"a": [1, 2,], // list\r\n\t"b": null,\r\n}\r\n',
+      values = "{ a = lib.mkAfter({ 3 }), b = lib.absent, c = lib.null }",
+      after = '// mine\r\n{\r\n\t"a": [\r\n\t\t1,\r\n\t\t2,\r\n\t\t3\r\n\t], // list\r\n'
+        .. '\t"c": null,\r\n}\r\n',
+    },
+    {
+      name = "toml",
+      before = "# mine\n[tool.black]\nline-length = 79 # old\n\n[[bin]]\nname = 'x'\n",
+      values = '{ tool = { black = { ["line-length"] = 100 }, ruff = { select = { "E" } } } }',
+      after = "# mine\n[tool.black]\nline-length = 100 # old\n\n[[bin]]\nname = 'x'\n"
+        .. '\n[tool.ruff]\nselect = ["E"]\n',
+    },
+    {
+      name = "yaml",
+      before = "base: &b\n  x: 1 # one\nuses:\n  <<: *b\nlist:\n- a\n",
+      values = '{ base = { x = 2 }, list = lib.mkBefore({ "z" }), new = { deep = true } }',
+      after = "base: &b\n  x: 2 # one\nuses:\n  <<: *b\nlist:\n  - z\n  - a\nnew:\n  deep: true\n",
+    },
+    {
+      name = "ini",
+      before = "; mine\n[core]\n\teditor = vi ; why\n[user]\n\tname = A\n",
+      values = '{ core = { editor = "vim" }, user = { email = "a@b" } }',
+      after = "; mine\n[core]\n\teditor = vim ; why\n[user]\n\tname = A\n\temail = a@b\n",
+    },
+    {
+      name = "lines",
+      before = "127.0.0.1 localhost",
+      values = '{ "10.0.0.1 box", "127.0.0.1 localhost" }',
+      after = "127.0.0.1 localhost\n10.0.0.1 box",
+    },
+    {
+      name = "block",
+      before = "# a distribution's file\nexport A=1\n",
+      values = '{ "export B=2", "" }',
+      after = "# a distribution's file\nexport A=1\n"
+        .. "# >>> syslua >>>\nexport B=2\n\n# <<< syslua <<<\n",
+    },
+  }
+
+  local function declare(sample)
+    return ([[
+      local lib = require("syslua").lib
+      file({ path = "~/f", merge = "%s", values = %s })
+    ]]):format(sample.name, sample.values)
+  end
+
+  for _, sample in ipairs(samples) do
+    it("sets keys of " .. sample.name .. ", and leaves the file as it was", function()
+      here.write("home/f", sample.before)
+      local out = here.apply(declare(sample)).stdout
+      assert.equal(sample.after, here.read("home/f"))
+      assert.matches(" -> ", out, 1, true)
+      assert.matches("Nothing changed", here.must("apply", "init.lua").stdout, 1, true)
+      assert.equal(0, here.run("status").code)
+      here.apply("")
+      assert.equal(sample.before, here.read("home/f"))
+      here.must("rollback", "1", "--yes")
+      assert.equal(sample.after, here.read("home/f"))
+      here.must("destroy", "--yes")
+      assert.equal(sample.before, here.read("home/f"))
+    end)
+
+    it("makes a file of " .. sample.name .. " that is not there, which goes again", function()
+      here.apply(declare(sample))
+      assert.equal(0, here.run("status").code)
+      assert.equal("600", here.shell("stat -c %a home/f").stdout:gsub("%s", ""))
+      here.must("destroy", "--yes")
+      assert.is_nil(here.read("home/f"))
+    end)
+  end
+
+  local function settings(values)
+    return ([[
+      local lib = require("syslua").lib
+      file({ path = "~/s.json", merge = "json", values = %s })
+    ]]):format(values)
+  end
+
+  it("takes what the program writes for no drift, but for the declared keys", function()
+    here.write("home/s.json", '{"a": 1, "b": 2}')
+    here.apply(settings("{ a = 10 }"))
+    here.write("home/s.json", '{"b": 3, "a": 10, "c": {}}')
+    assert.equal(0, here.run("status").code)
+    assert.matches("Nothing changed", here.must("apply", "init.lua").stdout, 1, true)
+    here.write("home/s.json", '{"b": 3, "a": 11, "c": {}}')
+    local status = here.run("status")
+    assert.equal(3, status.code)
+    assert.matches("keys", status.stdout, 1, true)
+    local out = here.must("apply", "init.lua").stdout
+    assert.matches("a: 11 -> 10", out, 1, true)
+    assert.equal('{"b": 3, "a": 10, "c": {}}', here.read("home/s.json"))
+    local copies = here.shell("cat root/backups/displaced/*").stdout
+    assert.equal('{"b": 3, "a": 11, "c": {}}', copies)
+    here.must("destroy", "--yes")
+    assert.equal('{"b": 3, "a": 1, "c": {}}', here.read("home/s.json"))
+  end)
+
+  it("leaves a key that is not ours any more, and a file that others use", function()
+    here.apply(settings("{ a = { b = 1, c = 2 } }"))
+    here.write("home/s.json", '{"a": {"b": 1, "c": 3}, "d": 4}')
+    here.must("destroy", "--yes")
+    assert.equal('{"a": {"c": 3}, "d": 4}', here.read("home/s.json"))
+  end)
+
+  it("joins declarations of one file, and refuses those that contradict each other", function()
+    here.apply(settings("{ a = 1 }") .. settings("{ b = { c = 2 } }"))
+    assert.equal('{\n  "a": 1,\n  "b": {\n    "c": 2\n  }\n}\n', here.read("home/s.json"))
+    for _, values in ipairs({ "{ a = 2 }", "{ a = { b = 1 } }" }) do
+      here.write_config(settings("{ a = 1 }") .. settings(values))
+      local refused = here.run("plan", "init.lua")
+      assert.equal(1, refused.code)
+      assert.matches("in ~/s.json is declared twice", refused.stderr, 1, true)
+    end
+  end)
+
+  it("keeps earlier values for the owner alone, and the mode of the file", function()
+    here.write("home/s.json", '{"token": "secret"}')
+    here.shell("chmod 640 home/s.json")
+    here.apply(settings('{ token = "x" }'))
+    assert.equal("640", here.shell("stat -c %a home/s.json").stdout:gsub("%s", ""))
+    assert.equal("600", here.shell("stat -c %a root/backups/index.json").stdout:gsub("%s", ""))
+    assert.equal("", here.shell("ls -A home | grep syslua || true").stdout)
+  end)
+
+  it("writes paths of the store", function()
+    here.apply([[
+      local tool = derive({
+        name = "tool",
+        config = function(_, ctx)
+          ctx.write(ctx.out .. "/bin/tool", "x")
+        end,
+      })
+      file({ path = "~/s.json", merge = "json", values = { tool = tool.out .. "/bin/tool" } })
+    ]])
+    local text = here.read("home/s.json")
+    assert.matches('"tool": "[^"]*/store/obj/tool%-%x+/bin/tool"', text)
+    assert.matches('"' .. here.root .. "/store", text, 1, true)
+  end)
+
+  describe("refuses, before anything is touched,", function()
+    local function refuse(body, message)
+      here.write_config(body .. 'file({ path = "~/other", content = "x" })')
+      local result = here.run("apply", "init.lua")
+      assert.equal(1, result.code)
+      assert.matches(message, result.stderr, 1, true)
+      assert.is_nil(here.read("home/other"))
+    end
+
+    it("a file that does not parse", function()
+      here.write("home/s.json", '{\n  "a": 1,\n}\n')
+      refuse(settings("{ a = 2 }"), "home/s.json:2:9: ")
+      assert.equal('{\n  "a": 1,\n}\n', here.read("home/s.json"))
+    end)
+
+    it("a link, with both names", function()
+      here.write("home/real.json", "{}")
+      here.shell("ln -s real.json home/s.json")
+      refuse(settings("{ a = 2 }"), "s.json is a link to " .. here.home .. "/real.json")
+    end)
+
+    it("a directory", function()
+      here.shell("mkdir home/s.json")
+      refuse(settings("{ a = 2 }"), "a directory stands there")
+    end)
+
+    it("what the file has no place for", function()
+      here.write("home/s.toml", "[[a]]\nb = 1\n")
+      refuse(
+        [[file({ path = "~/s.toml", merge = "toml", values = { a = { b = 2 } } })]],
+        "an array of tables"
+      )
+    end)
+
+    it("fields and values that make no sense", function()
+      local head = 'local lib = require("syslua").lib file({ path = "~/f", '
+      for body, message in pairs({
+        ['merge = "xml", values = {} })'] = "there is no format",
+        ['merge = "json" })'] = "needs `values`",
+        ['merge = "json", values = { 1 } })'] = "expected a table of keys",
+        ['merge = "lines", values = { a = 1 } })'] = "expected a list of lines",
+        ['merge = "json", values = {}, mode = "600" })'] = "both `merge` and `mode`",
+        ['merge = "json", values = {}, content = "" })'] = "both `merge` and `content`",
+        ['merge = "json", values = { a = lib.mkForce(1) } })'] = "only a list may have a place",
+        ['merge = "json", values = { a = lib.mkBefore(1) } })'] = "only a list may have a place",
+        ['merge = "json", values = { a = print } })'] = "function",
+        ['merge = "toml", values = { a = lib.null } })'] = "TOML has no null",
+        ['merge = "ini", values = { a = { b = { 1 } } } })'] = "INI",
+        ['comment = "#", content = "" })'] = "`comment` in file{} needs `merge`",
+      }) do
+        refuse(head .. body .. " ", message)
+      end
+    end)
+
+    it("a file that was ours as a whole, or becomes that", function()
+      here.apply([[file({ path = "~/s.json", content = "{}" })]])
+      refuse(settings("{ a = 1 }"), "apply once without it")
+      here.apply("")
+      here.apply(settings("{ a = 1 }"))
+      refuse([[file({ path = "~/s.json", content = "{}" })]], "apply once without it")
+    end)
+  end)
+
+  it("shows what it would change, as text and as JSON", function()
+    here.write("home/s.json", '{"a": "x"}')
+    here.write_config(settings('{ a = "y", b = 1 }'))
+    local plan = here.must("plan", "init.lua").stdout
+    assert.matches('a: "x" -> "y"', plan, 1, true)
+    assert.matches("b: (absent) -> 1", plan, 1, true)
+    local json = here.must("plan", "init.lua", "--json").stdout
+    assert.matches('"keys":[{"key":"a","new":"\\"y\\"","old":"\\"x\\""}', json, 1, true)
+    assert.equal('{"a": "x"}', here.read("home/s.json"))
+  end)
+end)

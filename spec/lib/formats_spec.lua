@@ -1,0 +1,71 @@
+--- `lib.fromTOML`, `fromYAML` and `fromINI`: texts of other programs as data.
+
+local machine = require("spec.support.machine")
+local syslua = require("syslua")
+
+local lib = syslua.lib
+
+describe("lib", function()
+  it("reads TOML", function()
+    local text =
+      "a = 1\nb = 1.5\nlist = [1, 'x', true]\nday = 1979-05-27\n[t.u]\nv.w = 'x'\n[[r]]\n[[r]]\n"
+    assert.same({
+      a = 1,
+      b = 1.5,
+      list = { 1, "x", true },
+      day = "1979-05-27",
+      t = { u = { v = { w = "x" } } },
+      r = { {}, {} },
+    }, lib.fromTOML(text))
+    local value = { a = { b = { "x", 1, true } }, c = "größe\n" }
+    assert.same(value, lib.fromTOML(lib.toTOML(value)))
+  end)
+
+  it("reads YAML", function()
+    local text =
+      "base: &b {x: 1, y: 2}\nuse:\n  <<: *b\n  y: 3\nlist:\n- yes\n- ~\n- 'it''s'\ntext: |\n  a\n   b\n"
+    assert.same({
+      base = { x = 1, y = 2 },
+      use = { x = 1, y = 3 },
+      list = { "yes", lib.null, "it's" },
+      text = "a\n b\n",
+    }, lib.fromYAML(text))
+    assert.same({ 1, 2 }, lib.fromYAML("[1, 2]"))
+    assert.equal(lib.null, lib.fromYAML(""))
+    local value = { a = { { b = "c: d" }, "- x", 1.5 }, ["#"] = lib.null }
+    assert.same(value, lib.fromYAML(lib.toYAML(value)))
+  end)
+
+  it("reads INI", function()
+    local text = 'top=1\n[core]\n\tbare\n\teditor = vi ; why\n[remote "o"]\nfetch = a\nfetch = b\n'
+    assert.same({
+      top = "1",
+      core = { bare = true, editor = "vi" },
+      ['remote "o"'] = { fetch = { "a", "b" } },
+    }, lib.fromINI(text))
+  end)
+
+  it("names the place of what does not parse, and the file that it is from", function()
+    for format, text in pairs({
+      fromJSON = '{\n  "a": }',
+      fromTOML = "a = 1\nb = = 2",
+      fromYAML = "a: 1\nb: ]",
+      fromINI = "[a]\n[b",
+    }) do
+      local succeeded, problem = pcall(lib[format], text, "x.conf")
+      assert.is_false(succeeded)
+      assert.matches("x.conf:2:%d+: this is no ", tostring(problem))
+    end
+    local here = machine.new()
+    here.write("settings.toml", "a = 1\nb = = 2\n")
+    here.write_config([[
+      local lib = require("syslua").lib
+      local text = lib.read("settings.toml")
+      file({ path = "~/x", content = lib.toJSON(lib.fromTOML(text)) })
+    ]])
+    local result = here.run("plan", "init.lua")
+    assert.equal(1, result.code)
+    assert.matches("settings.toml:2:5: this is no TOML", result.stderr, 1, true)
+    here.remove()
+  end)
+end)

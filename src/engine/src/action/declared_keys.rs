@@ -1,0 +1,176 @@
+//! Declared keys of a file, and a change of them: data, as manifests, snapshots and the journal have
+//! it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Number, Value as Json};
+use syslua_merge::{Declaration, Format, Key, Record, Want};
+
+use crate::hash::Hash;
+use crate::value::Text;
+
+/// A declared key: one of `value`, `absent`, `before` and `after`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeclaredKey {
+    /// The keys that lead to it; none for lines and blocks.
+    pub path: Vec<String>,
+    /// What it is set to.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "some")]
+    pub value: Option<Plain>,
+    /// Whether it is taken away.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub absent: bool,
+    /// Items that its list begins with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<Vec<Plain>>,
+    /// Items that its list ends with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Vec<Plain>>,
+}
+
+/// A declared value. Its texts may hold placeholders.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Plain {
+    /// Null.
+    Null(()),
+    /// A boolean.
+    Bool(bool),
+    /// A number.
+    Number(Number),
+    /// A text.
+    Text(Text),
+    /// A list.
+    List(Vec<Plain>),
+    /// A table.
+    Map(BTreeMap<String, Plain>),
+}
+
+/// Null is a value.
+fn some<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> std::result::Result<Option<Plain>, D::Error> {
+    Plain::deserialize(deserializer).map(Some)
+}
+
+impl Plain {
+    fn to_json(&self) -> Json {
+        match self {
+            Plain::Null(()) => Json::Null,
+            Plain::Bool(value) => Json::Bool(*value),
+            Plain::Number(number) => Json::Number(number.clone()),
+            Plain::Text(text) => Json::String(text.display()),
+            Plain::List(items) => items.iter().map(Plain::to_json).collect(),
+            Plain::Map(map) => {
+                map.iter().map(|(key, item)| (key.clone(), item.to_json())).collect()
+            }
+        }
+    }
+
+    /// Adds the texts in it.
+    pub fn texts<'a>(&'a self, texts: &mut Vec<&'a Text>) {
+        match self {
+            Plain::Text(text) => texts.push(text),
+            Plain::List(items) => items.iter().for_each(|item| item.texts(texts)),
+            Plain::Map(map) => map.values().for_each(|item| item.texts(texts)),
+            _ => {}
+        }
+    }
+
+    /// Adds the texts in it, to be changed.
+    pub fn texts_mut<'a>(&'a mut self, texts: &mut Vec<&'a mut Text>) {
+        match self {
+            Plain::Text(text) => texts.push(text),
+            Plain::List(items) => items.iter_mut().for_each(|item| item.texts_mut(texts)),
+            Plain::Map(map) => map.values_mut().for_each(|item| item.texts_mut(texts)),
+            _ => {}
+        }
+    }
+}
+
+impl DeclaredKey {
+    fn to_key(&self) -> Key {
+        let all = |items: &[Plain]| items.iter().map(Plain::to_json).collect();
+        let want = match self {
+            DeclaredKey { before: Some(items), .. } => Want::Before(all(items)),
+            DeclaredKey { after: Some(items), .. } => Want::After(all(items)),
+            DeclaredKey { value: Some(value), .. } => Want::Value(value.to_json()),
+            _ => Want::Absent,
+        };
+        Key { path: self.path.clone(), want }
+    }
+
+    /// Returns its values and items.
+    pub fn values(&self) -> impl Iterator<Item = &Plain> {
+        self.value.iter().chain(self.before.iter().flatten()).chain(self.after.iter().flatten())
+    }
+}
+
+/// Returns what is declared of a document.
+pub fn declaration(format: Format, comment: Option<&str>, keys: &[DeclaredKey]) -> Declaration {
+    Declaration {
+        format,
+        comment: comment.unwrap_or("#").to_owned(),
+        keys: keys.iter().map(DeclaredKey::to_key).collect(),
+    }
+}
+
+/// A change of keys in a file, as the journal has it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Edit {
+    /// How the file is written.
+    pub format: Format,
+    /// What a comment begins with, before and after.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comments: Option<(Option<String>, Option<String>)>,
+    /// The keys that were declared.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub from: Vec<DeclaredKey>,
+    /// The keys that are to be.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub to: Vec<DeclaredKey>,
+    /// What is known of what stood at the keys before.
+    pub record: Record,
+    /// What it came to, as long as nobody else writes.
+    pub planned: Planned,
+    /// The SHA-256 of the file as it was read; nothing, when there was none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<Hash>,
+    /// Whether the whole file is kept as a displaced copy, since keys of ours were changed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_drifted: bool,
+    /// Where that copy is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub displaced: Option<Text>,
+}
+
+/// What a merge came to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Planned {
+    /// The SHA-256 of the file; nothing, when it goes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Hash>,
+    /// What is known from then on of what stood at the keys before.
+    pub record: Record,
+}
+
+impl Edit {
+    /// Returns what is to be.
+    pub fn wanted(&self) -> Declaration {
+        let comment = self.comments.as_ref().and_then(|(_, after)| after.as_deref());
+        declaration(self.format, comment, &self.to)
+    }
+
+    /// Returns what was declared until now.
+    pub fn earlier(&self) -> Declaration {
+        let comment = self.comments.as_ref().and_then(|(before, _)| before.as_deref());
+        declaration(self.format, comment, &self.from)
+    }
+
+    /// Returns whether the bytes of the file stay.
+    pub fn is_quiet(&self) -> bool {
+        self.before == self.planned.after
+    }
+}

@@ -1,0 +1,341 @@
+//! Changing keys in a file while the program that owns it may write.
+//!
+//! The new file is exchanged with the one that stands there, in one call of the system. What came
+//! out is compared with what was read: when the program wrote meanwhile, its file is merged into
+//! once more. It stays beside the target until the commit is over, so that it can come back.
+
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use syslua_merge::{Declaration, Record};
+
+use super::change::{After, TargetChange, Undone};
+use super::declared_keys::{Edit, Planned};
+use super::merge::{Merge, read};
+use super::{Directories, Error, Found, look};
+use crate::hash::Hash;
+use crate::platform::{self, Directory, FileKind, Result, Seen};
+use crate::value::Text;
+
+/// The permission bits of a file that is made: the program may keep anything in it.
+const PRIVATE: u32 = 0o600;
+
+/// How often a program may write meanwhile before it is left to it.
+const TRIES: usize = 20;
+
+fn merged(
+    place: &Path,
+    bytes: Option<&[u8]>,
+    declared: &Declaration,
+    record: &Record,
+) -> std::result::Result<syslua_merge::Merged, Error> {
+    syslua_merge::merge(bytes, declared, record)
+        .map_err(|problem| Error::Unmergeable { path: place.to_owned(), problem })
+}
+
+/// Returns the change that sets keys of the file at a place, and what changes, key by key; nothing
+/// when all is as it should be. `from` is what was declared until now.
+///
+/// # Errors
+/// When the file cannot be read, is not of its format, or has no place for a value.
+pub fn edit(
+    directories: &Directories,
+    place: &Path,
+    (from, to): (Option<&Merge>, Option<&Merge>),
+    record: &Record,
+) -> std::result::Result<(Option<Edit>, Vec<syslua_merge::Change>), Error> {
+    let Some(format) = to.or(from).map(|merge| merge.format) else {
+        return Ok((None, Vec::new()));
+    };
+    let bytes = read(directories, place)?;
+    let keys = |merge: Option<&Merge>| merge.map(|merge| merge.keys.clone()).unwrap_or_default();
+    let comment = |merge: Option<&Merge>| merge.and_then(|merge| merge.comment.clone());
+    let comments = (comment(from), comment(to));
+    let mut edit = Edit {
+        format,
+        comments: Some(comments).filter(|(before, after)| before.is_some() || after.is_some()),
+        from: keys(from),
+        to: keys(to),
+        record: record.clone(),
+        planned: Planned { after: None, record: Record::default() },
+        before: bytes.as_deref().map(Hash::of),
+        is_drifted: false,
+        displaced: None,
+    };
+    let merged = merged(place, bytes.as_deref(), &edit.wanted(), record)?;
+    edit.planned = Planned { after: merged.bytes.as_deref().map(Hash::of), record: merged.record };
+    edit.is_drifted = merged.is_drifted && to.is_some() && bytes.is_some();
+    let is_news = !edit.is_quiet() || edit.planned.record != *record;
+    Ok((is_news.then_some(edit), merged.changes))
+}
+
+/// Where a new file is prepared, and where the one that stood there is until the commit.
+struct Beside {
+    directory: Rc<Directory>,
+    name: OsString,
+    temporary: OsString,
+}
+
+fn beside(directories: &Directories, change: &TargetChange) -> Result<Beside> {
+    let (directory, name) = directories.of(&change.place.to_path())?;
+    let temporary = change.temporary.as_ref().map(Text::to_path).unwrap_or_default();
+    let temporary = temporary.file_name().unwrap_or_default().to_owned();
+    Ok(Beside { directory, name, temporary })
+}
+
+impl Beside {
+    fn seen(&self) -> Result<Option<Seen>> {
+        self.directory.look(&self.name)
+    }
+
+    fn has(&self, name: &OsStr) -> bool {
+        self.directory.has(name)
+    }
+
+    /// Writes a file beside the place, with the rights of the one that stands there, and waits
+    /// until it is on the disk.
+    fn write(&self, name: &OsStr, bytes: &[u8]) -> Result<()> {
+        if self.has(name) {
+            self.directory.remove(name)?;
+        }
+        let rights = self.seen()?.filter(|seen| seen.kind == FileKind::File);
+        self.directory.write_copy(name, bytes, &self.name, rights.as_ref(), PRIVATE)
+    }
+}
+
+/// What is noted in the journal before a file gets its place that is not the planned one.
+pub type OnMerged<'a> = &'a mut dyn FnMut(&Planned) -> std::result::Result<(), platform::Error>;
+
+/// Writes the displaced copy. The new file itself follows when it gets its place: until then the
+/// program may write.
+///
+/// # Errors
+/// When the file system refuses.
+pub fn prepare(
+    directories: &Directories,
+    change: &TargetChange,
+    edit: &Edit,
+) -> std::result::Result<(), Error> {
+    let Some(copy) = &edit.displaced else { return Ok(()) };
+    let place = change.place.to_path();
+    let Some(bytes) = read(directories, &place)? else { return Ok(()) };
+    let (directory, name) = directories.of(&copy.to_path())?;
+    if directory.has(&name) {
+        directory.remove(&name)?;
+    }
+    Ok(directory.write_copy(&name, &bytes, &name, None, PRIVATE)?)
+}
+
+/// Makes the change.
+///
+/// # Errors
+/// When the file system refuses, or a program goes on writing.
+pub fn perform(
+    directories: &Directories,
+    change: &TargetChange,
+    edit: &Edit,
+    note: OnMerged<'_>,
+) -> std::result::Result<(), Error> {
+    put(directories, change, &edit.wanted(), &edit.record, Some(&edit.planned), note)
+}
+
+/// Merges into whatever stands at the place, until nothing came between.
+fn put(
+    directories: &Directories,
+    change: &TargetChange,
+    declared: &Declaration,
+    record: &Record,
+    planned: Option<&Planned>,
+    note: OnMerged<'_>,
+) -> std::result::Result<(), Error> {
+    let place = change.place.to_path();
+    let beside = beside(directories, change)?;
+    let second = {
+        let mut name = beside.temporary.clone();
+        name.push("2");
+        name
+    };
+    let mut record = record.clone();
+    let mut base = read(directories, &place)?;
+    // What we put there before the program wrote.
+    let mut ours: Option<Vec<u8>> = None;
+    for _ in 0..TRIES {
+        let merged = merged(&place, base.as_deref(), declared, &record)?;
+        let now = Planned { after: merged.bytes.as_deref().map(Hash::of), record: merged.record };
+        if planned != Some(&now) {
+            note(&now)?;
+        }
+        if ours.is_none() && merged.bytes == base {
+            return Ok(());
+        }
+        let temporary = if ours.is_some() { &second } else { &beside.temporary };
+        let stood = match (&merged.bytes, base.is_some() || ours.is_some()) {
+            (Some(bytes), true) => {
+                beside.write(temporary, bytes)?;
+                match beside.directory.exchange(temporary, &beside.name) {
+                    // Somebody removed it.
+                    Err(error) if error.is_not_found() => {
+                        base = None;
+                        continue;
+                    }
+                    result => result?,
+                }
+                Some(beside.directory.read_file(temporary)?)
+            }
+            (Some(bytes), false) => {
+                beside.write(temporary, bytes)?;
+                match beside.directory.rename_new(temporary, &beside.directory, &beside.name) {
+                    Err(error) if error.is_already_there() => {
+                        base = read(directories, &place)?;
+                        continue;
+                    }
+                    result => result?,
+                }
+                None
+            }
+            (None, true) => {
+                if beside.has(temporary) {
+                    beside.directory.remove(temporary)?;
+                }
+                match beside.directory.rename_new(&beside.name, &beside.directory, temporary) {
+                    Err(error) if error.is_not_found() => None,
+                    result => {
+                        result?;
+                        Some(beside.directory.read_file(temporary)?)
+                    }
+                }
+            }
+            (None, false) => return Ok(()),
+        };
+        let expected = ours.as_ref().or(base.as_ref());
+        if stood.as_ref() == expected || stood.is_none() {
+            if ours.is_some() && beside.has(&second) {
+                beside.directory.remove(&second)?;
+            }
+            return Ok(());
+        }
+        // The program wrote between: what it wrote is merged into. It is what stood there before.
+        if ours.is_some() {
+            beside.directory.rename_over(&second, &beside.directory, &beside.temporary)?;
+            record = now.record;
+        }
+        ours = merged.bytes;
+        base = stood;
+        if ours.is_none() {
+            // It had been ours alone, and is not any more.
+            beside.directory.rename_new(&beside.temporary, &beside.directory, &beside.name)?;
+            base = read(directories, &place)?;
+        }
+    }
+    Err(Error::Changed(place))
+}
+
+/// Takes the change back, however far it came. `last` is what was noted last of what it came to.
+///
+/// # Errors
+/// When the file system refuses; it can be tried again.
+pub fn undo(
+    directories: &Directories,
+    change: &TargetChange,
+    edit: &Edit,
+    last: Option<&Planned>,
+) -> std::result::Result<Undone, Error> {
+    let place = change.place.to_path();
+    let found = look(directories, &place)?;
+    let left_alone =
+        || Undone::LeftAlone { place: place.clone(), found: found.in_words(), kept: None };
+    let is_file = match &found {
+        Found::Nothing => false,
+        Found::Other(seen) if seen.kind == FileKind::File => true,
+        _ => return Ok(left_alone()),
+    };
+    let beside = match beside(directories, change) {
+        Err(error) if error.is_not_found() => return Ok(Undone::Done),
+        beside => beside?,
+    };
+    let mut second = beside.temporary.clone();
+    second.push("2");
+    let last = last.unwrap_or(&edit.planned);
+    let bytes = if is_file { Some(beside.directory.read_file(&beside.name)?) } else { None };
+    let hash = bytes.as_deref().map(Hash::of);
+    let kept = if beside.has(&beside.temporary) {
+        Some(beside.directory.read_file(&beside.temporary)?)
+    } else {
+        None
+    };
+    let was_there = kept.as_deref().map(Hash::of) == edit.before && edit.before.is_some();
+    if hash == edit.before {
+        // It did not come so far, or it is back.
+    } else if hash == last.after && hash == edit.planned.after && was_there {
+        if is_file {
+            beside.directory.exchange(&beside.temporary, &beside.name)?;
+        } else {
+            beside.directory.rename_new(&beside.temporary, &beside.directory, &beside.name)?;
+        }
+    } else {
+        let taken = put(directories, change, &edit.earlier(), &last.record, None, &mut |_| Ok(()));
+        match taken {
+            // What the program wrote is not ours to mend.
+            Err(Error::Unmergeable { .. }) => return Ok(left_alone()),
+            taken => taken?,
+        }
+    }
+    for name in [&beside.temporary, &second] {
+        if beside.has(name) {
+            beside.directory.remove(name)?;
+        }
+    }
+    if let Some(copy) = &edit.displaced {
+        let (directory, name) = directories.of(&copy.to_path())?;
+        if directory.has(&name) {
+            directory.remove(&name)?;
+        }
+    }
+    Ok(Undone::Done)
+}
+
+/// After the commit: removes the file that stood there before.
+///
+/// # Errors
+/// When the file system refuses; it can be tried again.
+pub fn settle(directories: &Directories, change: &TargetChange) -> std::result::Result<(), Error> {
+    let beside = match beside(directories, change) {
+        Err(error) if error.is_not_found() => return Ok(()),
+        beside => beside?,
+    };
+    let mut second = beside.temporary.clone();
+    second.push("2");
+    for name in [&beside.temporary, &second] {
+        if beside.has(name) {
+            beside.directory.remove(name)?;
+        }
+    }
+    Ok(())
+}
+
+/// Returns the change of keys that a change of a target is, if it is one.
+pub fn of(change: &TargetChange) -> Option<&Edit> {
+    match &change.after {
+        After::Merged { edit } => Some(edit),
+        _ => None,
+    }
+}
+
+/// Returns whether a file is one that can be merged into; what is in its way, in words.
+///
+/// # Errors
+/// When the system does not tell.
+pub fn obstacle(found: &Found) -> Option<String> {
+    match found {
+        Found::Nothing => None,
+        Found::Other(seen) if seen.kind == FileKind::File => None,
+        other => Some(other.in_words()),
+    }
+}
+
+/// Returns the whole path that a link at a place leads to, for messages.
+pub fn leads_to(place: &Path, target: &Path) -> PathBuf {
+    let whole = place.parent().map_or_else(|| target.to_owned(), |parent| parent.join(target));
+    if platform::exists(&whole) { platform::canonical(&whole) } else { whole }
+}
