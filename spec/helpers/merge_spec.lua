@@ -186,7 +186,7 @@ describe("file { merge }", function()
 
     it("a directory", function()
       here.shell("mkdir home/s.json")
-      refuse(settings("{ a = 2 }"), "a directory stands there")
+      refuse(settings("{ a = 2 }"), "it is a directory")
     end)
 
     it("what the file has no place for", function()

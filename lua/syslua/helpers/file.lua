@@ -43,7 +43,7 @@ local native = require("syslua").native
 ---@class syslua.file.OfMerge
 ---@field path string where: absolute, or from `~/`
 ---@field merge "json"|"jsonc"|"toml"|"yaml"|"ini"|"lines"|"block" how the file of a program is written
----@field values table|syslua.Priority the keys that are ours, or lines
+---@field values table|syslua.Priority the declared keys, or lines
 ---@field comment string? what a comment begins with, for the lines around a block: "#" unless given
 ---@field on_change string|string[]|nil a command that runs when the target has changed
 

@@ -148,7 +148,7 @@ pub enum Note {
     Begin(usize),
     /// It ended well.
     End(usize),
-    /// The merge at this place of `changes` comes to this, since a program wrote meanwhile.
+    /// The merge at this place of `changes` has this result, since a program wrote in between.
     Merged(usize, Box<Planned>),
     /// The switch is committed, and reverted at this second since the epoch unless it is confirmed.
     Deadline(f64),

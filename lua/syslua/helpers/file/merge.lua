@@ -16,7 +16,7 @@ local merge = {}
 local formats =
   { json = true, jsonc = true, toml = true, yaml = true, ini = true, lines = true, block = true }
 
--- What has no meaning for a file of which only some keys are ours.
+-- Fields without a meaning for a file with declared keys.
 local refused = {
   "source",
   "content",
@@ -108,7 +108,7 @@ function merge.check(file)
   for _, field in ipairs(refused) do
     if file[field] then
       raise(
-        ("file{} has both `merge` and `%s`: only the declared keys are ours"):format(field),
+        ("file{} has both `merge` and `%s`: only the declared keys are managed"):format(field),
         ("leave out `%s`"):format(field)
       )
     end
@@ -139,7 +139,7 @@ function merge.check(file)
   elseif next(values) ~= nil then
     walk(keys, {}, values)
   end
-  -- Refuses by its path what is no plain data.
+  -- Refuses other values than plain data, with their path.
   for _, key in ipairs(keys) do
     key.text = border.call("to_json", key)
   end

@@ -137,8 +137,7 @@ pub enum After {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         group: Option<u32>,
     },
-    /// A file that a program owns too, with keys of ours. What stood there before is told by the
-    /// file itself.
+    /// A file that a program owns too, with declared keys.
     Merged {
         /// What changes in it.
         edit: Box<Edit>,
@@ -157,13 +156,13 @@ pub enum After {
 pub enum Undone {
     /// It is as it was before.
     Done,
-    /// Somebody changed it meanwhile: it stays as it is.
+    /// It was changed in the meantime: it stays as it is.
     LeftAlone {
         /// The target.
         place: PathBuf,
-        /// What stands there, in words.
+        /// The existing file, in words.
         found: String,
-        /// Where what stood there before is kept, when it is.
+        /// The place of the earlier file, if it is kept.
         kept: Option<PathBuf>,
     },
 }

@@ -131,14 +131,14 @@ pub struct Edit {
     /// The keys that are to be.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub to: Vec<DeclaredKey>,
-    /// What is known of what stood at the keys before.
+    /// The known earlier values of the keys.
     pub record: Record,
-    /// What it came to, as long as nobody else writes.
+    /// The expected result, unless a program writes in between.
     pub planned: Planned,
     /// The SHA-256 of the file as it was read; nothing, when there was none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<Hash>,
-    /// Whether the whole file is kept as a displaced copy, since keys of ours were changed.
+    /// Whether the whole file is kept as a displaced copy, since declared keys were changed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_drifted: bool,
     /// Where that copy is.
@@ -152,7 +152,7 @@ pub struct Planned {
     /// The SHA-256 of the file; nothing, when it goes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Hash>,
-    /// What is known from then on of what stood at the keys before.
+    /// The known earlier values of the keys from then on.
     pub record: Record,
 }
 

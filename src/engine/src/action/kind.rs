@@ -146,7 +146,7 @@ pub trait TargetKind: Kind {
         Properties::default()
     }
 
-    /// Returns which keys it sets in a file that is not ours, if that is what it does.
+    /// Returns the keys that it sets in a file of a program, if it is such a kind.
     fn merge(&self) -> Option<&Merge> {
         None
     }

@@ -19,7 +19,7 @@ use crate::value::Text;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Merge {
-    /// Where the file stands; `~/` is the user's home.
+    /// The path of the file; `~/` is the user's home.
     pub target: Text,
     /// How it is written.
     pub format: Format,
@@ -109,7 +109,7 @@ impl TargetKind for Merge {
         self.content()
     }
 
-    /// What is to stand there follows from what does: [`edit`] tells.
+    /// The result depends on the existing file: see `merging::edit`.
     fn after(&self, _mark: &dyn Fn() -> Text) -> std::result::Result<After, Error> {
         Ok(After::Nothing)
     }
@@ -131,7 +131,7 @@ impl TargetKind for Merge {
         })
     }
 
-    /// Nothing of it is ours as a whole.
+    /// The file as a whole belongs to its program.
     fn has_written(&self, _look: Look<'_>, _place: &Path, _found: &Found) -> Result<bool> {
         Ok(false)
     }
@@ -144,7 +144,7 @@ impl TargetKind for Merge {
 /// Returns the bytes of the file at a place; nothing where there is none.
 ///
 /// # Errors
-/// When something else stands there, or it cannot be read.
+/// When it is not a file, or cannot be read.
 pub fn read(directories: &Directories, place: &Path) -> Result<Option<Vec<u8>>> {
     match look(directories, place)? {
         Found::Nothing => Ok(None),

@@ -1,8 +1,8 @@
 //! Changing keys in a file while the program that owns it may write.
 //!
-//! The new file is exchanged with the one that stands there, in one call of the system. What came
-//! out is compared with what was read: when the program wrote meanwhile, its file is merged into
-//! once more. It stays beside the target until the commit is over, so that it can come back.
+//! The new file is exchanged with the existing one, in one system call. The file that comes out is
+//! compared with the bytes that were read: if the program wrote in between, its file is merged
+//! again. It stays beside the target until the commit is over, so that it can be restored.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -21,7 +21,7 @@ use crate::value::Text;
 /// The permission bits of a file that is made: the program may keep anything in it.
 const PRIVATE: u32 = 0o600;
 
-/// How often a program may write meanwhile before it is left to it.
+/// The number of merges before a program that keeps writing ends the switch.
 const TRIES: usize = 20;
 
 fn merged(
@@ -70,7 +70,7 @@ pub fn edit(
     Ok((is_news.then_some(edit), merged.changes))
 }
 
-/// Where a new file is prepared, and where the one that stood there is until the commit.
+/// The place of a new file before the exchange, and of the earlier file after it.
 struct Beside {
     directory: Rc<Directory>,
     name: OsString,
@@ -93,7 +93,7 @@ impl Beside {
         self.directory.has(name)
     }
 
-    /// Writes a file beside the place, with the rights of the one that stands there, and waits
+    /// Writes a file beside the place, with the rights of the existing one, and waits
     /// until it is on the disk.
     fn write(&self, name: &OsStr, bytes: &[u8]) -> Result<()> {
         if self.has(name) {
@@ -130,7 +130,7 @@ pub fn prepare(
 /// Makes the change.
 ///
 /// # Errors
-/// When the file system refuses, or a program goes on writing.
+/// When the file system refuses, or a program keeps writing.
 pub fn perform(
     directories: &Directories,
     change: &TargetChange,
@@ -140,7 +140,7 @@ pub fn perform(
     put(directories, change, &edit.wanted(), &edit.record, Some(&edit.planned), note)
 }
 
-/// Merges into whatever stands at the place, until nothing came between.
+/// Merges into the file at the place until no write came in between.
 fn put(
     directories: &Directories,
     change: &TargetChange,
@@ -158,7 +158,7 @@ fn put(
     };
     let mut record = record.clone();
     let mut base = read(directories, &place)?;
-    // What we put there before the program wrote.
+    // The last merged bytes, once the program wrote over the first ones.
     let mut ours: Option<Vec<u8>> = None;
     for _ in 0..TRIES {
         let merged = merged(&place, base.as_deref(), declared, &record)?;
@@ -174,7 +174,7 @@ fn put(
             (Some(bytes), true) => {
                 beside.write(temporary, bytes)?;
                 match beside.directory.exchange(temporary, &beside.name) {
-                    // Somebody removed it.
+                    // It was removed in between.
                     Err(error) if error.is_not_found() => {
                         base = None;
                         continue;
@@ -215,7 +215,7 @@ fn put(
             }
             return Ok(());
         }
-        // The program wrote between: what it wrote is merged into. It is what stood there before.
+        // The program wrote between: what it wrote is merged into. It is the earlier file from then on.
         if ours.is_some() {
             beside.directory.rename_over(&second, &beside.directory, &beside.temporary)?;
             record = now.record;
@@ -223,7 +223,7 @@ fn put(
         ours = merged.bytes;
         base = stood;
         if ours.is_none() {
-            // It had been ours alone, and is not any more.
+            // The file had only declared keys, and has others now.
             beside.directory.rename_new(&beside.temporary, &beside.directory, &beside.name)?;
             base = read(directories, &place)?;
         }
@@ -276,7 +276,7 @@ pub fn undo(
     } else {
         let taken = put(directories, change, &edit.earlier(), &last.record, None, &mut |_| Ok(()));
         match taken {
-            // What the program wrote is not ours to mend.
+            // A file that the program broke is left alone.
             Err(Error::Unmergeable { .. }) => return Ok(left_alone()),
             taken => taken?,
         }
@@ -295,7 +295,7 @@ pub fn undo(
     Ok(Undone::Done)
 }
 
-/// After the commit: removes the file that stood there before.
+/// After the commit: removes the earlier file.
 ///
 /// # Errors
 /// When the file system refuses; it can be tried again.
@@ -322,7 +322,7 @@ pub fn of(change: &TargetChange) -> Option<&Edit> {
     }
 }
 
-/// Returns whether a file is one that can be merged into; what is in its way, in words.
+/// Returns what prevents a merge at a place, in words.
 ///
 /// # Errors
 /// When the system does not tell.

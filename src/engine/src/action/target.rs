@@ -66,8 +66,8 @@ pub fn prepare(directories: &Directories, change: &TargetChange) -> Result<(), E
     Ok(())
 }
 
-/// Makes the change. `on_merged` is told before a file gets its place of which the plan did not
-/// know.
+/// Makes the change. `on_merged` gets the result of a merge that differs from the plan, before it
+/// takes effect.
 ///
 /// # Errors
 /// When the file system refuses, or the place has an unexpected file. The work until then is for

@@ -683,11 +683,11 @@ impl Directory {
             .map_err(|cause| failed("rename to", &path())(cause))
     }
 
-    /// Exchanges what stands at two names, in one step. Where the system cannot, what stands at the
-    /// second one keeps a name for a moment, and the first takes its place.
+    /// Exchanges the files at two names, in one step. Without support by the file system, the second
+    /// file has a third name for a moment, and the first one replaces it.
     ///
     /// # Errors
-    /// When nothing stands at one of them, or the system refuses.
+    /// When one of them is missing, or the system refuses.
     pub fn exchange(&self, name: &OsStr, other: &OsStr) -> Result<()> {
         let path = || self.path().join(other);
         fault::point()
@@ -702,7 +702,7 @@ impl Directory {
     /// its rights when they are given, and waits until it is on the disk.
     ///
     /// # Errors
-    /// When something stands there, or the system refuses.
+    /// When the name is taken, or the system refuses.
     pub fn write_copy(
         &self,
         name: &OsStr,

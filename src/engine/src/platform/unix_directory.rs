@@ -398,7 +398,7 @@ pub(super) fn owner_of(file: &File) -> io::Result<Option<(u32, u32)>> {
     Ok(Some((seen.st_uid, seen.st_gid)))
 }
 
-/// Gives a file the attributes and lists of users of another one, as far as the system lets us.
+/// Gives a file the attributes and lists of users of another one, as far as the system permits.
 #[cfg(target_os = "linux")]
 pub(super) fn copy_attributes(directory: &Handle, like: &OsStr, file: &File) {
     use rustix::fs::{XattrFlags, fgetxattr, flistxattr, fsetxattr};

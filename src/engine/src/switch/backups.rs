@@ -35,7 +35,7 @@ pub struct Backups {
     /// The rights that directories had before they got declared ones.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     rights: Vec<(Text, Rights)>,
-    /// What stood at keys of files that programs own too, before they were set.
+    /// The earlier values of keys in files that programs own too.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     keys: Vec<(Text, Record)>,
     /// Where the root was when this was written, and the home that targets were in.
@@ -152,7 +152,7 @@ impl Backups {
         self.rights.iter().find(|(known, _)| *known == place).map(|(_, rights)| *rights)
     }
 
-    /// Sets what is known of what stood at the keys of a file; an empty record is forgotten.
+    /// Sets the earlier values of the keys of a file; an empty record is removed.
     pub fn set_record(&mut self, place: &Text, record: Record) {
         self.keys.retain(|(known, _)| known != place);
         if !record.is_empty() {
@@ -160,7 +160,7 @@ impl Backups {
         }
     }
 
-    /// Returns what is known of what stood at the keys of a file.
+    /// Returns the earlier values of the keys of a file.
     pub fn record_of(&self, place: &Path) -> Record {
         let place = text(place);
         let known = self.keys.iter().find(|(known, _)| *known == place);

@@ -126,7 +126,7 @@ fn merged(
         None => {}
         Some(_) if to.is_none() => return Ok(Step::at(mark, entry, place)),
         Some(found) => {
-            let problem = format!("{found} stands there, and keys are set in files only");
+            let problem = format!("it is {found}, and keys are set in files only");
             let (target, positions) = (place.to_owned(), positions.clone());
             return Err(Error::Parent { target, problem, positions });
         }

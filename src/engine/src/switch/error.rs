@@ -176,7 +176,7 @@ pub enum Error {
         /// Who declares the target.
         positions: Positions,
     },
-    /// A target that was ours as a whole and is to be merged into, or the other way round.
+    /// A target that sys.lua managed as a whole and that becomes a merged file, or the reverse.
     #[error("{} cannot become {now} in one step: it is {until_now}", target.display())]
     OtherOwner {
         /// The target.
