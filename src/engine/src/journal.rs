@@ -241,7 +241,7 @@ mod tests {
                 after: After::Nothing,
                 declared: None,
                 temporary: None,
-                private: false,
+                private: None,
             })],
             leftover: Vec::new(),
         }
