@@ -41,7 +41,7 @@ local function find_caller()
   local key, inner = name:match("^<inputs%.(.-)>/(.*)$")
   for _, one in ipairs(key and current.loader.all or {}) do
     if one.key == key then
-      return one, inner
+      return one, inner or ""
     end
   end
   return current.loader, name
@@ -94,6 +94,7 @@ local tail_call = "paths begin at the file that calls; after `return %s(...)` Lu
 ---@return string name
 function beside.take(call, given)
   local file, caller = locate(call, given)
+  ---@type any, any
   local content, problem = loader.take(caller, file)
   if not content then
     raise(

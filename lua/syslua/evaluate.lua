@@ -273,6 +273,7 @@ local function run(directory, name, globals, options)
 end
 
 -- What other tools call what a config has by another name.
+---@type table<string, string?>
 local other_words = {
   home = "paths begin with `~/`, and user { name = ..., setup = ... } is the home of another user",
   homes = "user { name = ..., setup = ... } is the home of a user",

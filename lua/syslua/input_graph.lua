@@ -205,7 +205,7 @@ end
 ---@field nodes syslua.input_graph.Node[] those that were resolved, in their order
 ---@field locked table<string, boolean> the keys of the lock
 -- Inputs of the config that are resolved when they are needed.
----@field deferred table<string, table>
+---@field deferred table<string, table>?
 ---@field top syslua.input_graph.Node? the config itself
 
 -- Resolves all inputs of one depth.
@@ -346,7 +346,8 @@ end
 ---@return syslua.input_graph.Resolved
 function input_graph.resolve_deferred(session, declared)
   local nodes = resolve_level(session, { { parent = session.top, declared = declared } })
-  return nodes[1].resolved
+  local _, node = next(nodes)
+  return assert(node).resolved
 end
 
 --- Resolves the inputs of a config and all of theirs.

@@ -19,7 +19,7 @@ local native = require("syslua").native
 
 ---@class syslua.Library
 ---@field null table JSON's `null`: `lib.fromJSON` returns it, and rendered values may contain it
----@field absent table in the `values` of a `file{}` with `merge`: the key is taken away
+---@field absent table takes a key away, in the `values` of a `file{}` with `merge`
 ---@field env syslua.EnvLibrary kinds of variables
 ---@field secret syslua.SecretLibrary secrets made of others
 local lib = {}

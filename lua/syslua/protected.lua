@@ -55,6 +55,7 @@ end
 --- Remembers what is in force, and closes the metatable of strings.
 ---@return syslua.protected.Kept
 function protected.keep()
+  ---@type any
   local strings = get_metatable("")
   local kept = { tables = { keep('getmetatable("")', strings) } }
   for _, name in ipairs(library_names) do

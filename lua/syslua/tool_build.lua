@@ -95,6 +95,7 @@ function tool_build.build(opts, ctx)
   local fetched = ctx.fetch_url(opts.url, opts.sha256, { stated_by = opts.checksum })
   local names = tables.get_sorted_keys(opts.files)
   if opts.format == "raw" or packed[opts.format] then
+    ---@type string?
     local first
     for _, name in ipairs(names) do
       local place = ctx.out .. "/bin/" .. name .. (ctx.sys.is_windows and ".exe" or "")

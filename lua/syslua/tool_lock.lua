@@ -49,7 +49,7 @@ local function resolve(config, options, choose, get_platforms, refresh)
   local groups, order = group(config, choose)
   local github = tool_registry.get_github()
   for _, registry in ipairs(order) do
-    local place = current.registry.get(registry, nil, github)
+    local place = assert(current.registry).get(registry, nil, github)
     for _, item in ipairs(groups[registry]) do
       local name, version = split(item.key)
       local request = {
@@ -114,7 +114,7 @@ function tool_lock.with_registry(config, options, callback)
   given.setup = function()
     local current = assert(scope.get())
     local github = tool_registry.get_github()
-    result = callback(current.registry.get("tools", nil, github), github)
+    result = callback(assert(current.registry).get("tools", nil, github), github)
   end
   require("syslua.evaluate")(config, given)
   border.call("forget_lock", config)

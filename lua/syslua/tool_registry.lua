@@ -100,9 +100,11 @@ function tool_registry.begin(locked, is_declared, options)
       return registry.known[name]
     end
     local node = own_inputs[name]
+    ---@type any
     local resolved = node and node.resolved
-    if not resolved and session.deferred[name] then
-      resolved = require("syslua.input_graph").resolve_deferred(session, session.deferred[name])
+    local deferred = session.deferred and session.deferred[name]
+    if not resolved and deferred then
+      resolved = require("syslua.input_graph").resolve_deferred(session, deferred)
     elseif not resolved and name == "tools" then
       local url = get_default_url(github)
       resolved = require("syslua.input_graph").resolve_deferred(

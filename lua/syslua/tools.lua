@@ -50,6 +50,7 @@ local raise = position.raise
 local example = 'for example tools { "ripgrep@14", "fd", node = "22", ["cli/cli"] = "latest" }'
 
 -- What says how tools are found, not which.
+---@type table<any, boolean?>
 local own_words = { registry = true, github = true }
 
 local tool_fields = {
@@ -89,12 +90,15 @@ local function parse(given)
     list[#list + 1] = { name = name, version = version, vars = {} }
   end
   local count = #list
-  for _, key in ipairs(tables.get_sorted_keys(given)) do
+  ---@type any[]
+  local keys = tables.get_sorted_keys(given)
+  for _, key in ipairs(keys) do
     if type(key) == "number" then
       if key < 1 or key > count or key % 1 ~= 0 then
         raise(("tools{}: item %s is missing before it"):format(tostring(key)), example)
       end
     elseif not own_words[key] then
+      ---@type any
       local value = given[key]
       if type(value) == "string" then
         value = { version = value }
@@ -120,7 +124,7 @@ end
 
 -- Refuses one tool in two versions in one block.
 local function check_once(tool, where)
-  local collected = scope.collect("tools")
+  local collected = assert(scope.collect("tools"))
   collected.pending = false
   local before = collected[tool.name]
   if before and before.key ~= tool.key then
@@ -184,15 +188,16 @@ local function complete(list, entries, platform, given, where)
   if not missing[1] then
     return
   end
-  local current = assert(scope.get())
-  if not current.registry then
+  ---@type any
+  local registry = assert(scope.get()).registry
+  if not registry then
     raise(
       "tools{} needs an entry file: its lock is beside it",
       "call it in the setup() of a config"
     )
   end
   local github = given.github or tool_registry.get_github()
-  local options = current.registry.options
+  local options = registry.options
   if options.locked then
     failure.raise({
       kind = "lock",
@@ -207,7 +212,7 @@ local function complete(list, entries, platform, given, where)
       ):format(platform),
     })
   end
-  local place = current.registry.get(given.registry, where, github)
+  local place = registry.get(given.registry, where, github)
   local how = { github = github, platforms = { platform } }
   local answer = border.call("lock_tools", place, missing, how, options)
   notify(answer.notices, where)
@@ -287,6 +292,7 @@ local function declare(_, given)
   complete(fresh, entries, platform, given, where)
   local github, made = given.github or tool_registry.get_github(), {}
   for _, tool in ipairs(fresh) do
+    ---@type any
     local entry = entries[tool.key]
     made[tool.name] = make(entry, entry.platforms[platform], github)
     put_on_path(made[tool.name])

@@ -266,6 +266,7 @@ end
 ---@param user string? whose environment the hook reads
 ---@param root string?
 function entering.step(shell, user, root)
+  ---@type boolean, any
   local finished, result = pcall(run_step, shell, user, { root = root })
   if finished then
     require("syslua.cli.terminal").put(result)

@@ -161,7 +161,9 @@ local function read_aqua(file)
   for _, entry in ipairs(document.packages or {}) do
     local name, version = entry.name, entry.version
     if type(name) == "string" and not version then
-      name, version = require("syslua.tools").split(name)
+      ---@type any
+      local tools = require("syslua.tools")
+      name, version = tools.split(name)
     end
     if type(name) == "string" and (entry.registry == nil or entry.registry == "standard") then
       found[#found + 1] = {
@@ -185,6 +187,7 @@ local function make_entries(tools, place, options)
   for _, tool in ipairs(tools) do
     local entry = { platforms = {} }
     for platform in next, mise_platforms do
+      ---@type boolean, any
       local succeeded, release = false, nil
       if tool.locked and tool.get_hash then
         succeeded, release = pcall(
@@ -197,6 +200,7 @@ local function make_entries(tools, place, options)
           { root = options.root }
         )
       end
+      ---@type any
       local hash = succeeded and tool.get_hash(platform, release) or nil
       if hash and #hash == 64 then
         local files = {}
@@ -240,6 +244,7 @@ local function render(tools, left, source)
 end
 
 local function write(file, text)
+  ---@type any, any
   local handle, reason = io.open(file, "wb")
   if not handle then
     failure.raise({ kind = "io", message = ("cannot write %s"):format(reason) })

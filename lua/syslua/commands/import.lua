@@ -73,6 +73,7 @@ local function take_tools(args, options)
   local take = require("syslua.cli.tool_import").take
   local result = take(args.kind, require_path(args), directory, args.force or false, options)
   local text = require("syslua.util.text")
+  ---@type string[]
   local lines = {
     ("%s: %s, %d of them locked"):format(
       text.printable(result.file),

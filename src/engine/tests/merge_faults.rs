@@ -118,7 +118,7 @@ fn write_next(path: &Path, count: &AtomicU64) {
     let old = format!("\"n\": {now},");
     assert!(text.contains(&old), "what the program wrote is gone: {old} in {text}");
     let new = text.replace(&old, &format!("\"n\": {},", now + 1));
-    if now % 2 == 0 {
+    if now.is_multiple_of(2) {
         fs::write(path, new).unwrap();
     } else {
         let other = path.with_extension("program");

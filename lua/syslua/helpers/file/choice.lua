@@ -92,7 +92,9 @@ end
 ---@param files syslua.file.Declared[]
 ---@return syslua.file.Declared winner
 function choice.choose(files)
-  local combined = files[1].merge and require("syslua.helpers.file.merge").combine(files)
+  local combined = files[1]
+    and files[1].merge
+    and require("syslua.helpers.file.merge").combine(files)
   if combined then
     return combined
   end

@@ -13,6 +13,7 @@ local raise = position.raise
 
 local merge = {}
 
+---@type table<string, boolean?>
 local formats =
   { json = true, jsonc = true, toml = true, yaml = true, ini = true, lines = true, block = true }
 
@@ -99,7 +100,7 @@ local function walk(keys, path, value)
 end
 
 --- Checks what is declared of a file that is merged into, and notes its keys.
----@param file table
+---@param file any what was declared
 function merge.check(file)
   if not formats[file.merge] then
     local names = table.concat(tables.get_sorted_keys(formats), ", ")
@@ -191,9 +192,10 @@ end
 
 --- Returns one declaration for several that are merged into the same file; nothing when some of
 --- them are not.
----@param files table[]
----@return table?
+---@param files any[]
+---@return any
 function merge.combine(files)
+  ---@type any
   local winner = files[1]
   for _, file in ipairs(files) do
     if file.merge ~= winner.merge or file.comment ~= winner.comment then
