@@ -15,7 +15,7 @@
 ---@field env syslua.EnvHelper declares variables; only while a config is evaluated
 ---@field alias fun(aliases: table<string, string|table<syslua.ShellName, string>|syslua.Priority>) declares aliases; only while a config is evaluated
 ---@field service fun(spec: syslua.service.Opts) declares a service; only in a config
----@field tools syslua.Tools declares command-line tools by name, and says where releases lie
+---@field tools syslua.Tools declares command-line tools by name, and says where releases are
 ---@field user fun(spec: syslua.user.Opts) declares what is one user's; only while a config is evaluated
 ---@field project fun(spec: syslua.project.Opts) declares an environment of its own; only while a config is evaluated
 ---@field public package fun(spec: syslua.package.Spec): syslua.Package makes a module of a program that is released as archives
@@ -659,7 +659,6 @@ function BuildContext.run(command, opts) end
 --- `lua/syslua/border.lua`, which raises it.
 ---@class syslua.Native
 ---@field null table what `null` of JSON is in Lua
----@field absent table in the `values` of a `file{}` with `merge`: the key is taken away
 ---@field array_metatable table what `lib.array` marks tables with
 ---@field is_terminal fun(descriptor: integer): boolean
 ---@field bars_put fun(key: string, text: string, position: integer?, total: integer?): string

@@ -182,7 +182,7 @@ local function resolve_inputs(files, entry, name, globals, options)
     keys[key] = true
   end
   local declares_registry = type(entry.inputs) == "table" and rawget(entry.inputs, "tools") ~= nil
-  -- Without an input of that name the registry is one that we name.
+  -- Without an input of that name the release names the registry.
   local registry = require("syslua.tool_registry").begin(keys, declares_registry, options)
   local current = assert(scope.get())
   current.registry = registry

@@ -82,8 +82,8 @@ function lib.fromYAML(yaml, name)
   return parse("lib.fromYAML", "YAML", yaml, name)
 end
 
---- Returns the table that an INI text stands for: the keys before the first section, and a table for
--- each section. All values are strings; a key that is there several times is a list, and one without
+--- Returns the table that an INI text stands for: the keys before the first section, and a table
+-- for each section. All values are strings; a key that is there several times is a list, and one without
 -- a value is true.
 ---@param ini string
 ---@param name string? the file that errors name: that which `lib.read` read, unless given

@@ -103,7 +103,8 @@ function template.render_text(text, values)
   return render({ [name] = text }, name, values, position.caller())
 end
 
---- Renders a text to see whether it can be rendered; returns what it takes to do so later: the texts
+--- Renders a text to see whether it can be rendered; returns what it takes to do so later: the
+-- texts
 -- of all templates by their names, false for those that do not exist, and the name of the given one.
 -- Names are relative to the calling file's directory, as far as they are below it.
 ---@param text string

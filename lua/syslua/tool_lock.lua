@@ -98,8 +98,8 @@ function tool_lock.complete(config, options, platforms)
   end, false)
 end
 
---- Calls a function while the registry of a config is at hand: the one that its lock has, else the
--- one that the release names. The config itself is not run.
+--- Calls a function with the registry of a config: that of its lock, else the registry that the
+-- release names. The config itself is not run.
 ---@generic T
 ---@param config string the entry file, which need not be there
 ---@param options table

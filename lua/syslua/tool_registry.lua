@@ -1,4 +1,5 @@
---- Where the registries of tools are: inputs of the config, or the one that the release names. They
+--- Where the registries of tools are: inputs of the config, or the registry that the release
+-- names. They
 -- are fetched when a tool is not locked, not before.
 
 local border = require("syslua.border")
@@ -31,7 +32,7 @@ tool_registry.newest_url = "git:https://github.com/aquaproj/aqua-registry#main"
 ---@field attach fun(session: syslua.input_graph.Session, files: syslua.Loader)
 ---@field get fun(name: string?, position: string?, github: string?): syslua.tool_registry.Place
 
---- Returns the server that stands in for GitHub, as the environment names it.
+--- Returns the server that replaces GitHub, as the environment names it.
 ---@return string?
 function tool_registry.get_github()
   local given = os.getenv("SYSLUA_TOOLS_GITHUB")
@@ -88,7 +89,7 @@ function tool_registry.begin(locked, is_declared, options)
     session.top = session.top
       or { key = "", loader = files, inputs = {}, identity = files.directory }
     own_inputs = session.top.inputs
-    -- Whoever updates inputs moves the one that is not declared too.
+    -- An update of inputs moves the undeclared registry too.
     if moves and kept then
       registry.get("tools", nil, tool_registry.get_github())
     end

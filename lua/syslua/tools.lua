@@ -1,5 +1,5 @@
 --- `tools{}`: command-line tools by their names in a registry, resolved once, locked, and put on
--- PATH. And `syslua.tools.resolve`: where a release lies.
+-- PATH. And `syslua.tools.resolve`: where a release is.
 
 local activate = require("syslua.activate")
 local border = require("syslua.border")
@@ -28,7 +28,7 @@ local tool_registry = require("syslua.tool_registry")
 ---@field platforms string[] which platforms the version is released for
 ---@field unevaluated string[] constraints that cannot be evaluated, and so count as false
 
---- Where which release lies: `registry` is a directory, `platform` this one unless given.
+--- Which release is wanted: `registry` is a directory, `platform` this one unless given.
 ---@class syslua.tools.Question
 ---@field registry string
 ---@field name string
@@ -75,7 +75,7 @@ tools.split = split
 local function check_name(name)
   local is_name = type(name) == "string" and name:find("^[%w@_][%w@_./+-]*$") ~= nil
   if not is_name or name:find("..", 1, true) or name:sub(-1) == "@" then
-    raise(("tools{}: %s is no name of a tool"):format(text.describe(name)), example)
+    raise(("tools{}: %s is not the name of a tool"):format(text.describe(name)), example)
   end
 end
 
@@ -218,7 +218,7 @@ local function complete(list, entries, platform, given, where)
   notify(answer.notices, where)
   for key, entry in next, answer.entries do
     entries[key] = entry
-    -- Only those who ask for everything are told of what counts as false.
+    -- Only --verbose names what counts as false.
     if options.brief == false then
       notify_unevaluated(place, key, entry, platform, where)
     end
@@ -309,7 +309,7 @@ local resolve_fields = {
   root = { type = "string" },
 }
 
---- Says where the release of a tool lies, after a registry: nothing is asked of a server.
+--- Says where the release of a tool is, after a registry: nothing is asked of a server.
 ---@param given syslua.tools.Question
 ---@return syslua.tools.Release
 function tools.resolve(given)

@@ -119,11 +119,11 @@ describe("tools{} #once", function()
     refuse('"anv@1.1.0"', "has no file anvil-linux", "(yet)")
     refuse('"acme/rusty"', "needs a compiler", "cargo")
     refuse('"other/hammer"', "the archive has no file missing/hammer", "top/readme")
-    refuse('"acme/hammer@>=x"', "is no version")
+    refuse('"acme/hammer@>=x"', "is not a version")
     refuse("7", "item 1 is number 7")
     refuse("node = 22", "`node` in tools{}: a version is a string, got number 22")
     refuse('anv = { verison = "1" }', "verison", "version")
-    refuse('"../x"', "is no name of a tool")
+    refuse('"../x"', "is not the name of a tool")
     refuse('"anv@1.0.0", ["acme/anvil"] = "1", anv = "1"', "declared twice")
     refuse('registry = "mine", "anv"', "there is no input `mine`")
   end)
@@ -142,7 +142,7 @@ describe("tools{} #once", function()
     place.config([[ tools { "acme/hammer@1", "anv@1.0.0" } ]])
     must("apply", "init.lua")
     assert.equal(
-      "All inputs and tools are up to date.\n",
+      "All inputs, pins and tools are up to date.\n",
       must("outdated", "-c", "init.lua").stdout
     )
     place.release_hammer("1.6.0")

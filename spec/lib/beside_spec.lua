@@ -52,7 +52,10 @@ describe("lib.read, lib.list and lib.exists", function()
     here.write("dots/conf.d/a.conf", "a\n")
     here.write("secret", "not for configs\n")
     here.write_config(
-      [[file { path = "~/a", content = syslua.lib.read("conf.d/" .. syslua.lib.list("conf.d")[1]) }]],
+      [[
+      local lib = syslua.lib
+      file { path = "~/a", content = lib.read("conf.d/" .. lib.list("conf.d")[1]) }
+    ]],
       "dots/init.lua"
     )
     run("apply", "--pure", "dots")
@@ -194,7 +197,8 @@ describe("lib.read, lib.list and lib.exists", function()
       "tool/script.lua",
       [[
       local syslua = require("syslua")
-      io.write(syslua.lib.read("data"), tostring(syslua.lib.exists("nothing")), syslua.lib.list(".")[2])
+      local lib = syslua.lib
+      io.write(lib.read("data"), tostring(lib.exists("nothing")), lib.list(".")[2])
     ]]
     )
     local result = here.shell("cd home && $LUA ../tool/script.lua")

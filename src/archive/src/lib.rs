@@ -54,7 +54,7 @@ pub struct Options {
     pub allow_case_collisions: bool,
     /// Take files that are setuid or setgid, without that bit.
     pub allow_setuid: bool,
-    /// It is no archive but one compressed file, which gets this name.
+    /// It is a single compressed file, which gets this name.
     pub single: Option<String>,
     /// How large it may be.
     pub limits: Limits,

@@ -92,7 +92,7 @@ pub struct LockedTool {
     /// What the config gave for the registry's templates.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub vars: BTreeMap<String, String>,
-    /// Its releases by platform, of which the hashes are known.
+    /// Its releases with known hashes, by platform.
     pub platforms: BTreeMap<String, LockedRelease>,
     /// Fields that this version does not know.
     #[serde(flatten)]
@@ -154,7 +154,7 @@ impl LockedTool {
                     LockedFile::Linked { path, link, .. } => (path, Some(link)),
                 };
                 if !is_name(name) || link.is_some_and(|link| !is_name(link)) {
-                    return Err("has a program whose name is no file name");
+                    return Err("has a program whose name cannot be a file name");
                 }
                 if !is_inside(path) || !is_printable(path) {
                     return Err("has a program that is not inside of its archive");
@@ -205,7 +205,7 @@ pub enum LockFileError {
         /// What is wrong, to come after the key.
         problem: &'static str,
     },
-    /// A tool is not as we write it.
+    /// A tool has an unknown form.
     #[error("the tool `{key}` {problem}")]
     Tool {
         /// Its key.

@@ -66,7 +66,7 @@ fn parse(lua: &Lua, text: &[u8], format: &str, name: Option<&str>) -> Answer<Lua
             Some(name) => format!("{name}:{place}"),
             None => place,
         };
-        Failure::new("config", format!("{place}: this is no {format}: {message}"))
+        Failure::new("config", format!("{place}: this is not {format}: {message}"))
     };
     let json: Json = if format == "JSON" {
         serde_json::from_slice(text).map_err(|error| {

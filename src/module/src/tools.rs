@@ -68,7 +68,7 @@ fn platform(name: &str) -> Answer<Platform> {
     Platform::parse(name).ok_or_else(|| {
         let known = syslua_engine::tools::library::platform::PLATFORMS;
         let known: Vec<String> = known.iter().map(Platform::to_string).collect();
-        Failure::new("usage", format!("`{name}` is no platform that tools are released for"))
+        Failure::new("usage", format!("`{name}` is not a platform that tools are released for"))
             .with_hint(format!("there are {}", known.join(", ")))
     })
 }

@@ -236,10 +236,10 @@ pub fn list(workspace: &Workspace, path: &Path) -> Result<Vec<Vec<u8>>> {
     Ok(entries.iter().map(|(name, _)| platform::bytes_of_path(Path::new(name))).collect())
 }
 
-/// So many files are listed at most.
+/// The limit of listed files.
 const MOST_LISTED: usize = 1_000_000;
 
-/// Returns what is in a directory that is no directory, however deep, by its way from there.
+/// Returns the files in a directory, however deep, by their paths relative to it.
 pub fn list_all(workspace: &Workspace, path: &Path) -> Result<Vec<Vec<u8>>> {
     let place = workspace.place_to_read(path, Last::Follow)?;
     let mut walk = Walk::new(Arc::clone(&place.directory), &place.name);

@@ -28,13 +28,13 @@ use crate::lock::LockedTool;
 use crate::settings::{Event, EventSink, Settings};
 use crate::store::Store;
 
-/// So many tools are resolved at a time at most: they wait for servers, not for processors.
+/// The limit of tools that are resolved at a time: they wait for servers, not for processors.
 const MOST_AT_ONCE: usize = 16;
 
 /// How often time is told while servers are waited for.
 const TICK: Duration = Duration::from_millis(100);
 
-/// So many releases without files are passed over, before there is no version.
+/// The limit of releases without files that are skipped before the search ends.
 const MOST_PASSED: usize = 8;
 
 /// A tool that is asked for.
@@ -70,9 +70,9 @@ pub struct ResolvedTool {
 /// How tools are resolved.
 #[derive(Clone, Debug)]
 pub struct Wanted {
-    /// The server that stands in for GitHub.
+    /// The server that replaces GitHub.
     pub github: Option<String>,
-    /// The platforms whose hashes are needed: one that takes a download is downloaded.
+    /// The platforms whose hashes are needed: a hash that takes a download is downloaded.
     pub platforms: Vec<Platform>,
     /// Whether a platform without a release is an error.
     pub is_strict: bool,
@@ -98,7 +98,7 @@ fn interrupted() -> Failure {
     Failure::new("interrupted", "interrupted")
 }
 
-/// Returns the address of something on GitHub at the server that stands in for it.
+/// Returns the address of something on GitHub at the server that replaces it.
 pub fn mirrored(url: &str, github: Option<&str>) -> String {
     let Some(base) = github.map(|base| base.trim_end_matches('/')) else { return url.to_owned() };
     let below = |host: &str| url.strip_prefix(host).and_then(|rest| rest.strip_prefix('/'));
@@ -185,7 +185,7 @@ pub fn resolve(
             let (waiting, tags, store) = (&waiting, &tags, store.clone());
             let events: EventSink = Arc::new({
                 let sender = sender.clone();
-                // Nobody listens any more where the receiver is gone.
+                // The receiver may be gone.
                 move |event| drop(sender.send(Message::Event(event)))
             });
             let work = move || {

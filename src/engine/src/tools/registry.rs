@@ -34,7 +34,7 @@ pub struct Opened {
 /// has a hash is converted once for a store; a directory of the user each time.
 ///
 /// # Errors
-/// When it cannot be read, or is no registry.
+/// When it cannot be read, or is not a registry.
 pub fn open(root: &Path, directory: &Path, sha256: Option<Hash>) -> Result<Opened, Failure> {
     let store = Store::new(root);
     let place = sha256.map(|sha256| {
@@ -54,7 +54,7 @@ pub fn open(root: &Path, directory: &Path, sha256: Option<Hash>) -> Result<Opene
     let problems: Vec<String> =
         problems.into_iter().map(|problem| format!("{}: {}", problem.file, problem.what)).collect();
     if index.entries().is_empty() {
-        let message = format!("{} is no registry of tools", directory.display());
+        let message = format!("{} is not a registry of tools", directory.display());
         let failure = Failure::new("tools", message)
             .with_hint("a registry has files pkgs/**/registry.yaml in the format of aqua");
         return Err(match problems.first() {

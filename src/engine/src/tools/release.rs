@@ -29,7 +29,7 @@ pub struct Releases<'a> {
     package: &'a Package,
     tool: &'a ToolRequest,
     tag: &'a str,
-    /// Whether no other version can stand in for it.
+    /// Whether no other version can replace it.
     is_exact: bool,
     /// Files of checksums that were fetched, by address; nothing where there is none.
     files: BTreeMap<String, Option<String>>,
