@@ -272,12 +272,12 @@ fn registry_text(name: &str, template: &Template, expands: bool) -> Result<(Stri
                 if text.contains(['\n', '\0', '"']) {
                     return Err(Refused {
                         name: name.to_owned(),
-                        why: "has a line end or a double quote, which the registry script cannot hold",
+                        why: "has a line end or a double quote: the script cannot hold it",
                     });
                 } else if expands && text.contains('%') {
                     return Err(Refused {
                         name: name.to_owned(),
-                        why: "has a `%`, which Windows would expand in a list or beside a reference",
+                        why: "has a `%`, which Windows would expand",
                     });
                 }
                 value.push_str(text);

@@ -103,7 +103,11 @@ pub fn finish(
     if journal.to.is_some() {
         generations::write_index(store, made)?;
     }
-    let is_ours = |change: &Change| matches!(change, Change::Target(change) if matches!(change.before, Before::Kept { role: Role::Ours, .. }) || merging::of(change).is_some());
+    let is_ours = |change: &Change| {
+        let Change::Target(change) = change else { return false };
+        let was_ours = matches!(change.before, Before::Kept { role: Role::Ours, .. });
+        was_ours || merging::of(change).is_some()
+    };
     if !journal.leftover.is_empty() || journal.changes.iter().any(is_ours) {
         // Without the journal, no later command would clean up.
         sync_places(store, &directories, &journal.changes)?;
