@@ -56,7 +56,7 @@ fn a_directory_that_was_moved_meanwhile_leads_nowhere() {
         }
         result = walk.step();
     }
-    assert!(result.unwrap_err().to_string().contains("moved meanwhile"));
+    assert!(result.unwrap_err().to_string().contains("moved during the operation"));
 }
 
 #[test]

@@ -445,7 +445,7 @@ fn what_a_header_says_must_be_so() {
                 let first = header["objects"][0].clone();
                 header["objects"] = serde_json::json!([first, first]);
             }),
-            "there twice",
+            "occurs twice",
         ),
     ] {
         let message = place.refuse(&what);

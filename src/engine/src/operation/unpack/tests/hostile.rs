@@ -225,7 +225,7 @@ fn tar_tricks(outside: &str) -> Vec<Trick> {
         ),
         (
             "a size that is no number",
-            "a size that is no number",
+            "a size that is not a number",
             tar(&[file("f", "x").put(124, "0000000x")]),
         ),
         ("a wrong checksum", "wrong checksum", bad_sum),
