@@ -186,7 +186,7 @@ describe("a closure #once", function()
         text:sub(1, 1000) .. string.char((text:byte(1001) + 1) % 256) .. text:sub(1002),
         "damaged",
       },
-      text = { "hello\n", "no closure" },
+      text = { "hello\n", "not a closure" },
       empty = { "", "it is empty" },
     }) do
       local file = there.write(name .. ".closure", case[1])
@@ -232,7 +232,7 @@ describe("a closure #once", function()
     _, talk = expect(2, here, "import")
     find(talk, "what is to be imported, and from where?")
     _, talk = expect(2, here, "import", "closur", "x")
-    find(talk, "`import` knows no kind `closur`: it can import `closure`")
+    find(talk, "`import` knows no kind `closur`: it can import `aqua`")
     find(talk, "import closure PATH`?")
     expect(2, here, "import", "closure")
     _, talk = expect(1, here, "export", "greeter", "-o", here.directory)

@@ -23,20 +23,29 @@ local reference = json_reference.new({
 })
 
 -- What never was there: users are root's to declare, and snapshots that differ are no actions to
--- come.
+-- come. Services have a machine of their own, and merged files specs of their own.
 local unseen = {
   "apply 1: pending",
+  "apply 1: services_left_out",
+  "destroy 1: services_left_out",
   "diff.actions: diff",
+  "diff.actions: keys",
   "diff.actions: may_change",
   "diff.actions: needs_build",
   "diff.actions: replaces",
   "diff.actions: replaces_existing",
   "diff.actions: runs_command",
+  "diff.actions: service",
   "diff.actions: undo",
   "diff.actions: user",
   "env.environment: user",
+  "plan 1: services_left_out",
+  "plan.actions: keys",
   "plan.actions: needs_build",
+  "plan.actions: service",
   "plan.actions: user",
+  "rollback 1: services_left_out",
+  "status 1: services",
   "status.environments: user",
   "status.targets: user",
   "why.actions: only_on_change",
@@ -146,6 +155,7 @@ describe("JSON", function()
       "~",
       "~/.one/below",
       "low",
+      "low/1",
     }) do
       check("why", what, "--json")
     end

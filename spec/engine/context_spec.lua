@@ -430,7 +430,7 @@ describe("output_sha256", function()
   it("is refused when it is no hash, or there are other outputs", function()
     local result = build("abc")
     assert.truthy(
-      result.stderr:find("`output_sha256`: `abc` is no SHA-256", 1, true),
+      result.stderr:find("`output_sha256`: `abc` is not a SHA-256", 1, true),
       result.stderr
     )
     result = build(right, nil, 'outputs = { "out", "doc" },')

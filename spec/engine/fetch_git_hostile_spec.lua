@@ -70,7 +70,11 @@ describe("ctx.fetch_git #once", function()
     end
 
     it("a hash that is none", function()
-      assert_failed(fetch(web.url .. "/a.git", "main", "abc"), "is no SHA-256", "nix-prefetch-git")
+      assert_failed(
+        fetch(web.url .. "/a.git", "main", "abc"),
+        "is not a SHA-256",
+        "nix-prefetch-git"
+      )
     end)
   end)
 

@@ -296,7 +296,7 @@ end }]]):format(count, url, sha256, opts and ", " .. opts or "")
       ["a file address of another host"] = { "file://host/file", "names an absolute path" },
       ["a file that is not there"] = { "file:///no/such/file", "No such file" },
       ["a file that is none"] = { "file:///dev/null", "not a regular file" },
-      ["a hash that is none"] = { "http://127.0.0.1/", "is no SHA-256", hash = "abc" },
+      ["a hash that is none"] = { "http://127.0.0.1/", "is not a SHA-256", hash = "abc" },
       ["a name that leads elsewhere"] = {
         "http://127.0.0.1/",
         "has a slash in it",

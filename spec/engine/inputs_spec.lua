@@ -364,7 +364,7 @@ describe("inputs", function()
       { 'x = "github:a/b",', "none of the forms", "git:https://HOST/REPO" },
       { 'x = "git:ext::sh -c id",', "helper program" },
       { 'x = "git:http://host/x",', "http://" },
-      { 'x = "git:https://ada:secret@host/x",', "holds a login", "auth" },
+      { 'x = "git:https://ada:secret@host/x",', "contains a login", "auth" },
       { "x = 12,", "an address or a table" },
       { '["a.b"] = "path:./x",', "cannot be the name of an input" },
       { 'x = { url = "path:./x", atuh = "" },', "atuh", "auth" },

@@ -64,7 +64,6 @@ local failing = {
     ('ctx.fetch_url("file:///no/such", "%s")'):format(zero),
     "/no/such",
   },
-  ["a download without a hash"] = { 'ctx.fetch_url("URL/file")', "`sha256`", "sha256sum" },
   ["a download with half a hash"] = { 'ctx.fetch_url("URL/file", "abc")', "abc" },
   ["an archive that is none"] = {
     'ctx.write("x", "garbage")\nctx.unpack("x")',

@@ -107,7 +107,7 @@ describe("a config that replaces", function()
       { 'home("x")', "user { name = ..., setup = ... } is the home of another user" },
       { "programs.git.enable()", 'require%("modules.programs.git"%)' },
       { "fiel { path = 1 }", "did you mean `file`?" },
-      { "quux()", "a config has `activate`, `alias`, `derive`, " },
+      { "quux()", "a config has `activate`, `age`, `alias`, " },
       { 'file { path = "~/x", text = "y" }', "did you mean `content`?" },
       { 'file { target = "~/x", content = "y" }', "did you mean `path`?" },
     }

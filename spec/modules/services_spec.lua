@@ -30,7 +30,7 @@ describe("modules of services #once", function()
   -- Builds what a module writes, and returns the place of the object of a name.
   local function build(name, options, object)
     here.write_config(('require("modules.services.%s").setup { %s }'):format(name, options))
-    here.must("build", "init.lua", object)
+    here.must("build", "init.lua", object, "--username", "root")
     return here.shell("ls -d root/store/obj/" .. object .. "-*").stdout:match("[^\n]+")
   end
 
