@@ -238,7 +238,7 @@ local function tests(levels)
     local look = [[
       # The kernel tells how many processes the machine has, and the user that a build of root is.
       for d in / /dev /dev/shm /tmp . $(dirname $out); do
-        cd $d && ls -lan --time-style=+ | grep -v "^total\\| proc$"; cd - >/dev/null
+        cd $d && ls -lan --time-style=+ | grep -v "^total\\| proc$" | tr -s " "; cd - >/dev/null
       done
       cut -d " " -f 5- /proc/self/mountinfo |
         sed "s,/store/b[0-9a-f]*,/store/B,; s,/store/tmp/[0-9a-f]*,/store/T,; s/[ug]id=[0-9]*//g"

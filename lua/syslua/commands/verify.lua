@@ -83,14 +83,32 @@ local function merge(result, round)
   return result
 end
 
--- Repairs with what one config makes, unless one tried before makes the same; returns nil then.
+-- The text of the lock beside a config, where a copy may have it; empty without one.
+local function read_lock(config, places)
+  local path = require("syslua.util.path")
+  local name = path.normalize(path.join(path.dirname(config), "syslua.lock"))
+  local place = name
+  if places then
+    place = places[name] or ""
+  end
+  local file = io.open(place, "rb")
+  local text = file and file:read("*a") or ""
+  if file then
+    file:close()
+  end
+  return text
+end
+
+-- Repairs with what one config and its lock make, unless an earlier one makes the same; returns nil
+-- then.
 local function repair_from(config, options, tried)
   local manifest = try_to_evaluate(config, options)
   local text = manifest and border.call("manifest_json", manifest)
-  if not text or tried[text] then
+  local key = text and text .. read_lock(config, options.places)
+  if not key or tried[key] then
     return nil
   end
-  tried[text] = true
+  tried[key] = true
   return border.call("repair", manifest, options)
 end
 
