@@ -86,7 +86,7 @@ end
 -- The text of the lock beside a config, where a copy may have it; empty without one.
 local function read_lock(config, places)
   local path = require("syslua.util.path")
-  local name = path.normalize(path.join(path.dirname(config), "syslua.lock"))
+  local name = path.normalize(path.dirname(config) .. "/syslua.lock")
   local place = name
   if places then
     place = places[name] or ""
