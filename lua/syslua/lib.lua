@@ -83,8 +83,8 @@ function lib.fromYAML(yaml, name)
 end
 
 --- Returns the table that an INI text stands for: the keys before the first section, and a table
--- for each section. All values are strings; a key that is there several times is a list, and one without
--- a value is true.
+-- for each section. All values are strings. A key that occurs several times is a list; a
+-- key without a value is true.
 ---@param ini string
 ---@param name string? the file that errors name: that which `lib.read` read, unless given
 ---@return table

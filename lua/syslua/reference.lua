@@ -3,6 +3,7 @@
 
 local failure = require("syslua.util.failure")
 local position = require("syslua.util.position")
+local tables = require("syslua.util.table")
 local text = require("syslua.util.text")
 
 local reference = {}
@@ -40,16 +41,7 @@ local function get_parts(value)
 end
 
 function metatable.__concat(left, right)
-  local parts = {}
-  for _, side in ipairs({ get_parts(left), get_parts(right) }) do
-    for _, part in ipairs(side) do
-      if type(part) == "string" and type(parts[#parts]) == "string" then
-        parts[#parts] = parts[#parts] .. part
-      elseif part ~= "" then
-        parts[#parts + 1] = part
-      end
-    end
-  end
+  local parts = tables.join_parts(get_parts(left), get_parts(right))
   return setmetatable({ parts = parts }, metatable)
 end
 

@@ -4,6 +4,7 @@
 
 local failure = require("syslua.util.failure")
 local position = require("syslua.util.position")
+local tables = require("syslua.util.table")
 local text = require("syslua.util.text")
 
 local secret = {}
@@ -184,17 +185,7 @@ local function to_parts(value)
 end
 
 function metatable.__concat(left, right)
-  local parts = {}
-  for _, side in ipairs({ to_parts(left), to_parts(right) }) do
-    for _, part in ipairs(side) do
-      if type(part) == "string" and type(parts[#parts]) == "string" then
-        parts[#parts] = parts[#parts] .. part
-      elseif part ~= "" then
-        parts[#parts + 1] = part
-      end
-    end
-  end
-  return secret.new(parts)
+  return secret.new(tables.join_parts(to_parts(left), to_parts(right)))
 end
 
 function metatable.__tostring()

@@ -57,8 +57,7 @@ local function take_apart(values, at, named)
 end
 
 --- Makes a secret of a template in the syntax of Jinja2, `password={{ db.password }}`. It is
--- rendered
---- at the switch, strictly: a name that is not among the values is an error before that.
+--- rendered at the switch, strictly: a name that is not among the values is an error before that.
 ---@param given string the template; that of a file is `lib.read(path)`
 ---@param values table<string, any> secrets, texts and tables of these, such as a loaded document
 ---@return syslua.Secret

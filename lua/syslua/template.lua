@@ -104,8 +104,8 @@ function template.render_text(text, values)
 end
 
 --- Renders a text to see whether it can be rendered; returns what it takes to do so later: the
--- texts
--- of all templates by their names, false for those that do not exist, and the name of the given one.
+-- texts of all templates by their names, false for those that do not exist, and the name of the
+-- given template.
 -- Names are relative to the calling file's directory, as far as they are below it.
 ---@param text string
 ---@param values table<string, any>

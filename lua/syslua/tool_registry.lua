@@ -1,6 +1,5 @@
 --- Where the registries of tools are: inputs of the config, or the registry that the release
--- names. They
--- are fetched when a tool is not locked, not before.
+-- names. They are fetched when a tool is not locked, not before.
 
 local border = require("syslua.border")
 local failure = require("syslua.util.failure")

@@ -1,6 +1,7 @@
 --- The lines through which shells read the environment at their start: adding them to the files of
 -- a user, and removing them. The engine knows the files and lines.
 
+local read = require("syslua.cli.read_file")
 local border = require("syslua.border")
 local path = require("syslua.util.path")
 
@@ -18,15 +19,6 @@ local mark = " # sys.lua"
 
 local function get_home()
   return os.getenv("HOME") or os.getenv("USERPROFILE") or ""
-end
-
-local function read(name)
-  local file = io.open(name, "rb")
-  local text = file and file:read("*a")
-  if file then
-    file:close()
-  end
-  return text
 end
 
 -- A directory of a dotfiles manager may be a link, and so may the file: it is written through it.

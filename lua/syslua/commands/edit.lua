@@ -1,6 +1,7 @@
 --- `edit TARGET`: opens the origin of a target in the user's editor, and offers to apply. It does
 -- not know how an apply works.
 
+local read_file = require("syslua.cli.read_file")
 local edit = {}
 
 edit.summary = require("syslua.cli.commands").get_summary("edit")
@@ -83,15 +84,6 @@ local function find(files, place)
   return best
 end
 
-local function read(file)
-  local opened = io.open(file, "rb")
-  local content = opened and opened:read("*a")
-  if opened then
-    opened:close()
-  end
-  return content
-end
-
 --- Does it.
 ---@param args syslua.cli.Args
 ---@return integer
@@ -124,7 +116,7 @@ function edit.run(args)
   end
   local directory = path.dirname(border.call("absolute", config))
   local file, line = get_source(declared, place, directory)
-  local before = read(file)
+  local before = read_file(file)
   terminal.clear()
   if not require("syslua.cli.editor").open(file, line) then
     failure.raise({
@@ -136,7 +128,7 @@ function edit.run(args)
     })
   end
   local shown = path.display(file, get_home())
-  if read(file) == before then
+  if read_file(file) == before then
     terminal.write({ shown .. " is as it was." })
     return 0
   elseif file == place then

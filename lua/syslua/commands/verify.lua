@@ -91,12 +91,7 @@ local function read_lock(config, places)
   if places then
     place = places[name] or ""
   end
-  local file = io.open(place, "rb")
-  local text = file and file:read("*a") or ""
-  if file then
-    file:close()
-  end
-  return text
+  return require("syslua.cli.read_file")(place) or ""
 end
 
 -- Repairs with what one config and its lock make, unless an earlier one makes the same; returns nil

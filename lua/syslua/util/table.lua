@@ -42,4 +42,22 @@ function tables.is_list(map)
   return true
 end
 
+--- Returns the parts of two values joined: strings beside one another become one, empty ones go.
+---@param left any[]
+---@param right any[]
+---@return any[]
+function tables.join_parts(left, right)
+  local parts = {}
+  for _, side in ipairs({ left, right }) do
+    for _, part in ipairs(side) do
+      if type(part) == "string" and type(parts[#parts]) == "string" then
+        parts[#parts] = parts[#parts] .. part
+      elseif part ~= "" then
+        parts[#parts + 1] = part
+      end
+    end
+  end
+  return parts
+end
+
 return tables

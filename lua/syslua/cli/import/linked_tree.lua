@@ -3,18 +3,11 @@
 
 local border = require("syslua.border")
 local path = require("syslua.util.path")
+local read = require("syslua.cli.read_file")
 local writer = require("syslua.cli.import.config_writer")
 
 local linked_tree = {}
 
-local function read(file)
-  local opened = io.open(file, "rb")
-  local content = opened and opened:read("*a")
-  if opened then
-    opened:close()
-  end
-  return content
-end
 linked_tree.read = read
 
 -- Returns where the link at a place leads, its own last component not followed; nil when nowhere.
