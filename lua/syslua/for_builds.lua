@@ -17,7 +17,8 @@ return setmetatable({}, {
       kind = "build",
       message = ("`syslua.%s` is not there while a derivation is built"):format(tostring(name)),
       position = position.caller(),
-      hint = "pass it in: opts = { value = syslua... }, or put it in a local variable above derive{}",
+      hint = "pass it in: opts = { value = syslua... }, or put it in a local variable "
+        .. "above derive{}",
     })
   end,
   __newindex = function(_, name)

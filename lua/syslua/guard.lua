@@ -194,7 +194,8 @@ local function finish(scope, outer, ...)
       failure.new({
         kind = "build",
         message = ("`%s` has changed while the build ran"):format(changed),
-        hint = "a build may not change Lua's own tables: declare functions of your own with `local`",
+        hint = "a build may not change Lua's own tables: declare functions of your own "
+          .. "with `local`",
       })
   end
   local sound, problem = pcall(fixed.check_metatables, scope)

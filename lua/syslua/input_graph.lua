@@ -100,7 +100,8 @@ local function parse(given, file, source)
       raise(
         ("`%s` cannot be the name of an input"):format(name),
         position,
-        "a name has letters, digits, _ and -, and begins with a letter: `require` has it after `inputs.`"
+        "a name has letters, digits, _ and -, and begins with a letter: "
+          .. "`require` has it after `inputs.`"
       )
     end
     ---@type syslua.input_graph.Declared

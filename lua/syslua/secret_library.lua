@@ -132,7 +132,10 @@ local function finalize(variables)
     elseif secret.get_identity(first.value) ~= secret.get_identity(variable.value) then
       require("syslua.util.failure").raise({
         kind = "conflict",
-        message = ("the variable %s is declared twice, with different secrets:\n  %s at %s\n  %s at %s"):format(
+        message = (
+          "the variable %s is declared twice, with different secrets:\n"
+          .. "  %s at %s\n  %s at %s"
+        ):format(
           variable.name,
           secret.describe(first.value),
           first.positions[1] or "an unknown place",

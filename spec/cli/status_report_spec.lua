@@ -23,7 +23,8 @@ describe("cli.status_report", function()
         "! changed  ~/.a  (now a link to /x)                       init.lua:3",
         "! changed  ~/.b  (content, mode, not 600; now mode 644)",
         "! replaced ~/.c  (now a directory; user ada)",
-        "4 targets are not as applied; `sys apply` restores them, and moves existing files to the backups",
+        "4 targets are not as applied; `sys apply` restores them, and moves existing files "
+          .. "to the backups",
       },
       render({
         { kind = "symlink", target = "~/.zshrc", state = "ok" },

@@ -35,7 +35,8 @@ describe("in a terminal of 80 columns", function()
       here.must("apply", name)
     end
     here.script(
-      'syslua.apply(syslua.evaluate("a/configuration/directory/whose/path/is/rather/long"), { description = "x" })'
+      'syslua.apply(syslua.evaluate("a/configuration/directory/whose/path/is/rather/long"), { '
+        .. 'description = "x" })'
     )
   end)
 

@@ -165,10 +165,14 @@ describe("adopt of what should stay private #once", function()
 
   -- What people keep in their dotfiles.
   local public = {
-    [".bashrc"] = "export EDITOR=vim\nexport GITHUB_TOKEN=$(pass show github)\nalias pw='pass show'\n",
-    [".zshrc"] = 'HISTFILE=~/.zsh_history\nexport API_KEY="$(cat ~/.key)"\nbindkey "^[[A" up-line\n',
-    [".gitconfig"] = "[user]\n\tname = Me\n\tsigningkey = 0123456789ABCDEF\n[credential]\n\thelper = store\n",
-    [".ssh/config"] = "Host *\n  IdentityFile ~/.ssh/id_ed25519\n  UserKnownHostsFile ~/.ssh/known_hosts\n",
+    [".bashrc"] = "export EDITOR=vim\nexport GITHUB_TOKEN=$(pass show github)\n"
+      .. "alias pw='pass show'\n",
+    [".zshrc"] = 'HISTFILE=~/.zsh_history\nexport API_KEY="$(cat ~/.key)"\n'
+      .. 'bindkey "^[[A" up-line\n',
+    [".gitconfig"] = "[user]\n\tname = Me\n\tsigningkey = 0123456789ABCDEF\n[credential]\n"
+      .. "\thelper = store\n",
+    [".ssh/config"] = "Host *\n  IdentityFile ~/.ssh/id_ed25519\n"
+      .. "  UserKnownHostsFile ~/.ssh/known_hosts\n",
     [".ssh/id_ed25519.pub"] = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ me@host\n",
     [".config/git/allowed_signers"] = "me@example.org ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ\n",
     [".ssh/authorized_keys"] = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ me@host\n",
@@ -186,10 +190,12 @@ describe("adopt of what should stay private #once", function()
     [".env"] = "EDITOR=vim\nPORT=3000\n",
     [".tmux.conf"] = "set -g prefix C-a\nbind-key r source-file ~/.tmux.conf\n",
     [".config/gh/config.yml"] = "git_protocol: ssh\nprompt: enabled\n",
-    [".cargo/config.toml"] = '[registry]\ndefault = "crates-io"\n[net]\ngit-fetch-with-cli = true\n',
+    [".cargo/config.toml"] = '[registry]\ndefault = "crates-io"\n[net]\n'
+      .. "git-fetch-with-cli = true\n",
     ["ca.pem"] = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n",
     ["release.key"] = "-----BEGIN PUBLIC KEY-----\nMIIB\n-----END PUBLIC KEY-----\n",
-    ["secrets.yaml"] = "password: ENC[AES256_GCM,data:abc,iv:abc,tag:abc,type:str]\nsops:\n    mac: ENC[x]\n",
+    ["secrets.yaml"] = "password: ENC[AES256_GCM,data:abc,iv:abc,tag:abc,type:str]\nsops:\n"
+      .. "    mac: ENC[x]\n",
     [".msmtprc"] = "account me\nuser me\npasswordeval pass show mail\n",
   }
 

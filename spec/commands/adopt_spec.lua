@@ -82,7 +82,8 @@ describe("adopt", function()
     function()
       write_config()
       here.shell(
-        "chmod 640 config/init.lua; mkdir ~/.config; echo one >~/.config/one; echo two >~/.two; chmod 755 ~/.two"
+        "chmod 640 config/init.lua; mkdir ~/.config; echo one >~/.config/one; echo two >~/.two; "
+          .. "chmod 755 ~/.two"
       )
       local result = adopt_and_apply("home/.config/one", "home/.two")
       contains(result.stdout, "added to")
@@ -128,7 +129,8 @@ describe("adopt", function()
     write_config()
     here.write("home/.netrc", "secret\n")
     here.shell(
-      "chmod 600 ~/.netrc; mkdir -m 700 ~/.keys; echo key >~/.keys/id; chmod 400 ~/.keys/id; echo pub >~/.keys/id.pub"
+      "chmod 600 ~/.netrc; mkdir -m 700 ~/.keys; echo key >~/.keys/id; chmod 400 ~/.keys/id; "
+        .. "echo pub >~/.keys/id.pub"
     )
     adopt_and_apply("--force", "home/.netrc", "home/.keys")
     contains(
@@ -166,7 +168,8 @@ describe("adopt", function()
     function()
       write_config()
       here.shell(
-        "mkdir -p ~/.config/app; echo one >~/.config/app/one; ln -s /etc/hostname ~/.config/app/absolute"
+        "mkdir -p ~/.config/app; echo one >~/.config/app/one; ln -s /etc/hostname "
+          .. "~/.config/app/absolute"
       )
       local before = here.list("home")
       local result = here.run("adopt", "--write", "home/.config/app")

@@ -140,8 +140,8 @@ describe("a closure #once", function()
   end)
 
   it("goes through pipes", function()
-    local line =
-      '"$LUA" -l syslua export libgreet/1.0 greeter -o - | SYSLUA_ROOT=%s "$LUA" -l syslua import closure - --json'
+    local line = '"$LUA" -l syslua export libgreet/1.0 greeter -o - | SYSLUA_ROOT=%s "$LUA" -l syslua import '
+      .. "closure - --json"
     local result = here.shell(line:format(process.quote(there.root)))
     assert.equal(0, result.code, result.stderr)
     find(result.stdout, '"kind":"closure"')
@@ -196,7 +196,10 @@ describe("a closure #once", function()
       assert.equal(
         "",
         there
-          .shell("ls root/store/obj root/store/info root/store/metadata/gc-roots 2>/dev/null | grep -v :").stdout
+          .shell(
+            "ls root/store/obj root/store/info root/store/metadata/gc-roots "
+              .. "2>/dev/null | grep -v :"
+          ).stdout
           :gsub("\n", "")
       )
     end

@@ -103,9 +103,10 @@ describe("a command of an activation #once", function()
     "runs for `on_change` of a file when that changed: made, changed, removed, rolled back",
     function()
       local function lines(text, rest)
-        return ('file { path = "~/unit", content = "%s", on_change = "echo $(cat ~/unit 2>&-) >>~/log" }\n'):format(
-          text
-        ) .. (rest or "")
+        return (
+          'file { path = "~/unit", content = "%s", on_change = "echo $(cat ~/unit 2>&-) '
+          .. '>>~/log" }\n'
+        ):format(text) .. (rest or "")
       end
       apply(lines("one"))
       assert.equal("one\n", take_log())
@@ -151,7 +152,8 @@ describe("a command of an activation #once", function()
 
   it("runs after removals too", function()
     local reload = activate(
-      'ctx.run("echo run >>~/log; ls ~/units >>~/log 2>&1 || true", { on_change = { "~/units" }, name = "reload" })'
+      'ctx.run("echo run >>~/log; ls ~/units >>~/log 2>&1 || true", { on_change = { "~/units" }, '
+        .. 'name = "reload" })'
     )
     apply(
       'file { path = "~/units/a", content = "a" } file { path = "~/units/b", content = "b" }\n'
@@ -290,7 +292,8 @@ os.kill(pid, signal.SIGKILL); print("waits")
     assert.equal(1, result.code)
     -- In the background of one.
     result = here.shell(
-      "timeout 20 script -qec 'set -m; $LUA -l syslua apply init.lua & wait $!; echo code $?' /dev/null </dev/null"
+      "timeout 20 script -qec 'set -m; $LUA -l syslua apply init.lua & wait $!; "
+        .. "echo code $?' /dev/null </dev/null"
     )
     assert.truthy(result.stdout:find("code 1", 1, true), result.stdout)
   end)

@@ -143,11 +143,12 @@ describe("completions #once", function()
   local asks = {
     bash = {
       'compopt() { :; }; eval "$(sys completions bash)"',
-      'COMP_WORDS=(sys %s "%s"); COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); __sys_complete; echo "${COMPREPLY[*]}"',
+      'COMP_WORDS=(sys %s "%s"); COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); __sys_complete; '
+        .. 'echo "${COMPREPLY[*]}"',
     },
     zsh = {
-      'compdef() { :; }; compadd() { shift; print -r -- "$*"; }; _files() { print; }; compset() { :; }\n'
-        .. '_describe() { print -r -- "${(@)${(@P)2}%%:*}"; }; eval "$(sys completions zsh)"',
+      'compdef() { :; }; compadd() { shift; print -r -- "$*"; }; _files() { print; }; compset() { '
+        .. ':; }\n_describe() { print -r -- "${(@)${(@P)2}%%:*}"; }; eval "$(sys completions zsh)"',
       'words=(sys %s "%s"); CURRENT=$#words; _sys',
     },
     fish = {

@@ -32,7 +32,8 @@ describe("the copy of a config #once", function()
 
   local function read_targets()
     return shell(
-      "cd home; find -L . -path ./dotfiles -prune -o -type f -print | LC_ALL=C sort | xargs -d '\\n' sha256sum"
+      "cd home; find -L . -path ./dotfiles -prune -o -type f -print | LC_ALL=C sort | "
+        .. "xargs -d '\\n' sha256sum"
     )
   end
 
@@ -211,7 +212,8 @@ describe("the copy of a config #once", function()
         config .. "/init.lua"
       )
       local before = shell(
-        "find deep -type f -exec sha256sum {} + | LC_ALL=C sort; find deep -printf '%p %m %T@ %C@\\n' | LC_ALL=C sort"
+        "find deep -type f -exec sha256sum {} + | LC_ALL=C sort; find deep -printf '%p %m %T@ "
+          .. "%C@\\n' | LC_ALL=C sort"
       )
       local message = ("seed %d, round %d"):format(seed, round)
       here.must("apply", config .. "/init.lua")

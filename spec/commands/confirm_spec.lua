@@ -75,7 +75,8 @@ describe("apply --confirm #once", function()
 
   it("survives the end of its terminal and session", function()
     here.shell(
-      "script -qec '$LUA -l syslua apply init.lua --confirm 1s; kill -9 $PPID' /dev/null </dev/null >/dev/null 2>&1"
+      "script -qec '$LUA -l syslua apply init.lua --confirm 1s; kill -9 $PPID' /dev/null "
+        .. "</dev/null >/dev/null 2>&1"
     )
     assert.is_true(wait_for(is_back))
     assert.equal("mine\n", here.read("home/.taken"))

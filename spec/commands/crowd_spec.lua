@@ -232,8 +232,8 @@ describe("many at once #once", function()
     end
     here.must("gc", "--keep", "1")
     assert.equal(0, here.run("verify").code)
-    local left =
-      "find root/store/staging root/store/b?? root/store/tmp -mindepth 1; ls root/store/obj | grep word"
+    local left = "find root/store/staging root/store/b?? root/store/tmp -mindepth 1; "
+      .. "ls root/store/obj | grep word"
     assert.equal("", here.shell(left).stdout)
     local _, killed = (here.read("killed") or ""):gsub("\n", "")
     tell("%d killed", killed)

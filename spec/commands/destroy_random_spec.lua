@@ -186,7 +186,8 @@ describe("destroy #once", function()
 
     local function read_at(path)
       return here.shell(
-        'P=$HOME/"$T"; for f in "$P" "$P/in/file"; do [ ! -f "$f" ] || cat "$f"; done; readlink "$P"',
+        'P=$HOME/"$T"; for f in "$P" "$P/in/file"; do [ ! -f "$f" ] || cat "$f"; done; '
+          .. 'readlink "$P"',
         { T = path:sub(3) }
       ).stdout
     end

@@ -156,7 +156,10 @@ describe("gc #once", function()
     ]])
     here.apply('file({ path = "~/.one", content = "1" })')
     local pid = here
-      .shell('"$(echo "$SYSLUA_ROOT"/store/obj/program-*)"/bin/program 30 >/dev/null 2>&1 & echo $!').stdout
+      .shell(
+        '"$(echo "$SYSLUA_ROOT"/store/obj/program-*)"/bin/program 30 >/dev/null '
+          .. "2>&1 & echo $!"
+      ).stdout
       :match("%d+")
     local text = here.must("gc", "--keep", "1").stdout
     process.run({ "kill", pid })

@@ -52,7 +52,8 @@ describe("init", function()
     local result = here.run("init", "config")
     assert.equal(1, result.code)
     assert.equal(
-      "error: config: there already is init.lua\n  hint: name another directory, or overwrite with --force\n",
+      "error: config: there already is init.lua\n  hint: name another directory, "
+        .. "or overwrite with --force\n",
       result.stderr
     )
     assert.equal(before, here.list("config"))

@@ -191,7 +191,8 @@ end }
       case = "",
     })
     place.git(
-      "cd dots && git -c protocol.file.allow=always submodule --quiet add ../part part && git commit -qm part"
+      "cd dots && git -c protocol.file.allow=always submodule --quiet add ../part part && "
+        .. "git commit -qm part"
     )
     write(("dots = %q,"):format(url("dots")))
     local talk = here.must("plan", "init.lua").stderr

@@ -133,8 +133,10 @@ sys.stdout.write(text.decode())
 
   local loops = {
     ["in setup"] = "io.open('ready', 'w'):close() while true do end",
-    ["in a pcall"] = "io.open('ready', 'w'):close() while true do pcall(function() while true do end end) end",
-    ["in a coroutine"] = "coroutine.wrap(function() io.open('ready', 'w'):close() while true do end end)()",
+    ["in a pcall"] = "io.open('ready', 'w'):close() while true do pcall(function() while true do "
+      .. "end end) end",
+    ["in a coroutine"] = "coroutine.wrap(function() io.open('ready', "
+      .. "'w'):close() while true do end end)()",
     ["in a coroutine of a coroutine"] = [[
       local inner = coroutine.create(function() io.open('ready', 'w'):close() while true do end end)
       local outer = coroutine.create(function() while true do coroutine.resume(inner) end end)

@@ -153,8 +153,8 @@ describe("a switch", function()
       repeat
         number = number + (whole and 1 or 2)
         here.shell("chmod -R u+w home root; rm -rf home root; cp -a saved/home saved/root .")
-        local line =
-          "strace -f -qq -o /dev/null -e inject=%s:signal=KILL:when=%d -e trace=%s $LUA -l syslua apply init.lua"
+        local line = "strace -f -qq -o /dev/null -e inject=%s:signal=KILL:when=%d -e trace=%s $LUA "
+          .. "-l syslua apply init.lua"
         local result = here.shell(line:format(call, number, call))
         local ended = result.code == 0
         if not ended then

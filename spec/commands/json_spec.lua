@@ -208,7 +208,8 @@ describe("JSON", function()
 
   it("of damage is as documented", function()
     here.shell(
-      'chmod -R u+w root/store/obj/"$(ls root/store/obj | grep ^high)"; echo x >>root/store/obj/high*/high'
+      'chmod -R u+w root/store/obj/"$(ls root/store/obj | grep ^high)"; '
+        .. "echo x >>root/store/obj/high*/high"
     )
     check("verify", "--json")
     here.shell("chmod -R u+w other/store/obj/*; echo x >>other/store/obj/low-2-*/low")

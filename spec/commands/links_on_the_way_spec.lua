@@ -79,7 +79,8 @@ describe("a home with links on the way to targets #once", function()
     here.shell("mkdir ~/d; echo 1 >~/d/f; ln -s d/f ~/a; ln -s d/f ~/b; ln -s b ~/c")
     local before = list()
     for _, config in ipairs({
-      'file { path = "~/a", source = "~/b", mutable = true } file { path = "~/b", source = "~/a", mutable = true }',
+      'file { path = "~/a", source = "~/b", mutable = true } file { path = "~/b", source = "~/a", '
+        .. "mutable = true }",
       'file { path = "~/b", source = "~/c", mutable = true }',
     }) do
       here.write_config(config)

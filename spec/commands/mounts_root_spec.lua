@@ -8,8 +8,10 @@ local machine = require("spec.support.machine")
 local places = {
   ["a home of its own"] = "mount -t tmpfs none home",
   ["a root of its own"] = "mkdir -p root && mount -t tmpfs none root",
-  ["a home that is mounted there from elsewhere"] = "mkdir -p elsewhere && mount --bind elsewhere home",
-  ["a root that is mounted there from elsewhere"] = "mkdir -p elsewhere root && mount --bind elsewhere root",
+  ["a home that is mounted there from elsewhere"] = "mkdir -p elsewhere && "
+    .. "mount --bind elsewhere home",
+  ["a root that is mounted there from elsewhere"] = "mkdir -p elsewhere root && "
+    .. "mount --bind elsewhere root",
   ["a root in a home, mounted there"] = [[
     rmdir root 2>/dev/null; mkdir -p home/root && ln -s home/root root && mount -t tmpfs none home/root
   ]],

@@ -342,10 +342,10 @@ describe("apply #once", function()
     -- Apart from logs, built objects, the record of what was built, and that a number was used.
     local function read_root()
       return here.shell(
-        "cd $SYSLUA_ROOT && find . -path ./store/log -prune -o -path ./store/obj -prune -o"
-          .. " -path ./store/files -prune -o"
-          .. " -path ./store/drv -prune -o -path ./store/drv-out -prune -o -path ./store/info -prune -o"
-          .. " -path ./store/metadata/snapshots.json -prune -o \\( -type f -exec sha256sum {} + -o -print \\) | sort"
+        "cd $SYSLUA_ROOT && find . -path ./store/log -prune -o -path ./store/obj -prune -o -path "
+          .. "./store/files -prune -o -path ./store/drv -prune -o -path ./store/drv-out -prune -o "
+          .. "-path ./store/info -prune -o -path ./store/metadata/snapshots.json -prune -o \\( "
+          .. "-type f -exec sha256sum {} + -o -print \\) | sort"
       ).stdout
     end
     local home, root = here.list("home"), read_root()

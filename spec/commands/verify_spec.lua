@@ -121,7 +121,8 @@ describe("verify #once", function()
     ["a file emptied"] = "chmod u+w data; : >data; chmod u-w data",
     ["a file made longer"] = "chmod u+w data; echo >>data; chmod u-w data",
     ["a directory added"] = "chmod u+w .; mkdir new; chmod 555 new .",
-    ["a directory replaced by a file"] = "chmod u+w . bin; rm -rf bin; : >bin; chmod 444 bin; chmod u-w .",
+    ["a directory replaced by a file"] = "chmod u+w . bin; rm -rf bin; : >bin; "
+      .. "chmod 444 bin; chmod u-w .",
     ["a file made writable"] = "chmod u+w data",
     ["a file made executable"] = "chmod 555 data",
     ["a program no longer executable"] = "chmod 444 bin/tool",
@@ -129,14 +130,17 @@ describe("verify #once", function()
     ["a directory made writable"] = "chmod u+w bin",
     ["a file that nobody may read"] = "chmod 000 data",
     ["a link that leads elsewhere"] = "chmod u+w .; ln -sfn data link; chmod u-w .",
-    ["a link replaced by what it leads to"] = "chmod u+w .; rm link; cp bin/tool link; chmod 555 link .",
-    ["a file swapped for a link to its copy"] = "chmod u+w .; mv data $COPY; ln -s $COPY data; chmod u-w .",
+    ["a link replaced by what it leads to"] = "chmod u+w .; rm link; cp bin/tool link; "
+      .. "chmod 555 link .",
+    ["a file swapped for a link to its copy"] = "chmod u+w .; mv data $COPY; "
+      .. "ln -s $COPY data; chmod u-w .",
     ["an object swapped for a link to its copy"] = "cp -R . $COPY; $REMOVE; ln -s $COPY $TOOL",
     ["an object swapped for a file"] = "$REMOVE; echo >$TOOL; chmod 444 $TOOL",
     ["an object removed"] = "$REMOVE",
     ["a record that is no JSON"] = "echo '{' >$RECORD",
     ["a record of a newer version"] = 'sed -i \'s/"version": 1,/"version": 2,/\' $RECORD',
-    ["a record with another hash"] = 'sed -i \'s/"nar": "[0-9a-f]*/"nar": "\'$(printf %064d)/ $RECORD',
+    ["a record with another hash"] = 'sed -i \'s/"nar": "[0-9a-f]*/"nar": '
+      .. "\"'$(printf %064d)/ $RECORD",
     ["a record removed"] = "rm $RECORD",
     ["object and record removed"] = "$REMOVE; rm $RECORD",
   }) do

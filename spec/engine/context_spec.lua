@@ -162,9 +162,8 @@ describe("ctx", function()
         .. refused:format("stranger-HASH")
         .. "missing"
         .. refused:format("none-HASH")
-        .. "link: cannot build one: link is not declared: a build reads only its sources, downloads "
-        .. "and dependencies\n"
-        .. "store"
+        .. "link: cannot build one: link is not declared: a build reads only its sources, "
+        .. "downloads and dependencies\nstore"
         .. refused:format(""):gsub("OBJ/\n", "OBJ\n")
         .. "dots"
         .. refused:format(""):gsub("OBJ/\n", "OBJ\n"),
@@ -412,7 +411,8 @@ describe("output_sha256", function()
     assert.equal(
       "",
       here.shell(
-        "ls root/store/obj root/store/drv-out root/store/staging root/store/b?? | grep -v : | grep ."
+        "ls root/store/obj root/store/drv-out root/store/staging root/store/b?? | "
+          .. "grep -v : | grep ."
       ).stdout
     )
   end)

@@ -143,7 +143,8 @@ describe("evaluate", function()
   end)
 
   it(
-    "gives the same manifest of everything that a config can declare, on every Lua, twice, anywhere",
+    "gives the same manifest of everything that a config can declare, on every Lua, "
+      .. "twice, anywhere",
     function()
       local rich = [[
       local lib = syslua.lib

@@ -50,7 +50,8 @@ describe("an evaluation", function()
     "return { setup = function() %s end }",
     "%s return { setup = function() end }",
     "return { setup = function() activate { config = function() %s end } end }",
-    'return { setup = function() derive { name = "a", opts = function() %s end, config = function() end } end }',
+    'return { setup = function() derive { name = "a", opts = function() %s end, '
+      .. "config = function() end } end }",
     "return { setup = function() coroutine.wrap(function() %s end)() end }",
   }
 

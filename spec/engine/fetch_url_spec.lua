@@ -34,7 +34,8 @@ describe("ctx.fetch_url #once", function()
 
   before_each(function()
     here.shell(
-      "chmod -R u+w root/cache 2>/dev/null; rm -rf root/cache/downloads root/store/metadata/gc-roots"
+      "chmod -R u+w root/cache 2>/dev/null; rm -rf root/cache/downloads "
+        .. "root/store/metadata/gc-roots"
     )
   end)
 
@@ -447,8 +448,9 @@ end }]]):format(count, url, sha256, opts and ", " .. opts or "")
     it_with_curl("not to the hosts and networks of no_proxy, as curl takes them", function()
       -- Not /0: curl takes it for /32, against RFC 4632.
       local lists = {
-        ["127.0.0.1"] = "127.0.0.1|127.0.0.0/8|127.0.0.0/31|127.0.0.2/31|10.0.0.0/8|127.0.0.1/32|127.0.0.2/32|*"
-          .. "|127.0.0|0.0.1|localhost|10.0.0.1,127.0.0.1|10.0.0.1 , 127.0.0.0/24 ,x|,,|::1",
+        ["127.0.0.1"] = "127.0.0.1|127.0.0.0/8|127.0.0.0/31|127.0.0.2/31|10.0.0.0/8|127.0.0.1/32|"
+          .. "127.0.0.2/32|*|127.0.0|0.0.1|localhost|10.0.0.1,127.0.0.1|10.0.0.1 , "
+          .. "127.0.0.0/24 ,x|,,|::1",
         localhost = "localhost|LOCALHOST|.localhost|local|host|127.0.0.1|example.org, localhost|*",
       }
       for host, choices in pairs(lists) do

@@ -108,7 +108,8 @@ describe("the tree of an input #once", function()
     end
     local git = function(line)
       return here.shell(
-        "cd config && export GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a@b GIT_COMMITTER_NAME=a GIT_COMMITTER_EMAIL=a@b\n"
+        "cd config && export GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a@b GIT_COMMITTER_NAME=a "
+          .. "GIT_COMMITTER_EMAIL=a@b\n"
           .. line
       )
     end

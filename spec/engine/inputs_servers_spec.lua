@@ -245,7 +245,8 @@ END
     it("that changed on the server are told with both hashes", function()
       assert_locked(run(url("a.tar.gz")), sha256, nil)
       here.shell(
-        "rm -rf root; cp web/a.tar.gz save; cd pack; echo more >>top-1.0/file; tar czf ../web/a.tar.gz top-1.0"
+        "rm -rf root; cp web/a.tar.gz save; cd pack; echo more >>top-1.0/file; "
+          .. "tar czf ../web/a.tar.gz top-1.0"
       )
       local result = run(url("a.tar.gz"))
       here.shell("mv save web/a.tar.gz")

@@ -256,9 +256,10 @@ describe("inputs", function()
     place.commit("low", { ["init.lua"] = "return 'theirs'\n" })
     place.commit("own", { ["init.lua"] = "return 'ours'\n" })
     place.commit("mid", {
-      ["init.lua"] = ("return { inputs = { low = %q }, get = function() return require('inputs.low') end }\n"):format(
-        url("low")
-      ),
+      ["init.lua"] = (
+        "return { inputs = { low = %q }, get = function() return "
+        .. "require('inputs.low') end }\n"
+      ):format(url("low")),
     })
     local declared = "own = %q, mid = { url = %q, follows = { low = %q } },"
     write(
@@ -451,7 +452,8 @@ describe("inputs", function()
     write(("dots = %q,"):format(url("dots")), 'require("inputs.dots")(inputs.dots.path)')
     must("apply", "init.lua")
     here.shell(
-      "rm -rf repos init.lua syslua.lock root/cache/inputs; chattr -i -R root/store/obj; chmod -R u+w root/store/obj"
+      "rm -rf repos init.lua syslua.lock root/cache/inputs; chattr -i -R root/store/obj; "
+        .. "chmod -R u+w root/store/obj"
     )
     here.shell("rm -f root/store/obj/*; rm -rf root/store/files/*")
     local repaired = here.run("verify", "--repair")

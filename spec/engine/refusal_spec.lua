@@ -228,7 +228,8 @@ local refused = {
     "opts",
   },
   ["a captured coroutine"] = {
-    'local c = coroutine.create(function() end)\nderive({ name = "x", config = function() return c end })',
+    'local c = coroutine.create(function() end)\nderive({ name = "x", '
+      .. "config = function() return c end })",
     "`c`",
     line = 3,
   },
@@ -285,7 +286,8 @@ local refused = {
     "target",
   },
   ["a shell that is none"] = {
-    'activate({ config = function(_, ctx) ctx.source_in_shell("/x", { shells = { "tcsh" } }) end })',
+    'activate({ config = function(_, ctx) ctx.source_in_shell("/x", { shells = { '
+      .. '"tcsh" } }) end })',
     "`tcsh`",
     "bash",
   },

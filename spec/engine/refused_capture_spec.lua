@@ -428,8 +428,8 @@ describe("what config captures", function()
 
   it("is found in files whose lines end in any way", function()
     for _, ending in ipairs({ "\r", "\r\n" }) do
-      local text =
-        '-- a comment\nreturn { setup = function()\nderive({ name = "one", config = function()\nend })\nend }\n'
+      local text = '-- a comment\nreturn { setup = function()\nderive({ name = "one", config = function()\n'
+        .. "end })\nend }\n"
       here.write("init.lua", (text:gsub("\n", ending)))
       local result = here.run("plan", "init.lua")
       assert.equal(0, result.code, result.stderr)

@@ -131,13 +131,15 @@ describe("ctx.run", function()
 
   it("says which program is missing, and why one does not start", function()
     for lines, words in pairs({
-      ['ctx.run({ "no-such-program", "x" })'] = "there is no program no-such-program in the PATH of the build",
+      ['ctx.run({ "no-such-program", "x" })'] = "there is no program no-such-program in the PATH "
+        .. "of the build",
       ['ctx.run({ "./none" })'] = "/none",
       ['ctx.write("script", "x"); ctx.run({ "./script" })'] = "script is not executable",
       ['ctx.write("s", "#!/no/such\\n"); ctx.chmod("s", "755"); ctx.run({ "./s" })'] = "/s names is missing",
       ['ctx.run("true", { cwd = "none" })'] = "cannot run in ",
       ['ctx.run("true", { cwd = "/" })'] = "/ is outside of the build",
-      ['ctx.run("true", { shell = "no-such-shell" })'] = "there is no program no-such-shell in the PATH",
+      ['ctx.run("true", { shell = "no-such-shell" })'] = "there is no program "
+        .. "no-such-shell in the PATH",
     }) do
       local text = error_of(lines)
       assert.truthy(text:find(words, 1, true), lines .. ": " .. text)
@@ -153,11 +155,13 @@ describe("ctx.run", function()
       ['ctx.run("a\\0b")'] = "a NUL byte",
       ['ctx.run({ "a\\0b" })'] = "a NUL byte",
       ['ctx.run("a", { env = { A = "\\0" } })'] = "a NUL byte",
-      ['ctx.run("true", { timeout = 0 })'] = "`timeout` in ctx.run: expected a number of seconds above 0, got 0",
+      ['ctx.run("true", { timeout = 0 })'] = "`timeout` in ctx.run: expected a number of seconds "
+        .. "above 0, got 0",
       ['ctx.run("true", { time = 1 })'] = "unknown field `time` in the options of ctx.run",
       ['ctx.run("true", { stdin = {} })'] = "`stdin` in the options of ctx.run: expected string",
       ['ctx.run("true", { read = "/x" })'] = "`read` in the options of ctx.run: expected list",
-      ['ctx.run("true", { env = { ["A=B"] = "" } })'] = "`A=B` cannot be the name of an environment variable",
+      ['ctx.run("true", { env = { ["A=B"] = "" } })'] = "`A=B` cannot be the name of an "
+        .. "environment variable",
       ['ctx.run("true", { env = { A = {} } })'] = "the variable A: expected a string, got a table",
     }) do
       local text = error_of(lines)
@@ -312,7 +316,8 @@ install: all
     )
     here.write(
       "src/main.c",
-      "#include <math.h>\nvoid hello(void);\nint main(int n, char **v) { hello(); return sqrt(n) < 0; }\n"
+      "#include <math.h>\nvoid hello(void);\nint main(int n, char **v) { hello(); "
+        .. "return sqrt(n) < 0; }\n"
     )
     here.shell("chmod +x src/configure")
     here.write_config([[

@@ -105,12 +105,17 @@ describe("the sandbox #once", function()
   it("lets a program do what builds need", function()
     local allowed = {
       ["write in the build directory"] = "sh('echo x >file && mkdir d && mv file d && rm -r d')",
-      ["write an output"] = "sh('echo x >$out && rm $out && mkdir $out && echo x >$out/y && rm -r $out')",
-      ["run a program of its own"] = "sh([[printf '#!/bin/sh\\nexit 0\\n' >p && chmod +x p && ./p]])",
+      ["write an output"] = "sh('echo x >$out && rm $out && mkdir $out && echo x >$out/y && "
+        .. "rm -r $out')",
+      ["run a program of its own"] = "sh([[printf '#!/bin/sh\\nexit 0\\n' >p && "
+        .. "chmod +x p && ./p]])",
       ["use /dev/null, zero and urandom"] = "sh('head -c 9 /dev/zero /dev/urandom >/dev/null')",
-      ["read /etc and /usr"] = "sh('cat /etc/passwd /usr/bin/env >/dev/null && ls /etc >/dev/null')",
-      ["read /proc/self"] = "sh('cat /proc/self/status >/dev/null && echo x | cat /dev/stdin >/dev/null')",
-      ["find HOME in the build directory"] = 'sh(\'[ "$HOME" = "$PWD" ] && [ "$TMPDIR" = "$PWD" ]\')',
+      ["read /etc and /usr"] = "sh('cat /etc/passwd /usr/bin/env >/dev/null && "
+        .. "ls /etc >/dev/null')",
+      ["read /proc/self"] = "sh('cat /proc/self/status >/dev/null && echo x | "
+        .. "cat /dev/stdin >/dev/null')",
+      ["find HOME in the build directory"] = 'sh(\'[ "$HOME" = "$PWD" ] && '
+        .. '[ "$TMPDIR" = "$PWD" ]\')',
       ["end its own children"] = "sh('sleep 100 & kill $! && ! wait $!')",
       ["talk to its own children"] = "python('pair')",
     }
@@ -439,8 +444,8 @@ describe("on a kernel that lacks something, the sandbox #once", function()
   it("refuses to run programs with `require`", function()
     local result = build(namespaces, "--sandbox require")
     assert.equal(1, result.code)
-    local message =
-      "programs cannot be confined, and the sandbox is required: this system refuses [^\n]* %(Function not"
+    local message = "programs cannot be confined, and the sandbox is required: "
+      .. "this system refuses [^\n]* %(Function not"
     assert.truthy(result.stderr:find(message), result.stderr)
     assert.truthy(result.stderr:find("init.lua:3", 1, true), result.stderr)
   end)

@@ -41,9 +41,12 @@ local packers = {
   ["tar.bz2"] = "tar -cjf ../archive pkg",
   ["the format of pax"] = "tar --format=pax -czf ../archive pkg",
   ["files with holes, as GNU tar has them"] = "tar --sparse --format=gnu -czf ../archive pkg",
-  ["files with holes, in pax 0.0"] = "tar --sparse --format=pax --sparse-version=0.0 -czf ../archive pkg",
-  ["files with holes, in pax 0.1"] = "tar --sparse --format=pax --sparse-version=0.1 -czf ../archive pkg",
-  ["files with holes, in pax 1.0"] = "tar --sparse --format=pax --sparse-version=1.0 -czf ../archive pkg",
+  ["files with holes, in pax 0.0"] = "tar --sparse --format=pax --sparse-version=0.0 -czf "
+    .. "../archive pkg",
+  ["files with holes, in pax 0.1"] = "tar --sparse --format=pax --sparse-version=0.1 -czf "
+    .. "../archive pkg",
+  ["files with holes, in pax 1.0"] = "tar --sparse --format=pax --sparse-version=1.0 -czf "
+    .. "../archive pkg",
   ["several members of gzip"] = "tar -cf - pkg | split -b 30000 --filter='gzip -c' - >../archive",
   ["several streams of xz"] = "tar -cf - pkg | split -b 30000 --filter='xz -c' - >../archive",
   ["several frames of zstd"] = "tar -cf - pkg | split -b 30000 --filter='zstd -qc' - >../archive",

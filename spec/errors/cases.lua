@@ -57,7 +57,8 @@ return {
   { "env: two values", 'env { EDITOR = "vim" }\nenv { EDITOR = "nano" }' },
   {
     "env: two forced values",
-    'local lib = syslua.lib\nenv { EDITOR = lib.mkForce("vim") }\nenv { EDITOR = lib.mkForce("nano") }',
+    'local lib = syslua.lib\nenv { EDITOR = lib.mkForce("vim") }\n'
+      .. 'env { EDITOR = lib.mkForce("nano") }',
   },
   {
     "env: a circle",
@@ -80,7 +81,8 @@ return {
   { "project: a bad name", [[project { name = "a/b", setup = function() end }]] },
   {
     "project: a file",
-    'project {\n  name = "web",\n  setup = function()\n    file { path = "~/.x", content = "" }\n  end,\n}',
+    'project {\n  name = "web",\n  setup = function()\n    file { path = "~/.x", '
+      .. 'content = "" }\n  end,\n}',
   },
   {
     "project: nested",
@@ -88,7 +90,8 @@ return {
   },
   {
     "project: two directories",
-    'project { name = "a", path = "/a", setup = function() end }\nproject { name = "a", path = "/b", setup = function() end }',
+    'project { name = "a", path = "/a", setup = function() end }\n'
+      .. 'project { name = "a", path = "/b", setup = function() end }',
   },
 
   -- source(), derive{} and activate{}
@@ -174,7 +177,8 @@ return {
   { "module: no table", [[require("modules.programs.git").setup("Ada")]] },
   {
     "module: two values",
-    'local git = require("modules.programs.git")\ngit.setup { user_name = "Ada" }\ngit.setup { user_name = "Bob" }',
+    'local git = require("modules.programs.git")\ngit.setup { user_name = "Ada" }\n'
+      .. 'git.setup { user_name = "Bob" }',
   },
   { "module: misspelt name", [[require("modules.programs.gti")]] },
   { "package: unknown version", [[require("pkgs.cli.ripgrep").setup { version = "15.1" }]] },
@@ -196,7 +200,8 @@ return {
   { "lua: pairs with a key that has no order", [[for _ in pairs({ [{}] = 1 }) do end]] },
   {
     "lua: in a coroutine",
-    'local co = coroutine.create(function()\n  file { path = "x", content = "" }\nend)\nlocal _, problem = coroutine.resume(co)\nerror(problem, 0)',
+    'local co = coroutine.create(function()\n  file { path = "x", content = "" }\nend)\n'
+      .. "local _, problem = coroutine.resume(co)\nerror(problem, 0)",
   },
   {
     "lua: in coroutine.wrap",
@@ -208,12 +213,14 @@ return {
   },
   {
     "lua: caught by xpcall with a traceback",
-    "local _, problem = xpcall(function()\n  env { DEBUG = true }\nend, debug.traceback)\nerror(problem, 0)",
+    "local _, problem = xpcall(function()\n  env { DEBUG = true }\nend, debug.traceback)\n"
+      .. "error(problem, 0)",
   },
   { "lua: in a tail call", [[return file { path = "x", content = "" }]] },
   {
     "lua: in a nested function",
-    'local function inner() file { path = "x", content = "" } end\nlocal function outer()\n  inner()\nend\nouter()',
+    'local function inner() file { path = "x", content = "" } end\nlocal function outer()\n'
+      .. "  inner()\nend\nouter()",
   },
   { "lua: syntax", [[local = 1]] },
 

@@ -48,7 +48,8 @@ describe("directory{}", function()
 
   it("gives a directory of the user other rights, and brings its own back", function()
     here.shell(
-      "mkdir -m 750 ~/.mine; echo mine >~/.mine/file; echo file >~/.file; mkdir ~/real; ln -s real ~/.link"
+      "mkdir -m 750 ~/.mine; echo mine >~/.mine/file; echo file >~/.file; mkdir ~/real; "
+        .. "ln -s real ~/.link"
     )
     local before = here.list("home")
     here.apply([[

@@ -253,7 +253,8 @@ describe("file{}", function()
     for _, call in ipairs({
       "file { path = '~/.key', content = 'k', mode = 400 }",
       "directory { path = '~/.keys', mode = 700 }",
-      "activate { config = function(_, ctx) ctx.install('/etc/passwd', '~/.key', { mode = 400 }) end }",
+      "activate { config = function(_, ctx) ctx.install('/etc/passwd', '~/.key', { "
+        .. "mode = 400 }) end }",
       "activate { config = function(_, ctx) ctx.directory('~/.keys', { mode = 700 }) end }",
     }) do
       here.write_config(call)
@@ -336,7 +337,8 @@ describe("file{}", function()
   end)
 
   it(
-    "follows links that are named as sources, and those of trees that lead elsewhere beside the config",
+    "follows links that are named as sources, and those of trees that lead elsewhere "
+      .. "beside the config",
     function()
       here.shell(
         "mkdir -p shared tree; echo text >shared/env; ln -s shared/env env; ln -s shared whole"

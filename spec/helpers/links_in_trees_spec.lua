@@ -105,7 +105,8 @@ describe("a link in a tree #once", function()
       function()
         here.shell(prepare)
         for target, message in pairs({
-          ["/etc/hostname"] = "tree/deep/away leads to /etc/hostname, out of the config's directory",
+          ["/etc/hostname"] = "tree/deep/away leads to /etc/hostname, "
+            .. "out of the config's directory",
           ["/etc"] = "tree/deep/away leads to /etc, out of the config's directory",
           ["/nowhere/at/all"] = "tree/deep/away leads to /nowhere/at/all, where nothing is",
           ["../../nothing"] = "tree/deep/away leads to ../../nothing, where nothing is",
@@ -166,7 +167,8 @@ describe("a link in a tree #once", function()
 
   it("is followed in the copy that a snapshot keeps of the config", function()
     here.shell(
-      "ln -s ../shared/file tree/file; ln -s deep/file tree/within; ln -s ../../shared tree/deep/shared"
+      "ln -s ../shared/file tree/file; ln -s deep/file tree/within; ln -s ../../shared "
+        .. "tree/deep/shared"
     )
     for _, extra in ipairs({ "", ", copy = true", ", recursive = true" }) do
       here.apply(declare(extra))

@@ -17,7 +17,8 @@ describe("file { merge }", function()
   local samples = {
     {
       name = "json",
-      before = '{\n  "theme": "light",\n  "big": 123456789012345678901234567890,\n  "window": {"x": 1}\n}\n',
+      before = '{\n  "theme": "light",\n  "big": 123456789012345678901234567890,\n'
+        .. '  "window": {"x": 1}\n}\n',
       values = '{ theme = "dark", window = { y = 2 }, ["editor.size"] = 14 }',
       after = '{\n  "theme": "dark",\n  "big": 123456789012345678901234567890,\n'
         .. '  "window": {"x": 1, "y": 2},\n  "editor.size": 14\n}\n',

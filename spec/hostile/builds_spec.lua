@@ -55,7 +55,8 @@ describe("two builds with one directory #once", function()
     assert.equal(
       "",
       here.shell(
-        "ls -d root/store/b?? 2>/dev/null; ls root/store/staging root/store/tmp | grep -v : | grep ."
+        "ls -d root/store/b?? 2>/dev/null; ls root/store/staging root/store/tmp | "
+          .. "grep -v : | grep ."
       ).stdout
     )
   end)

@@ -89,7 +89,8 @@ describe("gc #once", function()
     here.write_config([[file({ path = "~/.managed", content = "managed" })]])
     here.must("apply", "init.lua")
     here.shell(
-      "mkdir -p root/store/bld root/store/quarantine root/store/pkg/dead/1 root/cache/downloads/.names root/cache/git"
+      "mkdir -p root/store/bld root/store/quarantine root/store/pkg/dead/1 "
+        .. "root/cache/downloads/.names root/cache/git"
     )
     here.shell("mkdir -p root/store/files root/store/metadata/sources; chmod u+w root/store/obj")
   end)
@@ -115,7 +116,8 @@ describe("gc #once", function()
       end
     end
     here.shell(
-      "ln -s ../../../../../outside root/store/pkg/dead/1/mine; ln -s /etc/passwd root/store/pkg/way"
+      "ln -s ../../../../../outside root/store/pkg/dead/1/mine; ln -s /etc/passwd "
+        .. "root/store/pkg/way"
     )
     local before = here.list("outside")
     here.must("gc")

@@ -121,9 +121,10 @@ local function tests(levels)
     here.write("others.py", others)
     here.shell("mkfifo wait")
     here.shell(
-      ("python3 others.py %d <wait >number 2>error & exec 9>wait; sleep 100 >/dev/null 2>&1 & echo $! >holder"):format(
-        key
-      )
+      (
+        "python3 others.py %d <wait >number 2>error & exec 9>wait; sleep 100 >/dev/null 2>&1 & "
+        .. "echo $! >holder"
+      ):format(key)
     )
     local number
     for _ = 1, 100 do

@@ -102,8 +102,8 @@ describe("the hook in surroundings of any kind: #once", function()
   shells.nushell = {
     -- It reads files only.
     hook = "source ~/hook.nu",
-    hooks = "($env.config.hooks.pre_prompt | where {|one| $one | describe | str starts-with record }"
-      .. " | each {|one| $one.code | to text } | str join)",
+    hooks = "($env.config.hooks.pre_prompt | where {|one| $one | describe | "
+      .. "str starts-with record } | each {|one| $one.code | to text } | str join)",
     mark = "# __syslua_",
     "$env.config.hooks.pre_prompt = [{|| $env.X = 1 }]",
     "$env.config.hooks.env_change = { PWD: [{|| $env.X = 2 }] }",
@@ -137,7 +137,8 @@ describe("the hook in surroundings of any kind: #once", function()
     projects.write(
       here,
       name .. "/deep",
-      'syslua.lib.env.defineMergeable("LIST_DIRS", ":") env({ DEEP = "deep", LIST_DIRS = { "/deep" } })'
+      'syslua.lib.env.defineMergeable("LIST_DIRS", ":") env({ DEEP = "deep", LIST_DIRS = { '
+        .. '"/deep" } })'
     )
     local code, shown = projects.trust(here, name .. "/deep")
     assert.equal(0, code, shown)

@@ -30,10 +30,10 @@ describe("a file system without locks #once", function()
           "rm -rf root && mkdir -p root/store/metadata && : >root/store/metadata/origin.json"
         )
         local result = here.shell(
-          ("strace -f -qq -o log -e trace=flock -e inject=flock:error=%s $LUA -l syslua %s </dev/null"):format(
-            number,
-            words
-          )
+          (
+            "strace -f -qq -o log -e trace=flock -e inject=flock:error=%s $LUA -l syslua "
+            .. "%s </dev/null"
+          ):format(number, words)
         )
         local said = result.stderr
         assert.not_equal(0, result.code, words .. result.stdout)

@@ -40,11 +40,13 @@ local pieces = {
   "head -c 3000000 /dev/urandom >NAME",
   'ln -s "$(printf "new\\nline \\033[31m \\377")" "$(printf "NAME\\n\\033")"',
   -- As long as names and targets can be, and many.
-  'python3 -c \'import os\nfor n in range(6000): os.symlink("x" * 4000, "NAME" + "y" * 200 + str(n))\'',
+  'python3 -c \'import os\nfor n in range(6000): os.symlink("x" * 4000, '
+    .. '"NAME" + "y" * 200 + str(n))\'',
   "python3 -c 'import os\nfor n in range(120000): os.symlink(str(n), \"NAME\" + str(n))'",
   -- Deeper than any path.
   'python3 -c \'import os\nfor n in range(3000): os.mkdir("d" * 100); os.chdir("d" * 100)\'',
-  'python3 -c \'import os\nfor n in range(3000): os.mkdir("NAME" + str(n)); os.symlink("x", "NAME" + str(n) + "/x")\'',
+  'python3 -c \'import os\nfor n in range(3000): os.mkdir("NAME" + str(n)); os.symlink("x", '
+    .. '"NAME" + str(n) + "/x")\'',
 }
 
 -- Goes on until it is ended: entries come, go and become something else.
@@ -154,8 +156,8 @@ describe("what other users wrote #root #once", function()
   it("may change while it is read", function()
     here.write("swap.py", fill(swapping, 0))
     here.shell("chmod 644 swap.py")
-    local line =
-      "cd %s && setpriv --reuid=%s --regid=%s --init-groups python3 %s/swap.py >/dev/null 2>&1 & echo $!"
+    local line = "cd %s && setpriv --reuid=%s --regid=%s --init-groups python3 %s/swap.py "
+      .. ">/dev/null 2>&1 & echo $!"
     local pid = here.shell(line:format(roots, user, user, here.directory)).stdout:match("%d+")
     here.write("home/precious", "precious")
     for _ = 1, rounds do
@@ -176,8 +178,8 @@ for number in range(60):
     here.write("many.py", fill(text, 0))
     here.shell("chmod 644 many.py")
     -- All of them are in a session of their own, which is ended at the end.
-    local line = "setsid setpriv --reuid=%s --regid=%s --init-groups python3 %s/many.py >/dev/null 2>&1; "
-      .. "pgrep -u %s -x sleep | tr '\\n' ' '"
+    local line = "setsid setpriv --reuid=%s --regid=%s --init-groups python3 %s/many.py >/dev/null "
+      .. "2>&1; pgrep -u %s -x sleep | tr '\\n' ' '"
     local pids = here.shell(line:format(user, user, here.directory, user)).stdout
     local result = run("gc --json", "many processes")
     here.shell("kill " .. pids)
@@ -201,7 +203,8 @@ for number in range(60):
       { "mkfifo closure; (sleep 5 >closure &)", "a pipe" },
       { "head -c 100000000 /dev/zero >closure", "zeros" },
       {
-        'printf \'{"format":"syslua-closure","version":1,\' >closure; yes \'[\' | head -c 80000000 >>closure',
+        'printf \'{"format":"syslua-closure","version":1,\' >closure; yes \'[\' | '
+          .. "head -c 80000000 >>closure",
         "brackets",
       },
       { "head -c 30000000 /dev/zero | zstd -q >closure", "another format" },

@@ -22,8 +22,8 @@ describe("lib", function()
   end)
 
   it("reads YAML", function()
-    local text =
-      "base: &b {x: 1, y: 2}\nuse:\n  <<: *b\n  y: 3\nlist:\n- yes\n- ~\n- 'it''s'\ntext: |\n  a\n   b\n"
+    local text = "base: &b {x: 1, y: 2}\nuse:\n  <<: *b\n  y: 3\nlist:\n- yes\n- ~\n- 'it''s'\n"
+      .. "text: |\n  a\n   b\n"
     assert.same({
       base = { x = 1, y = 2 },
       use = { x = 1, y = 3 },

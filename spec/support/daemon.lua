@@ -68,8 +68,8 @@ end
 ---@param port string|integer
 function daemon.wait_for_port(port)
   local probe = (
-    "i=0; while [ $i -lt 100 ]; do "
-    .. "bash -c ': </dev/tcp/127.0.0.1/%s' 2>/dev/null && exit 0; sleep 0.05; i=$((i + 1)); done; exit 1"
+    "i=0; while [ $i -lt 100 ]; do bash -c ': </dev/tcp/127.0.0.1/%s' 2>/dev/null && exit 0; "
+    .. "sleep 0.05; i=$((i + 1)); done; exit 1"
   )
   assert(process.run_line(probe:format(port)).code == 0, "nothing listens on port " .. port)
 end

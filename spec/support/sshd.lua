@@ -45,10 +45,9 @@ function sshd.start(directory, extra)
   local server = daemon.start({ "/usr/sbin/sshd", "-D", "-e", "-f", directory .. "/ssh/config" })
   daemon.wait_for_port(port)
   local user = process.run({ "id", "-un" }).stdout:gsub("\n", "")
-  local options = ("-F none -i %s/ssh/user -o UserKnownHostsFile=%s/ssh/known -o IdentitiesOnly=yes"):format(
-    directory,
-    directory
-  )
+  local options = (
+    "-F none -i %s/ssh/user -o UserKnownHostsFile=%s/ssh/known -o " .. "IdentitiesOnly=yes"
+  ):format(directory, directory)
   return { port = port, user = user, command = "ssh " .. options, stop = server.stop }
 end
 

@@ -144,7 +144,8 @@ function completion_scripts.zsh(commands)
   for _, line in ipairs({
     "_sys() {",
     "  local current=$words[CURRENT] previous=$words[CURRENT-1]",
-    "  if [[ $current == --*=* ]]; then previous=${current%%=*} current=${current#*=}; compset -P '*='; fi",
+    "  if [[ $current == --*=* ]]; then previous=${current%%=*} current=${current#*=}; "
+      .. "compset -P '*='; fi",
     '  __sys_offer "$current" "$previous" "${(@)words[2,CURRENT-1]}"',
     "}",
     -- As a function of fpath it is called; read as a script, it registers itself.
@@ -377,7 +378,8 @@ function completion_scripts.powershell(commands)
   lines[#lines + 1] = ("  $taking = @(%s)"):format(table.concat(taking, ", "))
   for _, line in ipairs({
     "  $words = @($commandAst.CommandElements | Select-Object -Skip 1 |",
-    "    Where-Object { $_.Extent.EndOffset -lt $cursorPosition } | ForEach-Object { $_.ToString() })",
+    "    Where-Object { $_.Extent.EndOffset -lt $cursorPosition } | ForEach-Object { "
+      .. "$_.ToString() })",
     "  $command = ''",
     "  $place = 1",
     "  $flag = ''",

@@ -62,7 +62,8 @@ return {
   {
     name = "--sandbox",
     argument = "MODE",
-    description = "Confine the programs of builds: auto (as far as possible), require, landlock or off.",
+    description = "Confine the programs of builds: auto (as far as possible), require, "
+      .. "landlock or off.",
     choices = { "auto", "require", "landlock", "off" },
   },
   {

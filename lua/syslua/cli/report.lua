@@ -213,7 +213,8 @@ end
 -- Snapshot 0 is the state before the first apply.
 local pending_lines = {
   running = "process %d is switching from snapshot %s to %s",
-  interrupted = "a switch of process %d from snapshot %s to %s was cut off: the next apply or rollback undoes it",
+  interrupted = "a switch of process %d from snapshot %s to %s was cut off: "
+    .. "the next apply or rollback undoes it",
   unconfirmed = "the switch of process %d from snapshot %s to %s waits to be confirmed",
 }
 

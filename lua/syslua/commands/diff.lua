@@ -22,7 +22,8 @@ function diff.add_to_parser(parser)
   parser
     :argument(
       "B",
-      "The number of another snapshot, by default the current one; or the hash of another derivation."
+      "The number of another snapshot, by default the current one; or the hash of "
+        .. "another derivation."
     )
     :argname("B")
     :target("second")

@@ -14,7 +14,8 @@ function why.add_to_parser(parser)
   parser
     :argument(
       "WHAT",
-      "A variable; a program; a path: a managed target, what is below or above one, or one in the store; or an object."
+      "A variable; a program; a path: a managed target, what is below or above one, "
+        .. "or one in the store; or an object."
     )
     :argname("WHAT")
     :target("what")
