@@ -143,6 +143,7 @@ describe("README and docs #once", function()
         "src/secrets/src",
         "src/merge/src",
         "src/services/src",
+        "src/packages/src",
         "src/engine/src",
         "src/module/src",
         "lua/syslua",
