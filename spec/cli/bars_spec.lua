@@ -82,7 +82,9 @@ describe("progress", function()
 
   it("leaves the message of a failure whole", function()
     here.write_config([[
-      derive({ name = "bad", config = function(_, ctx) ctx.run("sleep 0.3; echo oops; exit 1") end })
+      derive({ name = "bad", config = function(_, ctx)
+        ctx.run("sleep 0.3; echo oops; exit 1")
+      end })
     ]])
     local text = on_terminal("build init.lua"):gsub("\27%[[%d;]*m", "")
     assert.truthy(

@@ -102,7 +102,8 @@ describe("adopt", function()
     write_config()
     here.write("config/files/a", "another\n")
     here.shell([[
-      echo dot >~/.a; echo plain >~/a; printf x >"$(printf 'home/q"u\\o\nnew')"; printf y >"$(printf 'home/\377z')"
+      echo dot >~/.a; echo plain >~/a
+      printf x >"$(printf 'home/q"u\\o\nnew')"; printf y >"$(printf 'home/\377z')"
       echo ü >~/ü; printf '%s' "]] .. ("long"):rep(10) .. [[" >~/--flag
     ]])
     adopt_and_apply(
@@ -146,7 +147,8 @@ describe("adopt", function()
   it("takes a directory file by file, links in it included", function()
     write_config()
     here.shell([[
-      mkdir -p ~/.config/app/sub/empty; cd ~/.config/app; echo one >one; echo two >sub/two; chmod +x sub/two
+      mkdir -p ~/.config/app/sub/empty; cd ~/.config/app; echo one >one; echo two >sub/two
+      chmod +x sub/two
       ln -s sub/two way
     ]])
     adopt_and_apply("home/.config/app")
@@ -303,7 +305,8 @@ describe("adopt", function()
     write_config('  file { path = "~/.declared", content = "x" }')
     here.shell([[
       mkfifo ~/.fifo; ln -s nowhere ~/.dangling; mkdir -p ~/.empty/in ~/.repo/.git ~/.out ~/.special
-      ln -s ../.out ~/.out/way; echo x >~/.out/x; mkfifo ~/.special/fifo; echo x >~/.special/x; echo x >~/.declared
+      ln -s ../.out ~/.out/way; echo x >~/.out/x; mkfifo ~/.special/fifo; echo x >~/.special/x
+      echo x >~/.declared
       echo x >~/.unreadable; chmod 0 ~/.unreadable
     ]])
     refuses({ "home/.nothing" }, "there is nothing at ~/.nothing")

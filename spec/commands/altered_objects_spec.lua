@@ -92,7 +92,8 @@ describe("objects that programs change #once", function()
       esac
       [ $(id -u) != 0 ] || chattr -R -f -i "$SYSLUA_ROOT/store/obj" || true
       d=$f; n=%d; chmod u+w "$SYSLUA_ROOT/store/obj"; [ ! -d "$f" ] || chmod u+w "$f"
-      u=$(dirname "$f"); while [ "$u" != "$SYSLUA_ROOT/store/obj" ]; do chmod u+w "$u"; u=$(dirname "$u"); done
+      u=$(dirname "$f")
+      while [ "$u" != "$SYSLUA_ROOT/store/obj" ]; do chmod u+w "$u"; u=$(dirname "$u"); done
       %s]]):format(path, number, line))
     assert.equal(0, result.code, result.stderr)
   end

@@ -276,10 +276,10 @@ os.kill(pid, signal.SIGKILL); print("waits")
       assert.equal("130\n", apply_in_terminal("\\x03", 10), command)
     end
     -- Nothing of it is left, nor what waits for the key.
-    local left = here.shell(
-      [[sleep 0.2; for process in /proc/[0-9]*; do
-      if [ "$(readlink $process/cwd)" = "$PWD" ] && grep -q lua $process/comm; then echo $process; fi; done]]
-    )
+    local left = here.shell([[sleep 0.2; for process in /proc/[0-9]*; do
+      if [ "$(readlink $process/cwd)" = "$PWD" ] && grep -q lua $process/comm; then
+        echo $process
+      fi; done]])
     assert.equal("", left.stdout)
     here.write_config(activate('ctx.run("sleep 2; echo on >~/on")'))
     assert.equal("0\n", apply_in_terminal("\\x1a", 10))

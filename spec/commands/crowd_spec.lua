@@ -23,7 +23,8 @@ local functions = [[
     [ -z "$pid" ] || { kill -9 "$pid" 2>/dev/null && echo "$1" >>killed; }
   }
   show_home() {
-    cd "$HOME" && find . \( -type l -printf '%p %l\n' -o -printf '%p\n' \) | LC_ALL=C sort && cat .both; cd "$OLDPWD"
+    cd "$HOME" && find . \( -type l -printf '%p %l\n' -o -printf '%p\n' \) | LC_ALL=C sort &&
+      cat .both; cd "$OLDPWD"
     sh -c '. "$SYSLUA_ROOT/env.sh"; echo "$WHICH"'
   }
   # Runs a command, and notes what it said when it failed otherwise than by a kill.
@@ -122,7 +123,8 @@ describe("many at once #once", function()
         kill_holder metadata/switch.lock
         wait $ids
         # Whatever was cut off is brought to its end by the next one.
-        sys rollback 999999 --yes 2>&1 | grep -q 'there is no snapshot 999999' || echo "round $round: no recovery"
+        sys rollback 999999 --yes 2>&1 | grep -q 'there is no snapshot 999999' ||
+          echo "round $round: no recovery"
         [ ! -e "$SYSLUA_ROOT/store/metadata/journal" ] || echo "round $round: a journal is left"
         show_home >state.$round
         round=$((round + 1))
@@ -205,7 +207,8 @@ describe("many at once #once", function()
         esac
         wait $ids
         # All that any snapshot needs is there.
-        sys rollback 999999 --yes 2>&1 | grep -q 'there is no snapshot 999999' || echo "round $round: no recovery"
+        sys rollback 999999 --yes 2>&1 | grep -q 'there is no snapshot 999999' ||
+          echo "round $round: no recovery"
         for line in status verify "gc --dry-run"; do
           said=$(sys $line 2>&1) || echo "round $round: $line: $said"
         done

@@ -13,8 +13,10 @@ local it_once = interpreter.version == "5.4" and not interpreter.is_jit and it o
 local furnish = [[
   umask 022; cd ~
   mkdir -p .dir/sub/deeper .config/app "sp ace" .locked
-  echo a >.a; chmod 600 .a; echo b >.b; chmod 755 .b; echo ro >.ro; chmod 444 .ro; : >.empty; chmod 0 .empty
-  echo inner >.dir/inner; echo x >.dir/sub/x; ln -s ../inner .dir/sub/way; echo conf >.config/app/conf
+  echo a >.a; chmod 600 .a; echo b >.b; chmod 755 .b; echo ro >.ro; chmod 444 .ro; : >.empty
+  chmod 0 .empty
+  echo inner >.dir/inner; echo x >.dir/sub/x; ln -s ../inner .dir/sub/way
+  echo conf >.config/app/conf
   echo other >.config/app/other; ln -s nowhere .link; mkfifo .fifo; chmod 640 .fifo
   echo q >"$(printf "sp ace/q'uo\"te\nnew")"; echo bytes >"$(printf '\377x')"; ln .a .second-name
   echo in >.locked/in; chmod 2750 .dir; chmod 500 .locked

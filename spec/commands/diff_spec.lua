@@ -19,7 +19,9 @@ describe("diff", function()
       here.write_config(
         ([[
         local greeting = %q
-        local low = derive({ name = "low", version = %q, config = function(_, ctx) ctx.write(ctx.out, "x") end })
+        local low = derive({ name = "low", version = %q, config = function(_, ctx)
+          ctx.write(ctx.out, "x")
+        end })
         derive({
           name = "server",
           version = %s,

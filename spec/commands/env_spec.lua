@@ -15,7 +15,9 @@ describe("env", function()
 
   local config =
     [[env({ EDITOR = "vi", PATH = { "~/bin", "/opt/a b" }, NEW = syslua.lib.ref("HOME") .. "/x" })
-    activate({ config = function(_, ctx) ctx.source_in_shell("~/x.fish", { shells = { "fish" } }) end })]]
+    activate({ config = function(_, ctx)
+      ctx.source_in_shell("~/x.fish", { shells = { "fish" } })
+    end })]]
 
   it("shows variables, lists and scripts", function()
     here.apply(config)

@@ -39,8 +39,12 @@ describe("gc #once", function()
 
   -- A program that was built by another one, and refers to a library only in its bytes.
   local tool = [[
-    local compiler = derive({ name = "compiler", config = function(_, ctx) ctx.write(ctx.out, "cc") end })
-    local library = derive({ name = "library", config = function(_, ctx) ctx.write(ctx.out .. "/lib", "so") end })
+    local compiler = derive({ name = "compiler", config = function(_, ctx)
+      ctx.write(ctx.out, "cc")
+    end })
+    local library = derive({ name = "library", config = function(_, ctx)
+      ctx.write(ctx.out .. "/lib", "so")
+    end })
     local tool = derive({ name = "tool", opts = { compiler, library }, config = function(opts, ctx)
       ctx.write(ctx.out .. "/tool", "by " .. #ctx.read(opts[1].out) .. " with " .. opts[2].out .. "/lib")
     end })

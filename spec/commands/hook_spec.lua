@@ -64,7 +64,9 @@ describe("the hook of #once", function()
         project({ name = "web", path = "~/web", setup = function()
           env({ PORT = 8080, EDITOR = "web" })
         end })
-        project({ name = "inner", path = "~/web/deep", setup = function() env({ INNER = "in", PORT = 1 }) end })
+        project({ name = "inner", path = "~/web/deep", setup = function()
+          env({ INNER = "in", PORT = 1 })
+        end })
       ]])
       local set = name == "fish" and "set -gx EDITOR mine" or "export EDITOR=mine"
       local shown = run(name, {

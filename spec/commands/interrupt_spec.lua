@@ -208,7 +208,9 @@ sys.stdout.write(text.decode())
       "script.lua",
       [[
       local syslua = require("syslua")
-      syslua.build(syslua.derive({ name = "quick", config = function(_, ctx) ctx.write(ctx.out, "") end }))
+      syslua.build(syslua.derive({ name = "quick", config = function(_, ctx)
+        ctx.write(ctx.out, "")
+      end }))
       os.execute("kill -TERM $PPID; sleep 5")
     ]]
     )

@@ -71,7 +71,9 @@ describe("a switch", function()
     here.write("home/.taken", "mine\n")
     here.write_config([[
       file({ path = "~/.taken", content = "ours\n" })
-      activate({ config = function(_, ctx) ctx.run("sleep 60; touch ~/never", { undo = "touch ~/undone" }) end })
+      activate({ config = function(_, ctx)
+        ctx.run("sleep 60; touch ~/never", { undo = "touch ~/undone" })
+      end })
     ]])
     here.shell([[
       $LUA -l syslua apply init.lua & id=$!

@@ -54,7 +54,9 @@ local unseen = {
 }
 
 local first = [[
-  local low = derive { name = "low", version = "1", config = function(_, ctx) ctx.write(ctx.out .. "/low", "1") end }
+  local low = derive { name = "low", version = "1", config = function(_, ctx)
+    ctx.write(ctx.out .. "/low", "1")
+  end }
   local tool = derive { name = "tool", opts = { port = 1, low = low }, config = function(_, ctx)
     ctx.run("mkdir -p $out/bin && cp /bin/sleep $out/bin/tool")
   end }
@@ -80,8 +82,12 @@ local first = [[
 ]]
 
 local second = [[
-  local low = derive { name = "low", version = "2", config = function(_, ctx) ctx.write(ctx.out .. "/low", "2") end }
-  local inner = derive { name = "inner", config = function(_, ctx) ctx.write(ctx.out .. "/inner", "i") end }
+  local low = derive { name = "low", version = "2", config = function(_, ctx)
+    ctx.write(ctx.out .. "/low", "2")
+  end }
+  local inner = derive { name = "inner", config = function(_, ctx)
+    ctx.write(ctx.out .. "/inner", "i")
+  end }
   local high = derive { name = "high", opts = { port = 2, low = inner, text = "a\nb\n" }, config = function(opts, ctx)
     ctx.write(ctx.out .. "/high", opts.low.out)
   end }

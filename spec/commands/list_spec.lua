@@ -3,7 +3,9 @@
 local machine = require("spec.support.machine")
 
 local config = [[
-  local low = derive({ name = "low", config = function(_, ctx) ctx.write(ctx.out, ("x"):rep(1234)) end })
+  local low = derive({ name = "low", config = function(_, ctx)
+    ctx.write(ctx.out, ("x"):rep(1234))
+  end })
   local tool = derive({
     name = "tool",
     version = "1.0",

@@ -13,7 +13,8 @@ local places = {
   ["a root that is mounted there from elsewhere"] = "mkdir -p elsewhere root && "
     .. "mount --bind elsewhere root",
   ["a root in a home, mounted there"] = [[
-    rmdir root 2>/dev/null; mkdir -p home/root && ln -s home/root root && mount -t tmpfs none home/root
+    rmdir root 2>/dev/null; mkdir -p home/root && ln -s home/root root &&
+      mount -t tmpfs none home/root
   ]],
   ["directories of a home, mounted there"] = [[
     mkdir -p home/.dir home/.deep/a elsewhere
@@ -49,7 +50,8 @@ describe("#root file systems #once", function()
 
   local furnish = [[
     cd ~ && mkdir -p .dir .deep/a .tree/sub && echo mine >.file && chmod 600 .file
-    echo inner >.dir/file && ln -s nowhere .link && echo deep >.deep/a/file && echo sub >.tree/sub/file
+    echo inner >.dir/file && ln -s nowhere .link && echo deep >.deep/a/file &&
+      echo sub >.tree/sub/file
     ln -s file .dir/link; chown 1:1 .dir/file; chmod 2751 .tree/sub
   ]]
 

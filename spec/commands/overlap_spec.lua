@@ -10,8 +10,10 @@ describe("what a config reads #once", function()
     here = machine.new()
     here.shell([[
       mkdir -p ~/conf/mods/deep ~/real ~/installed/rock; cd ~/conf
-      echo 'return "module"' | tee mods/one.lua mods/deep/init.lua ~/real/linked.lua ~/real/single.lua >mods/run.lua
-      echo 'return "module"' >~/installed/plain.lua; echo 'return require("plain")' >~/installed/rock/init.lua
+      echo 'return "module"' |
+        tee mods/one.lua mods/deep/init.lua ~/real/linked.lua ~/real/single.lua >mods/run.lua
+      echo 'return "module"' >~/installed/plain.lua
+      echo 'return require("plain")' >~/installed/rock/init.lua
       ln -s ../real/single.lua single.lua; ln -s ~/real via; echo '{}' >syslua.local.json
     ]])
     here.environment.LUA_PATH = ("%s/home/installed/?.lua;%s/home/installed/?/init.lua;%s"):format(

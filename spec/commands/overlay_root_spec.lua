@@ -9,8 +9,10 @@ describe("#root overlays #once", function()
   before_each(function()
     here = machine.new()
     local made = here.shell([[
-      mkdir -p lower/image/deep layers && mount -t tmpfs none layers && mkdir layers/upper layers/work
-      echo original >lower/image/deep/file; mkdir lower/merged; echo below >lower/merged/below; echo one >lower/file
+      mkdir -p lower/image/deep layers && mount -t tmpfs none layers &&
+        mkdir layers/upper layers/work
+      echo original >lower/image/deep/file; mkdir lower/merged; echo below >lower/merged/below
+      echo one >lower/file
       mount -t overlay overlay -o lowerdir=$PWD/lower,upperdir=$PWD/layers/upper,workdir=$PWD/layers/work home &&
         mkdir -p home/new/deep && echo new >home/new/file && echo above >home/merged/above
     ]])

@@ -61,7 +61,9 @@ describe("#root in a user's home #once", function()
 
   it("notices another owner and group of what it installed, and puts them right", function()
     local lines = ([[
-      local real = derive({ name = "real", config = function(_, ctx) ctx.write(ctx.out, "real") end })
+      local real = derive({ name = "real", config = function(_, ctx)
+        ctx.write(ctx.out, "real")
+      end })
       activate({ config = function(_, ctx)
         ctx.install(real.out, %q, { owner = "syslua-test", group = "syslua-test" })
       end })

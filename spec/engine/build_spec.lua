@@ -70,7 +70,9 @@ describe("a build", function()
   it("gets dependencies by their paths inside longer strings", function()
     local stdout = run([[
       local function make(name)
-        return syslua.derive({ name = name, config = function(_, ctx) ctx.write(ctx.out .. "/text", "built") end })
+        return syslua.derive({ name = name, config = function(_, ctx)
+          ctx.write(ctx.out .. "/text", "built")
+        end })
       end
       local one, two = make("one"), make("two")
       io.write(build({
@@ -87,7 +89,9 @@ describe("a build", function()
 
   it("gets a dependency that `config` captures", function()
     local stdout = run([[
-      local one = syslua.derive({ name = "one", config = function(_, ctx) ctx.write(ctx.out, "captured") end })
+      local one = syslua.derive({ name = "one", config = function(_, ctx)
+        ctx.write(ctx.out, "captured")
+      end })
       local text = build({
         name = "two",
         config = function(_, ctx)
@@ -212,7 +216,9 @@ describe("a build", function()
 
   it("keeps what it printed in the log", function()
     run([[
-      build({ name = "one", config = function(_, ctx) ctx.run("echo said; echo so >&2; touch $out") end })
+      build({ name = "one", config = function(_, ctx)
+        ctx.run("echo said; echo so >&2; touch $out")
+      end })
     ]])
     local log = here.shell("cat root/store/log/*").stdout
     assert.truthy(log:find("said\n", 1, true) and log:find("so\n", 1, true), log)

@@ -185,7 +185,8 @@ print(digest)
         export GIT_COMMITTER_NAME=a GIT_COMMITTER_EMAIL=a@b
         mkdir modules && cd modules
         export GIT_ALLOW_PROTOCOL=file
-        git init -q -b main inner && echo inner >inner/file && git -C inner add file && git -C inner commit -qm inner
+        git init -q -b main inner && echo inner >inner/file && git -C inner add file &&
+          git -C inner commit -qm inner
         git clone -q --bare inner ../srv/inner.git
         git init -q -b main middle && cd middle
         git submodule --quiet add ../../srv/inner.git deep/inner >&2
@@ -198,8 +199,10 @@ print(digest)
         echo outer >file && git add -A && git commit -qm outer && cd ..
         git clone -q --bare outer ../srv/outer.git
         cp -R outer plain && rm -rf plain/.git plain/mod && mkdir plain/mod
-        cp -R outer full && rm -rf full/mod && cp -R middle full/mod && rm -rf full/mod/deep/inner &&
-          git clone -q ../srv/inner.git full/mod/deep/inner && find full -name .git -prune -exec rm -rf {} +
+        cp -R outer full && rm -rf full/mod && cp -R middle full/mod &&
+          rm -rf full/mod/deep/inner &&
+          git clone -q ../srv/inner.git full/mod/deep/inner &&
+            find full -name .git -prune -exec rm -rf {} +
         git -C outer rev-parse HEAD; nix-hash --type sha256 plain; nix-hash --type sha256 full]]
       )
       assert(made.code == 0, made.stderr)
@@ -234,7 +237,8 @@ print(digest)
           git clone -q srv/outer.git bad && cd bad
           git config -f .gitmodules submodule.mod.url "%s"
           git add .gitmodules
-          git -c user.name=a -c user.email=a@b commit -qm bad && git clone -q --bare . ../srv/bad.git]]):format(
+          git -c user.name=a -c user.email=a@b commit -qm bad &&
+            git clone -q --bare . ../srv/bad.git]]):format(
             address
           )
         )
@@ -252,7 +256,8 @@ print(digest)
         set -e
         rm -rf bad srv/bad.git
         git clone -q srv/outer.git bad && cd bad && git rm -q --cached .gitmodules
-        git -c user.name=a -c user.email=a@b commit -qm bad && git clone -q --bare . ../srv/bad.git]]
+        git -c user.name=a -c user.email=a@b commit -qm bad &&
+          git clone -q --bare . ../srv/bad.git]]
       )
       assert.equal(0, made.code, made.stderr)
       local result = fetch(web.url .. "/bad.git", "main", full_hash, "{ submodules = true }")

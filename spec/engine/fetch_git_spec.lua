@@ -100,7 +100,8 @@ describe("ctx.fetch_git #once", function()
       export GIT_COMMITTER_NAME=a GIT_COMMITTER_EMAIL=a@b
       cd work
       head -c 3000000 /dev/urandom >ballast && git add ballast && git commit -qm ballast
-      git rm -q --cached ballast && git commit -qm less && git push -q ../srv/a.git HEAD:refs/heads/light-tree]]
+      git rm -q --cached ballast && git commit -qm less &&
+        git push -q ../srv/a.git HEAD:refs/heads/light-tree]]
     )
     assert.equal(0, made.code, made.stderr)
     local result = fetch(

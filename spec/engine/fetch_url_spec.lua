@@ -234,7 +234,9 @@ end }]]):format(count, url, sha256, opts and ", " .. opts or "")
         [[
         $LUA -l syslua apply init.lua & own=$!
         i=0
-        while ! ls root/cache/downloads/*.part >/dev/null 2>&1 && [ $i -lt 100 ]; do sleep 0.05; i=$((i + 1)); done
+        while ! ls root/cache/downloads/*.part >/dev/null 2>&1 && [ $i -lt 100 ]; do
+          sleep 0.05; i=$((i + 1))
+        done
         begin=$(date +%s%N)
         kill -INT $own
         wait $own

@@ -10,8 +10,10 @@ local make_tree = [[
 mkdir -p tree/nested/deep tree/empty && cd tree &&
 printf 'text\n' >file && printf '#!/bin/sh\n' >program && chmod 755 program && : >nothing &&
 printf 'a' >'name with spaces' && printf 'b' >"$(printf 'latin-\351')" && printf 'c' >'-dash' &&
-printf 'line\n' >nested/deep/file && yes 0123456789 | head -c 300001 >big && head -c 131072 big >nested/even &&
-ln -s file link && ln -s nowhere/at/all dangling && ln -s ../file nested/up && ln -s empty to-directory
+printf 'line\n' >nested/deep/file && yes 0123456789 | head -c 300001 >big &&
+  head -c 131072 big >nested/even &&
+ln -s file link && ln -s nowhere/at/all dangling && ln -s ../file nested/up &&
+  ln -s empty to-directory
 ]]
 
 describe("the hash of an object", function()
@@ -95,8 +97,12 @@ describe("the hash of an object", function()
 
   it("is the same in another root", function()
     here.write_config([[
-      local one = derive({ name = "one", config = function(_, ctx) ctx.write(ctx.out, "one\n") end })
-      derive({ name = "two", opts = { one }, config = function(_, ctx) ctx.write(ctx.out, "two\n") end })
+      local one = derive({ name = "one", config = function(_, ctx)
+        ctx.write(ctx.out, "one\n")
+      end })
+      derive({ name = "two", opts = { one }, config = function(_, ctx)
+        ctx.write(ctx.out, "two\n")
+      end })
     ]])
     local lists = {}
     for index, root in ipairs({ "first", "second/deeper" }) do
@@ -109,7 +115,9 @@ describe("the hash of an object", function()
   it("makes equal content one object", function()
     build([[
       for index = 1, 2 do
-        derive({ name = "same", opts = { index }, config = function(_, ctx) ctx.write(ctx.out, "same\n") end })
+        derive({ name = "same", opts = { index }, config = function(_, ctx)
+          ctx.write(ctx.out, "same\n")
+        end })
       end
     ]])
     assert.equal("1\n", here.shell("ls root/store/obj | wc -l").stdout)

@@ -68,7 +68,8 @@ describe("the tree of an input #once", function()
       local entry = inputs["r" .. number]
       local plain = here.shell(
         ([[
-        rm -rf plain && cp -R repos/r%d plain && rm -rf plain/.git && nix-hash --type sha256 plain]]):format(
+        rm -rf plain && cp -R repos/r%d plain && rm -rf plain/.git &&
+          nix-hash --type sha256 plain]]):format(
           number
         )
       ).stdout

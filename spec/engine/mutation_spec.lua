@@ -710,10 +710,14 @@ end)
 -- Of each kind of value one; nothing in it exists on some versions of Lua only.
 local everything = [[
   local module = require("module")
-  local d = derive({ name = "d", outputs = { "out", "dev" }, config = function(_, ctx) ctx.write(ctx.out, "") end })
+  local d = derive({ name = "d", outputs = { "out", "dev" }, config = function(_, ctx)
+    ctx.write(ctx.out, "")
+  end })
   local list = { 1, "two", { 3 }, true, [10] = false, key = "value", ["\255\0"] = "\1", [0.5] = "half" }
   list.self = list
-  local object = setmetatable({ n = 0 }, { __index = module, __call = function(self) return self.n end })
+  local object = setmetatable({ n = 0 }, { __index = module, __call = function(self)
+    return self.n
+  end })
   local function count(n)
     return n == 0 and list or count(n - 1)
   end

@@ -45,7 +45,9 @@ describe("a source in a build", function()
     here.write("a.cc", "text")
     built([[
       local function of(path)
-        return derive({ name = "x", opts = { s = source(path) }, config = function(_, ctx) ctx.write(ctx.out, "") end })
+        return derive({ name = "x", opts = { s = source(path) }, config = function(_, ctx)
+          ctx.write(ctx.out, "")
+        end })
       end
       assert(of("a.c").hash ~= of("a.cc").hash)
     ]])

@@ -277,7 +277,9 @@ describe("the store #once", function()
         local e = derive({
           name = "e",
           opts = { d },
-          config = function(opts, ctx) ctx.run("echo marker-e >&2; cp " .. opts[1].out .. "/text $out") end,
+          config = function(opts, ctx)
+            ctx.run("echo marker-e >&2; cp " .. opts[1].out .. "/text $out")
+          end,
         })
         %s
         derive({

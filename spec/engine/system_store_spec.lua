@@ -125,7 +125,8 @@ describe("the system's store #root #once", function()
       sys build init.lua >/dev/null
       let_user_root
       for lock in $(find /syslua -name '*.lock') /syslua/store/locks; do
-        setpriv --reuid=syslua-test --regid=syslua-test --init-groups test -r "$lock" && echo "$lock"
+        setpriv --reuid=syslua-test --regid=syslua-test --init-groups test -r "$lock" &&
+          echo "$lock"
       done
       exec 9</syslua/store/store.lock
       flock -x 9

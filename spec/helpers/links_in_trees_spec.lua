@@ -62,8 +62,10 @@ describe("a link in a tree #once", function()
     it("is followed where it leads elsewhere in the config's directory, " .. name, function()
       here.shell(prepare)
       here.shell([[
-        ln -s ../shared/file tree/file; ln -s "$PWD/shared/file" tree/absolute; ln -s ../../shared tree/deep/shared
-        ln -s ../tree/deep/file tree/through; ln -s inner/file shared/short; ln -s ../../elsewhere shared/inner/further
+        ln -s ../shared/file tree/file; ln -s "$PWD/shared/file" tree/absolute
+        ln -s ../../shared tree/deep/shared
+        ln -s ../tree/deep/file tree/through; ln -s inner/file shared/short
+        ln -s ../../elsewhere shared/inner/further
         mkdir elsewhere; echo further >elsewhere/file; ln -s deep/file tree/within
       ]])
       here.apply(declare(extra))
@@ -174,7 +176,9 @@ describe("a link in a tree #once", function()
       here.apply(declare(extra))
       here.shell([[
         mv tree tree.away; mv shared shared.away
-        for file in $(find "$SYSLUA_ROOT/store/obj" -type f); do chmod u+w $file; echo damaged >>$file; done
+        for file in $(find "$SYSLUA_ROOT/store/obj" -type f); do
+          chmod u+w $file; echo damaged >>$file
+        done
       ]])
       local result = here.run("verify", "--repair")
       here.shell("mv tree.away tree; mv shared.away shared")

@@ -176,7 +176,9 @@ describe("a recursive tree #once", function()
     stow("home", list, random(3) == 1 and "--no-folding" or "")
     must(
       [[cd home; find . -mindepth 1 -type l -exec sh -c '
-      for link; do if [ -d "$link" ] && [ -w "$link" ]; then echo state >"$link/state"; fi; done' sh {} +]]
+      for link; do
+        if [ -d "$link" ] && [ -w "$link" ]; then echo state >"$link/state"; fi
+      done' sh {} +]]
     )
     local before, with_state = here.list("home"), get_view("home")
     local sources = here.list("dotfiles")

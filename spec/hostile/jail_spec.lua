@@ -249,7 +249,8 @@ local function tests(levels)
     local leave = [[
       here=$PWD; own=$(dirname $out)
       for d in / /dev /dev/pts /dev/shm /tmp /usr /etc /home /proc $own/.. $here/..; do
-        mkdir $d/left-dir; echo left >$d/left-file; ln -s left $d/left-link; chmod 711 $d; mv $d $d-moved
+        mkdir $d/left-dir; echo left >$d/left-file; ln -s left $d/left-link; chmod 711 $d
+        mv $d $d-moved
       done 2>/dev/null
       chmod 711 $own $here; chattr +A $own $here; touch -d @0 $own $here
       ipcmk -M 4096; ipcmk -S 1; ipcmk -Q; setsid sleep 1000 & echo left >$here/left; true

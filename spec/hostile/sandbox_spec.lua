@@ -228,7 +228,9 @@ describe("a build in namespaces #once", function()
     ]]):format(mark, mark))
     here.shell(([[
       $LUA -l syslua build init.lua --sandbox require >/dev/null 2>&1 &
-      for i in 1 2 3 4 5 6 7 8 9; do sleep 0.3; if pgrep -f '[s]leep %s' >/dev/null; then break; fi; done
+      for i in 1 2 3 4 5 6 7 8 9; do
+        sleep 0.3; if pgrep -f '[s]leep %s' >/dev/null; then break; fi
+      done
       kill -9 $!
       sleep 0.5
     ]]):format(mark))

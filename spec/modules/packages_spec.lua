@@ -62,7 +62,9 @@ describe("a package", function()
       ripgrep.setup {
         version = "99",
         make_derivation = function(options)
-          return derive { name = "own", version = options.version, config = function(_, ctx) ctx.mkdir(ctx.out) end }
+          return derive { name = "own", version = options.version, config = function(_, ctx)
+            ctx.mkdir(ctx.out)
+          end }
         end,
         make_activation = function(_, derivation)
           file { path = "~/.own", source = derivation.out .. "/x" }

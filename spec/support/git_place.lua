@@ -47,7 +47,8 @@ tree_hash() {
   done
   nix-hash --type sha256 plain
 }
-for rev in light topic main; do echo "$rev $(git -C work rev-parse $rev^{commit}) $(tree_hash $rev)"; done
+for rev in light topic main
+do echo "$rev $(git -C work rev-parse $rev^{commit}) $(tree_hash $rev)"; done
 ]=]
 
 ---@class spec.GitPlace
