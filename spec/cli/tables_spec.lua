@@ -5,18 +5,21 @@ local machine = require("spec.support.machine")
 local text = require("syslua.util.text")
 
 local config = [[
-  local inner = derive { name = "inner-library-with-a-name-that-is-long", version = "1.2.3-beta.4+@",
-    config = function(_, ctx) ctx.write(ctx.out .. "/f", "@") end }
+  local inner = derive { name = "inner-library-with-a-name-that-is-long",
+    version = "1.2.3-beta.4+@", config = function(_, ctx) ctx.write(ctx.out .. "/f", "@") end }
   for i = 1, 20 do
     local outer = derive {
-      name = ("tool-number-%d-with-a-remarkably-long-name-indeed"):format(i), version = "2026.11.@",
-      opts = { i = inner.out }, config = function(opts, ctx) ctx.write(ctx.out .. "/f", opts.i .. "@") end }
-    file { path = ("~/.config/some/very/deep/directory/with/many/components/tool-%d/settings.toml"):format(i),
-      source = outer.out }
+      name = ("tool-number-%d-with-a-remarkably-long-name-indeed"):format(i), opts = { inner.out },
+      version = "2026.11.@", config = function(o, ctx) ctx.write(ctx.out .. "/f", o[1] .. "@") end }
+    local directory = "~/.config/some/very/deep/directory/with/many/components"
+    file { path = ("%s/tool-%d/settings.toml"):format(directory, i), source = outer.out }
   end
   file { path = "~/.short", content = "@" }
-  env { A_VARIABLE_WITH_A_LONG_NAME = ("value-@ "):rep(20), PATH = { "/opt/some/where/deep/bin", "/opt/@" } }
-  activate { config = function(_, ctx) ctx.run("true " .. ("words and "):rep(20) .. "@", { undo = "true" }) end }
+  env { A_VARIABLE_WITH_A_LONG_NAME = ("value-@ "):rep(20) }
+  env { PATH = { "/opt/some/where/deep/bin", "/opt/@" } }
+  activate { config = function(_, ctx)
+    ctx.run("true " .. ("words and "):rep(20) .. "@", { undo = "true" })
+  end }
 ]]
 
 -- Once: nothing here depends on the version of Lua.
@@ -74,7 +77,9 @@ describe("in a terminal of 80 columns", function()
     other.write_config('file { path = "~/.x", content = "1" }')
     other.script([[
       local manifest = syslua.evaluate("init.lua")
-      syslua.apply(manifest, { description = "a description of many words\27[31m, which goes on for long" })
+      syslua.apply(manifest, {
+        description = "a description of many words\27[31m, which goes on for long",
+      })
     ]])
     other.apply('file { path = "~/.x", content = "2" }')
     other.apply('file { path = "~/.x", content = "3" }')

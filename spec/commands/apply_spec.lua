@@ -9,8 +9,10 @@ local it_traced = process.has("strace") and it or pending
 local changing = {}
 for name in
   ([[
-    creat mkdir mkdirat mknod mknodat rename renameat renameat2 unlink unlinkat rmdir symlink symlinkat link linkat
-    chmod fchmod fchmodat fchmodat2 chown fchown lchown fchownat truncate ftruncate utime utimes utimensat futimesat
+    creat mkdir mkdirat mknod mknodat rename renameat renameat2 unlink unlinkat rmdir symlink
+    symlinkat link linkat
+    chmod fchmod fchmodat fchmodat2 chown fchown lchown fchownat truncate ftruncate utime utimes
+    utimensat futimesat
     setxattr lsetxattr fsetxattr removexattr lremovexattr fremovexattr fallocate
   ]]):gmatch("%w+")
 do
@@ -101,7 +103,9 @@ describe("apply", function()
       file({ path = "~/.config/app/two", source = "text" })
       file({ path = "~/.three", source = "text", mutable = true })
       env({ EDITOR = "vi", PATH = "~/bin" })
-      local tool = derive({ name = "tool", config = function(_, ctx) ctx.run("mkdir -p $out/bin") end })
+      local tool = derive({ name = "tool", config = function(_, ctx)
+        ctx.run("mkdir -p $out/bin")
+      end })
       activate({ config = function(_, ctx) ctx.add_to_path(tool.out .. "/bin") end })
     ]])
     assert.is_true(#trace_apply() > 0, "the trace of the first run shows no writes")

@@ -10,7 +10,7 @@ local config = [[
     outputs = { "out", "doc" },
     opts = { low = low },
     config = function(opts, ctx)
-      ctx.write(ctx.out .. "/self", ctx.out .. " " .. opts.low.out .. " " .. ctx.outputs.doc .. "\n")
+      ctx.write(ctx.out .. "/self", ("%s %s %s\n"):format(ctx.out, opts.low.out, ctx.outputs.doc))
       ctx.write(ctx.outputs.doc .. "/page", "text\n")
     end,
   })
@@ -133,11 +133,15 @@ describe("build", function()
         ctx.run("sleep 0.4")
         ctx.write(ctx.out, "beside")
       end })
-      local fails = derive({ name = "fails", config = function(_, ctx) ctx.run("sleep 0.3; exit 7") end })
+      local fails = derive({ name = "fails", config = function(_, ctx)
+        ctx.run("sleep 0.3; exit 7")
+      end })
       local above = derive({ name = "above", opts = { fails, beside }, config = function(_, ctx)
         ctx.run("echo begun >$out")
       end })
-      local top = derive({ name = "top", opts = { above }, config = function(_, ctx) ctx.run("echo begun >$out") end })
+      local top = derive({ name = "top", opts = { above }, config = function(_, ctx)
+        ctx.run("echo begun >$out")
+      end })
       file({ path = "~/.taken", source = top.out })
     ]])
     local result = here.run("apply", "init.lua", "--jobs", "2")
@@ -150,10 +154,8 @@ describe("build", function()
     assert.equal(before, here.list("home"))
     -- What ended well is recorded: it is not built again, and nothing else is left.
     assert.equal("beside", here.shell("cat root/store/obj/*").stdout)
-    assert.equal(
-      "",
-      here.shell("ls root/store/staging root/store/b?? root/store/tmp | grep -v ':$' | grep .").stdout
-    )
+    local left = "ls root/store/staging root/store/b?? root/store/tmp | grep -v ':$' | grep ."
+    assert.equal("", here.shell(left).stdout)
     here.write_config(
       (
         here

@@ -10,7 +10,8 @@ local config = [[
     name = "libgreet",
     version = "1.0",
     config = function(_, ctx)
-      ctx.write("greet.c", '#include <stdio.h>\nvoid greet(char *n) { printf("hello, %s\\n", n); }\n')
+      ctx.write("greet.c", '#include <stdio.h>\n'
+        .. 'void greet(char *n) { printf("hello, %s\\n", n); }\n')
       ctx.mkdir(ctx.out .. "/lib")
       ctx.run({ "cc", "-shared", "-fPIC", "-o", ctx.out .. "/lib/libgreet.so", "greet.c" })
     end,
@@ -20,10 +21,12 @@ local config = [[
     version = "1.0",
     opts = { library = library },
     config = function(opts, ctx)
-      ctx.write("main.c", "void greet(char *); int main(int c, char **v) { greet(v[1]); return 0; }\n")
+      ctx.write("main.c", "void greet(char *);\n"
+        .. "int main(int c, char **v) { greet(v[1]); return 0; }\n")
       ctx.mkdir(ctx.out .. "/bin")
       ctx.run({
-        "cc", "-o", ctx.out .. "/bin/greet", "main.c", "-L" .. opts.library.out .. "/lib", "-lgreet",
+        "cc", "-o", ctx.out .. "/bin/greet", "main.c",
+        "-L" .. opts.library.out .. "/lib", "-lgreet",
         "-Wl,-rpath,$ORIGIN/" .. beside(opts.library.out) .. "/lib",
       })
     end,
@@ -140,8 +143,8 @@ describe("a closure #once", function()
   end)
 
   it("goes through pipes", function()
-    local line = '"$LUA" -l syslua export libgreet/1.0 greeter -o - | SYSLUA_ROOT=%s "$LUA" -l syslua import '
-      .. "closure - --json"
+    local line = '"$LUA" -l syslua export libgreet/1.0 greeter -o - | '
+      .. 'SYSLUA_ROOT=%s "$LUA" -l syslua import closure - --json'
     local result = here.shell(line:format(process.quote(there.root)))
     assert.equal(0, result.code, result.stderr)
     find(result.stdout, '"kind":"closure"')
@@ -283,7 +286,8 @@ describe("a closure #root #once", function()
         "$LUA" -l syslua import closure greeter.closure --quiet
         "$LUA" -l syslua verify
         user/root/store/obj/greeter-*/bin/greeter user
-        stat -c "%U %a" user/root/store/obj user/root/store/obj/greeter-*/bin user/root/store/obj/greeter-*/bin/greeter
+        stat -c "%U %a" user/root/store/obj user/root/store/obj/greeter-*/bin \
+          user/root/store/obj/greeter-*/bin/greeter
         find user/root ! -user syslua-test
       ']])
     here.remove()

@@ -35,7 +35,8 @@ describe("a command of an activation #once", function()
 
   it("runs before files change with `before`, and its undo after them", function()
     local with = activate([[
-      ctx.run("echo $(cat ~/f 2>&1) >>~/log", { before = true, undo = "echo undo $(cat ~/f) >>~/log", name = "early" })
+      ctx.run("echo $(cat ~/f 2>&1) >>~/log",
+        { before = true, undo = "echo undo $(cat ~/f) >>~/log", name = "early" })
       ctx.run("echo late $(cat ~/f) >>~/log")
     ]])
     apply('file { path = "~/f", content = "one" }\n' .. with)
@@ -52,7 +53,8 @@ describe("a command of an activation #once", function()
   it("takes back what ran before files when one of them fails", function()
     apply('file { path = "~/f", content = "one" }')
     apply('file { path = "~/f", content = "two" }\n' .. activate([[
-        ctx.run("echo before $(cat ~/f) >>~/log", { before = true, undo = "echo undo $(cat ~/f) >>~/log" })
+        ctx.run("echo before $(cat ~/f) >>~/log",
+          { before = true, undo = "echo undo $(cat ~/f) >>~/log" })
         ctx.run("exit 1")
       ]]), 1)
     assert.equal("before one\nundo one\n", take_log())
@@ -125,7 +127,8 @@ describe("a command of an activation #once", function()
       here.write("tree/a", "a")
       here.write("tree/b", "b")
       apply([[
-      file { path = "~/tree", source = "tree", recursive = true, on_change = { "sh", "-c", "echo tree >>~/log" } }
+      file { path = "~/tree", source = "tree", recursive = true,
+        on_change = { "sh", "-c", "echo tree >>~/log" } }
       file { path = "~/a", content = "a", on_change = "echo both >>~/log" }
       file { path = "~/b", content = "b", on_change = "echo both >>~/log" }
     ]])
@@ -200,7 +203,8 @@ describe("a command of an activation #once", function()
     here.write("slow.sh", "sleep 0.3; set -- x y z; HOSTILE=script\n")
     here.write_config(activate([[
       ctx.source_in_shell("]] .. here.directory .. [[/slow.sh")
-      ctx.run("printf '%s|' \"$HOSTILE\" \"$TWO\" \"$#\" >~/out; env | grep -c SYSLUA_V >>~/out; sleep 0.3", {
+      local line = "printf '%s|' \"$HOSTILE\" \"$TWO\" \"$#\" >~/out"
+      ctx.run(line .. "; env | grep -c SYSLUA_V >>~/out; sleep 0.3", {
         env = { HOSTILE = "a 'b' \"c\" $(touch ~/wrong) `x`\n%s\\", TWO = "t0ken" },
       })
     ]]))
@@ -316,7 +320,8 @@ os.kill(pid, signal.SIGKILL); print("waits")
       "rollback 0 --yes",
       "destroy --yes",
     }) do
-      for _, way in ipairs({ "%s", "sh -c '%s; exit $?'", "(%s) | cat >&2; exit 1", "setsid -w %s" }) do
+      local ways = { "%s", "sh -c '%s; exit $?'", "(%s) | cat >&2; exit 1", "setsid -w %s" }
+      for _, way in ipairs(ways) do
         local command =
           way:format(way:find("'%%s") and (cleared:gsub("'", "'\\''")) .. inner or cleared .. inner)
         here.write_config(activate(("ctx.run(%q)"):format(command)))
@@ -381,7 +386,8 @@ describe("a command of a user #root #once", function()
       user { name = "syslua-spec-command", setup = function()
         env { OF_USER = "own" }
         activate { config = function(_, ctx)
-          ctx.run("id -u >OPEN/id; id -G >OPEN/groups; pwd >OPEN/pwd; env >OPEN/env; echo ~ >OPEN/home",
+          ctx.run("id -u >OPEN/id; id -G >OPEN/groups; pwd >OPEN/pwd; env >OPEN/env; "
+            .. "echo ~ >OPEN/home",
             { undo = "id -un >OPEN/undo", env = { MINE = "m" } })
           ctx.run("pwd >OPEN/other", { cwd = "~/.." })
           ctx.run("cat /proc/self/fd/9 >OPEN/inherited 2>/dev/null || true")

@@ -200,10 +200,8 @@ describe("the copy of a config #once", function()
         )
         if made.code == 0 then
           local given = math.random(3) == 1 and config .. "/" .. name or name
-          local call = ({ "dofile(%q)", "assert(loadfile(%q))()", "pcall(dofile, %q .. '\\0x')" })[math.random(
-            3
-          )]
-          calls[#calls + 1] = call:format(given)
+          local ways = { "dofile(%q)", "assert(loadfile(%q))()", "pcall(dofile, %q .. '\\0x')" }
+          calls[#calls + 1] = ways[math.random(3)]:format(given)
         end
       end
       here.write_config(
@@ -211,15 +209,12 @@ describe("the copy of a config #once", function()
           .. '\nfile { path = "~/.text", content = "text" }\nenv { WORD = "word" }',
         config .. "/init.lua"
       )
-      local before = shell(
-        "find deep -type f -exec sha256sum {} + | LC_ALL=C sort; find deep -printf '%p %m %T@ "
-          .. "%C@\\n' | LC_ALL=C sort"
-      )
+      local list = "find deep -type f -exec sha256sum {} + | LC_ALL=C sort; "
+        .. "find deep -printf '%p %m %T@ %C@\\n' | LC_ALL=C sort"
+      local before = shell(list)
       local message = ("seed %d, round %d"):format(seed, round)
       here.must("apply", config .. "/init.lua")
-      local after = shell(
-        "find deep -type f -exec sha256sum {} + | LC_ALL=C sort; find deep -printf '%p %m %T@ %C@\\n' | LC_ALL=C sort"
-      )
+      local after = shell(list)
       assert.equal(before, after, message)
       assert.equal(
         "",

@@ -196,8 +196,9 @@ describe("many at once #once", function()
       round=0
       while [ $round -lt %d ]; do
         ids=
-        for line in "apply a.lua" "apply b.lua" "apply c.lua" "apply c.lua" "build c.lua" "rollback --yes" \
-          "gc --keep 3" "gc" "gc --dry-run" "history" "list" "plan b.lua" "status" "info" "verify"; do
+        for line in "apply a.lua" "apply b.lua" "apply c.lua" "apply c.lua" "build c.lua" \
+          "rollback --yes" "gc --keep 3" "gc" "gc --dry-run" "history" "list" "plan b.lua" \
+          "status" "info" "verify"; do
           note $line & ids="$ids $!"
         done
         sleep 0.$((round %% 7))$((round %% 10))

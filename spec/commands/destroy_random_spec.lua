@@ -128,7 +128,8 @@ describe("destroy #once", function()
   -- come and go.
   local function list_home()
     local line = [[cd ~ && {
-      find . -path ./.local -prune -o -type d -printf '%y %m %n %p\0' -o -printf '%y %m %n %p %s %T@ %i %l\0'
+      find . -path ./.local -prune -o -type d -printf '%y %m %n %p\0' -o \
+        -printf '%y %m %n %p %s %T@ %i %l\0'
       find . -path ./.local -prune -o -type f -readable -print0 | xargs -0 sha256sum -z
     } | LC_ALL=C sort -z | tr '\0' '\n']]
     -- The number of names of a directory differs between file systems.
@@ -208,7 +209,8 @@ describe("destroy #once", function()
       end
       -- A link to one's own file leads the edit there, which is nobody's business.
       here.shell(
-        [[P=$HOME/"$N"; D=$(dirname "$P"; echo .); D=${D%??}; case $(readlink "$P") in */source/*) rm "$P";; esac;]]
+        [[P=$HOME/"$N"; D=$(dirname "$P"; echo .); D=${D%??}; ]]
+          .. [[case $(readlink "$P") in */source/*) rm "$P";; esac;]]
           .. line,
         { N = path:sub(3), T = token }
       )
@@ -279,11 +281,10 @@ describe("destroy #once", function()
     end
     for token, path in pairs(expected) do
       local found = here.shell(
-        ([[cd %s/backups/displaced && { grep -r -F -q %s . || find . -lname %s | grep -q .; }]]):format(
-          process.quote(here.root),
-          process.quote(token),
-          process.quote(token)
-        )
+        (
+          [[cd %s/backups/displaced && { grep -r -F -q %s . || find . -lname %s | grep -q .; ]]
+          .. [[}]]
+        ):format(process.quote(here.root), process.quote(token), process.quote(token))
       )
       if found.code ~= 0 then
         fail(("the edit %s of %s is lost"):format(token, path))

@@ -25,7 +25,8 @@ describe("diff", function()
         derive({
           name = "server",
           version = %s,
-          opts = { server = { port = %d, names = { "a", "b" } }, same = "same", low = low, long = %q },
+          opts = { server = { port = %d, names = { "a", "b" } }, same = "same", low = low,
+            long = %q },
           config = function(opts, ctx)
             ctx.mkdir(ctx.out)
             ctx.write(ctx.out .. "/greeting", greeting .. opts.server.port .. "%d")

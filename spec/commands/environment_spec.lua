@@ -127,9 +127,12 @@ describe("env.sh #once", function()
         config = function(_, ctx)
           ctx.write(ctx.out .. "/bin/tool", "#!/bin/sh\necho \"<$*>\"\n")
           ctx.chmod(ctx.out .. "/bin/tool", "755")
-          ctx.write(ctx.out .. "/share/bash-completion/completions/tool.bash", "complete -W 'from-bash' tool\n")
-          ctx.write(ctx.out .. "/share/zsh/site-functions/_tool", "#compdef tool\ncompadd from-zsh\n")
-          ctx.write(ctx.out .. "/share/fish/vendor_completions.d/tool.fish", "complete -c tool -f -a from-fish\n")
+          ctx.write(ctx.out .. "/share/bash-completion/completions/tool.bash",
+            "complete -W 'from-bash' tool\n")
+          ctx.write(ctx.out .. "/share/zsh/site-functions/_tool",
+            "#compdef tool\ncompadd from-zsh\n")
+          ctx.write(ctx.out .. "/share/fish/vendor_completions.d/tool.fish",
+            "complete -c tool -f -a from-fish\n")
           ctx.write(ctx.out .. "/share/man/man1/tool.1", ".TH TOOL 1\n")
         end,
       })

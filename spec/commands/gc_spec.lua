@@ -46,7 +46,8 @@ describe("gc #once", function()
       ctx.write(ctx.out .. "/lib", "so")
     end })
     local tool = derive({ name = "tool", opts = { compiler, library }, config = function(opts, ctx)
-      ctx.write(ctx.out .. "/tool", "by " .. #ctx.read(opts[1].out) .. " with " .. opts[2].out .. "/lib")
+      ctx.write(ctx.out .. "/tool", "by " .. #ctx.read(opts[1].out) .. " with "
+        .. opts[2].out .. "/lib")
     end })
     activate({ config = function(_, ctx) ctx.symlink(tool.out .. "/tool", "~/.tool") end })
   ]]

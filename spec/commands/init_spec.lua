@@ -213,9 +213,11 @@ if interpreter.name == "lua5.4" then
 
     local right = {
       [[file { path = "~/.x", content = "", mode = "600", owner = "ada" }]],
-      [[file { path = "~/.x", source = derive { name = "x", config = function(_, ctx) ctx.write(ctx.out, "") end } }]],
+      [[file { path = "~/.x", source = derive { name = "x", config = function(_, ctx) ]]
+        .. [[ctx.write(ctx.out, "") end } }]],
       [[file { path = "~/.x", content = syslua.lib.mkDefault("x") }]],
-      [[env { A = "x", B = 1, C = { "x", syslua.lib.mkBefore("y") }, D = syslua.lib.ref("HOME") .. "/x" }]],
+      [[env { A = "x", B = 1, C = { "x", syslua.lib.mkBefore("y") }, ]]
+        .. [[D = syslua.lib.ref("HOME") .. "/x" }]],
       [[user { name = "ada", setup = function() env { A = "1" } end }]],
       [[project { name = "web", path = "~/web", config = function() end }]],
       [[require("modules.programs.git").setup { user_name = "Ada" }]],

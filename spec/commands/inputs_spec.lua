@@ -161,7 +161,8 @@ end }
       assert(not inputs.lock("init.lua").exists and #inputs.check("init.lua") == 1)
       assert(#inputs.update("init.lua", nil, { dry_run = true }) == 1)
       assert(not inputs.lock("init.lua").exists)
-      assert(inputs.update("init.lua")[1].name == "dots" and inputs.lock("init.lua").inputs.dots.rev)
+      assert(inputs.update("init.lua")[1].name == "dots"
+        and inputs.lock("init.lua").inputs.dots.rev)
       assert(#inputs.outdated("init.lua") == 0)
       syslua.apply(syslua.evaluate("init.lua", { locked = true }))
       print("done")

@@ -77,7 +77,8 @@ describe("a switch", function()
     ]])
     here.shell([[
       $LUA -l syslua apply init.lua & id=$!
-      i=0; while ! grep -q begin $SYSLUA_ROOT/store/metadata/journal 2>/dev/null && [ $i -lt 100 ]; do
+      i=0; while ! grep -q begin $SYSLUA_ROOT/store/metadata/journal 2>/dev/null &&
+        [ $i -lt 100 ]; do
         sleep 0.05; i=$((i + 1))
       done
       kill -9 $id; wait $id 2>/dev/null
@@ -132,7 +133,8 @@ describe("a switch", function()
     here.write_config(second)
     here.shell("cp -a home root .. 2>/dev/null; mkdir saved; cp -a home root saved/")
     local function read_home()
-      return here.shell("cd ~ && find . -type f -exec sha256sum {} + -o -printf '%p %l\\n' | sort").stdout
+      local list = "cd ~ && find . -type f -exec sha256sum {} + -o -printf '%p %l\\n' | sort"
+      return here.shell(list).stdout
     end
     local old = read_home()
     run("apply", "init.lua")

@@ -88,7 +88,8 @@ local second = [[
   local inner = derive { name = "inner", config = function(_, ctx)
     ctx.write(ctx.out .. "/inner", "i")
   end }
-  local high = derive { name = "high", opts = { port = 2, low = inner, text = "a\nb\n" }, config = function(opts, ctx)
+  local high = derive { name = "high", opts = { port = 2, low = inner, text = "a\nb\n" },
+    config = function(opts, ctx)
     ctx.write(ctx.out .. "/high", opts.low.out)
   end }
   file { path = "~/.one", content = "2" }

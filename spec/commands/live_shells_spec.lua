@@ -29,7 +29,8 @@ describe("shells that are open #once", function()
       config = function(_, ctx)
         ctx.write(ctx.out .. "/bin/tool", "#!/bin/sh\necho \"<$*>\"\n")
         ctx.chmod(ctx.out .. "/bin/tool", "755")
-        ctx.write(ctx.out .. "/share/bash-completion/completions/tool", "complete -W from-bash tool\n")
+        ctx.write(ctx.out .. "/share/bash-completion/completions/tool",
+          "complete -W from-bash tool\n")
         ctx.write(ctx.out .. "/share/zsh/site-functions/_tool", "#compdef tool\ncompadd from-zsh\n")
         ctx.write(ctx.out .. "/share/fish/vendor_completions.d/tool.fish",
           "complete -c tool -fa from-fish\n")

@@ -41,7 +41,8 @@ describe("#root file systems #once", function()
 
   after_each(function()
     here.shell([[
-      for place in home/.dir home/.deep/a home/root home/.mounted/file home/.mounted home root temporary; do
+      for place in home/.dir home/.deep/a home/root home/.mounted/file home/.mounted home root \
+        temporary; do
         while umount -l "$place" 2>/dev/null; do :; done
       done
     ]])
@@ -58,7 +59,8 @@ describe("#root file systems #once", function()
   -- Everything but what is ours, with contents.
   local function list_home()
     local line = [[cd ~ && {
-      find . -path ./root -prune -o -type d -printf '%y %m %U %p\n' -o -printf '%y %m %U %p %s %T@ %i %l\n'
+      find . -path ./root -prune -o -type d -printf '%y %m %U %p\n' -o \
+        -printf '%y %m %U %p %s %T@ %i %l\n'
       find . -path ./root -prune -o -type f -exec sha256sum {} +
     } | LC_ALL=C sort]]
     return here.shell(line).stdout
@@ -99,7 +101,8 @@ describe("#root file systems #once", function()
       here.must("apply", "init.lua")
       assert.equal(("first"):rep(7), read_all())
       local displaced = here.shell(
-        [[grep -rhs '^edit' "$SYSLUA_ROOT"/backups/displaced/* $(find ~ -name '.syslua-displaced-*') | sort]]
+        [[grep -rhs '^edit' "$SYSLUA_ROOT"/backups/displaced/* $(find ~ -name ]]
+          .. [['.syslua-displaced-*') | sort]]
       )
       assert.equal("edit .deep/a/file\nedit .dir/file\nedit .file\nedit .tree\n", displaced.stdout)
       here.apply((first:gsub('"first"', '"other"')))

@@ -29,7 +29,12 @@ local moves = {
     "home2",
     "home2/share/root",
   },
-  ["both, which are beside each other"] = { "root", "mkdir n; mv home root n/", "n/home", "n/root" },
+  ["both, which are beside each other"] = {
+    "root",
+    "mkdir n; mv home root n/",
+    "n/home",
+    "n/root",
+  },
   ["the home, to which a link leads"] = {
     "home/share/root",
     "mv home home2; ln -s home2 home",

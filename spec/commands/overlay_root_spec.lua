@@ -13,7 +13,8 @@ describe("#root overlays #once", function()
         mkdir layers/upper layers/work
       echo original >lower/image/deep/file; mkdir lower/merged; echo below >lower/merged/below
       echo one >lower/file
-      mount -t overlay overlay -o lowerdir=$PWD/lower,upperdir=$PWD/layers/upper,workdir=$PWD/layers/work home &&
+      mount -t overlay overlay home \
+        -o lowerdir=$PWD/lower,upperdir=$PWD/layers/upper,workdir=$PWD/layers/work &&
         mkdir -p home/new/deep && echo new >home/new/file && echo above >home/merged/above
     ]])
     assert.equal(0, made.code, made.stderr)

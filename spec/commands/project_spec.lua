@@ -79,7 +79,7 @@ describe("a directory with an entry file", function()
       ['directory({ path = "~/x" })'] = "scopes only an environment",
       ['user({ name = "root", setup = function() end })'] = "user{} inside of project{}",
       ['project({ name = "x", setup = function() end })'] = "project{} inside of project{}",
-      ['activate({ config = function(_, ctx) ctx.run("true") end })'] = "scopes only an environment",
+      ['activate({ config = function(_, c) c.run("true") end })'] = "scopes only an environment",
     }) do
       projects.write(here, "web", lines)
       local code, shown = projects.trust(here, "web")
@@ -210,7 +210,8 @@ describe("a directory with an entry file", function()
       here,
       "web",
       [[
-      local data = derive({ name = "data", opts = { source = source("data") }, config = function(opts, ctx)
+      local data = derive({ name = "data", opts = { source = source("data") },
+        config = function(opts, ctx)
         ctx.copy(opts.source, ctx.out .. "/data")
       end })
       env({ DATA = data.out .. "/data" })
@@ -229,7 +230,8 @@ describe("a directory with an entry file", function()
       here,
       "web",
       [[
-      local data = derive({ name = "data", opts = { source = source("data") }, config = function(opts, ctx)
+      local data = derive({ name = "data", opts = { source = source("data") },
+        config = function(opts, ctx)
         ctx.copy(opts.source, ctx.out .. "/data")
       end })
       activate({ config = function(_, ctx) ctx.source_in_shell(data.out .. "/data") end })
@@ -378,7 +380,8 @@ describe("a directory with an entry file", function()
       projects.trust(here, "web")
       here.shell("mkdir -p ~/.local/share/fish/generated_completions")
       local lines = { shell[2], "cd web", "sleep 0.1", "true", "echo begin >&2" }
-      for _, line in ipairs({ "true", "cd deep", show, "cd ..", "true", "echo end >&2", "exit 0" }) do
+      local lines = { "true", "cd deep", show, "cd ..", "true", "echo end >&2", "exit 0" }
+      for _, line in ipairs(lines) do
         lines[#lines + 1] = line
       end
       here.write("lines", table.concat(lines, "\n") .. "\n")

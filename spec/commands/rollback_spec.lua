@@ -68,10 +68,8 @@ describe("rollback #once", function()
     assert.is_false(here.exists("root/store/metadata/snapshots/3"))
     apply([[file({ path = "~/.one", content = "third\n" })]])
     local history = run("history", "--json").stdout
-    assert.truthy(
-      history:find('"current":true,"derivations":1,"description":"","id":"3","parent":"1"', 1, true),
-      history
-    )
+    local entry = '"current":true,"derivations":1,"description":"","id":"3","parent":"1"'
+    assert.truthy(history:find(entry, 1, true), history)
     run("rollback", "1", "--yes")
     here.shell(
       "chmod -R u+w $SYSLUA_ROOT/store/metadata; rm -r $SYSLUA_ROOT/store/metadata/snapshots/3"

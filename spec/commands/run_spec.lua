@@ -11,7 +11,8 @@ describe("a package", function()
     local lines = {}
     for _, program in ipairs(programs) do
       lines[#lines + 1] = ([[
-        ctx.write(ctx.out .. "/bin/%s", "#!/bin/sh\nprintf '%%s|' %s \"$@\"\necho; exit ${CODE:-0}\n")
+        ctx.write(ctx.out .. "/bin/%s",
+          "#!/bin/sh\nprintf '%%s|' %s \"$@\"\necho; exit ${CODE:-0}\n")
         ctx.chmod(ctx.out .. "/bin/%s", "755")]]):format(program, program, program)
     end
     here.write(

@@ -44,7 +44,8 @@ describe("a script", function()
       print(store.verify().checked, store.verify().broken)
       print(store.export({ name }, "one.closure").file:match("[^/]+$"))
       local other = { root = os.getenv("HOME") .. "/other" }
-      print(store.import("one.closure", other).imported[1].object == name, #store.list(other).objects)
+      print(store.import("one.closure", other).imported[1].object == name,
+        #store.list(other).objects)
     ]])
     assert.equal("snapshot\t1\ttrue\n2\t0\none.closure\ntrue\t1\n", result.stdout, result.stderr)
   end)

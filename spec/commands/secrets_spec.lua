@@ -234,11 +234,8 @@ describe("secrets #once", function()
     local calls = "fchmod,fchown,fsync,rename,renameat,renameat2,fdatasync,ftruncate"
     local before, kills, seen_old, seen_new = here.read("secrets.yaml"), 0, false, false
     for number = 1, 40 do
-      local line = ("strace -f -qq -o /dev/null -e trace=%s -e inject=%s:signal=KILL:when=%d"):format(
-        calls,
-        calls,
-        number
-      )
+      local line = "strace -f -qq -o /dev/null -e trace=%s -e inject=%s:signal=KILL:when=%d"
+      line = line:format(calls, calls, number)
       local result = here.shell(line .. " $LUA -l syslua secrets rotate")
       local now = here.read("secrets.yaml")
       assert.equal("one\n", (run(0, "get", "a")))

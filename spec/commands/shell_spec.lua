@@ -22,7 +22,8 @@ describe("shell #once", function()
       project({
         name = "web",
         setup = function()
-          env({ PORT = 8080, GREETING = "it's $HOME \"q\"", PATH = "~/web/bin", XDG_DATA_DIRS = "/web/share" })
+          env({ PORT = 8080, GREETING = "it's $HOME \"q\"", PATH = "~/web/bin",
+            XDG_DATA_DIRS = "/web/share" })
           activate({ config = function(_, ctx) ctx.add_to_path(tool.out .. "/bin") end })
         end,
       })
@@ -39,8 +40,8 @@ describe("shell #once", function()
   end
 
   it("runs a command with the variables of a project, and applies nothing", function()
-    local line =
-      [[web -- sh -c 'printf "%s|" "$PORT" "$GREETING" "$XDG_DATA_DIRS" "$SYSLUA_PROJECT" "$1"; echo "$PATH"' sh 'a b']]
+    local line = [[web -- sh -c 'printf "%s|" "$PORT" "$GREETING" "$XDG_DATA_DIRS" ]]
+      .. [["$SYSLUA_PROJECT" "$1"; echo "$PATH"' sh 'a b']]
     local result = run(line)
     assert.equal(0, result.code, result.stderr)
     local rest = "/web/share:/usr/local/share:/usr/share"

@@ -4,6 +4,8 @@ local interpreter = require("spec.support.interpreter")
 local machine = require("spec.support.machine")
 local process = require("spec.support.process")
 
+local unpack = table.unpack or unpack -- luacheck: ignore 143
+
 describe("lua -l syslua", function()
   local here
 
@@ -32,7 +34,7 @@ describe("lua -l syslua", function()
 
   it("starts nothing without a word after it", function()
     for _, words in ipairs({ { "-l", "syslua" }, { "-lsyslua" } }) do
-      local result = here.lua((table.unpack or unpack)(words)) -- luacheck: ignore 143
+      local result = here.lua(unpack(words))
       assert.same({ code = 0, stdout = "", stderr = "" }, result)
     end
   end)
@@ -41,7 +43,7 @@ describe("lua -l syslua", function()
     local code = "print(package.loaded.syslua.version)"
     for _, words in ipairs({ { "-e", code }, { "-e" .. code }, { "-e", code, "version" } }) do
       here.write("version", "")
-      local result = here.lua("-l", "syslua", (table.unpack or unpack)(words)) -- luacheck: ignore 143
+      local result = here.lua("-l", "syslua", unpack(words))
       assert.equal(0, result.code)
       assert.truthy(result.stdout:find("^%d+%.%d+%.%d+\n$"), result.stdout)
     end

@@ -115,13 +115,19 @@ EDITOR = code   (project p)
 
   it("names a program of the store that still runs, also through others", function()
     here.apply([[
-      local library = derive { name = "library", config = function(_, ctx) ctx.write(ctx.out .. "/lib", "so") end }
-      local program = derive { name = "program", opts = { library = library.out }, config = function(opts, ctx)
-        ctx.run("mkdir -p $out/bin && cp /bin/sleep $out/bin/program && echo $library >$out/library", {
+      local library = derive { name = "library", config = function(_, ctx)
+        ctx.write(ctx.out .. "/lib", "so")
+      end }
+      local program = derive { name = "program", opts = { library = library.out },
+        config = function(opts, ctx)
+        ctx.run("mkdir -p $out/bin && cp /bin/sleep $out/bin/program"
+          .. " && echo $library >$out/library", {
           env = { library = opts.library },
         })
       end }
-      activate { config = function(_, ctx) ctx.symlink(program.out .. "/bin/program", "~/.program") end }
+      activate { config = function(_, ctx)
+        ctx.symlink(program.out .. "/bin/program", "~/.program")
+      end }
     ]])
     here.apply("")
     here.must("gc", "--keep", "1", "--dry-run")

@@ -206,7 +206,9 @@ describe("a build", function()
       local path = syslua.build(syslua.derive({
         name = "one",
         config = function(_, ctx) ctx.run("date +%s%N > $out") end,
-      }), { on_event = function(event) if event.kind == "build_finished" then count = count + 1 end end }).out
+      }), { on_event = function(event)
+        if event.kind == "build_finished" then count = count + 1 end
+      end }).out
       print(path, count)
     ]]
     local path = run(text):match("^(.-)\t1\n$")

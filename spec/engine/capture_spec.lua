@@ -154,9 +154,11 @@ describe("the hash of a derivation", function()
       here.write_config([[
       local hashes = {}
       local text = "local derive = ... return derive({ name = 'n%d', config = function(_, ctx)\n"
-        .. "local parts = {} for key, value in pairs({ x = '%d' }) do parts[#parts + 1] = key .. value end\n"
+        .. "local parts = {} "
+        .. "for key, value in pairs({ x = '%d' }) do parts[#parts + 1] = key .. value end\n"
         .. "ctx.write(ctx.out, table.concat(parts)) end })"
-      for _, name in ipairs({ "@part.lua", "@", "@@", "@" .. ("@"):rep(62), "@" .. ("n"):rep(300) }) do
+      for _, name in ipairs({ "@part.lua", "@", "@@", "@" .. ("@"):rep(62),
+        "@" .. ("n"):rep(300) }) do
         local made = {}
         for number = 1, 3 do
           made[number] = (loadstring or load)(text:format(number, number), name)
@@ -233,7 +235,8 @@ describe("the hash of a derivation", function()
           syslua[opts.verb]({ name = "x", config = print })
         end })
         local succeeded, failure = pcall(syslua.build, one)
-        assert(not succeeded and tostring(failure):find("while a build runs", 1, true), tostring(failure))
+        assert(not succeeded and tostring(failure):find("while a build runs", 1, true),
+          tostring(failure))
       end
     ]]
     )
@@ -260,7 +263,8 @@ describe("a captured handle", function()
       local s = source("text")
       local function declare(name, from)
         derive({ name = name, opts = { s = s, d = d }, config = function(opts, ctx)
-          local given = { captured_source = s, captured_handle = d, source = opts.s, handle = opts.d }
+          local given = { captured_source = s, captured_handle = d, source = opts.s,
+            handle = opts.d }
           ctx.copy(given[from] or given[name], ctx.out)
         end })
       end
@@ -286,7 +290,8 @@ describe("a captured handle", function()
       [[
       local syslua = require("syslua")
       local function declare()
-        return syslua.derive({ name = "d", version = "1", outputs = { "lib", "doc" }, config = function() end })
+        return syslua.derive({ name = "d", version = "1", outputs = { "lib", "doc" },
+          config = function() end })
       end
       local d = declare()
       assert(d.name == "d" and d.version == "1" and #d.hash == 64)
@@ -317,9 +322,12 @@ describe("a captured handle", function()
     "tells no build the hash of its recipe, which may change while its content does not",
     function()
       local config = [[
-      local d = derive({ name = "d", opts = { %d }, config = function(_, ctx) ctx.write(ctx.out, "") end })
+      local d = derive({ name = "d", opts = { %d }, config = function(_, ctx)
+        ctx.write(ctx.out, "")
+      end })
       derive({ name = "one", opts = { d = d }, config = function(opts, ctx)
-        local found = pcall(function() return opts.d.hash end) or pcall(function() return d.hash end)
+        local found = pcall(function() return opts.d.hash end)
+          or pcall(function() return d.hash end)
         ctx.write(ctx.out, tostring(found) .. tostring(d):gsub("%%(", ""))
       end })
     ]]

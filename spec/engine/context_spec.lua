@@ -27,10 +27,12 @@ describe("ctx", function()
     local result = here.script(([[
       local function try(name, config)
         local ok, caught = pcall(function()
-          return syslua.build(syslua.derive({ name = "one", opts = { name = name }, config = config }))
+          local opts = { name = name }
+          return syslua.build(syslua.derive({ name = "one", opts = opts, config = config }))
         end)
         local failure = ok and { message = "nothing was refused" } or syslua.error(caught)
-        print(("%%s\1%%s\1%%s\1%%s\2"):format(name, failure.message, failure.position or "", failure.hint or ""))
+        local position, hint = failure.position or "", failure.hint or ""
+        print(("%%s\1%%s\1%%s\1%%s\2"):format(name, failure.message, position, hint))
       end
       %s
     ]]):format(table.concat(lines, "\n")))
@@ -88,7 +90,10 @@ describe("ctx", function()
         "OUTSIDE/canary" .. refused,
       },
       move = { 'ctx.write("a", "") ctx.move("a", outside .. "/a")', "OUTSIDE/a" .. refused },
-      ["move from outside"] = { 'ctx.move(outside .. "/canary", "a")', "OUTSIDE/canary" .. refused },
+      ["move from outside"] = {
+        'ctx.move(outside .. "/canary", "a")',
+        "OUTSIDE/canary" .. refused,
+      },
       symlink = { 'ctx.symlink("a", outside .. "/a")', "OUTSIDE/a" .. refused },
       mkdir = { 'ctx.mkdir(outside .. "/a")', "OUTSIDE/a" .. refused },
       chmod = { 'ctx.chmod(outside .. "/canary", "777")', "OUTSIDE/canary" .. refused },
@@ -130,9 +135,11 @@ describe("ctx", function()
       local objects = paths.base:match("^(.*)/")
       local function try(what, use, path)
         local ok, caught = pcall(function()
-          return syslua.build(syslua.derive({ name = "one", opts = { middle, path, what }, config = use }))
+          return syslua.build(syslua.derive({ name = "one", opts = { middle, path, what },
+            config = use }))
         end)
-        print(what .. ": " .. (ok and "ok" or syslua.error(caught).message:gsub(objects:gsub("%p", "%%%0"), "OBJ")))
+        print(what .. ": " .. (ok and "ok"
+          or syslua.error(caught).message:gsub(objects:gsub("%p", "%%%0"), "OBJ")))
       end
       local function read(opts, ctx) ctx.write(ctx.out, ctx.read(opts[2])) end
       local function list(opts, ctx) ctx.write(ctx.out, table.concat(ctx.list(opts[2]))) end
@@ -292,12 +299,14 @@ describe("ctx", function()
     local result = here.script([[
       local kept = {}
       local function build(steal)
-        local ok, caught = pcall(syslua.build, syslua.derive({ name = "two", config = function(_, ctx)
+        local ok, caught = pcall(syslua.build,
+          syslua.derive({ name = "two", config = function(_, ctx)
           ctx.write(ctx.out, "")
           steal(ctx)
         end }))
         local message = syslua.error(caught).message
-        print(ok, message:match("has changed"), message:match("`kept") or message:match("`string.stolen`"))
+        print(ok, message:match("has changed"), message:match("`kept")
+          or message:match("`string.stolen`"))
       end
       build(function(ctx)
         kept.ctx = ctx
@@ -381,11 +390,10 @@ describe("output_sha256", function()
 
   local function build(hash, config, more)
     here.write_config(
-      ([[derive({ name = "one", output_sha256 = %q, %s config = function(_, ctx) %s end })]]):format(
-        hash,
-        more or "",
-        config or 'ctx.write(ctx.out, "x")'
-      )
+      (
+        [[derive({ name = "one", output_sha256 = %q, %s config = function(_, ctx) ]]
+        .. [[%s end })]]
+      ):format(hash, more or "", config or 'ctx.write(ctx.out, "x")')
     )
     return here.run("build", "init.lua")
   end

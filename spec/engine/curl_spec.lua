@@ -35,7 +35,8 @@ for number in arg[3]:gmatch("%d+") do
   pipe = io.popen("curl -q -s --noproxy '*' http://127.0.0.1:" .. port .. "/asked")
   local asked = pipe:read("*a")
   pipe:close()
-  print(number .. "\t" .. (built and asked or "FAILED") .. "\t" .. (tostring(problem):gsub("%s+", " ")))
+  print(number .. "\t" .. (built and asked or "FAILED") .. "\t"
+    .. (tostring(problem):gsub("%s+", " ")))
 end
 ]]
 

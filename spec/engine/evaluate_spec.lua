@@ -5,7 +5,8 @@ local machine = require("spec.support.machine")
 local process = require("spec.support.process")
 
 local config = [[
-  local colours = { red = 1, green = 2, [1] = "one", [2] = "two", [true] = "yes", [false] = "no", [-1.5] = "less" }
+  local colours = { red = 1, green = 2, [1] = "one", [2] = "two", [true] = "yes", [false] = "no",
+    [-1.5] = "less" }
   for index = 1, 50 do
     colours["key" .. index] = index
   end
@@ -23,7 +24,9 @@ local config = [[
       ctx.write(ctx.out, opts.list[3] .. captured.a .. string.rep("x", captured.z[1]))
     end,
   })
-  activate({ opts = { tool = tool }, config = function(opts, ctx) ctx.add_to_path(opts.tool.out .. "/bin") end })
+  activate({ opts = { tool = tool }, config = function(opts, ctx)
+    ctx.add_to_path(opts.tool.out .. "/bin")
+  end })
   env({ EDITOR = "vi", PATH = { "~/bin" } })
 ]]
 
@@ -52,11 +55,12 @@ describe("evaluate", function()
       local manifest = syslua.evaluate("init.lua")
       assert(getmetatable(manifest) == nil and manifest.version == 1)
       assert(#manifest.derivations == 2 and #manifest.activations == 4)
-      assert(manifest.derivations[1].name == "-colours" or manifest.derivations[1].name == "colours")
+      local name, first = manifest.derivations[1].name, manifest.activations[1]
+      assert(name == "-colours" or name == "colours")
       assert(#manifest.derivations[1].hash == 64)
-      print(manifest.activations[1].kind, manifest.activations[1].target, manifest.activations[1].positions[1])
+      print(first.kind, first.target, first.positions[1])
     ]])
-    assert.equal("symlink\t~/.colours\tinit.lua:10\n", stdout)
+    assert.equal("symlink\t~/.colours\tinit.lua:11\n", stdout)
     os.remove(here.directory .. "/script.lua")
     assert.equal(before, here.list("."))
   end)
@@ -65,7 +69,8 @@ describe("evaluate", function()
     here.write("module.lua", "leaked = (leaked or 0) + 1\nreturn leaked")
     here.write_config(config .. [[
       leaked_too = true
-      file({ path = "~/.count", content = tostring(require("module")) .. tostring(require("module")) })
+      file({ path = "~/.count", content = tostring(require("module"))
+        .. tostring(require("module")) })
     ]])
     run([[
       syslua.lib.toJSON({})
@@ -78,8 +83,11 @@ describe("evaluate", function()
       assert(first == second)
       assert(first:find('"content":"11"', 1, true), first)
       for name, value in pairs(_G) do assert(before[name] == value, name) end
-      for name, value in pairs(package.loaded) do assert(before["loaded " .. name] == value, name) end
-      for _, name in ipairs({ "derive", "activate", "file", "env", "source", "leaked", "leaked_too" }) do
+      for name, value in pairs(package.loaded) do
+        assert(before["loaded " .. name] == value, name)
+      end
+      for _, name in ipairs({ "derive", "activate", "file", "env", "source", "leaked",
+        "leaked_too" }) do
         assert(rawget(_G, name) == nil, name)
       end
     ]])
@@ -91,7 +99,8 @@ describe("evaluate", function()
       local good = syslua.lib.toJSON(syslua.evaluate("init.lua"))
       local succeeded, problem = pcall(syslua.evaluate, "bad.lua")
       assert(not succeeded)
-      assert(syslua.error(problem).message == "no" and syslua.error(problem).position == "bad.lua:1")
+      local failure = syslua.error(problem)
+      assert(failure.message == "no" and failure.position == "bad.lua:1")
       assert(rawget(_G, "leaked") == nil and rawget(_G, "file") == nil)
       assert(syslua.lib.toJSON(syslua.evaluate("init.lua")) == good)
     ]])
@@ -100,7 +109,8 @@ describe("evaluate", function()
   it("visits the keys of a table in a fixed order", function()
     here.write_config([[
       local seen = {}
-      for key in pairs({ b = 1, a = 1, [10] = 1, [2] = 1, [-1] = 1, [true] = 1, [false] = 1, B = 1, [0.5] = 1 }) do
+      for key in pairs({ b = 1, a = 1, [10] = 1, [2] = 1, [-1] = 1, [true] = 1, [false] = 1, B = 1,
+        [0.5] = 1 }) do
         seen[#seen + 1] = tostring(key)
       end
       file({ path = "~/.order", content = table.concat(seen, " ") })
@@ -163,7 +173,8 @@ describe("evaluate", function()
       require("modules.programs.git").setup({ user_name = "Ada", user_email = "ada@example.org" })
       file({ path = "~/.toml", content = lib.toTOML({ b = { c = 1, a = { 1, 2 } }, a = "x" }) })
       file({ path = "~/.yaml", content = lib.toYAML({ b = { c = 1, a = { 1, 2 } }, a = "yes" }) })
-      file({ path = "~/.json", content = lib.toJSON({ b = { c = 1, a = { 1, 2 } }, a = 0.5 }, { pretty = true }) })
+      file({ path = "~/.json", content = lib.toJSON({ b = { c = 1, a = { 1, 2 } }, a = 0.5 },
+        { pretty = true }) })
     ]]
       here.write_config(rich, "rich.lua")
       here.write_config(rich, "elsewhere/rich.lua")
@@ -204,7 +215,9 @@ describe("evaluate", function()
   it("evaluates for another platform", function()
     here.write_config([[
       file({ path = "~/.platform", content = syslua.platform .. " " .. tostring(syslua.is_darwin) })
-      activate({ config = function(_, ctx) ctx.add_to_path("/" .. ctx.sys.os .. "/" .. ctx.sys.hostname) end })
+      activate({ config = function(_, ctx)
+        ctx.add_to_path("/" .. ctx.sys.os .. "/" .. ctx.sys.hostname)
+      end })
       derive({
         name = "one",
         opts = function(sys) return { arch = sys.arch } end,
@@ -214,7 +227,8 @@ describe("evaluate", function()
     local stdout = run([[
       local sys = { os = "darwin", arch = "aarch64", hostname = "mac" }
       local manifest = syslua.evaluate("init.lua", { sys = sys })
-      print(manifest.derivations[1].file.content, manifest.activations[2].directory, manifest.derivations[2].opts.arch)
+      print(manifest.derivations[1].file.content, manifest.activations[2].directory,
+        manifest.derivations[2].opts.arch)
       print(syslua.platform)
     ]])
     local first, second = stdout:match("^(.-)\n(.-)\n$")

@@ -86,7 +86,8 @@ describe("an evaluation", function()
 
   it("does not end the process", function()
     for _, place in ipairs(places) do
-      for _, call in ipairs({ "os.exit(0)", "os.exit()", "os.exit(true)", "local e = os.exit e(0)" }) do
+      local calls = { "os.exit(0)", "os.exit()", "os.exit(true)", "local e = os.exit e(0)" }
+      for _, call in ipairs(calls) do
         here.write("bad.lua", place:format(call))
         local result = here.run("plan", "bad.lua")
         assert.equal(1, result.code, place:format(call))
@@ -107,8 +108,12 @@ describe("an evaluation", function()
       "strict.lua",
       [[
       setmetatable(_G, {
-        __index = function(_, name) error("variable " .. tostring(name) .. " is not declared", 2) end,
-        __newindex = function(_, name) error("variable " .. tostring(name) .. " is not declared", 2) end,
+        __index = function(_, name)
+          error("variable " .. tostring(name) .. " is not declared", 2)
+        end,
+        __newindex = function(_, name)
+          error("variable " .. tostring(name) .. " is not declared", 2)
+        end,
       })
     ]]
     )

@@ -44,8 +44,10 @@ describe("the end of the interpreter", function()
     ]])
     for _, text in ipairs({
       [[manifest = syslua.evaluate("init.lua")]],
-      [[manifest = syslua.evaluate("init.lua", { raw = true }); manifest = nil; collectgarbage(); collectgarbage()]],
-      [[handle = syslua.derive({ name = "x", config = function() end }); syslua.source("init.lua")]],
+      [[manifest = syslua.evaluate("init.lua", { raw = true }); manifest = nil; collectgarbage(); ]]
+        .. [[collectgarbage()]],
+      [[handle = syslua.derive({ name = "x", config = function() end }); ]]
+        .. [[syslua.source("init.lua")]],
       [[pcall(syslua.evaluate, "nowhere.lua"); os.exit(0)]],
     }) do
       assert.same({ code = 0, stdout = "", stderr = "" }, here.script(text), text)

@@ -44,7 +44,11 @@ describe("ctx.fetch_git #once", function()
         "main",
         "begins with a hyphen",
       },
-      ["a path like an option"] = { "host:--upload-pack=x", "main", "would be taken for an option" },
+      ["a path like an option"] = {
+        "host:--upload-pack=x",
+        "main",
+        "would be taken for an option",
+      },
       ["an unknown scheme"] = { "git://127.0.0.1/a.git", "main", "has the scheme git://" },
       ["a relative path"] = { "./work", "main", "is a relative path" },
       ["a newline in the address"] = { "http://127.0.0.1/a\nb", "main", "has a newline" },
@@ -92,7 +96,8 @@ def put(kind, content):
         file.write(zlib.compress(data))
     return bytes.fromhex(digest)
 def tree(*entries):
-    return put(b"tree", b"".join(mode + b" " + path + b"\0" + digest for mode, path, digest in entries))
+    lines = (mode + b" " + path + b"\0" + digest for mode, path, digest in entries)
+    return put(b"tree", b"".join(lines))
 blob = put(b"blob", b"evil\n")
 outside = put(b"blob", b"../../../../../canary")
 inner = tree((b"100644", b"file", blob))
@@ -121,7 +126,8 @@ def deep(levels):
         at = tree((b"40000", b"d", at))
     return at
 made = trees[name]()
-commit = b"tree " + made.hex().encode() + b"\nauthor a <a@b> 0 +0000\ncommitter a <a@b> 0 +0000\n\nevil\n"
+people = b"\nauthor a <a@b> 0 +0000\ncommitter a <a@b> 0 +0000\n"
+commit = b"tree " + made.hex().encode() + people + b"\nevil\n"
 digest = put(b"commit", commit).hex()
 print(digest)
 ]=]
@@ -190,7 +196,8 @@ print(digest)
         git clone -q --bare inner ../srv/inner.git
         git init -q -b main middle && cd middle
         git submodule --quiet add ../../srv/inner.git deep/inner >&2
-        git -c protocol.file.allow=always config -f .gitmodules submodule.deep/inner.url ../inner.git
+        git -c protocol.file.allow=always config -f .gitmodules submodule.deep/inner.url \
+          ../inner.git
         git add -A && git commit -qm middle && cd ..
         git clone -q --bare middle ../srv/middle.git
         git init -q -b main outer && cd outer
@@ -230,18 +237,14 @@ print(digest)
         ["ext::sh -c 'touch ran'"] = "names a helper program",
         ["-u./payload"] = "begins with a hyphen",
       }) do
-        local made = here.shell(
-          ([[
+        local made = here.shell(([[
           set -e
           rm -rf bad srv/bad.git
           git clone -q srv/outer.git bad && cd bad
           git config -f .gitmodules submodule.mod.url "%s"
           git add .gitmodules
           git -c user.name=a -c user.email=a@b commit -qm bad &&
-            git clone -q --bare . ../srv/bad.git]]):format(
-            address
-          )
-        )
+            git clone -q --bare . ../srv/bad.git]]):format(address))
         assert.equal(0, made.code, made.stderr)
         assert_failed(
           fetch(web.url .. "/bad.git", "main", full_hash, "{ submodules = true }"),
@@ -251,14 +254,12 @@ print(digest)
     end)
 
     it("says that one has no address", function()
-      local made = here.shell(
-        [[
+      local made = here.shell([[
         set -e
         rm -rf bad srv/bad.git
         git clone -q srv/outer.git bad && cd bad && git rm -q --cached .gitmodules
         git -c user.name=a -c user.email=a@b commit -qm bad &&
-          git clone -q --bare . ../srv/bad.git]]
-      )
+          git clone -q --bare . ../srv/bad.git]])
       assert.equal(0, made.code, made.stderr)
       local result = fetch(web.url .. "/bad.git", "main", full_hash, "{ submodules = true }")
       assert_failed(result, ".gitmodules has no address of the submodule mod")

@@ -93,16 +93,14 @@ describe("ctx.fetch_git #once", function()
   end)
 
   it("fetches one commit alone where the server allows it", function()
-    local made = here.shell(
-      [[
+    local made = here.shell([[
       set -e
       export GIT_CONFIG_GLOBAL=/dev/null GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a@b
       export GIT_COMMITTER_NAME=a GIT_COMMITTER_EMAIL=a@b
       cd work
       head -c 3000000 /dev/urandom >ballast && git add ballast && git commit -qm ballast
       git rm -q --cached ballast && git commit -qm less &&
-        git push -q ../srv/a.git HEAD:refs/heads/light-tree]]
-    )
+        git push -q ../srv/a.git HEAD:refs/heads/light-tree]])
     assert.equal(0, made.code, made.stderr)
     local result = fetch(
       web.url .. "/a.git",

@@ -72,7 +72,8 @@ describe("a config", function()
     local found = here.evaluate([[
       local first, problem = pcall(require, "broken")
       local second = pcall(require, "broken")
-      file { path = "~/.x", content = tostring(first) .. tostring(second) .. tostring(problem):match("broken") }
+      file { path = "~/.x", content = tostring(first) .. tostring(second)
+        .. tostring(problem):match("broken") }
     ]])
     assert.has_file(found, "~/.x", "falsefalsebroken")
   end)
@@ -81,7 +82,8 @@ describe("a config", function()
     here.write("modules/programs/git.lua", [[return "mine"]])
     here.write("pkgs/cli/ripgrep/init.lua", [[return "mine too"]])
     local found = here.evaluate([[
-      file { path = "~/.x", content = require("modules.programs.git") .. require("pkgs.cli.ripgrep") }
+      file { path = "~/.x", content = require("modules.programs.git")
+        .. require("pkgs.cli.ripgrep") }
     ]])
     assert.has_file(found, "~/.x", "minemine too")
   end)

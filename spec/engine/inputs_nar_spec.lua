@@ -66,13 +66,9 @@ describe("the tree of an input #once", function()
     local has_nix = here.shell("command -v nix").code == 0
     for number in ipairs(oddities) do
       local entry = inputs["r" .. number]
-      local plain = here.shell(
-        ([[
+      local plain = here.shell(([[
         rm -rf plain && cp -R repos/r%d plain && rm -rf plain/.git &&
-          nix-hash --type sha256 plain]]):format(
-          number
-        )
-      ).stdout
+          nix-hash --type sha256 plain]]):format(number)).stdout
       -- What git would change at a checkout, the work tree has not been through.
       assert.equal(plain, entry.sha256 .. "\n", oddities[number])
       if has_nix then

@@ -32,13 +32,9 @@ describe("inputs #once", function()
   end)
 
   local function run(declared, words, environment, lines)
-    here.write(
-      "init.lua",
-      ("return {\n  inputs = {\n    x = %s,\n  },\n  setup = function(inputs)\n%s\n  end,\n}\n"):format(
-        declared,
-        lines or ""
-      )
-    )
+    local text = "return {\n  inputs = {\n    x = %s,\n  },\n  setup = function(inputs)\n%s\n"
+      .. "  end,\n}\n"
+    here.write("init.lua", text:format(declared, lines or ""))
     return here.shell("$LUA -l syslua " .. (words or "apply init.lua"), environment or variables)
   end
 
@@ -188,7 +184,8 @@ describe("inputs #once", function()
       local made = here.shell([[
         set -e
         mkdir -p pack/top-1.0/bin
-        echo text >pack/top-1.0/file; echo '#!/bin/sh' >pack/top-1.0/bin/tool; chmod +x pack/top-1.0/bin/tool
+        echo text >pack/top-1.0/file; echo '#!/bin/sh' >pack/top-1.0/bin/tool
+        chmod +x pack/top-1.0/bin/tool
         ln -s file pack/top-1.0/link
         cd pack
         tar czf ../web/a.tar.gz top-1.0 && tar cJf ../web/a.tar.xz top-1.0

@@ -65,10 +65,8 @@ describe("inputs", function()
       { "git", url("dots") .. "#main", "main", rev },
       { entry.type, entry.url, entry.ref, entry.rev }
     )
-    assert.equal(
-      entry.sha256 .. "\n",
-      here.shell("cp -R repos/dots plain && rm -rf plain/.git && nix-hash --type sha256 plain").stdout
-    )
+    local line = "cp -R repos/dots plain && rm -rf plain/.git && nix-hash --type sha256 plain"
+    assert.equal(entry.sha256 .. "\n", here.shell(line).stdout)
     assert.equal(1700003600, entry.lastModified)
     assert.equal(
       table.concat({ rev, url("dots") .. "#main", entry.sha256, "git" }, "\n"),
@@ -287,7 +285,8 @@ describe("inputs", function()
       ("dots = %q,"):format(url("dots")),
       [[
     local captured = inputs.dots.path
-    derive { name = "copy", opts = { from = inputs.dots.path .. "/sub" }, config = function(opts, ctx)
+    derive { name = "copy", opts = { from = inputs.dots.path .. "/sub" },
+      config = function(opts, ctx)
       ctx.copy(opts.from .. "/file", ctx.out .. "/a")
       ctx.copy(captured .. "/sub/file", ctx.out .. "/b")
       ctx.run({ "cp", opts.from .. "/file", ctx.out .. "/c" })

@@ -31,7 +31,8 @@ end
 -- A derivation `d` with two outputs, and another one that uses it.
 local function dependent(value, use)
   return ([[
-    local d = derive({ name = "d", outputs = { "out", "dev" }, opts = { %s }, config = function() end })
+    local d = derive({ name = "d", outputs = { "out", "dev" }, opts = { %s },
+      config = function() end })
     %s
   ]]):format(value, use)
 end
@@ -713,7 +714,8 @@ local everything = [[
   local d = derive({ name = "d", outputs = { "out", "dev" }, config = function(_, ctx)
     ctx.write(ctx.out, "")
   end })
-  local list = { 1, "two", { 3 }, true, [10] = false, key = "value", ["\255\0"] = "\1", [0.5] = "half" }
+  local list = { 1, "two", { 3 }, true, [10] = false, key = "value", ["\255\0"] = "\1",
+    [0.5] = "half" }
   list.self = list
   local object = setmetatable({ n = 0 }, { __index = module, __call = function(self)
     return self.n
@@ -781,7 +783,8 @@ describe("the hashes of a config", function()
       "script.lua",
       [[
         local directory = ...
-        for _, derivation in ipairs(require("syslua").evaluate(directory .. "/init.lua").derivations) do
+        local manifest = require("syslua").evaluate(directory .. "/init.lua")
+        for _, derivation in ipairs(manifest.derivations) do
           print(derivation.name, derivation.hash)
         end
       ]]

@@ -10,7 +10,12 @@ local ordered_pairs = require("syslua.util.ordered_pairs")
 local refused = {
   ["an open file"] = { "local x = io.stdout", "return x", "`x`", "opts" },
   ["a function that opens files"] = { "local x = io.open", "return x", "`x`", "a build may use" },
-  ["a function that tells the time"] = { "local x = os.time", "return x", "`x`", "a build may use" },
+  ["a function that tells the time"] = {
+    "local x = os.time",
+    "return x",
+    "`x`",
+    "a build may use",
+  },
   ["the library io"] = { "local x = io", "return x", "`x.", "a build may use" },
   ["the library os"] = { "local x = os", "return x", "`x.", "a build may use" },
   ["the library coroutine"] = { "local x = coroutine", "return x", "`x.", "a build may use" },
@@ -379,7 +384,9 @@ describe("what config captures", function()
   it("may be NaN", function()
     here.write_config([[
       local nan = 0 / 0
-      derive({ name = "one", config = function(_, ctx) ctx.write(ctx.out, nan ~= nan and "nan" or "") end })
+      derive({ name = "one", config = function(_, ctx)
+        ctx.write(ctx.out, nan ~= nan and "nan" or "")
+      end })
     ]])
     local result = here.run("apply", "init.lua")
     assert.equal(0, result.code, result.stderr)
@@ -428,8 +435,8 @@ describe("what config captures", function()
 
   it("is found in files whose lines end in any way", function()
     for _, ending in ipairs({ "\r", "\r\n" }) do
-      local text = '-- a comment\nreturn { setup = function()\nderive({ name = "one", config = function()\n'
-        .. "end })\nend }\n"
+      local text = "-- a comment\nreturn { setup = function()\n"
+        .. 'derive({ name = "one", config = function()\nend })\nend }\n'
       here.write("init.lua", (text:gsub("\n", ending)))
       local result = here.run("plan", "init.lua")
       assert.equal(0, result.code, result.stderr)
@@ -489,7 +496,8 @@ describe("what config captures", function()
     local path = here.directory .. "/lib/?.lua;" .. here.environment.LUA_PATH
     local result = here.shell("$LUA -l syslua plan init.lua", { LUA_PATH = path })
     assert.equal(1, result.code, result.stdout)
-    for _, text in ipairs({ "`x.f`", "lib/installed.lua", "line 2", "changed", "at init.lua:6\n" }) do
+    local texts = { "`x.f`", "lib/installed.lua", "line 2", "changed", "at init.lua:6\n" }
+    for _, text in ipairs(texts) do
       assert.truthy(result.stderr:find(text, 1, true), text .. " is not in: " .. result.stderr)
     end
   end)

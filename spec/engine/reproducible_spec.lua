@@ -52,9 +52,10 @@ describe("a build", function()
   it("is checked in other surroundings", function()
     for _, command in ipairs({ "umask", "pwd", "date +%Z", "echo $LC_ALL" }) do
       here.write_config(
-        ([[derive({ name = "one", config = function(_, ctx) ctx.write(ctx.out, ctx.run(%q)) end })]]):format(
-          command
-        )
+        (
+          [[derive({ name = "one", config = function(_, ctx) ]]
+          .. [[ctx.write(ctx.out, ctx.run(%q)) end })]]
+        ):format(command)
       )
       assert.equal(3, here.run("build", "init.lua", "--check").code, command)
     end

@@ -88,8 +88,10 @@ describe("ctx.run", function()
     local text = output_of([[
       ctx.mkdir("inner")
       ctx.env.ONE, ctx.env.TWO = "1", 2
-      local got = ctx.run('echo "$PWD $ONE $TWO $THREE"', { cwd = "inner", env = { TWO = "two", THREE = "it's" } })
-      ctx.write(ctx.out, got:match("[^/]*$") .. ctx.run("echo ${BASH_VERSION:+bash}", { shell = "bash" }))
+      local got = ctx.run('echo "$PWD $ONE $TWO $THREE"',
+        { cwd = "inner", env = { TWO = "two", THREE = "it's" } })
+      ctx.write(ctx.out, got:match("[^/]*$")
+        .. ctx.run("echo ${BASH_VERSION:+bash}", { shell = "bash" }))
     ]])
     assert.equal("inner 1 two it's\nbash\n", text)
   end)
@@ -135,7 +137,7 @@ describe("ctx.run", function()
         .. "of the build",
       ['ctx.run({ "./none" })'] = "/none",
       ['ctx.write("script", "x"); ctx.run({ "./script" })'] = "script is not executable",
-      ['ctx.write("s", "#!/no/such\\n"); ctx.chmod("s", "755"); ctx.run({ "./s" })'] = "/s names is missing",
+      ['ctx.write("s", "#!/no\\n"); ctx.chmod("s", "755"); ctx.run({ "./s" })'] = "/s names is missing",
       ['ctx.run("true", { cwd = "none" })'] = "cannot run in ",
       ['ctx.run("true", { cwd = "/" })'] = "/ is outside of the build",
       ['ctx.run("true", { shell = "no-such-shell" })'] = "there is no program "
@@ -175,7 +177,8 @@ describe("ctx.run", function()
       ctx.run("sleep 7777 & :")
       ctx.run("nohup sleep 7777 >/dev/null 2>&1 & :")
       ctx.run("setsid sleep 7777 & sleep 0.1")
-      ctx.run("env -i setsid sh -c 'cd /; trap : TERM HUP INT; (sleep 7777; :) & exec sleep 7777' & sleep 0.2")
+      local line = "cd /; trap : TERM HUP INT; (sleep 7777; :) & exec sleep 7777"
+      ctx.run("env -i setsid sh -c '" .. line .. "' & sleep 0.2")
       ctx.write(ctx.out, "")
     ]])
     local found =
@@ -203,7 +206,9 @@ describe("ctx.run", function()
 
   it("keeps little in memory of what goes to the log only", function()
     here.write_config([[
-      derive({ name = "loud", config = function(_, ctx) ctx.run("head -c 150000000 /dev/zero >&2; touch $out") end })
+      derive({ name = "loud", config = function(_, ctx)
+        ctx.run("head -c 150000000 /dev/zero >&2; touch $out")
+      end })
     ]])
     local result = here.shell("/usr/bin/time -f %M $LUA -l syslua build init.lua --quiet")
     assert.equal(0, result.code, result.stderr)
@@ -249,7 +254,9 @@ describe("ctx.run", function()
 
   it("refuses a string that is longer than the limit that is set", function()
     here.write_config([[
-      derive({ name = "loud", config = function(_, ctx) ctx.run("head -c 1001 /dev/zero; touch $out") end })
+      derive({ name = "loud", config = function(_, ctx)
+        ctx.run("head -c 1001 /dev/zero; touch $out")
+      end })
     ]])
     local result = here.shell("SYSLUA_OUTPUT_LIMIT=1000 $LUA -l syslua build init.lua")
     assert.truthy(

@@ -58,7 +58,8 @@ describe("the store #once", function()
     run([[build({ name = "other", config = function(_, ctx) ctx.write(ctx.out, "other") end })]])
     local function list()
       return here.shell(
-        [[cd root && find . \( \( -name log -o -name locks \) -prune -o -name '*.drv' \) -o -print | sort]]
+        [[cd root && find . \( \( -name log -o -name locks \) -prune -o -name '*.drv' \) -o ]]
+          .. [[-print | sort]]
       ).stdout
     end
     local before = list()
@@ -91,7 +92,8 @@ describe("the store #once", function()
       local path = build([[
         ctx.write(ctx.out .. "/lib/text", "found\n")
         ctx.write(ctx.out .. "/bin/inner", "#!/bin/sh\ncat " .. ctx.out .. "/lib/text\n")
-        ctx.write(ctx.out .. "/bin/outer", "#!" .. ctx.out .. "/bin/shell\nexec " .. ctx.out .. "/bin/inner\n")
+        ctx.write(ctx.out .. "/bin/outer", "#!" .. ctx.out .. "/bin/shell\nexec " .. ctx.out
+          .. "/bin/inner\n")
         ctx.run("cp /bin/sh $out/bin/shell; chmod 755 $out/bin/*")
       ]])
       local result = process.run({ path .. "/bin/outer" })
@@ -131,7 +133,8 @@ describe("the store #once", function()
       local path = build([[
         ctx.run("head -c 2097152 /dev/zero | tr '\\0' x > $out")
         for place = 1, 16 do
-          ctx.run("printf %s $out | dd of=$out bs=1 conv=notrunc status=none seek=" .. place * 131072 - 7 * place)
+          ctx.run("printf %s $out | dd of=$out bs=1 conv=notrunc status=none seek="
+            .. place * 131072 - 7 * place)
         end
       ]])
       local text = here.read(path)
@@ -164,8 +167,10 @@ describe("the store #once", function()
       local out, dev, doc = build(
         [[
           ctx.write(ctx.outputs.dev .. "/header", "header\n")
-          ctx.write(ctx.outputs.doc .. "/text", "see " .. ctx.outputs.dev .. "/header and " .. ctx.outputs.doc)
-          ctx.write(ctx.out .. "/paths", ctx.outputs.dev .. "\n" .. ctx.outputs.doc .. "\n" .. ctx.out .. "\n")
+          ctx.write(ctx.outputs.doc .. "/text", "see " .. ctx.outputs.dev .. "/header and "
+            .. ctx.outputs.doc)
+          ctx.write(ctx.out .. "/paths", ctx.outputs.dev .. "\n" .. ctx.outputs.doc .. "\n"
+            .. ctx.out .. "\n")
           ctx.symlink(ctx.outputs.dev .. "/header", ctx.out .. "/header")
         ]],
         '"out", "dev", "doc"'
@@ -224,7 +229,7 @@ describe("the store #once", function()
       assert.equal(0, result.code, result.stderr)
       assert.equal(
         "1 1 24\n",
-        here.shell("cd root/store; echo $(ls obj | wc -l) $(ls info | wc -l) $(ls drv | wc -l)").stdout
+        here.shell("cd root/store; for d in obj info drv; do ls $d | wc -l; done | xargs").stdout
       )
       assert.equal("", here.shell("ls -A root/store/staging").stdout)
       expect_sound()
@@ -360,8 +365,10 @@ describe("the store #once", function()
 
     it("what its owner may not read", function()
       local path = build([[
-        ctx.run("mkdir -p $out/closed/inner; echo $out > $out/closed/inner/none; echo x > $out/closed/program")
-        ctx.run("chmod 0 $out/closed/inner/none $out/closed/inner; chmod 111 $out/closed/program $out/closed")
+        ctx.run("mkdir -p $out/closed/inner; echo $out > $out/closed/inner/none; "
+          .. "echo x > $out/closed/program")
+        ctx.run("chmod 0 $out/closed/inner/none $out/closed/inner; "
+          .. "chmod 111 $out/closed/program $out/closed")
       ]])
       assert.equal(path .. "\n", here.read(path .. "/closed/inner/none"))
       local stat = here.shell(("stat -c %%a %s/closed/*"):format(process.quote(path))).stdout
@@ -371,7 +378,8 @@ describe("the store #once", function()
 
     it("what its owner may not write", function()
       local path = build([[
-        ctx.run("mkdir -p $out/fixed; echo $out > $out/fixed/text; ln $out/fixed/text $out/fixed/other")
+        ctx.run("mkdir -p $out/fixed; echo $out > $out/fixed/text; "
+          .. "ln $out/fixed/text $out/fixed/other")
         ctx.run("ln -s $out/fixed $out/fixed/$(basename $out); chmod 444 $out/fixed/text")
         ctx.run("chmod 555 $out/fixed $out")
       ]])

@@ -186,7 +186,8 @@ describe("the system's store #root #once", function()
         name = "odd",
         config = function(_, ctx)
           ctx.run("mkdir $out; echo x >$out/file; cp /bin/true $out/program; ln -s file $out/link")
-          ctx.run("chown -h 1:1 $out/*; chmod 4755 $out/program; setcap cap_net_raw+ep $out/program")
+          ctx.run("chown -h 1:1 $out/*; chmod 4755 $out/program; "
+            .. "setcap cap_net_raw+ep $out/program")
           ctx.run("setfattr -n user.test -v 1 $out/file 2>/dev/null; true")
         end,
       })

@@ -53,7 +53,8 @@ local packers = {
   ["several members of bzip2"] = "tar -cf - pkg | split -b 30000 --filter='bzip2 -c' - >../archive",
   ["Python's tarfile"] = [[python3 -c '
 import tarfile
-with tarfile.open("../archive", "w:gz", format=tarfile.PAX_FORMAT) as archive: archive.add("pkg")']],
+with tarfile.open("../archive", "w:gz", format=tarfile.PAX_FORMAT) as archive:
+    archive.add("pkg")']],
 }
 
 -- Not every name and link survives these; the tree is made simpler before.
@@ -65,7 +66,8 @@ local zippers = {
   ["zip that was written to a pipe"] = [[python3 -c '
 import os, sys, zipfile
 with zipfile.ZipFile(sys.stdout.buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-    for name in "numbers", "nothing", "sparse", "locked": archive.write("pkg/" + name)' | cat >../archive.zip]],
+    for name in "numbers", "nothing", "sparse", "locked":
+        archive.write("pkg/" + name)' | cat >../archive.zip]],
   ["Python's zipfile"] = "rm pkg/link pkg/dangling pkg/directory pkg/absolute;"
     .. " python3 -m zipfile -c ../archive.zip pkg",
 }

@@ -91,7 +91,9 @@ describe("wrong hashes #once", function()
       derive { name = "tree", config = function(_, ctx)
         ctx.copy(ctx.fetch_git("file://DIRECTORY/repository", "main", zeros), ctx.out)
       end }
-      derive { name = "output", output_sha256 = zeros, config = function(_, ctx) ctx.write(ctx.out, "x") end }
+      derive { name = "output", output_sha256 = zeros, config = function(_, ctx)
+        ctx.write(ctx.out, "x")
+      end }
       derive { name = "twice", config = function(_, ctx)
         ctx.write(ctx.out, "") -- The first wrong one ends it.
         ctx.fetch_url("file://DIRECTORY/www/two", ("1"):rep(64))
@@ -108,7 +110,7 @@ describe("wrong hashes #once", function()
       sha256("www/one"),
       "init.lua:10: file://" .. here.directory .. "/repository at main",
       "init.lua:12: output\n",
-      "init.lua:15: file://" .. here.directory .. "/www/two",
+      "init.lua:17: file://" .. here.directory .. "/www/two",
       sha256("www/two"),
     })
     -- What needs none of them is built.

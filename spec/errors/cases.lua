@@ -76,7 +76,8 @@ return {
   { "user: setup called", [[user { name = "ada", setup = tostring(1) }]] },
   {
     "user: inside of a project",
-    [[project { name = "web", setup = function() user { name = "ada", setup = function() end } end }]],
+    [[project { name = "web", setup = function() user { name = "ada", ]]
+      .. [[setup = function() end } end }]],
   },
   { "project: a bad name", [[project { name = "a/b", setup = function() end }]] },
   {
@@ -86,7 +87,8 @@ return {
   },
   {
     "project: nested",
-    [[project { name = "a", setup = function() project { name = "b", setup = function() end } end }]],
+    [[project { name = "a", setup = function() project { name = "b", ]]
+      .. [[setup = function() end } end }]],
   },
   {
     "project: two directories",
@@ -132,7 +134,8 @@ return {
   },
   {
     "derive: hostname in opts",
-    [[derive { name = "a", opts = function(sys) return { x = sys.hostname } end, config = function() end }]],
+    [[derive { name = "a", opts = function(sys) return { x = sys.hostname } end, ]]
+      .. [[config = function() end }]],
   },
   { "activate: config missing", [[activate {}]] },
   {

@@ -90,7 +90,8 @@ describe("env{}", function()
     ["no table"] = { [["EDITOR"]], "expected a table" },
   }
   -- Some of those that shells keep: the list is the engine's, and tested there.
-  for _, name in ipairs({ "UID", "PPID", "LINENO", "SHLVL", "PWD", "IFS", "path", "argv", "status" }) do
+  local names = { "UID", "PPID", "LINENO", "SHLVL", "PWD", "IFS", "path", "argv", "status" }
+  for _, name in ipairs(names) do
     refused["the name " .. name] = { ("{ %s = 'x' }"):format(name), name }
   end
   for _, name in ipairs({ "__SYSLUA_LISTS", "__syslua_x", "__SysLua" }) do
@@ -163,7 +164,9 @@ describe("env{}", function()
 
     it("in the root refuses entries in the store, once", function()
       local lines = [[
-        local tool = derive({ name = "tool", config = function(_, ctx) ctx.mkdir(ctx.out .. "/bin") end })
+        local tool = derive({ name = "tool", config = function(_, ctx)
+          ctx.mkdir(ctx.out .. "/bin")
+        end })
         activate({ config = function(_, ctx) ctx.add_to_path(tool.out .. "/bin") end })
         env({ XDG_DATA_DIRS = tool.out .. "/share" })
       ]]

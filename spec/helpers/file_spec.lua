@@ -203,7 +203,9 @@ describe("file{}", function()
 
   it("takes what a derivation built as source", function()
     apply([[
-      local one = derive({ name = "one", config = function(_, ctx) ctx.write(ctx.out .. "/deep/file", "built\n") end })
+      local one = derive({ name = "one", config = function(_, ctx)
+        ctx.write(ctx.out .. "/deep/file", "built\n")
+      end })
       file({ path = "~/.one", source = one.out .. "/deep/file" })
     ]])
     assert.equal("built\n", here.read("home/.one"))
@@ -395,7 +397,9 @@ describe("file{}", function()
   it("takes handles as source, and makes what they built executable", function()
     here.write("text", "text\n")
     apply([[
-      local one = derive { name = "one", config = function(_, ctx) ctx.write(ctx.out, "#!/bin/sh\necho one\n") end }
+      local one = derive { name = "one", config = function(_, ctx)
+        ctx.write(ctx.out, "#!/bin/sh\necho one\n")
+      end }
       file { path = "~/.handle", source = one }
       file { path = "~/.run", source = one, executable = true }
       file { path = "~/.source", source = source("text") }

@@ -103,7 +103,9 @@ describe("project{}", function()
     local found = here.evaluate([[
       local lib = syslua.lib
       env { PORT = 1 }
-      project { name = "web", path = "~/web", setup = function() env { PORT = lib.mkDefault(80), A = "a" } end }
+      project { name = "web", path = "~/web", setup = function()
+        env { PORT = lib.mkDefault(80), A = "a" }
+      end }
       project { name = "web", path = "~/web", setup = function()
         env { PORT = 8080 }
         activate { config = function(_, ctx) ctx.add_to_path("~/web/bin") end }

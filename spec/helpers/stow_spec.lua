@@ -174,12 +174,10 @@ describe("a recursive tree #once", function()
     -- A home that Stow linked, in which a program wrote: what is in a folded directory is in the
     -- package.
     stow("home", list, random(3) == 1 and "--no-folding" or "")
-    must(
-      [[cd home; find . -mindepth 1 -type l -exec sh -c '
+    must([[cd home; find . -mindepth 1 -type l -exec sh -c '
       for link; do
         if [ -d "$link" ] && [ -w "$link" ]; then echo state >"$link/state"; fi
-      done' sh {} +]]
-    )
+      done' sh {} +]])
     local before, with_state = here.list("home"), get_view("home")
     local sources = here.list("dotfiles")
     here.must("apply", "dotfiles")

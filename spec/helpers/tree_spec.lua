@@ -340,9 +340,10 @@ describe("a tree", function()
           real:find("/store/obj/t-", 1, true),
           ("seed %d: %s: %s"):format(seed, name, real)
         )
+        local behind = ('test -h "$(readlink %s)" && readlink "$(readlink %s)"'):format(at, at)
         assert.equal(
           here.shell(("test -h %s && readlink %s"):format(quoted, quoted)).stdout,
-          here.shell(('test -h "$(readlink %s)" && readlink "$(readlink %s)"'):format(at, at)).stdout
+          here.shell(behind).stdout
         )
         assert.equal(
           here.shell(("test -x %s; echo $?"):format(quoted)).stdout,

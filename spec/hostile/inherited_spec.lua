@@ -59,7 +59,8 @@ local function use_everything(here, umask)
   here.write("init.lua", [[
 return { setup = function()
   local turn = os.getenv("TURN")
-  local built = derive({ name = "built", version = "1", opts = { turn = turn }, config = function(_, ctx)
+  local built = derive({ name = "built", version = "1", opts = { turn = turn },
+    config = function(_, ctx)
     ctx.mkdir("made/deep"); ctx.write("made/deep/file", "text")
     ctx.write(ctx.out .. "/written", "text"); ctx.copy("made", ctx.out .. "/copied")
     ctx.run("mkdir sub; touch sub/file $out/touched")

@@ -36,7 +36,8 @@ tries = {
     "messages": lambda: by_name("msgget", key, 0),
     "posix messages": lambda: by_name("mq_open", b"/syslua-%d" % key, os.O_RDONLY),
     "terminal": push,
-    "keys": lambda: by_name("syscall", ctypes.c_long(NR["keyctl"]), ctypes.c_long(0), ctypes.c_long(-3), 0),
+    "keys": lambda: by_name("syscall", ctypes.c_long(NR["keyctl"]), ctypes.c_long(0),
+        ctypes.c_long(-3), 0),
     "limits": lambda: resource.prlimit(victim, resource.RLIMIT_NOFILE, (16, 16)),
     "limits of the first": lambda: resource.prlimit(1, resource.RLIMIT_NOFILE, (16, 16)),
     "priority": lambda: os.setpriority(os.PRIO_PROCESS, victim, 19),
@@ -66,7 +67,8 @@ local others = [[
 import ctypes, os, socket, sys, time
 key = int(sys.argv[1])
 libc = ctypes.CDLL(None)
-assert libc.shmget(key, 4096, 0o1666) >= 0 and libc.semget(key, 1, 0o1666) >= 0 and libc.msgget(key, 0o1666) >= 0
+assert libc.shmget(key, 4096, 0o1666) >= 0
+assert libc.semget(key, 1, 0o1666) >= 0 and libc.msgget(key, 0o1666) >= 0
 assert libc.mq_open(b"/syslua-%d" % key, os.O_CREAT | os.O_RDWR, 0o666, None) >= 0
 sockets = []
 for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
@@ -222,7 +224,8 @@ local function tests(levels)
           if level == "require" and path == "/" then
             got = must_build(
               level,
-              [[ctx.write(ctx.out, ctx.run("ls /tmp /dev/shm; ls -d /proc/[0-9]* | wc -l", { read = { "/" } }))]]
+              [[ctx.write(ctx.out, ctx.run("ls /tmp /dev/shm; ls -d /proc/[0-9]* | wc -l", { ]]
+                .. [[read = { "/" } }))]]
             )
             -- Its shell, `ls`, `wc` and what the shell made for them.
             assert.truthy(
@@ -299,7 +302,8 @@ local function tests(levels)
       for _, level in ipairs(levels) do
         here.write_config(
           ([[
-        derive({ name = "jailed", output_sha256 = ("0"):rep(64), opts = { %q }, config = function(_, ctx)
+        derive({ name = "jailed", output_sha256 = ("0"):rep(64), opts = { %q },
+          config = function(_, ctx)
           local got = {}
           local function run(line) got[#got + 1] = (ctx.run(line .. " || true"):gsub("\n$", "")) end
           run(%q)

@@ -160,7 +160,8 @@ describe("random recipes", function()
         return text
       end
       %s
-      derive({ name = "hashes", opts = { hashes = table.concat(made, " ") }, config = function(opts, ctx)
+      derive({ name = "hashes", opts = { hashes = table.concat(made, " ") },
+        config = function(opts, ctx)
         ctx.write(ctx.out, opts.hashes)
       end })
     ]]):format(here.directory .. "/" .. directory .. "/", table.concat(lines, "\n")),

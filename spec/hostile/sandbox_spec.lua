@@ -15,7 +15,8 @@ local calls = [[
 #include <unistd.h>
 static long compat(long n, long a, long b, long c) {
   long r;
-  __asm__ volatile("int $0x80" : "=a"(r) : "a"(n), "b"(a), "c"(b), "d"(c) : "memory", "r8", "r9", "r10", "r11");
+  __asm__ volatile("int $0x80" : "=a"(r) : "a"(n), "b"(a), "c"(b), "d"(c)
+    : "memory", "r8", "r9", "r10", "r11");
   return r;
 }
 static long compat_or_native(const char *way, long *n) {
@@ -160,7 +161,8 @@ local function attempts(levels, is_root)
       }
       for _, case in ipairs(refused) do
         local words = '"' .. case[4]:gsub(" ", '", "') .. '"'
-        for kind, number in pairs({ native = case[2], compat = case[3], x32 = case[2] + 0x40000000 }) do
+        local numbers = { native = case[2], compat = case[3], x32 = case[2] + 0x40000000 }
+        for kind, number in pairs(numbers) do
           lines[#lines + 1] = ("results[#results + 1] = '%s %s\\t' .. call(%q, '%d', %s)"):format(
             case[1],
             kind,
@@ -184,7 +186,8 @@ local function attempts(levels, is_root)
         here,
         level,
         ([[
-        ctx.run("for i in 1 2 3; do (setsid sleep %s &) ; setsid -f sleep %s </dev/null >/dev/null 2>&1; done")
+        ctx.run("for i in 1 2 3; do (setsid sleep %s &) ; "
+          .. "setsid -f sleep %s </dev/null >/dev/null 2>&1; done")
         ctx.run({ "python3", "-c", table.concat({
           "import os",
           "for i in range(50):",
@@ -219,7 +222,8 @@ describe("a build in namespaces #once", function()
     local got = build(
       here,
       "require",
-      [[results = { (ctx.run("id -un; id -u; id -g; hostname; umask; pgrep -c . || true"):gsub("\n", " ")) }]]
+      [[results = { (ctx.run("id -un; id -u; id -g; hostname; umask; pgrep -c . || ]]
+        .. [[true"):gsub("\n", " ")) }]]
     )
     assert.truthy(got:find("build 1000 100 build 0022", 1, true), got)
     local mark = "84.0" .. math.random(100000, 999999)

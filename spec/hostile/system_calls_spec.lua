@@ -65,12 +65,8 @@ describe("what others may not read #once", function()
     local seen = 0
     local calls = "openat,open,creat,mkdir,mkdirat,rename,renameat,renameat2"
     for _, words in ipairs({ "apply init.lua", "apply init.lua", "gc" }) do
-      local result = here.shell(
-        ("umask 000; strace -f -y -qq -s 4096 -o log -e trace=%s $LUA -l syslua %s </dev/null"):format(
-          calls,
-          words
-        )
-      )
+      local line = "umask 000; strace -f -y -qq -s 4096 -o log -e trace=%s $LUA -l syslua %s"
+      local result = here.shell((line .. " </dev/null"):format(calls, words))
       assert.equal(0, result.code, result.stderr)
       -- Where what was created is now, and with which mode it began.
       local created = {}
@@ -129,7 +125,8 @@ describe("a gc of root that is killed #root #once", function()
   it_with_strace("leaves no file of an object mutable after the next command", function()
     local here = machine.new()
     local function mutable()
-      return here.shell("find root/store/obj -type f -exec lsattr {} + | grep -v -- '-i-' || true").stdout
+      local list = "find root/store/obj -type f -exec lsattr {} + | grep -v -- '-i-' || true"
+      return here.shell(list).stdout
     end
     local function config(count)
       local lines = {}
@@ -150,11 +147,8 @@ describe("a gc of root that is killed #root #once", function()
       is_possible = is_possible and mutable() == ""
       config(2)
       assert.equal(0, here.run("apply", "init.lua").code)
-      here.shell(
-        ("strace -f -qq -o log -e inject=unlinkat:signal=KILL:when=%d $LUA -l syslua gc --keep 1"):format(
-          kill
-        )
-      )
+      local line = "strace -f -qq -o log -e inject=unlinkat:signal=KILL:when=%d"
+      here.shell((line .. " $LUA -l syslua gc --keep 1"):format(kill))
       assert.equal(0, here.run("status").code)
       assert.equal(0, here.run("apply", "init.lua").code)
       if is_possible then
@@ -177,8 +171,10 @@ describe("a build of root that is checked #root #once", function()
       local low = derive({ name = "low", config = function(_, ctx)
         ctx.run("echo low >" .. ctx.out)
       end })
-      derive({ name = "same", opts = { low = low, tree = source("./source") }, config = function(opts, ctx)
-        ctx.run("mkdir " .. ctx.out .. "; cat " .. opts.low.out .. " " .. opts.tree .. "/file >" .. ctx.out .. "/text")
+      derive({ name = "same", opts = { low = low, tree = source("./source") },
+        config = function(opts, ctx)
+        ctx.run("mkdir " .. ctx.out .. "; cat " .. opts.low.out .. " " .. opts.tree .. "/file >"
+          .. ctx.out .. "/text")
         ctx.run('test "$(id -u)" != 0 && test "$(stat -c %u .)" = "$(id -u)"')
       end })
       derive({ name = "clock", config = function(_, ctx) ctx.run("date +%N >" .. ctx.out) end })

@@ -175,7 +175,8 @@ describe("what other users wrote #root #once", function()
 import os, subprocess
 long = {"V%d" % n: "x" * 120000 for n in range(14)}
 for number in range(60):
-    subprocess.Popen(["sleep", "300"], env=dict(long, HELD="ROOT/store/obj/OBJECT" if number == 30 else ""))
+    held = "ROOT/store/obj/OBJECT" if number == 30 else ""
+    subprocess.Popen(["sleep", "300"], env=dict(long, HELD=held))
 ]]
     here.write("many.py", fill(text, 0))
     here.shell("chmod 644 many.py")

@@ -150,7 +150,8 @@ describe("syslua.module", function()
       [[
         return syslua.module {
           name = "greeter",
-          options = { greeting = "hello", names = { "nobody" }, server = { port = 80, host = "localhost" } },
+          options = { greeting = "hello", names = { "nobody" },
+            server = { port = 80, host = "localhost" } },
           types = { colour = "string" },
           config = function(options)
             file { path = "~/.greeter", content = syslua.lib.toJSON(options) }

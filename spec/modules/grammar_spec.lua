@@ -36,7 +36,8 @@ describe("what is written for #once", function()
       lines[index] = ("key%d = %s"):format(index, to_lua(text))
     end
     here.apply(([[
-      require("modules.programs.git").setup { settings = { test = { %s }, ["sub.a.b\"c\\d ]"] = { x = "1" } } }
+      require("modules.programs.git").setup {
+        settings = { test = { %s }, ["sub.a.b\"c\\d ]"] = { x = "1" } } }
     ]]):format(table.concat(lines, ", ")))
     local listed = must("git config --file ~/.config/git/config --list -z")
     for index, text in ipairs(texts) do
@@ -131,7 +132,8 @@ describe("what is written for #once", function()
       end
       here.apply(([[
         require("modules.programs.tmux").setup { binds = { %s },
-          tables = { ["copy-mode-vi"] = { ["\""] = "send-keys -X cancel", [";"] = "send-keys -X cancel" } } }
+          tables = { ["copy-mode-vi"] = { ["\""] = "send-keys -X cancel",
+            [";"] = "send-keys -X cancel" } } }
       ]]):format(table.concat(binds, ", ")))
       local listed = ask("tmux list-keys -T prefix; tmux list-keys -T copy-mode-vi")
       for _, command in ipairs(expected) do
@@ -220,7 +222,8 @@ describe("what is written for #once", function()
           hosts = {
             web = {
               LocalForward = "8080 localhost:80",
-              RemoteForward = { "9090 localhost:90", "9091 localhost:91", { 9092, "localhost:92" } },
+              RemoteForward = { "9090 localhost:90", "9091 localhost:91",
+                { 9092, "localhost:92" } },
               SetEnv = { "FIRST=a b", "SECOND=2" },
               SendEnv = "LANG LC_*",
               UserKnownHostsFile = { "/a b", "/c" },

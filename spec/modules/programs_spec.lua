@@ -42,7 +42,8 @@ describe("modules.programs.", function()
           core = { abbrev = 12 },
         },
       }
-      git.setup { ignores = lib.mkBefore({ "*.tmp" }), settings = { core = { pager = "a\\b\t\"c\"" } } }
+      git.setup { ignores = lib.mkBefore({ "*.tmp" }),
+        settings = { core = { pager = "a\\b\t\"c\"" } } }
     ]==])
     assert.equal('Ada "the first" # Lovelace ', ask("git config user.name"))
     assert.equal("ada@example.org", ask("git config user.email"))
@@ -73,8 +74,8 @@ describe("modules.programs.", function()
         extra = { "GREETING='from init'" },
       }
     ]==])
-    local line =
-      [=[zsh -ic 'alias ll; alias quote; print $HISTSIZE $HISTFILE; print $GREETING; print -r -- $PROMPT;
+    local line = [=[zsh -ic 'alias ll; alias quote; print $HISTSIZE $HISTFILE; print $GREETING; ]=]
+      .. [=[print -r -- $PROMPT;
       [[ -o extendedglob && -o sharehistory ]] && print options
       print $EDITOR; bindkey | grep -c vi-cmd-mode' 2>/dev/null]=]
     local expected = "ll='ls -l'\nquote='echo '\\''a b'\\'\n77 "
@@ -109,7 +110,8 @@ describe("modules.programs.", function()
         tmux -S "$TMPDIR/tmux" show -gv $option
       done
       tmux -S "$TMPDIR/tmux" show -sv 'terminal-overrides' | tail -n 2
-      tmux -S "$TMPDIR/tmux" list-keys -T prefix | grep -c -e 'split-window -h$' -e 'source-file.*tmux.conf'
+      tmux -S "$TMPDIR/tmux" list-keys -T prefix |
+        grep -c -e 'split-window -h$' -e 'source-file.*tmux.conf'
       tmux -S "$TMPDIR/tmux" kill-server
     ]])
     assert.equal("", result.stderr)
@@ -128,7 +130,8 @@ describe("modules.programs.", function()
         hosts = {
           ["*"] = { ServerAliveInterval = 60, User = "nobody" },
           ["*.example.org"] = { User = "ada", ForwardAgent = true },
-          web = { HostName = "www.example.org", Port = lib.mkDefault(22), IdentityFile = { "~/.ssh/a b", "~/.ssh/c" } },
+          web = { HostName = "www.example.org", Port = lib.mkDefault(22),
+            IdentityFile = { "~/.ssh/a b", "~/.ssh/c" } },
         },
       }
       ssh.setup { hosts = { web = { Port = 2222, ProxyCommand = "nc -x proxy:1080 %h %p" } } }
@@ -152,7 +155,8 @@ describe("modules.programs.", function()
 
   it("starship and direnv hook into shells, where they are", function()
     apply([==[
-      require("modules.programs.starship").setup { settings = { add_newline = false, character = { symbol = ">" } } }
+      require("modules.programs.starship").setup {
+        settings = { add_newline = false, character = { symbol = ">" } } }
       require("modules.programs.direnv").setup { settings = { global = { load_dotenv = true } },
         stdlib = { "use_x() { :; }" } }
     ]==])

@@ -107,7 +107,8 @@ describe("modules.programs. #once", function()
         keymap = "emacs",
         binds = { ["^X'"] = "beginning-of-line" },
         styles = {
-          [":completion:*"] = { ["matcher-list"] = { "m:{a-z}={A-Z}", "r:|=*" }, menu = "select", rehash = true },
+          [":completion:*"] = { ["matcher-list"] = { "m:{a-z}={A-Z}", "r:|=*" }, menu = "select",
+            rehash = true },
         },
         directories = { here = "~/made here" },
         prompt = "%n '%~'> ",
@@ -225,7 +226,8 @@ describe("modules.programs. #once", function()
           { key = "<F2>", action = "col('.')", mode = "i", expr = true },
         },
         autocommands = {
-          { event = { "BufNewFile", "BufRead" }, pattern = { "*.a b", "*.c" }, command = "setlocal filetype=mine" },
+          { event = { "BufNewFile", "BufRead" }, pattern = { "*.a b", "*.c" },
+            command = "setlocal filetype=mine" },
         },
         extra = { "let g:extra = 'last'" },
       }
@@ -304,10 +306,8 @@ describe("modules.programs. #once", function()
     for index, text in ipairs(texts) do
       lines[index] = ("v%d = %s"):format(index, to_lua(text))
       -- As numbers, since lines of a file cannot have line breaks.
-      questions[index] = ("join(map(range(strlen(g:v%d)), 'char2nr(strpart(g:v%d, v:val, 1))'))"):format(
-        index,
-        index
-      )
+      local question = "join(map(range(strlen(g:v%d)), 'char2nr(strpart(g:v%d, v:val, 1))'))"
+      questions[index] = question:format(index, index)
       local bytes = {}
       for byte in text:gmatch(".") do
         bytes[#bytes + 1] = byte:byte()

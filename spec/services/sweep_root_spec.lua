@@ -114,7 +114,8 @@ describe("many services with systemd #root #once", function()
           description = "x" .. %q .. "x",
           command = {
             "/bin/sh", "-c",
-            'for word; do printf "<%%s>\\n" "$word"; done >/srv/%d; printf "%%s" "$HOSTILE" >>/srv/%d',
+            'for word; do printf "<%%s>\\n" "$word"; done >/srv/%d; '
+              .. 'printf "%%s" "$HOSTILE" >>/srv/%d',
             "sh", %s
           },
           environment = { HOSTILE = %q },

@@ -18,7 +18,8 @@ printf '#!/bin/sh\necho tool\n' >dir/tool; chmod +x dir/tool
 ln -s ../lines dir/sub/link
 ln -s /nowhere dangling
 echo 'at $Format:%H$ $Id$' >stamp
-printf '* text=auto eol=crlf ident\nstamp export-subst\nhidden export-ignore\nlines filter=evil\n' >.gitattributes
+printf '* text=auto eol=crlf ident\nstamp export-subst\nhidden export-ignore\nlines filter=evil\n' \
+  >.gitattributes
 echo hidden >hidden
 touch empty
 printf 'caf\303\251\n' >"$(printf 'na\303\257ve name')"
@@ -56,7 +57,7 @@ do echo "$rev $(git -C work rev-parse $rev^{commit}) $(tree_hash $rev)"; done
 ---@field web spec.PythonServer serves `srv/`
 ---@field commits table<string, string> by names of branches and tags: light, topic, main
 ---@field hashes table<string, string> the NAR hashes of their trees
----@field fetch fun(url: string, rev: string, hash: string, opts: string?, env: table?, words: string?): spec.Result
+---@field fetch fun(url: string, rev: string, hash: string, opts: string?, env: table?, ...): any
 ---@field assert_fetched fun(result: spec.Result, hash: string): string
 ---@field assert_failed fun(result: spec.Result, ...: string)
 ---@field forget fun() empties the cache

@@ -176,13 +176,8 @@ function machine.new(directory)
   --- Removes everything; objects are read-only, and may be immutable for root.
   function self.remove()
     local path = process.quote(self.directory)
-    run_or_fail(
-      ("if [ $(id -u) = 0 ]; then chattr -R -f -i %s 2>/dev/null; fi; chmod -R u+rwX %s; rm -rf %s"):format(
-        path,
-        path,
-        path
-      )
-    )
+    local unlock = "if [ $(id -u) = 0 ]; then chattr -R -f -i %s 2>/dev/null; fi; "
+    run_or_fail((unlock .. "chmod -R u+rwX %s; rm -rf %s"):format(path, path, path))
   end
 
   return self

@@ -50,7 +50,8 @@ pid nginx.pid;
 events { worker_connections 64; }
 http {
   access_log access.log;
-  client_body_temp_path temp; proxy_temp_path temp; fastcgi_temp_path temp; uwsgi_temp_path temp; scgi_temp_path temp;
+  client_body_temp_path temp; proxy_temp_path temp; fastcgi_temp_path temp; uwsgi_temp_path temp;
+  scgi_temp_path temp;
   root web;
   sendfile on;
   server { listen 127.0.0.1:%s; }
@@ -67,7 +68,7 @@ local tls_server = [[
 
 ---@class spec.Nginx
 ---@field url string plain HTTP, without a slash at its end
----@field urls table<string, string> HTTPS, by certificate: good, other (its name), expired, self (signed by itself)
+---@field urls table<string, string> HTTPS, by certificate: good, other (its name), expired, self
 ---@field authority string the file of the authority's certificate
 ---@field stop fun()
 

@@ -10,7 +10,8 @@ local older_root = {}
 local take_place = [[
 i=0
 until mkdir %s 2>/dev/null; do
-  if [ -n "$(find %s -maxdepth 0 -user "$(id -un)" -mmin +5)" ]; then chmod -R u+rwX %s; rm -rf %s; fi
+  if [ -n "$(find %s -maxdepth 0 -user "$(id -un)" -mmin +5)" ]; then chmod -R u+rwX %s
+  rm -rf %s; fi
   i=$((i + 1)); [ $i -lt 600 ] || { echo "%s is in use: remove it" >&2; exit 1; }
   sleep 0.1
 done

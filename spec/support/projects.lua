@@ -22,7 +22,8 @@ end
 ---@return string shown
 function projects.trust(here, directory, answer)
   here.write("answers", ((answer or "y") .. "\n"):rep(8))
-  local line = ("cd %s && script -qec '$LUA -l syslua shell --trust -- true' /dev/null <%s >%s"):format(
+  local line = "cd %s && script -qec '$LUA -l syslua shell --trust -- true' /dev/null <%s >%s"
+  line = line:format(
     process.quote(directory),
     process.quote(here.directory .. "/answers"),
     process.quote(here.directory .. "/shown")

@@ -1,4 +1,4 @@
---- Texts keep to docs/contributing/style.md: comments, strings and pages lose the words that it bans.
+--- Comments, strings and pages keep to docs/contributing/style.md.
 --
 -- `most` is how many places may have a pattern. The numbers only become lower. What remains are
 -- names: of a Unix user, of functions (`stands`), of a variable in a script of cmd (`ours`). Places

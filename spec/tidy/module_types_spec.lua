@@ -10,7 +10,10 @@ local checker =
 
 -- A wrong option, and right ones.
 local options = {
-  bash = { 'keymap = "nano"', 'keymap = "vi", shopt = { globstar = true }, history = { size = 5 }' },
+  bash = {
+    'keymap = "nano"',
+    'keymap = "vi", shopt = { globstar = true }, history = { size = 5 }',
+  },
   direnv = { "shells = 3", 'shells = { "bash" }, stdlib = { "x" }' },
   fish = { "paths = 3", 'paths = { "~/bin" }, colors = { command = { "red" } }' },
   fzf = { "arguments = 3", 'arguments = { "--height=40%" }, shells = { "zsh" }' },
@@ -39,7 +42,8 @@ describe("the options of modules #once", function()
     here.write("check/conf.lua", table.concat(lines, "\n") .. "\n")
     local settings = [[{
       "runtime": { "version": "Lua5.4", "requirePattern": ["?.lua", "?/init.lua"] },
-      "workspace": { "workspaceRoots": [".", "TOP/lua", "TOP/lua/syslua"], "library": ["TOP/types"] }
+      "workspace": { "workspaceRoots": [".", "TOP/lua", "TOP/lua/syslua"],
+        "library": ["TOP/types"] }
     }]]
     here.write("check/.emmyrc.json", (settings:gsub("TOP", top)))
     local result = here.shell("cd check && " .. checker:match("[^\n]*") .. " . 2>&1")
