@@ -380,8 +380,8 @@ describe("a directory with an entry file", function()
       projects.trust(here, "web")
       here.shell("mkdir -p ~/.local/share/fish/generated_completions")
       local lines = { shell[2], "cd web", "sleep 0.1", "true", "echo begin >&2" }
-      local lines = { "true", "cd deep", show, "cd ..", "true", "echo end >&2", "exit 0" }
-      for _, line in ipairs(lines) do
+      local rest = { "true", "cd deep", show, "cd ..", "true", "echo end >&2", "exit 0" }
+      for _, line in ipairs(rest) do
         lines[#lines + 1] = line
       end
       here.write("lines", table.concat(lines, "\n") .. "\n")

@@ -86,8 +86,8 @@ describe("an evaluation", function()
 
   it("does not end the process", function()
     for _, place in ipairs(places) do
-      local calls = { "os.exit(0)", "os.exit()", "os.exit(true)", "local e = os.exit e(0)" }
-      for _, call in ipairs(calls) do
+      local exits = { "os.exit(0)", "os.exit()", "os.exit(true)", "local e = os.exit e(0)" }
+      for _, call in ipairs(exits) do
         here.write("bad.lua", place:format(call))
         local result = here.run("plan", "bad.lua")
         assert.equal(1, result.code, place:format(call))

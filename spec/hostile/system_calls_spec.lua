@@ -65,8 +65,8 @@ describe("what others may not read #once", function()
     local seen = 0
     local calls = "openat,open,creat,mkdir,mkdirat,rename,renameat,renameat2"
     for _, words in ipairs({ "apply init.lua", "apply init.lua", "gc" }) do
-      local line = "umask 000; strace -f -y -qq -s 4096 -o log -e trace=%s $LUA -l syslua %s"
-      local result = here.shell((line .. " </dev/null"):format(calls, words))
+      local traced = "umask 000; strace -f -y -qq -s 4096 -o log -e trace=%s $LUA -l syslua %s"
+      local result = here.shell((traced .. " </dev/null"):format(calls, words))
       assert.equal(0, result.code, result.stderr)
       -- Where what was created is now, and with which mode it began.
       local created = {}
