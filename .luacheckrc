@@ -1,6 +1,6 @@
 -- One source runs on 5.1 to 5.4 and LuaJIT: the standard library is the union of theirs.
 std = "max"
-max_line_length = 120
+max_line_length = 100
 
 -- What exists while a config is evaluated.
 local config_globals = {
@@ -18,11 +18,8 @@ local config_globals = {
 }
 
 files["examples"] = { read_globals = config_globals }
--- The addresses of releases are as long as they are.
-files["pkgs"] = { read_globals = config_globals, max_line_length = false }
+files["pkgs"] = { read_globals = config_globals }
 files["lua/syslua/modules"] = { read_globals = config_globals }
--- Configs as texts, one a line.
-files["spec/errors/cases.lua"] = { max_line_length = false }
 files["spec"] = { std = "max+busted", read_globals = config_globals }
 files["examples/**/*_spec.lua"] = { std = "max+busted" }
 

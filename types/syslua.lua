@@ -9,23 +9,35 @@
 ---@field hostname string the name of this machine
 ---@field username string the user who runs this
 ---@field derive fun(spec: syslua.derive.Opts): syslua.Derivation declares how to produce content
----@field activate fun(spec: syslua.activate.Opts) declares what to do with it; only while a config is evaluated
+---@field activate fun(spec: syslua.activate.Opts) declares what to do with it; only while a config
+--- is evaluated
 ---@field file fun(spec: syslua.file.Opts) declares a file; only while a config is evaluated
----@field directory fun(spec: syslua.directory.Opts) declares a directory; only while a config is evaluated
+---@field directory fun(spec: syslua.directory.Opts) declares a directory; only
+--- while a config is evaluated
 ---@field env syslua.EnvHelper declares variables; only while a config is evaluated
----@field alias fun(aliases: table<string, string|table<syslua.ShellName, string>|syslua.Priority>) declares aliases; only while a config is evaluated
+---@field alias fun(aliases: table<string, string|table<syslua.ShellName, string>|syslua.Priority>)
+--- declares aliases; only while a config is evaluated
 ---@field service fun(spec: syslua.service.Opts) declares a service; only in a config
 ---@field tools syslua.Tools declares command-line tools by name, and says where releases are
----@field user fun(spec: syslua.user.Opts) declares what is one user's; only while a config is evaluated
----@field project fun(spec: syslua.project.Opts) declares an environment of its own; only while a config is evaluated
----@field public package fun(spec: syslua.package.Spec): syslua.Package makes a module of a program that is released as archives
+---@field user fun(spec: syslua.user.Opts) declares what is one user's; only
+--- while a config is evaluated
+---@field project fun(spec: syslua.project.Opts) declares an environment of its own; only while a
+--- config is evaluated
+---@field public package fun(spec: syslua.package.Spec): syslua.Package makes a module of a program
+--- that is released as archives
 ---@field testing syslua.Testing what tests of configs need
----@field module fun(spec: syslua.module.Spec): syslua.ConfigModule makes a module that several places may set up
----@field source fun(path: string, opts: syslua.source.Opts?): syslua.Source declares a file or tree as input of a build
----@field evaluate fun(config: string, options: syslua.EvaluateOptions?): syslua.Manifest runs a config and returns what it declares
----@field build fun(derivation: syslua.Derivation|string, options: syslua.BuildOptions?): syslua.OutputPaths realizes a derivation, or the one of that hash, now
----@field plan fun(manifest: syslua.Manifest, options: syslua.PlanOptions?): syslua.Plan says what an apply would do
----@field apply fun(manifest: syslua.Manifest, options: syslua.ApplyOptions?): syslua.Applied makes the system match
+---@field module fun(spec: syslua.module.Spec): syslua.ConfigModule makes a module that several
+--- places may set up
+---@field source fun(path: string, opts: syslua.source.Opts?): syslua.Source declares a file or tree
+--- as input of a build
+---@field evaluate fun(config: string, options: syslua.EvaluateOptions?): syslua.Manifest runs a
+--- config and returns what it declares
+---@field build fun(of: syslua.Derivation|string, options: syslua.BuildOptions?): syslua.OutputPaths
+--- realizes a derivation, or the one of that hash, now
+---@field plan fun(manifest: syslua.Manifest, options: syslua.PlanOptions?): syslua.Plan says what
+--- an apply would do
+---@field apply fun(manifest: syslua.Manifest, options: syslua.ApplyOptions?): syslua.Applied makes
+--- the system match
 ---@field store syslua.Store the objects that builds left, and what goes
 ---@field secrets syslua.Secrets documents of SOPS and files of age
 ---@field snapshots syslua.Snapshots what was applied, and going back to it
@@ -43,7 +55,8 @@ local syslua = {}
 ---@field jobs integer? operations that run at the same time; as many as there are processors
 ---@field offline boolean? fail rather than use the network
 ---@field locked boolean? fail rather than add to `syslua.lock` or change it
----@field sandbox "auto"|"require"|"landlock"|"off"|nil how programs of builds are confined; $SYSLUA_SANDBOX, or "auto"
+---@field sandbox "auto"|"require"|"landlock"|"off"|nil how programs of builds are confined;
+--- $SYSLUA_SANDBOX, or "auto"
 ---@field build_users string? the users of root's builds, "FIRST-LAST"; $SYSLUA_BUILD_USERS, or
 --- "1900000000-1900065535"
 ---@field lock_timeout number? seconds to wait for another process; unlimited by default
@@ -61,7 +74,8 @@ local syslua = {}
 ---@class syslua.ApplyOptions: syslua.DryOptions
 ---@field description string? a line about the snapshot
 ---@field refresh_secrets boolean? whether the commands of secrets run again
----@field confirm number? seconds after which it can be taken back, by `native.watch`, unless it is confirmed
+---@field confirm number? seconds after which it can be taken back, by `native.watch`,
+--- unless it is confirmed
 ---@field no_services boolean? leave services as they are, and apply everything else
 
 ---@class syslua.CollectOptions: syslua.DryOptions
@@ -73,19 +87,23 @@ local syslua = {}
 ---@field diff boolean? say how the text of files changes
 
 ---@class syslua.EvaluateOptions
----@field sys { os: syslua.Os, arch: syslua.Arch, hostname: string?, username: string? }? evaluate for another platform
+---@field sys { os: syslua.Os, arch: syslua.Arch, hostname: string?, username: string? }? evaluate
+--- for another platform
 ---@field root string? the root whose source memory is used; that of `apply` unless given
 ---@field pure boolean? hide `io`, `os` and modules outside of the config
 ---@field on_event fun(event: syslua.Event)? called for notices
 ---@field on_file fun(file: table)? called for each `file{}` that counts
----@field places table<string, string>? where files of the config are now, by the paths that they had: a copy of it
+---@field places table<string, string>? where files of the config are now, by the paths that they
+--- had: a copy of it
 ---@field raw boolean? return a handle that only `plan` and `apply` can read, which is faster
 ---@field offline boolean? fail rather than use the network for inputs
 ---@field locked boolean? fail rather than add to `syslua.lock` or change it
 ---@field update (fun(key: string): boolean)? whether an input is resolved anew, whatever is locked
 ---@field on_inputs fun(nodes: table[])? called with the inputs; then `setup` is not called
----@field project syslua.TrustedProject? the project that the config is the body of, and how its files are read
----@field setup fun(require: fun(name: string): any)? what is called instead of the `setup` of an entry file
+---@field project syslua.TrustedProject? the project that the config is the body of, and how its
+--- files are read
+---@field setup fun(require: fun(name: string): any)? what is called instead of the `setup` of an
+--- entry file
 ---@field answers table<string, string>? answers to what the config asks with `lib.ask`, by name
 ---@field ask nil|fun(open: syslua.Question[]): table<string, syslua.Answer> answers open questions
 -- Called with the answers that count, and the names of those that nothing asked for.
@@ -96,8 +114,9 @@ local syslua = {}
 
 --- Kinds that a program does not know are to be ignored.
 ---@class syslua.Event
----@field kind "build_started"|"build_finished"|"build_failed"|"download"|"unpack_started"|"unpack_finished"|"command_started"|"command_output"|"command_finished"|"waiting"|"tick"|"warning"|"notice"|string
----@field name string? of the derivation, for builds; of the command, for "command_started" and "command_finished"
+---@field kind syslua.EventKind
+---@field name string? of the derivation, for builds; of the command, for "command_started" and
+--- "command_finished"
 ---@field line string? what a command printed, for "command_output"
 ---@field success boolean? whether it ended well, for "command_finished"
 ---@field version string? of the derivation, for builds
@@ -121,7 +140,8 @@ local syslua = {}
 ---@field version string?
 ---@field hash string the hash of the recipe, 64 hexadecimal digits
 ---@field out string the path of the output `out`, else of the first one
----@field outputs { [integer]: string, [string]: string } the names of the outputs, and their paths by name
+---@field outputs { [integer]: string, [string]: string } the names of the outputs,
+--- and their paths by name
 
 --- A file or tree that a build may read, known by its content. In `config` it is its path.
 ---@class syslua.Source
@@ -134,7 +154,8 @@ local syslua = {}
 ---@field path string its directory
 ---@field url string as the config has it
 ---@field rev string? the full commit, of git
----@field sha256 string? the NAR hash of its tree, in hexadecimal; a directory of this machine has none
+---@field sha256 string? the NAR hash of its tree, in hexadecimal; a directory of
+--- this machine has none
 
 --- The parts of an input's address.
 ---@class syslua.InputAddress
@@ -198,25 +219,30 @@ local syslua = {}
 ---@field format integer
 ---@field outputs string[]
 ---@field sys { platform: string, os: string, arch: string }
----@field file { content: string?, source: string?, built: string?, executable: boolean }? what `file{}` makes it of
+---@field file { content: string?, source: string?, built: string?, executable: boolean }? what
+--- `file{}` makes it of
 ---@field opts any as evaluated; none for a file
----@field config { text: string, captures: table }? the text of the function, and what it captures; none for a file
+---@field config { text: string, captures: table }? the text of the function, and what it captures;
+--- none for a file
 ---@field dependencies string[] the hashes of other derivations
 ---@field positions string[] who declared it, innermost first: "init.lua:12"
 
 ---@class syslua.ManifestAction
----@field kind "symlink"|"install"|"directory"|"absent"|"merge"|"tree"|"run"|"add_to_path"|"source_in_shell"|"set_alias"|"set_function"|"set_variable"|"enable_service"
----@field positions string[] who declared it: the user's lines, innermost first, then those of shipped modules
+---@field kind syslua.ActionKind
+---@field positions string[] who declared it: the user's lines, innermost first, then those of
+--- shipped modules
 ---@field user string? the user that `user{}` scopes it to
 ---@field project { name: string, path: string? }? the project that `project{}` scopes it to
 ---@field priority integer? the number by which it won, when it is not that of a plain value
 ---@field overridden syslua.Overridden[]? declarations of the same thing that lost
 ---@field source string? what a link leads to, or the file with the content
 ---@field target string? the path of a link or file
----@field tree string? the user's own directory whose files are linked one by one, when a link is one of these
+---@field tree string? the user's own directory whose files are linked one by one, when a link is
+--- one of these
 ---@field unfolded boolean? whether a directory exists only because targets below it replaced a link
 ---@field place string? where it was put, when its target does not tell; in snapshots only
----@field mutable boolean? whether a link leads to the user's own file, or a file is written only once
+---@field mutable boolean? whether a link leads to the user's own file, or a file is
+--- written only once
 ---@field mode string? of an installed file, in octal
 ---@field owner string? of an installed file
 ---@field group string? of an installed file
@@ -231,10 +257,52 @@ local syslua = {}
 ---@field script string? the script that shells source
 ---@field shells syslua.ShellName[]? which shells
 ---@field name string? the name of the variable
----@field value syslua.ManifestText|{ entries: syslua.ManifestText[], separator: string }|nil its value
+---@field value syslua.ManifestText|{ entries: syslua.ManifestText[], separator: string }|nil its
+--- value
 
 --- A text, or texts and references to variables one after the other.
 ---@alias syslua.ManifestText string|{ parts: (string|{ reference: string })[] }
+
+---@alias syslua.ActionKind
+---| "symlink"
+---| "install"
+---| "directory"
+---| "absent"
+---| "merge"
+---| "tree"
+---| "run"
+---| "add_to_path"
+---| "source_in_shell"
+---| "set_alias"
+---| "set_function"
+---| "set_variable"
+---| "enable_service"
+
+---@alias syslua.EventKind
+---| "build_started"
+---| "build_finished"
+---| "build_failed"
+---| "download"
+---| "unpack_started"
+---| "unpack_finished"
+---| "command_started"
+---| "command_output"
+---| "command_finished"
+---| "waiting"
+---| "tick"
+---| "warning"
+---| "notice"
+---| string
+
+---@class syslua.Changes
+---@field added integer
+---@field changed integer
+---@field removed integer
+---@field first { mark: string, what: string }[]
+
+---@alias syslua.Explained { priority: integer?, overridden: syslua.Overridden[] }
+---@alias syslua.Writer fun(bytes: string): string? takes a part; returns what went wrong
+---@alias syslua.Asker fun(problem: string, is_warning: boolean): boolean whether to edit again
 
 ---@class syslua.Overridden
 ---@field value string what it declared, for people
@@ -308,7 +376,8 @@ local syslua = {}
 ---@field logs syslua.CollectedFiles
 ---@field derivations syslua.CollectedFiles
 ---@field leftovers syslua.CollectedFiles
----@field sources syslua.CollectedFiles contents of sources of configs that only snapshots that go had kept
+---@field sources syslua.CollectedFiles contents of sources of configs that only
+--- snapshots that go had kept
 ---@field freed integer bytes
 ---@field dangling string[] links in gc-roots that lead to no object
 ---@field blocked string? why nothing can be removed now
@@ -327,7 +396,7 @@ local syslua = {}
 ---@field targets integer how many it manages
 ---@field actions integer how many it has in all
 ---@field derivations integer how many it holds
----@field changes { added: integer, changed: integer, removed: integer, first: { mark: string, what: string }[] }? what it changed
+---@field changes syslua.Changes? what it changed
 ---@field problem string? why it cannot be used
 
 ---@class syslua.History
@@ -368,11 +437,13 @@ local syslua = {}
 ---@field targets syslua.TargetReport[] their states
 ---@field derivations integer how many derivations are in force
 ---@field drift integer how many targets are not as they should be
----@field old_snapshots { count: integer, size: integer }? what only snapshots hold that are not in force
+---@field old_snapshots { count: integer, size: integer }? what only snapshots hold
+--- that are not in force
 ---@field displaced syslua.DisplacedReport[] edits of managed targets that were moved away
 ---@field lost_originals syslua.DisplacedReport[] originals that no managed target gets back
 ---@field environments syslua.StampReport[] by what a shell shows that it has the environment
----@field shell "current"|"old"|"none"|nil whether the shell that asks has it, when anything is declared
+---@field shell "current"|"old"|"none"|nil whether the shell that asks has it,
+--- when anything is declared
 ---@field pending syslua.PendingReport? a switch that is not over
 
 ---@class syslua.StampReport
@@ -396,14 +467,15 @@ local syslua = {}
 
 ---@class syslua.ActionReport
 ---@field mark "add"|"change"|"remove"|"unchanged"
----@field kind "symlink"|"install"|"directory"|"absent"|"merge"|"tree"|"run"|"add_to_path"|"source_in_shell"|"set_alias"|"set_function"|"set_variable"|"enable_service"
+---@field kind syslua.ActionKind
 ---@field target string? as the config has it
 ---@field name string? of the variable
 ---@field detail string what it puts there, or runs
 ---@field may_change boolean? whether it names content that is not built yet
 ---@field replaces_existing boolean? whether something of the user's is moved to the backups
 ---@field replaces string? what that is, in words
----@field keys { key: string, old: string?, new: string? }[]? keys that change in a file of a program, as JSON
+---@field keys { key: string, old: string?, new: string? }[]? keys that change in a file of a
+--- program, as JSON
 ---@field runs_command boolean? whether a command runs, which may do anything
 ---@field undo boolean? whether it is the `undo` of a removed command
 ---@field always boolean? whether it runs at each apply
@@ -440,7 +512,8 @@ local syslua = {}
 ---@field deriver string the hash of that derivation
 ---@field references string[] the objects that its bytes refer to
 ---@field relocatable boolean whether its bytes do not name the place of the store
----@field sandbox "namespaces"|"landlock"|"partial"|"off"|"unknown" how far the programs that built it were confined
+---@field sandbox "namespaces"|"landlock"|"partial"|"off"|"unknown" how far the programs that built
+--- it were confined
 ---@field current boolean whether the current snapshot names it
 
 ---@class syslua.Listed
@@ -567,16 +640,21 @@ local BuildContext = {}
 
 --- Downloads a file and returns its path, which ends with the file's name.
 ---@param url string `https://`, `http://` or `file://`
----@param sha256 string? what the content hashes to: 64 hexadecimal digits, or `sha256-` and base64; without it the lock pins what comes
----@param opts { mirrors: string[]?, name: string? }? `mirrors`: where else to look, in this order; `name`: of the file
+---@param sha256 string? what the content hashes to: 64 hexadecimal digits, or `sha256-` and base64;
+--- without it the lock pins what comes
+---@param opts { mirrors: string[]?, name: string? }? `mirrors`: where else to look, in this order;
+--- `name`: of the file
 ---@return string path
 function BuildContext.fetch_url(url, sha256, opts) end
 
 --- Fetches the files of a git commit, without `.git`, and returns the path of their directory.
----@param url string `https://`, `http://`, `ssh://` or `file://`, `user@host:path`, or an absolute path
+---@param url string `https://`, `http://`, `ssh://` or `file://`, `user@host:path`,
+--- or an absolute path
 ---@param rev string a commit of 40 digits, a tag or a branch
----@param sha256 string? the hash that `nix-prefetch-git` prints: 64 hexadecimal digits, or `sha256-` and base64; without it the lock pins what comes
----@param opts { submodules: boolean? }? `submodules`: whether to fetch them too, instead of empty directories
+---@param sha256 string? the hash that `nix-prefetch-git` prints: 64 hexadecimal digits, or
+--- `sha256-` and base64; without it the lock pins what comes
+---@param opts { submodules: boolean? }? `submodules`: whether to fetch them too, instead of empty
+--- directories
 ---@return string path
 function BuildContext.fetch_git(url, rev, sha256, opts) end
 
@@ -688,7 +766,7 @@ function BuildContext.run(command, opts) end
 ---@field write_lock fun(config: string): boolean, any
 ---@field forget_lock fun(config: string): boolean, any
 ---@field refresh_pins fun(config: string, keys: string[], options: syslua.Options?): boolean, any
----@field prune_pins fun(config: string, manifest: syslua.Manifest, options: syslua.Options?): boolean, any
+---@field prune_pins fun(config: string, of: syslua.Manifest, opts: syslua.Options?): boolean, any
 ---@field commit_lock fun(config: string, message: string): boolean, any
 ---@field clone fun(url: string, branch: string?, directory: string): boolean, any
 ---@field parse_input fun(url: string): boolean, any
@@ -705,7 +783,7 @@ function BuildContext.run(command, opts) end
 ---@field take_over fun(from: string, to: string, options: syslua.Options?): boolean, any
 ---@field take_into fun(from: string, source: string, options: syslua.Options?): boolean, any
 ---@field rewrite fun(path: string, text: string): boolean, any
----@field diff_snapshots fun(first: string?, second: string?, options: syslua.Options?): boolean, any
+---@field diff_snapshots fun(first: string?, second: string?, opts: syslua.Options?): boolean, any
 ---@field confirm fun(options: syslua.Options?): boolean, any
 ---@field revert fun(mark: string, options: syslua.Options?): boolean, any
 ---@field watch fun(mark: string, options: syslua.Options?): boolean, any
@@ -723,22 +801,22 @@ function BuildContext.run(command, opts) end
 ---@field check_owner fun(options: syslua.Options?): boolean, any
 ---@field restore_config fun(snapshot: string, options: syslua.Options?): boolean, any
 ---@field remove_restored_config fun(snapshot: string, options: syslua.Options?): boolean, any
----@field diff_derivations fun(first: string, second: string, options: syslua.Options?): boolean, any
+---@field diff_derivations fun(first: string, second: string, opts: syslua.Options?): boolean, any
 ---@field hold fun(object: string, options: syslua.Options?): boolean, any
 ---@field check fun(derivation: syslua.Derivation|string, options: syslua.Options?): boolean, any
----@field begin_evaluation fun(sys: syslua.System?, options: syslua.Options?, directory: string?): boolean, any
+---@field begin_evaluation fun(...: any): boolean, any system, options, directory
 ---@field abandon_evaluation fun(): boolean, any
 ---@field finish_evaluation fun(config_path: string?, files: table<string, string>?): boolean, any
----@field record fun(action: table, positions: string[], explained: { priority: integer?, overridden: syslua.Overridden[] }?): boolean, any
+---@field record fun(action: table, positions: string[], explained: syslua.Explained?): boolean, any
 ---@field lists fun(): boolean, any
 ---@field environment fun(user: string?, options: syslua.Options?): boolean, any
----@field hook fun(shell: string, user: string?, step: string, options: syslua.Options?): boolean, any
+---@field hook fun(shell: string, user: string?, step: string, opts: syslua.Options?): boolean, any
 ---@field persistent fun(actions: table[], os: string): boolean, any
 ---@field projects fun(manifest: any): boolean, any
----@field enter fun(manifest: any, project: string, shell: string?, options: syslua.Options?): boolean, any
+---@field enter fun(...: any): boolean, any manifest, project, shell, options
 ---@field project_directories fun(directory: string?): boolean, any
 ---@field project_kept fun(directory: string, hash: string, options: syslua.Options?): boolean, any
----@field project_enter fun(manifest: any, directory: string, hash: string, options: syslua.Options?): boolean, any
+---@field project_enter fun(...: any): boolean, any manifest, directory, hash, options
 ---@field project_start fun(numbers: integer[], shell: string?): boolean, any
 ---@field project_step fun(wanted: table, options: syslua.Options?): boolean, any
 ---@field real_path fun(path: string): boolean, any
@@ -746,10 +824,10 @@ function BuildContext.run(command, opts) end
 ---@field trust_check fun(directory: string, options: syslua.Options?): boolean, any
 ---@field trust_read fun(directory: string, file: string, options: syslua.Options?): boolean, any
 ---@field trust_look fun(directory: string, file: string, options: syslua.Options?): boolean, any
----@field trust_accept fun(directory: string, files: table<string, string>, sources: table<string, string>?, options: syslua.Options?): boolean, any
----@field trust_source fun(directory: string, source: string, hash: string, options: syslua.Options?): boolean, any
----@field trust_follow fun(file: string, before: string?, after: string, options: syslua.Options?): boolean, any
----@field become_program fun(words: string[], variables: table<string, string>, script: string?, options: syslua.Options?): boolean, any
+---@field trust_accept fun(...: any): boolean, any directory, files, sources, options
+---@field trust_source fun(...: any): boolean, any directory, source, hash, options
+---@field trust_follow fun(...: any): boolean, any file, hash before, hash after, options
+---@field become_program fun(...: any): boolean, any words, variables, script, options
 ---@field shell_names fun(): boolean, any
 ---@field shells fun(options: syslua.Options?): boolean, any
 ---@field literal_reference fun(text: string): boolean, any
@@ -759,7 +837,7 @@ function BuildContext.run(command, opts) end
 ---@field new_collection fun(given_home: string, home: string): boolean, any
 ---@field collect_file fun(collection: integer, given: table, chain: string[]?): boolean, any
 ---@field take_contested fun(collection: integer, places: string[], all: boolean): boolean, any
----@field collect_tree fun(collection: integer, source: string, place: string, directory: string): boolean, any
+---@field collect_tree fun(...: any): boolean, any collection, source, place, directory
 ---@field set_scope fun(user: string?, home: string, project: table?): boolean, any
 ---@field write_file fun(path: string, text: string): boolean, any
 ---@field user_home fun(name: string): boolean, any
@@ -790,10 +868,10 @@ function BuildContext.run(command, opts) end
 ---@field manifest_reads fun(manifest: any): boolean, any
 ---@field watch_look fun(paths: string[]): boolean, any
 ---@field watch_wait fun(paths: string[], known: string): boolean, any
----@field render_template fun(texts: table<string, string|false>, name: string, values: table): boolean, any
+---@field render_template fun(...: any): boolean, any texts, name, values
 ---@field exists fun(path: string): boolean, any
 ---@field read_link fun(path: string): boolean, any
----@field export fun(objects: string[], to: string|fun(bytes: string): string?, options: table?): boolean, any
+---@field export fun(objects: string[], to: string|syslua.Writer, options: table?): boolean, any
 ---@field import_closure fun(path: string?, options: table?): boolean, any
 ---@field absolute fun(path: string): boolean, any
 ---@field secrets_get fun(file: string, key: string?): boolean, any
@@ -801,9 +879,9 @@ function BuildContext.run(command, opts) end
 ---@field secrets_rotate fun(file: string, recipients: string[]?): boolean, any
 ---@field secrets_recipients fun(file: string, action: string, recipient: string?): boolean, any
 ---@field secrets_keygen fun(file: string?): boolean, any
----@field secrets_edit fun(file: string, editor: string[], on_problem: fun(problem: string, is_warning: boolean): boolean): boolean, any
+---@field secrets_edit fun(file: string, editor: string[], on_problem: syslua.Asker): boolean, any
 ---@field declare_secret_variables fun(variables: table[], positions: string[]): boolean, any
----@field secret_document fun(kind: string, name: string, content: string, leaf: function, map: function): boolean, any
+---@field secret_document fun(...: any): boolean, any kind, name, content, leaf, map
 ---@field secrets_outline fun(file: string): boolean, any
 ---@field render_service fun(declaration: table, os: string): boolean, any
 ---@field given_unit fun(name: string, scope: string, text: string): boolean, any

@@ -15,7 +15,8 @@ local text = require("syslua.util.text")
 
 ---@class syslua.activate.Opts
 ---@field opts table|(fun(sys: table): table)|nil handed to `config`
----@field config fun(opts: any, ctx: syslua.ActivationContext) records the actions; runs once, at once
+---@field config fun(opts: any, ctx: syslua.ActivationContext) records the actions;
+--- runs once, at once
 
 ---@alias syslua.ShellName "sh"|"bash"|"zsh"|"fish"|"elvish"|"nushell"|"powershell"|"cmd"
 
@@ -329,7 +330,8 @@ local function new_context()
 
   --- Has shells source a script.
   ---@param script string
-  ---@param opts { shells: syslua.ShellName[]? }? sh, bash and zsh unless given, since a script is of one language
+  ---@param opts { shells: syslua.ShellName[]? }? sh, bash and zsh unless given, since a script is
+  --- of one language
   function context.source_in_shell(script, opts)
     check_text("ctx.source_in_shell", "script", script)
     schema.check("the options of ctx.source_in_shell", opts or {}, script_fields)

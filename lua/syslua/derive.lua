@@ -15,7 +15,8 @@ require("syslua.fixed")
 ---@field outputs string[]? the names of its outputs; `{ "out" }` unless given
 ---@field opts table|(fun(sys: syslua.System): table)|nil plain data, derivations and sources
 ---@field config fun(opts: any, ctx: syslua.BuildContext) builds it
----@field output_sha256 string? what its only output must hash to (SHA-256 of the NAR); its programs may use the network
+---@field output_sha256 string? what its only output must hash to (SHA-256 of the NAR); its programs
+--- may use the network
 
 local fields = {
   name = { type = "string", required = true },

@@ -6,7 +6,8 @@ local position = require("syslua.util.position")
 
 local fixed = {}
 
----@type table<string, table<string, any>> Lua's own functions, as they were when the module was loaded
+---@type table<string, table<string, any>> Lua's own functions, as they were when
+--- the module was loaded
 local original = require("syslua").native.originals
 local basic, strings, tables = original.basic, original.string, original.table
 
@@ -22,7 +23,8 @@ local get_metatable = debug.getmetatable
 ---@class syslua.fixed.Scope
 ---@field numbers table<any, integer> the numbers that stand for addresses
 ---@field count integer how many were given
----@field positions table<any, string>? the lines that errors had, by error; only builds have none of them
+---@field positions table<any, string>? the lines that errors had, by error; only
+--- builds have none of them
 ---@field metatables table<table, boolean>? those that a build gave to tables
 
 ---@type syslua.fixed.Scope?

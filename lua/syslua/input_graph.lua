@@ -200,7 +200,8 @@ end
 
 ---@class syslua.input_graph.Session
 ---@field options table
----@field update (fun(key: string): boolean)? whether the newest of an input is asked for, whatever is locked
+---@field update (fun(key: string): boolean)? whether the newest of an input is asked
+--- for, whatever is locked
 ---@field get_globals fun(one: syslua.Loader): table<string, any>
 ---@field notify fun(message: string, position: string?)
 ---@field nodes syslua.input_graph.Node[] those that were resolved, in their order

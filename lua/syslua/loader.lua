@@ -69,18 +69,21 @@ end
 ---@field directory string the absolute directory of the entry file
 ---@field environment table the globals of the config's files
 ---@field files table<string, string> the texts of loaded files by their absolute path
----@field places table<string, string>? where files are now, by their path: a config restored from a copy
+---@field places table<string, string>? where files are now, by their path: a config
+--- restored from a copy
 ---@field modules table<string, any> what required files returned
 ---@field syslua table what `require("syslua")` gives
 ---@field is_pure boolean? whether what reaches outside of the config is hidden
----@field project syslua.TrustedProject? a directory whose files are run and read only when they are trusted
+---@field project syslua.TrustedProject? a directory whose files are run and read only
+--- when they are trusted
 ---@field prefix string what the chunk names of its files begin with
 ---@field name string? of an input, its name where it is declared
 ---@field key string? of an input, its key in the lock
 -- Of an input whose globals are not made yet: what they get.
 ---@field get_extra (fun(one: syslua.Loader): table<string, any>)?
 ---@field parent syslua.Loader? of an input, that of the config or input that declares it
----@field inputs table<string, syslua.Loader>? those that it declares by name, once they are resolved
+---@field inputs table<string, syslua.Loader>? those that it declares by name,
+--- once they are resolved
 ---@field all syslua.Loader[] that of the config, and those of all inputs
 ---@field chain string[] the modules that are being loaded, innermost last
 

@@ -21,6 +21,13 @@ local merge = {}
 ---@field replaces boolean
 ---@field positions string[]
 
+---@class syslua.merge.Merged
+---@field name string
+---@field value any
+---@field positions string[]
+---@field priority integer?
+---@field overridden table[]
+
 ---@class syslua.merge.Item
 ---@field value string|syslua.Reference
 ---@field number integer
@@ -232,7 +239,7 @@ end
 
 --- Merges declarations; returns one record a variable, in order of first declaration.
 ---@param variables syslua.merge.Variable[]
----@return { name: string, value: any, positions: string[], priority: integer?, overridden: table[] }[]
+---@return syslua.merge.Merged[]
 function merge.merge_variables(variables)
   local order, by_name = {}, {}
   for _, variable in ipairs(variables) do

@@ -14,7 +14,8 @@ local text = require("syslua.util.text")
 ---@class syslua.module.Spec
 ---@field name string how messages call it
 ---@field options table? the defaults; they also define which options exist, and their types
----@field types table<string, syslua.schema.Type|syslua.schema.Type[]>? the types of options that have no default
+---@field types table<string, syslua.schema.Type|syslua.schema.Type[]>? the types of options that
+--- have no default
 ---@field config fun(options: table) declares what the options ask for
 
 ---@class syslua.ConfigModule

@@ -18,7 +18,8 @@ local text = require("syslua.util.text")
 ---@field url string
 ---@field sha256 string
 ---@field strip integer? how many leading components the names in the archive lose
----@field programs table<string, string>? the name of each program -> where it is in the archive, after `strip`
+---@field programs table<string, string>? the name of each program -> where it is in the archive,
+--- after `strip`
 ---@field is_program boolean? whether what is downloaded is the program itself, not an archive
 
 --- What a file such as `15_1_0.lua` returns.
@@ -32,7 +33,8 @@ local text = require("syslua.util.text")
 ---@field homepage string?
 ---@field license string?
 ---@field versions string[] newest first
----@field load_release fun(file: string): syslua.package.Release loads the file of a version, "15_1_0"
+---@field load_release fun(file: string): syslua.package.Release loads the file
+--- of a version, "15_1_0"
 ---@field whole_tree boolean? whether programs need to stay where they are in their archive
 
 ---@class syslua.Package: syslua.ConfigModule

@@ -17,7 +17,17 @@ local schema = {}
 --- What is said of a secret where there can be none.
 schema.secret_hint = "all users can read it: " .. "`secret` of file{} writes a private file"
 
----@alias syslua.schema.Type "string"|"number"|"integer"|"boolean"|"table"|"list"|"map"|"function"|"secret"|"any"
+---@alias syslua.schema.Type
+---| "string"
+---| "number"
+---| "integer"
+---| "boolean"
+---| "table"
+---| "list"
+---| "map"
+---| "function"
+---| "secret"
+---| "any"
 
 ---@class syslua.schema.Field
 ---@field type syslua.schema.Type|syslua.schema.Type[] what is accepted

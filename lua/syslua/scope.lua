@@ -21,7 +21,8 @@ local stack = {}
 ---@field block syslua.Block the current one
 ---@field is_own boolean? inside of `user{}` for oneself, which takes precedence over common
 --- declarations
----@field separators table<string, string|false> of variables that the config defined: false is singular
+---@field separators table<string, string|false> of variables that the config
+--- defined: false is singular
 ---@field notify fun(message: string, position: string?) tells the user something
 ---@field project syslua.TrustedProject? the project that the files evaluated are the body of
 ---@field on_file fun(file: table)? is told of each `file{}` that counts

@@ -28,7 +28,8 @@ end
 
 --- Encrypts everything with a new data key.
 ---@param file string
----@param recipients string[]? who can decrypt it then; those of `.sops.yaml` unless given, else those of the document
+---@param recipients string[]? who can decrypt it then; those of `.sops.yaml` unless given, else
+--- those of the document
 ---@return syslua.SecretRecipients
 function secrets.rotate(file, recipients)
   return border.call("secrets_rotate", file, recipients)

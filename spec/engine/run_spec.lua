@@ -137,7 +137,7 @@ describe("ctx.run", function()
         .. "of the build",
       ['ctx.run({ "./none" })'] = "/none",
       ['ctx.write("script", "x"); ctx.run({ "./script" })'] = "script is not executable",
-      ['ctx.write("s", "#!/no\\n"); ctx.chmod("s", "755"); ctx.run({ "./s" })'] = "names is missing",
+      ['ctx.write("s", "#!/no\\n"); ctx.chmod("s", "755"); ctx.run({ "./s" })'] = "is missing",
       ['ctx.run("true", { cwd = "none" })'] = "cannot run in ",
       ['ctx.run("true", { cwd = "/" })'] = "/ is outside of the build",
       ['ctx.run("true", { shell = "no-such-shell" })'] = "there is no program "

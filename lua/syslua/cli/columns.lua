@@ -11,7 +11,8 @@ local columns = {}
 ---@field title string
 ---@field is_right boolean? whether it is aligned to the right
 ---@field is_path boolean? whether it is cut in its middle rather than at its end
----@field least integer[]? how narrow it may become, at first and when that is not enough; as it is unless given
+---@field least integer[]? how narrow it may become, at first and when that is not enough; as it is
+--- unless given
 ---@field is_optional boolean? whether it is left out when no row has it
 
 local gap = "  "

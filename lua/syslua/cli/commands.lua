@@ -11,8 +11,8 @@ local commands = {}
 ---@field add_to_parser fun(parser: table) adds its own arguments and flags
 -- Divides the words into its own and those of a program that it runs, which are no flags of it.
 ---@field split nil|fun(words: string[]): string[], string[]?
----@field run fun(args: syslua.cli.Args): integer does it and returns the exit code. Absent arguments
---- are nil: a line without words after the command is not parsed at all
+---@field run fun(args: syslua.cli.Args): integer does it and returns the exit code. Absent
+--- arguments are nil: a line without words after the command is not parsed at all
 
 --- The commands in the order in which help shows them.
 ---@type { name: string, summary: string }[]

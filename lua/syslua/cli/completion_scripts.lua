@@ -283,10 +283,8 @@ end
 function completion_scripts.nushell(commands)
   local lines = { "# Completion of sys in Nushell. Made by `sys completions nushell`." }
   for _, kind in ipairs(require("syslua.cli.completion_data").kinds) do
-    lines[#lines + 1] = ('def "nu-complete sys %s" [] { ^sys completions --values %s | lines }'):format(
-      kind,
-      kind
-    )
+    local line = 'def "nu-complete sys %s" [] { ^sys completions --values %s | lines }'
+    lines[#lines + 1] = line:format(kind, kind)
   end
   local get_type = new_nushell_types(lines)
   for _, command in ipairs(commands) do

@@ -10,8 +10,8 @@ local terminal = require("syslua.cli.terminal")
 local native = require("syslua").native
 
 -- The code of the process: it finds the module in the same place, whatever its environment says.
-local watcher =
-  [[package.path, package.cpath = %q, %q; require("syslua"); require("syslua.cli.confirmation").run(%q, %q)]]
+local watcher = [[package.path, package.cpath = %q, %q; require("syslua"); ]]
+  .. [[require("syslua.cli.confirmation").run(%q, %q)]]
 
 --- Starts the process that undoes the switch. It outlives this process, the terminal and the
 -- session.

@@ -36,7 +36,8 @@ local missing = "No such file or directory"
 --- Asks the user; returns whether the answer is yes.
 ---@class syslua.cli.Asker
 ---@field directory fun(found: syslua.cli.FoundProject): boolean about the files of a directory
----@field file fun(found: syslua.cli.FoundProject, file: string, text: string, is_known: boolean): boolean
+---@field file fun(found: syslua.cli.FoundProject, file: string, ...: any): boolean
+--- with the text of the file, and whether an earlier one was trusted
 
 --- Returns the directories with an entry file around the working directory, outermost first.
 ---@return string[]

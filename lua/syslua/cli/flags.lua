@@ -5,7 +5,8 @@
 ---@field argument string? what its argument is called; a flag without one is a switch
 ---@field description string
 ---@field choices string[]? the only arguments it takes
----@field convert nil|fun(word: string): any, string? its argument as a value, or nil and what is wrong
+---@field convert nil|fun(word: string): any, string? its argument as a value, or
+--- nil and what is wrong
 
 ---@class syslua.cli.Args
 ---@field program string the name of the program as typed: "sys" or "lua -l syslua"

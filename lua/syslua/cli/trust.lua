@@ -108,7 +108,7 @@ function trust.get_asker(options)
     check_terminal(found)
     local files = find_files(found, options)
     local lines = {
-      ("%s has a syslua.lua of its own. Whenever you enter the directory, these files run as you,"):format(
+      ("%s has its own syslua.lua. When you enter the directory, these files run as you,"):format(
         text.printable(found.directory)
       ),
       "and nothing confines them (+ new, ~ changed):",

@@ -41,15 +41,14 @@ local function check_hash(word, program)
   local hash = word:lower()
   if not hash:find("^%x+$") or #hash < fewest_digits or #hash > most_digits then
     raise_usage(
-      ("`%s` is neither a snapshot nor a hash of a derivation (%d to %d hexadecimal digits)"):format(
-        word,
-        fewest_digits,
-        most_digits
-      ),
-      ("`%s history` lists the snapshots, `%s info OBJECT` shows the hash of what made an object"):format(
-        program,
-        program
-      )
+      (
+        "`%s` is neither a snapshot nor the hash of a derivation "
+        .. "(%d to %d hexadecimal digits)"
+      ):format(word, fewest_digits, most_digits),
+      (
+        "`%s history` lists the snapshots; `%s info OBJECT` shows the hash of the "
+        .. "derivation that built an object"
+      ):format(program, program)
     )
   end
   return hash

@@ -110,9 +110,10 @@ local kinds = {
       failure.raise({
         kind = "usage",
         message = "there is no closure on standard input, which is a terminal",
-        hint = ("name the file, or pipe one in: ssh HOST sys export OBJECT | %s import closure -"):format(
-          args.program
-        ),
+        hint = (
+          "name the file, or pipe a closure in: "
+          .. "ssh HOST sys export OBJECT | %s import closure -"
+        ):format(args.program),
       })
     end
     local file = args.path ~= "-" and border.call("absolute", args.path) or nil

@@ -38,7 +38,9 @@ end
 local function raise_conflict(name, first, second)
   failure.raise({
     kind = "conflict",
-    message = ("the alias %s is declared twice, with different commands:\n  %s at %s\n  %s at %s"):format(
+    message = (
+      "the alias %s is declared twice, with different commands:\n" .. "  %s at %s\n  %s at %s"
+    ):format(
       name,
       show(first.value),
       first.positions[1] or "an unknown place",
@@ -121,7 +123,7 @@ return function(aliases)
       check_function(name, value)
     elseif type(value) ~= "string" then
       raise(
-        ("`%s` in alias{}: expected a string, or a table with a text for each shell, got %s"):format(
+        ("`%s` in alias{}: expected a string, or a table with a text for each shell, " .. "got %s"):format(
           name,
           text.describe(value)
         )

@@ -10,7 +10,8 @@ local scope = require("syslua.scope")
 
 ---@class syslua.directory.Opts
 ---@field path string where: absolute, or from `~/`
----@field mode string? the permissions, in octal: "700"; an existing directory keeps its own unless given
+---@field mode string? the permissions, in octal: "700"; an existing directory keeps
+--- its own unless given
 ---@field owner string? who owns it; only root can give directories away
 
 local fields = {

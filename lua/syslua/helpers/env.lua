@@ -83,11 +83,10 @@ local function note_literal_reference(name, value)
   local other = type(value) == "string" and border.call("literal_reference", value)
   if current and other and not value:find("^%$HOME/") and value ~= "$HOME" then
     current.notify(
-      ('`$%s` in the value of %s is literal text; lib.ref("%s") .. "..." refers to the variable'):format(
-        other,
-        name,
-        other
-      ),
+      (
+        "`$%s` in the value of %s is literal text; "
+        .. 'lib.ref("%s") .. "..." refers to the variable'
+      ):format(other, name, other),
       position.caller()
     )
   end

@@ -17,13 +17,15 @@ local native = require("syslua").native
 
 ---@class syslua.file.Common
 ---@field path string where: absolute, or from `~/`
----@field mutable boolean? with `source`: link to it, so that edits need no apply; with `content`: write it once
+---@field mutable boolean? with `source`: link to it, so that edits need no apply; with `content`:
+--- write it once
 ---@field recursive boolean? link every file of a directory, rather than the directory
 ---@field executable boolean? whether the file can be run
 ---@field copy boolean? a real file instead of a link
 ---@field mode string? the permissions of a real file, in octal: "640"
 ---@field owner string? who owns a real file; only root can give files away
----@field on_change string|string[]|nil a command that runs when the target has changed, as those of ctx.run do
+---@field on_change string|string[]|nil a command that runs when the target has changed, as those of
+--- ctx.run do
 ---@field ["public"] boolean? whether the content is public, whatever `mode` says
 
 ---@class syslua.file.OfContent: syslua.file.Common
@@ -42,7 +44,8 @@ local native = require("syslua").native
 
 ---@class syslua.file.OfMerge
 ---@field path string where: absolute, or from `~/`
----@field merge "json"|"jsonc"|"toml"|"yaml"|"ini"|"lines"|"block" how the file of a program is written
+---@field merge "json"|"jsonc"|"toml"|"yaml"|"ini"|"lines"|"block" how the file of
+--- a program is written
 ---@field values table|syslua.Priority the declared keys, or lines
 ---@field comment string? what a comment begins with, for the lines around a block: "#" unless given
 ---@field on_change string|string[]|nil a command that runs when the target has changed
@@ -68,7 +71,8 @@ local native = require("syslua").native
 ---@field secret syslua.Secret?
 ---@field declared syslua.Source? what `source()` gave
 ---@field number integer the lowest one of a place counts
----@field ticket integer stands for the lines that declared it, and its place in the order of declaration
+---@field ticket integer stands for the lines that declared it, and its place in the order of
+--- declaration
 ---@field has_more boolean? whether it is more than a path and a content
 ---@field recursive boolean?
 ---@field on_change string|string[]|nil

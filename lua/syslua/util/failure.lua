@@ -4,7 +4,8 @@
 local failure = {}
 
 ---@class syslua.Failure
----@field kind string what sort of failure it is: "usage", "config", "build", "conflict", "io", "internal" ...
+---@field kind string what sort of failure it is: "usage", "config", "build", "conflict", "io",
+--- "internal" ...
 ---@field message string what happened, and why; may have several lines
 ---@field position string? the user's line that it is about, "init.lua:12"
 ---@field hint string? what to do about it

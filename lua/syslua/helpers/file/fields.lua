@@ -301,8 +301,8 @@ local function check_secrecy(file)
   local others = tonumber(file.mode:sub(-1))
   if others < 4 and system.get().username == "root" and not (file.is_once or file.public) then
     raise(
-      ("`mode` %s in file{} hides a content that all users can read in the store"):format(file.mode),
-      "use `secret` for what others must not see; `public = true` says that it is none"
+      ("`mode` %s in file{} hides content that all users can read in the store"):format(file.mode),
+      "use `secret` for what others must not see; `public = true` says that it is not secret"
     )
   end
 end

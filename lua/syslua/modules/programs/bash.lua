@@ -81,7 +81,8 @@ local function add_binds(lines, binds)
 end
 
 local completion = [=[
-for __syslua_file in /usr/share/bash-completion/bash_completion /usr/local/share/bash-completion/bash_completion \
+for __syslua_file in /usr/share/bash-completion/bash_completion \
+  /usr/local/share/bash-completion/bash_completion \
   /opt/homebrew/etc/profile.d/bash_completion.sh /usr/local/etc/profile.d/bash_completion.sh; do
   if [[ -r $__syslua_file ]]; then . "$__syslua_file"; break; fi
 done

@@ -14,7 +14,8 @@
 ---@field ignores string[]? lines of `~/.config/git/ignore`
 ---@field attributes string[]? lines of `~/.config/git/attributes`
 ---@field includes string[]? files that are read last, so that they count for more
----@field settings table<string, table|syslua.programs.git.Value>? by section; a table in a section is a subsection
+---@field settings table<string, table|syslua.programs.git.Value>? by section; a table in a section
+--- is a subsection
 ---@field extra string[]? lines at the end, as they are
 
 ---@class syslua.programs.Git: syslua.ConfigModule

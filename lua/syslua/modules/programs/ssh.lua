@@ -14,7 +14,8 @@
 ---@field [string] syslua.programs.ssh.Value
 
 ---@class syslua.programs.ssh.Options
----@field hosts table<string, table<string, syslua.programs.ssh.Value>>? names and patterns, and the keywords of each
+---@field hosts table<string, table<string, syslua.programs.ssh.Value>>? names and patterns, and the
+--- keywords of each
 ---@field matches syslua.programs.ssh.Match[]? blocks before all hosts
 ---@field includes string[]? files that are read first, so that they count for more
 ---@field extra string[]? lines at the end, as they are

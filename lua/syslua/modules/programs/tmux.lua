@@ -12,7 +12,8 @@
 ---@field terminal string? default-terminal
 ---@field shell string? default-shell
 ---@field settings table<string, syslua.programs.tmux.Value>? options by name
----@field binds table<string, string|string[]>? keys, and commands: as they are written, or a list of words
+---@field binds table<string, string|string[]>? keys, and commands: as they are
+--- written, or a list of words
 ---@field tables table<string, table<string, string|string[]>>? keys of other key tables
 ---@field extra string[]? lines at the end, as they are
 

@@ -19,7 +19,8 @@
 ---@class syslua.programs.vim.Options
 ---@field default_editor boolean? whether EDITOR and VISUAL are vim
 ---@field globals table<string, syslua.programs.vim.Value>? variables `g:NAME`, such as `mapleader`
----@field settings table<string, string|number|boolean|(string|number)[]>? options; a list has commas
+---@field settings table<string, string|number|boolean|(string|number)[]>? options; a list has
+--- commas
 ---@field syntax boolean? whether text is coloured by its syntax
 ---@field filetype boolean? whether plugins and indentation by type of file are on
 ---@field colorscheme string?
