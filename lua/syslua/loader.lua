@@ -206,9 +206,9 @@ local function require_installed(self, name)
     local near = require("syslua.util.closest")(name, module_files.list_shipped(name:match("^%l+")))
     failure.raise({
       kind = "config",
-      message = ("there is no module `%s`, neither beside the entry file nor on package.path"):format(
-        name
-      ),
+      message = "there is no module `"
+        .. name
+        .. "`, neither beside the entry file nor on package.path",
       position = position.caller(),
       hint = near and ("did you mean `%s`?"):format(near)
         or ("beside the entry file it would be %s.lua"):format((name:gsub("%.", "/"))),

@@ -122,12 +122,8 @@ return function(aliases)
     elseif type(value) == "table" and not priority.is(value) and not secret.is(value) then
       check_function(name, value)
     elseif type(value) ~= "string" then
-      raise(
-        ("`%s` in alias{}: expected a string, or a table with a text for each shell, " .. "got %s"):format(
-          name,
-          text.describe(value)
-        )
-      )
+      local expected = "expected a string, or a table with a text for each shell"
+      raise(("`%s` in alias{}: %s, got %s"):format(name, expected, text.describe(value)))
     end
     collected[#collected + 1] =
       { name = name, value = value, number = number - advantage, positions = chain }
