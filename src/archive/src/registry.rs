@@ -81,8 +81,8 @@ impl Registry {
             if there & !3 != value & !3 {
                 return Err(Problem::NotAllowed {
                     name: name(),
-                    reason: "has a name that differs from another one in case only, and some file systems cannot \
-                             tell them apart"
+                    reason: "has a name that differs from another one in case only, \
+                             and some file systems cannot tell them apart"
                         .to_owned(),
                     allow: "case_collisions",
                     effect: "both are kept, where the file system can",

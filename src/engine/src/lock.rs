@@ -228,8 +228,9 @@ impl LockFileError {
     pub fn hint(&self) -> &'static str {
         match self {
             LockFileError::Conflict { .. } => {
-                "keep the lines of both sides, with a comma after each but the last; or take one side \
-                 (`git checkout --theirs syslua.lock`) and apply: what is missing is locked again"
+                "keep the lines of both sides, with a comma after each but the last; \
+                 or take one side (`git checkout --theirs syslua.lock`) and apply: \
+                 what is missing is locked again"
             }
             LockFileError::Newer(_) => {
                 "update sys.lua, or take the file back that the older version wrote"

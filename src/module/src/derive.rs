@@ -218,7 +218,8 @@ fn derive(lua: &Lua, spec: &LuaTable) -> Answer<LuaTable> {
                 .with_hint("write 64 zeros for a start: the build says what it got")
         })?;
     if output_hash.is_some() && (outputs.len() > 1 || !outputs[0].is_main()) {
-        let message = "`output_sha256` is the hash of the output `out`, and a derivation that has it has no other one";
+        let message = "`output_sha256` is the hash of the output `out`, \
+                       and a derivation that has it has no other one";
         return Err(Failure::new("config", message));
     }
     let positions = spec.raw_get::<Vec<String>>("positions").map_err(lua_failure)?.into();

@@ -267,7 +267,10 @@ fn keygen(lua: &Lua, path: Option<&LuaString>) -> Answer<LuaTable> {
         let what = format!("cannot make {}: {}", path.display(), platform::reason(error));
         let failure = Failure::new(KIND, what);
         if error.kind() == std::io::ErrorKind::AlreadyExists {
-            failure.with_hint("it is kept: an identity that is lost cannot be made again. Name another with --output")
+            failure.with_hint(
+                "it is kept: an identity that is lost cannot be made again. \
+                 Name another with --output",
+            )
         } else {
             failure
         }

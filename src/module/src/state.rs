@@ -151,8 +151,10 @@ impl Evaluation {
                 "project{{}} scopes only an environment, but `{}` declares more",
                 project.name
             );
-            return Err(Failure::new("config", message)
-                .with_hint("env{}, ctx.add_to_path and ctx.source_in_shell work there; declare the rest outside"));
+            return Err(Failure::new("config", message).with_hint(
+                "env{}, ctx.add_to_path and ctx.source_in_shell work there; \
+                 declare the rest outside",
+            ));
         }
         if let Some((_, home)) = &self.user {
             // Who applies has another home.

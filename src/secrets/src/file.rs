@@ -167,10 +167,11 @@ pub fn who(path: &Path, given: &[Recipient]) -> Result<(Vec<Recipient>, Options)
         given.to_vec()
     };
     if recipients.is_empty() {
-        return Err(Problem::new(format!("no recipients are given for {}", path.display())).with_hint(
-            "write a `.sops.yaml` beside it: `creation_rules: [{ age: age1... }]`, or set SOPS_AGE_RECIPIENTS; \
-             `secrets keygen` makes an identity",
-        ));
+        return Err(Problem::new(format!("no recipients are given for {}", path.display()))
+            .with_hint(
+                "write a `.sops.yaml` beside it: `creation_rules: [{ age: age1... }]`, \
+                 or set SOPS_AGE_RECIPIENTS; `secrets keygen` makes an identity",
+            ));
     }
     Ok((recipients, options))
 }

@@ -278,7 +278,10 @@ impl Identities {
              in{tried}",
             recipients.concat()
         ))
-        .with_hint("put the identity into `~/.config/sops/age/keys.txt`, or name its file in SOPS_AGE_KEY_FILE")
+        .with_hint(
+            "put the identity into `~/.config/sops/age/keys.txt`, or name its file in \
+             SOPS_AGE_KEY_FILE",
+        )
     }
 }
 

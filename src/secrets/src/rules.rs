@@ -181,7 +181,8 @@ mod tests {
 
     #[test]
     fn the_first_rule_that_matches_counts() {
-        let text = "creation_rules:\n  - path_regex: ^a/.*\\.yaml$\n    age: SSH\n  - age: 'ONE, SSH,ONE'\n";
+        let text = "creation_rules:\n  - path_regex: ^a/.*\\.yaml$\n    age: SSH\n  - age: 'ONE, \
+                    SSH,ONE'\n";
         assert_eq!(rule(text, "/c/a/x.yaml").unwrap().as_deref(), Some(SSH));
         assert_eq!(rule(text, "/c/b/x.yaml").unwrap(), Some(format!("{ONE}|{SSH}")));
         // The path counts from the directory of the rules.

@@ -73,25 +73,30 @@ fn open(format: Format, text: &[u8]) -> syslua_secrets::Result<Opened> {
 const DOCUMENTS: [(&str, &str); 12] = [
     (
         "a.yaml",
-        "# head\n\na: 1 # line\nb:\n  # inner\n  c: x\n  d: |\n    two\n    lines\n  # end\ne: [1, {f: g}]\n# last\n",
+        "# head\n\na: 1 # line\nb:\n  # inner\n  c: x\n  d: |\n    two\n    lines\n  # end\n\
+         e: [1, {f: g}]\n# last\n",
     ),
     ("b.yaml", "base: &b\n  k: v\n  n: 5\nuse: *b\nmerged:\n  <<: *b\n  o: 1\nlist: [*b, x]\n"),
     (
         "c.yaml",
-        "empty: ''\nnull1: ~\nnull2:\nlist:\n- one\n- # c\n  two\n# between\n- - n\n  - m\n- k: v\n  l: w\nmap: {}\nseq: []\n",
+        "empty: ''\nnull1: ~\nnull2:\nlist:\n- one\n- # c\n  two\n# between\n- - n\n  - m\n\
+         - k: v\n  l: w\nmap: {}\nseq: []\n",
     ),
     ("d.yaml", "---\na: 1\n---\nb: 2\n# c\n"),
     (
         "e.yaml",
-        "d: 2024-01-02\nt: 2024-01-02T03:04:05+02:00\nh: 0x1F\no: 017\nf: 1e10\ng: .5\ny: yes\nb: true\ns: \"5\"\nbig: 9223372036854775807\n",
+        "d: 2024-01-02\nt: 2024-01-02T03:04:05+02:00\nh: 0x1F\no: 017\nf: 1e10\ng: .5\ny: yes\n\
+         b: true\ns: \"5\"\nbig: 9223372036854775807\n",
     ),
     (
         "f.yaml",
-        "ключ: значение\nemoji: \"🎉 \\u263a\"\n\"quoted: key\": v\nplain_unencrypted: clear\nsub_unencrypted: {a: 1}\n'it''s': \"a: b # c\"\n",
+        "ключ: значение\nemoji: \"🎉 \\u263a\"\n\"quoted: key\": v\nplain_unencrypted: clear\n\
+         sub_unencrypted: {a: 1}\n'it''s': \"a: b # c\"\n",
     ),
     (
         "g.yaml",
-        "k: >\n  folded\n  text\n\n  more\nl: |+\n  keep\n\nm: |-\n  strip\nn: !!str 5\np: !!binary aGVsbG8=\n",
+        "k: >\n  folded\n  text\n\n  more\nl: |+\n  keep\n\nm: |-\n  strip\nn: !!str 5\n\
+         p: !!binary aGVsbG8=\n",
     ),
     (
         "h.json",

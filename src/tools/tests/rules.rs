@@ -42,7 +42,8 @@ fn releases_of_github_have_their_address_from_tag_and_asset() {
     let release = resolved("acme/hammer", "v2.1.0", "x86_64-linux").unwrap();
     assert_eq!(
         release.url,
-        "https://github.com/acme/hammer/releases/download/v2.1.0/hammer-2.1.0-x64-unknown-linux.tar.gz"
+        "https://github.com/acme/hammer/releases/download/v2.1.0/\
+         hammer-2.1.0-x64-unknown-linux.tar.gz"
     );
     assert_eq!(release.format, "tar.gz");
     let programs: Vec<_> = release.files.iter().map(|file| (&*file.name, &file.path)).collect();

@@ -207,7 +207,8 @@ impl Error {
     }
 }
 
-const INSIDE: &str = "a command of an activation cannot change the root that it belongs to: run this after the apply";
+const INSIDE: &str = "a command of an activation cannot change the root that it belongs to: \
+                      run this after the apply";
 const WAIT_LONGER: &str = "wait until it is done, or give it more time with --lock-timeout";
 
 fn how_far(is_confirmable: bool) -> &'static str {

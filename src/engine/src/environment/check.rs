@@ -190,8 +190,8 @@ impl Checking<'_> {
             && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
         if !is_name || reserved::is_word(name) {
             let message = format!("{name:?} cannot be the name of a function in every shell");
-            let hint = "a name has letters, digits and _, does not begin with a digit, and is not a \
-                reserved word of a shell";
+            let hint = "a name has letters, digits and _, does not begin with a digit, \
+                and is not a reserved word of a shell";
             return Err(self.refusal(message, Some(hint.to_owned())));
         }
         for (shell, body) in bodies {

@@ -7,9 +7,10 @@ use syslua_fetch::url::{Url, decode, redact};
 use crate::lock::Kind;
 
 /// The forms that an address may have, for messages.
-pub const FORMS: &str = "an input is git:https://HOST/REPO, git:ssh://HOST/REPO, git:USER@HOST:REPO or git:file:///REPO, each with \
-                         ?dir=SUB, ?submodules=1 and #BRANCH-TAG-OR-COMMIT; path:./DIR or path:~/DIR; or \
-                         archive:https://HOST/FILE";
+pub const FORMS: &str = "an input is git:https://HOST/REPO, git:ssh://HOST/REPO, \
+                         git:USER@HOST:REPO or git:file:///REPO, each with ?dir=SUB, \
+                         ?submodules=1 and #BRANCH-TAG-OR-COMMIT; path:./DIR or path:~/DIR; \
+                         or archive:https://HOST/FILE";
 
 /// An address that no input can have.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -41,8 +41,8 @@ const MOST_AT_ONCE: usize = 32;
 const TICK: Duration = Duration::from_millis(100);
 
 /// What to do where a server wants a login.
-const LOGIN_HINT: &str = "pass a token: { url = ..., auth = os.getenv(\"TOKEN\") }; or keep a login in ~/.netrc or a credential \
-                          helper of git";
+const LOGIN_HINT: &str = "pass a token: { url = ..., auth = os.getenv(\"TOKEN\") }; \
+                          or keep a login in ~/.netrc or a credential helper of git";
 
 /// After this long, a change of a file shows in its times.
 const SETTLED: Duration = Duration::from_millis(120);
@@ -210,7 +210,10 @@ fn begin(
         && address.is_local()
     {
         return Err(failed(request, format!("`{}` is a repository of this machine", request.url))
-            .with_hint("a tree from elsewhere has no say in what is read of this machine: share one by `follows`"));
+            .with_hint(
+                "a tree from elsewhere has no say in what is read of this machine: \
+                 share one by `follows`",
+            ));
     }
     if !request.refresh
         && let Some(locked) = &request.locked

@@ -136,7 +136,8 @@ pub enum Error {
         what: String,
     },
     /// The build may not write there.
-    #[error("{} is outside of the build: a build writes only below its outputs and its build directory", .0.display())]
+    #[error("{} is outside of the build: a build writes only below its outputs and its build \
+             directory", .0.display())]
     WriteOutside(PathBuf),
     /// The build may not read that.
     #[error("{} is not declared: a build reads only its sources, downloads and dependencies", .0.display())]
@@ -159,7 +160,8 @@ pub enum Error {
     },
     /// A download differs from its declaration.
     #[error(
-        "{url} has another content than declared:\n  declared sha256 {declared}\n  received sha256 {received}"
+        "{url} has another content than declared:\n  declared sha256 {declared}\n  received sha256 \
+         {received}"
     )]
     WrongHash {
         /// Where from.
@@ -279,14 +281,19 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Error::UndeclaredObject(_) => Some(
-                "what another derivation makes is read by its handle, in opts or in a variable that `config` uses"
+                "what another derivation makes is read by its handle, \
+                 in opts or in a variable that `config` uses"
                     .to_owned(),
             ),
-            Error::ReadUndeclared(_) => Some("declare it: opts = { file = source(\"./path\") }".to_owned()),
-            Error::WriteOutside(_) => Some("write below ctx.out, or use a relative path for scratch files".to_owned()),
-            Error::WrongHash { received, .. } => {
-                Some(format!("if you trust the received content, write \"{received}\" in the config"))
+            Error::ReadUndeclared(_) => {
+                Some("declare it: opts = { file = source(\"./path\") }".to_owned())
             }
+            Error::WriteOutside(_) => {
+                Some("write below ctx.out, or use a relative path for scratch files".to_owned())
+            }
+            Error::WrongHash { received, .. } => Some(format!(
+                "if you trust the received content, write \"{received}\" in the config"
+            )),
             Error::WrongPin { key, .. } => Some(format!(
                 "find out why it changed before you trust it; \
                  then `sys update '{key}'` pins the new content"
@@ -303,20 +310,25 @@ impl Error {
             Error::Failed { log, .. } => log.as_ref().map(|LogPlace { path, limit }| match limit {
                 None => format!("all of its output is in {}", path.display()),
                 Some(limit) => format!(
-                    "the first {} that the build printed are in {}; SYSLUA_LOG_LIMIT sets that limit",
+                    "the first {} that the build printed are in {}; SYSLUA_LOG_LIMIT sets \
+                     that limit",
                     in_words(*limit),
                     path.display()
                 ),
             }),
-            Error::TooMuchOutput { .. } => {
-                Some("send it to a file: `... >output`, and read that; SYSLUA_OUTPUT_LIMIT sets the limit".to_owned())
-            }
-            Error::NotForBuilds { .. } => Some(
-                "declare it as a source: opts = { file = source(\"/path\") }; all users must be able \
-                 to enter the directories above the root"
+            Error::TooMuchOutput { .. } => Some(
+                "send it to a file: `... >output`, and read that; SYSLUA_OUTPUT_LIMIT sets \
+                 the limit"
                     .to_owned(),
             ),
-            Error::NotConfined { .. } => Some("`--sandbox auto` continues with what can be enforced".to_owned()),
+            Error::NotForBuilds { .. } => Some(
+                "declare it as a source: opts = { file = source(\"/path\") }; \
+                 all users must be able to enter the directories above the root"
+                    .to_owned(),
+            ),
+            Error::NotConfined { .. } => {
+                Some("`--sandbox auto` continues with what can be enforced".to_owned())
+            }
             Error::Fetch { hint, .. } => hint.clone(),
             _ => None,
         }

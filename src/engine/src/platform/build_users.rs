@@ -24,7 +24,8 @@ const SUBORDINATES: [&str; 2] = ["/etc/subuid", "/etc/subgid"];
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A user has a number of the range.
-    #[error("the range {range} of users for builds overlaps with {what} in {}: set another with SYSLUA_BUILD_USERS or `build_users`", file.display())]
+    #[error("the range {range} of users for builds overlaps with {what} in {}: \
+             set another with SYSLUA_BUILD_USERS or `build_users`", file.display())]
     Taken {
         /// The range.
         range: UserRange,

@@ -76,7 +76,8 @@ pub enum Error {
     },
     /// An output differs from its declaration.
     #[error(
-        "the output has another content than declared:\n  declared sha256 {declared}\n  built    sha256 {built}"
+        "the output has another content than declared:\n  declared sha256 {declared}\n  built    \
+         sha256 {built}"
     )]
     WrongOutput {
         /// What the config says.

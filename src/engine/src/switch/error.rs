@@ -261,7 +261,8 @@ pub enum Error {
         path: PathBuf,
     },
     /// An interrupt came while a root was removed.
-    #[error("interrupted: everything is as it was before the first apply, but {} is not removed yet", root.display())]
+    #[error("interrupted: everything is as it was before the first apply, \
+             but {} is not removed yet", root.display())]
     CutOff {
         /// The root.
         root: PathBuf,

@@ -142,7 +142,11 @@ impl Client {
             if url.scheme == Scheme::Https && next.scheme == Scheme::Http {
                 return Err(Problem::Lasting {
                     reason: format!("it redirects from https to plain http: {next}"),
-                    hint: Some("fetch the http:// address itself, if you mean it: the hash is checked anyway".into()),
+                    hint: Some(
+                        "fetch the http:// address itself, if you mean it: \
+                         the hash is checked anyway"
+                            .into(),
+                    ),
                 });
             }
             url = next;

@@ -81,9 +81,10 @@ fn words(text: &str) -> Vec<String> {
 mod tests {
     use super::*;
 
-    const FILE: &str = "# mine\nmachine one.example login ada password s3cret\nmacdef init\nmachine evil login x\n\n\
-        machine two.example\n  login bob # his\n  password \"with \\\"space\\\" in\"\n\
-        machine one.example login late password late\ndefault login anonymous password me@";
+    const FILE: &str = "# mine\nmachine one.example login ada password s3cret\nmacdef init\n\
+        machine evil login x\n\nmachine two.example\n  login bob # his\n  password \"with \
+        \\\"space\\\" in\"\nmachine one.example login late password late\n\
+        default login anonymous password me@";
 
     fn login(host: &str) -> (String, String) {
         find(FILE, host).unwrap()

@@ -267,8 +267,10 @@ pub fn check_fields(unknown: &[String], text: &[u8], name: &str) -> Answer<()> {
         let member = field.split_once('.').map_or("", |(_, member)| member);
         if member.is_empty() || has_field(text, member.as_bytes()) {
             let message = format!("`{name}` may call `{field}`, which is not Lua's own");
-            return Err(Failure::new("config", message)
-                .with_hint("leave Lua's own tables as they are, and declare functions of your own with `local`"));
+            return Err(Failure::new("config", message).with_hint(
+                "leave Lua's own tables as they are, and declare functions of your own \
+                 with `local`",
+            ));
         }
     }
     Ok(())

@@ -74,13 +74,23 @@ pub fn check(
     };
     let why = now.err().map_or_else(String::new, |failure| format!("; now {}", failure.message));
     Err(match moment {
-        Moment::Before => Failure::new("build", format!("{what} has changed since the derivation was declared{why}"))
-            .with_hint("a build may use only what was fixed by then: set it before derive{}, or pass it through opts"),
+        Moment::Before => Failure::new(
+            "build",
+            format!("{what} has changed since the derivation was declared{why}"),
+        )
+        .with_hint(
+            "a build may use only what was fixed by then: set it before derive{}, \
+             or pass it through opts",
+        ),
         Moment::After => Failure::new(
             "build",
-            format!("{what} has changed while it was in use: by this build, or by one beside it{why}"),
+            format!(
+                "{what} has changed while it was in use: by this build, or by one beside it{why}"
+            ),
         )
-        .with_hint("a build may not change what it captures: work on a local variable inside of `config`"),
+        .with_hint(
+            "a build may not change what it captures: work on a local variable inside of `config`",
+        ),
     })
 }
 

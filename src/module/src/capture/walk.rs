@@ -284,8 +284,10 @@ impl<'a> Walk<'a> {
                 "`config` captures `{name}`, and in it `{altered}`, which is not what Lua or \
                  sys.lua brings"
             );
-            return Err(Failure::new("config", message)
-                .with_hint("leave Lua's own tables as they are, and declare functions of your own with `local`"));
+            return Err(Failure::new("config", message).with_hint(
+                "leave Lua's own tables as they are, and declare functions of your own \
+                 with `local`",
+            ));
         }
         self.known.content(known, table).map_err(lua_failure)
     }

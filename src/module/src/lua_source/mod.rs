@@ -256,7 +256,8 @@ end
 
     #[test]
     fn a_constant_made_of_others_leads_to_all_of_them() {
-        let source = "local y <const> = 1 local z <const> = y local x <const> = -z f(function()\nreturn x end)";
+        let source = "local y <const> = 1 local z <const> = y local x <const> = -z f(function()\n\
+                      return x end)";
         let Some(Meaning::Constant { declarations }) = meaning(source, "x") else {
             panic!("no constant")
         };

@@ -158,11 +158,13 @@ impl Shell for Cmd {
             }
         }
         let first = String::from_utf8_lossy(&identity.first_line(&stamp)).replacen('#', "@rem", 1);
-        let about = "@rem The environment that sys.lua applied. Each apply writes it anew: edits are lost.\n";
+        let about = "@rem The environment that sys.lua applied. Each apply writes it anew: \
+                     edits are lost.\n";
         let (mut page, mut back) = ("", "");
         if !calls.is_ascii() {
             // The prompt reads a script in the code page of its console.
-            page = "@for /f \"tokens=2 delims=:.\" %%C in ('chcp') do @set \"__syslua_page=%%C\"\n@chcp 65001 >nul\n";
+            page = "@for /f \"tokens=2 delims=:.\" %%C in ('chcp') do @set \"__syslua_page=%%C\"\n\
+                    @chcp 65001 >nul\n";
             back = "@chcp %__syslua_page% >nul\n";
         }
         [&first, about, page, &begin, &calls, back, &end]
@@ -180,7 +182,8 @@ impl Cmd {
                 let value = text(self.check_value(value)?);
                 Ok(format!(
                     "@if defined __syslua_new if defined {name} call :__syslua_keep {name}\n\
-                     @if defined __syslua_new set \"{name}={value}\"\n@if not defined {name} set \"{name}={value}\"\n"
+                     @if defined __syslua_new set \"{name}={value}\"\n\
+                     @if not defined {name} set \"{name}={value}\"\n"
                 ))
             }
             Call::List(name, list) => {
@@ -188,7 +191,8 @@ impl Cmd {
                     return Err("the separator is not a semicolon");
                 }
                 let mut lines = format!(
-                    "@set \"__syslua_there=;%{name}%;\"\n@set \"__syslua_there=%__syslua_there:\"=%\"\n@set \"__syslua_missing=\"\n"
+                    "@set \"__syslua_there=;%{name}%;\"\n@set \
+                     \"__syslua_there=%__syslua_there:\"=%\"\n@set \"__syslua_missing=\"\n"
                 );
                 for entry in list.entries {
                     let literal = entry
@@ -201,7 +205,8 @@ impl Cmd {
                     let entry = text(self.template(entry)?);
                     let _ = writeln!(
                         lines,
-                        "@if \"%__syslua_there:;{entry};=%\"==\"%__syslua_there%\" set \"__syslua_missing=%__syslua_missing%{entry};\""
+                        "@if \"%__syslua_there:;{entry};=%\"==\"%__syslua_there%\" set \
+                         \"__syslua_missing=%__syslua_missing%{entry};\""
                     );
                 }
                 let rest = list.default.map_or_else(
@@ -210,7 +215,8 @@ impl Cmd {
                 );
                 let _ = write!(
                     lines,
-                    "@if defined __syslua_new if defined __syslua_missing set \"{memory}_{name}=;%__syslua_missing%\"\n\
+                    "@if defined __syslua_new if defined __syslua_missing set \
+                     \"{memory}_{name}=;%__syslua_missing%\"\n\
                      @if defined {name} set \"{name}=%__syslua_missing%%{name}%\"\n\
                      @if not defined {name} set \"{name}={rest}\"\n"
                 );

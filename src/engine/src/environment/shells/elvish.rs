@@ -68,7 +68,8 @@ impl Shell for Elvish {
             ScriptPath::At(path) => quoted(path),
         };
         format!(
-            "use path; if (path:is-regular &follow-symlink=$true {word}) {{ eval (slurp < {word}) }}"
+            "use path; if (path:is-regular &follow-symlink=$true {word}) \
+             {{ eval (slurp < {word}) }}"
         )
     }
 

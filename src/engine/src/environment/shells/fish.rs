@@ -85,7 +85,8 @@ impl Shell for Fish {
         script.extend(b"set -g __syslua_is_new ''\n__syslua_end\n".iter().copied());
         script.extend(
             format!(
-                "set -e {memory}\nset -e {memory}_aliases[1]\nbuiltin functions -e ${memory}_aliases\nset -e {memory}_aliases\n"
+                "set -e {memory}\nset -e {memory}_aliases[1]\n\
+                 builtin functions -e ${memory}_aliases\nset -e {memory}_aliases\n"
             )
             .into_bytes(),
         );
@@ -139,7 +140,8 @@ impl Shell for Fish {
 
     fn mark_prompt(&self) -> &'static str {
         "functions -q fish_prompt; and functions -c fish_prompt __syslua_prompt\n\
-         function fish_prompt; echo -n \"($SYSLUA_PROJECT) \"; functions -q __syslua_prompt; and __syslua_prompt; end\n"
+         function fish_prompt; echo -n \"($SYSLUA_PROJECT) \"; functions -q __syslua_prompt; \
+         and __syslua_prompt; end\n"
     }
 
     fn render(&self, environment: &Environment, identity: &Identity<'_>) -> Vec<u8> {
@@ -150,8 +152,8 @@ impl Shell for Fish {
         let own = functions.iter().map(|(name, _)| *name);
         let names: Vec<&str> = environment.aliases.keys().map(String::as_str).chain(own).collect();
         let begin = format!(
-            "if status is-interactive; and test \"${done}[1]\" != {stamp}\n    set -e {done}[1]\n    \
-             builtin functions -e ${done}\n    set -g {done} {stamp} {}\n",
+            "if status is-interactive; and test \"${done}[1]\" != {stamp}\n    set -e \
+             {done}[1]\n    builtin functions -e ${done}\n    set -g {done} {stamp} {}\n",
             names.join(" ")
         );
         rest.extend(begin.into_bytes());

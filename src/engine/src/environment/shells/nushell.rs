@@ -134,7 +134,8 @@ impl Shell for Nushell {
             }
         }
         script.extend_from_slice(
-            b"] | where {|one| (__syslua_get $one.name) != $one.value } | each {|one| $one.name })\n",
+            b"] | where {|one| (__syslua_get $one.name) != $one.value } | \
+              each {|one| $one.name })\n",
         );
         script.extend(format!("__syslua_begin {memory} left ...$__syslua_kept\n").into_bytes());
         let names = environment.single.keys().map(|name| format!("{memory}_{name}"));
@@ -207,7 +208,8 @@ impl Shell for Nushell {
         }
         let stamp = identity.stamp(environment);
         let begin = format!(
-            "__syslua_begin {} {stamp} {}\nhide-env --ignore-errors ...$env.__syslua_state.hidden\n",
+            "__syslua_begin {} {stamp} {}\nhide-env --ignore-errors \
+             ...$env.__syslua_state.hidden\n",
             identity.memory(),
             declared.join(" ")
         );

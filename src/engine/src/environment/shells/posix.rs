@@ -113,11 +113,14 @@ fn bash(script: &str) -> Subshell {
 const ZSH_FILES: &[(&str, &str)] = &[
     (
         ".zshenv",
-        "ZDOTDIR=${SYSLUA_ZDOTDIR:-$HOME}\nif [[ -r $ZDOTDIR/.zshenv ]]; then . \"$ZDOTDIR/.zshenv\"; fi\nSYSLUA_ZDOTDIR=$ZDOTDIR\nZDOTDIR=$SYSLUA_OWN_ZDOTDIR\n",
+        "ZDOTDIR=${SYSLUA_ZDOTDIR:-$HOME}\nif [[ -r $ZDOTDIR/.zshenv ]]; then . \
+         \"$ZDOTDIR/.zshenv\"; fi\nSYSLUA_ZDOTDIR=$ZDOTDIR\nZDOTDIR=$SYSLUA_OWN_ZDOTDIR\n",
     ),
     (
         ".zshrc",
-        "ZDOTDIR=$SYSLUA_ZDOTDIR\nif [[ -r $ZDOTDIR/.zshrc ]]; then . \"$ZDOTDIR/.zshrc\"; fi\n. \"$SYSLUA_SCRIPT\"\nunset SYSLUA_SCRIPT SYSLUA_ZDOTDIR SYSLUA_OWN_ZDOTDIR\nif [[ $ZDOTDIR = $HOME ]]; then unset ZDOTDIR; fi\n",
+        "ZDOTDIR=$SYSLUA_ZDOTDIR\nif [[ -r $ZDOTDIR/.zshrc ]]; then . \"$ZDOTDIR/.zshrc\"; fi\n\
+         . \"$SYSLUA_SCRIPT\"\nunset SYSLUA_SCRIPT SYSLUA_ZDOTDIR SYSLUA_OWN_ZDOTDIR\n\
+         if [[ $ZDOTDIR = $HOME ]]; then unset ZDOTDIR; fi\n",
     ),
 ];
 
@@ -183,7 +186,8 @@ fn leave(environment: &Environment, identity: &Identity<'_>) -> Vec<u8> {
     script.line(&[b"__syslua_fpath"]);
     script.line(&[b"__syslua_end"]);
     let done = format!(
-        "\\unset __syslua_kept {memory}\nif [ -n \"${{{memory}_aliases-}}\" ]; then {memory}_unalias 2>/dev/null || :; \\unset {memory}_aliases; fi"
+        "\\unset __syslua_kept {memory}\nif [ -n \"${{{memory}_aliases-}}\" ]; \
+         then {memory}_unalias 2>/dev/null || :; \\unset {memory}_aliases; fi"
     );
     script.line(&[done.as_bytes()]);
     [FUNCTIONS.as_bytes(), &script.0].concat()
@@ -334,13 +338,13 @@ impl Script {
         if lines.is_empty() {
             return;
         }
-        self.line(&[
-            b"case $- in *e*u*|*u*e*) __syslua_strict=-eu ;; *e*) __syslua_strict=-e ;; *u*) __syslua_strict=-u ;;",
-        ]);
+        self.line(&[b"case $- in *e*u*|*u*e*) __syslua_strict=-eu ;; *e*) __syslua_strict=-e ;; \
+              *u*) __syslua_strict=-u ;;"]);
         self.line(&[b"  *) __syslua_strict= ;; esac; \\set +eu"]);
         lines.iter().for_each(|line| self.line(&[line]));
         self.line(&[
-            b"case $__syslua_strict in -eu) \\set -eu ;; -e) \\set -e ;; -u) \\set -u ;; esac; \\unset __syslua_strict",
+            b"case $__syslua_strict in -eu) \\set -eu ;; -e) \\set -e ;; -u) \\set -u ;; esac; \
+              \\unset __syslua_strict",
         ]);
     }
 }

@@ -104,10 +104,12 @@ fn sets_takes_back_and_gives_back() {
     let none = script(&environment(), 3);
     check(
         &format!(
-            "set -eu\nOTHER=mine\n{first}\n{SHOW}\n{first}\n{SHOW}\n{second}\n{SHOW}\n{none}\n{SHOW}"
+            "set -eu\nOTHER=mine\n{first}\n{SHOW}\n{first}\n{SHOW}\n{second}\n{SHOW}\n\
+             {none}\n{SHOW}"
         ),
         &format!(
-            "/a b:/c:{PATH}|{nasty}|1\n/a b:/c:{PATH}|{nasty}|1\n/d:{PATH}|vi|mine\n{PATH}|unset|mine\n"
+            "/a b:/c:{PATH}|{nasty}|1\n/a b:/c:{PATH}|{nasty}|1\n/d:{PATH}|vi|mine\n\
+             {PATH}|unset|mine\n"
         ),
     );
 }
@@ -127,7 +129,8 @@ fn leaves_alone_what_the_user_changed() {
         script(&environment().with("EDITOR", "vi").with_list("PATH", ":", &["/a", "/c"]), 2);
     check(
         &format!(
-            "{first}\n{change}\n{first}\n{SHOW}\nPATH={PATH}\n{first}\n{SHOW}\nPATH=/venv:$PATH\n{second}\n{SHOW}"
+            "{first}\n{change}\n{first}\n{SHOW}\nPATH={PATH}\n{first}\n{SHOW}\nPATH=/venv:$PATH\n\
+             {second}\n{SHOW}"
         ),
         &format!("/b:/venv:/a:{PATH}|emacs|1\n/a:/b:{PATH}|emacs|1\n/venv:/a:/c:{PATH}|vi|unset\n"),
     );
@@ -174,11 +177,12 @@ fn lists_keep_what_they_mean_while_unset() {
         let name = list.name;
         check(
             &format!(
-                "{first}\n{show}\n{second}\n{show}\nunset {name}\n{second}\n{show}\n{none}\n{show}\n\
-                 {name}='/own{separator}'\n{first}\n{show}\n{none}\n{show}"
+                "{first}\n{show}\n{second}\n{show}\nunset {name}\n{second}\n{show}\n{none}\n\
+                 {show}\n{name}='/own{separator}'\n{first}\n{show}\n{none}\n{show}"
             ),
             &format!(
-                "/x{separator}/y{rest}\n/y{rest}\n/y{rest}\nunset\n/x{separator}/y{separator}/own{separator}\n/own{separator}\n"
+                "/x{separator}/y{rest}\n/y{rest}\n/y{rest}\nunset\n\
+                 /x{separator}/y{separator}/own{separator}\n/own{separator}\n"
             ),
         );
     }
@@ -318,7 +322,8 @@ fn options_of_a_shell_change_nothing() {
             );
             if let Some(found) = run_with(shell, &BTreeMap::new(), &text) {
                 let expected = format!(
-                    "/opt/Tool:/opt/*:{PATH}:/opt/tool|a  b*|unset\n/opt/TOOL:{PATH}:/opt/tool|unset|unset\n"
+                    "/opt/Tool:/opt/*:{PATH}:/opt/tool|a  b*|unset\n\
+                     /opt/TOOL:{PATH}:/opt/tool|unset|unset\n"
                 );
                 assert_eq!(found, expected, "{shell:?} {option}");
             }
@@ -329,7 +334,8 @@ fn options_of_a_shell_change_nothing() {
 /// What a shell lists as its own is refused, or can be set without harm to what follows.
 #[test]
 fn names_of_shells_are_refused_or_can_be_set() {
-    let modules = "for m in parameter terminfo datetime system mapfile langinfo; do zmodload zsh/$m; done 2>/dev/null;";
+    let modules = "for m in parameter terminfo datetime system mapfile langinfo; \
+                   do zmodload zsh/$m; done 2>/dev/null;";
     let lists = [
         (SHELLS[2], "compgen -v".to_owned()),
         (SHELLS[4], format!("{modules} print -l ${{(k)parameters}}")),
@@ -452,7 +458,8 @@ fn only_zsh_has_fpath() {
     let first = script(&environment().with_list(FPATH, ":", &["/x", "/y z"]), 1);
     let none = script(&environment(), 2);
     let text = format!(
-        "{first}\n{first}\nprintf '%s\\n' \"${{FPATH-unset}}\"; env | grep -c ^FPATH= || :\n{none}\nprintf '%s\\n' \"${{FPATH-unset}}\""
+        "{first}\n{first}\nprintf '%s\\n' \"${{FPATH-unset}}\"; env | grep -c ^FPATH= || :\n\
+         {none}\nprintf '%s\\n' \"${{FPATH-unset}}\""
     );
     for shell in SHELLS {
         let Some(found) = run_with(shell, &BTreeMap::new(), &text) else { continue };

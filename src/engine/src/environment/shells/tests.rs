@@ -573,8 +573,9 @@ fn each_shell_has_one_script_and_one_name() {
 /// Wine.
 fn run_cmd(place: &Place, scripts: &[Vec<u8>]) -> Option<Vec<BTreeMap<String, String>>> {
     let wine = find_program("wine")?;
-    let mut text =
-        "@set __SYSLUA_\r\n@set PATH=C:\\windows\\system32\r\n@set \"OTHER=my & \"own\" 100%%\"\r\n".to_owned();
+    let mut text = "@set __SYSLUA_\r\n@set PATH=C:\\windows\\system32\r\n\
+         @set \"OTHER=my & \"own\" 100%%\"\r\n"
+        .to_owned();
     for (index, script) in scripts.iter().enumerate() {
         std::fs::write(place.path(&format!("env{index}.cmd")), script).unwrap();
         text.push_str(&format!("@call env{index}.cmd\r\n@echo ---\r\n@set\r\n"));

@@ -125,8 +125,10 @@ impl Support {
             ),
             _ => None,
         };
-        let network = (!self.filter)
-            .then_some("this system does not filter system calls (seccomp), so that programs can use the network");
+        let network = (!self.filter).then_some(
+            "this system does not filter system calls (seccomp), so that programs can use \
+             the network",
+        );
         let missing: Vec<&str> = files.into_iter().chain(network).collect();
         (!missing.is_empty()).then(|| missing.join("; "))
     }

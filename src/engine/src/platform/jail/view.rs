@@ -31,7 +31,8 @@ const DEVICE_LINKS: [(&str, &str); 5] = [
     ("stderr", "/proc/self/fd/2"),
     ("ptmx", "pts/ptmx"),
 ];
-const PASSWD: &str = "root:x:0:0:root:/nonexistent:/bin/sh\nbuild:x:1000:100:build:/nonexistent:/bin/sh\n\
+const PASSWD: &str = "root:x:0:0:root:/nonexistent:/bin/sh\n\
+                      build:x:1000:100:build:/nonexistent:/bin/sh\n\
                       nobody:x:65534:65534:nobody:/nonexistent:/bin/sh\n";
 const GROUP: &str = "root:x:0:\nusers:x:100:\nnogroup:x:65534:\n";
 const HOSTS: &str = "127.0.0.1 localhost build\n::1 localhost build\n";
