@@ -579,7 +579,11 @@ mod tests {
             r#"{"version":1,"fetches":{"https://a":{"sha256":"x"}}}"#.to_owned(),
             format!(r#"{{"version":1,"fetches":{{"https://a#b":{{"sha256":"{hash}"}}}}}}"#),
             format!(r#"{{"version":1,"fetches":{{"":{{"sha256":"{hash}"}}}}}}"#),
-            r#"{"version":1,"inputs":{"a":{"type":"path","url":"x"},"a":{"type":"path","url":"y"}}}"#.to_owned(),
+            concat!(
+                r#"{"version":1,"inputs":{"a":{"type":"path","url":"x"},"#,
+                r#""a":{"type":"path","url":"y"}}}"#
+            )
+            .to_owned(),
             format!("{{\"version\":1,\"x\":{}1{}}}", "[".repeat(500), "]".repeat(500)),
         ];
         for text in refused {

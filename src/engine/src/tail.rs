@@ -119,7 +119,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn pieces_do_not_matter(text in "([a-c]{0,3}\n?){0,60}", cuts in prop::collection::vec(1usize..9, 1..9)) {
+        fn pieces_do_not_matter(
+            text in "([a-c]{0,3}\n?){0,60}",
+            cuts in prop::collection::vec(1usize..9, 1..9),
+        ) {
             let mut whole: Tail<1> = Tail::new(5);
             whole.put(0, text.as_bytes());
             let mut pieces: Tail<1> = Tail::new(5);

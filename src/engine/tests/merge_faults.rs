@@ -1,7 +1,7 @@
-//! Keys in a file that a program owns too, while that program writes before every operation and the
-//! switch stops or fails at one of them. Afterwards the last thing that the program wrote is there,
-//! and the declared keys are all old or all new; taking all back leaves what the program alone would
-//! have made of the file.
+//! Keys in a file that a program owns too. The program writes before every operation, and the
+//! switch stops or fails at one of them. Afterwards the last write of the program is in the file,
+//! and the declared keys are all old or all new. Undoing the switch leaves the file as the program
+//! alone would have made it.
 
 #![expect(
     clippy::unwrap_used,

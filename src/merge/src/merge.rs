@@ -120,8 +120,8 @@ impl Decoded {
     }
 }
 
-/// Returns the declared keys that are not as they are declared. `bytes` is nothing where there is no
-/// file.
+/// Returns the declared keys whose value in the file differs. `bytes` is `None` when the file does
+/// not exist.
 ///
 /// # Errors
 /// When the document cannot be read, or its format has no place for a declared value.
@@ -152,9 +152,9 @@ fn new_of(key: &Key) -> Option<Value> {
     }
 }
 
-/// Reads a whole document as data. In YAML merge keys (`<<`) are followed, and tags without a
-/// meaning are left out; in INI a key that is there several times is a list, and one without a value
-/// is true. Times of TOML are texts.
+/// Reads a whole document as data. In YAML, merge keys (`<<`) are followed, and tags without a
+/// meaning are left out. In INI, a key that occurs several times is a list, and a key without a
+/// value is true. Times of TOML are texts.
 ///
 /// # Errors
 /// When it is not of its format.

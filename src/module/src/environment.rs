@@ -146,8 +146,8 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
             hook(lua, &name, user.as_deref(), &step, options.as_ref())
         },
     )?;
-    // The file that gives variables to whole sessions of an operating system, of Windows the scripts
-    // that do, or why one cannot be said there.
+    // The file that gives variables to the sessions of an operating system (on Windows the scripts
+    // that do), or why a variable cannot be set there.
     register_function(lua, native, "persistent", |lua, (actions, os): (Vec<LuaTable>, String)| {
         let read = |table: &LuaTable| {
             Ok(Activation::new(crate::evaluation::action(lua, table)?, Vec::new()))

@@ -63,7 +63,8 @@ const DIRECTORY: &str = "syslua.directory";
 const START: &str = r#"
 local found, cli = pcall(require, "syslua.cli")
 if not found then
-  io.stderr:write("error: the Lua files of sys.lua cannot be loaded: are they on LUA_PATH?\n", tostring(cli), "\n")
+  io.stderr:write("error: the Lua files of sys.lua cannot be loaded: are they on LUA_PATH?\n")
+  io.stderr:write(tostring(cli), "\n")
   os.exit(1)
 end
 cli.start(...)

@@ -483,8 +483,8 @@ fn outline(lua: &Lua, path: &LuaString) -> Answer<LuaValue> {
     to_lua(lua, &document.outline()).map_err(lua_failure)
 }
 
-/// What a document holds for a config: tables as it has them, with what `leaf(key, digest)` makes in
-/// the place of values. Each map goes through `map(table, key)`. Null is nothing.
+/// What a document holds for a config: its tables, with the result of `leaf(key, digest)` in the
+/// place of each value. Each map goes through `map(table, key)`. Null is `nil`.
 fn document(
     lua: &Lua,
     kind: &str,

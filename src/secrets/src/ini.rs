@@ -225,7 +225,10 @@ pub(crate) fn render(value: &Value) -> Result<String> {
         std::str::from_utf8(&bytes).map_err(|_| Problem::new("an INI document holds text only"))?;
     let comes_back = |written: &str| {
         !written.starts_with("\"\"\"\"")
-            && matches!(unquote(written, 0), Ok((content, length)) if content == text && length == written.len())
+            && matches!(
+                unquote(written, 0),
+                Ok((content, length)) if content == text && length == written.len()
+            )
     };
     if !text.contains(['`', '#', ';', '\n']) && text.trim() == text && comes_back(text) {
         return Ok(text.to_owned());

@@ -97,7 +97,9 @@ impl Metadata {
     pub fn other_kinds(&self) -> Vec<&'static str> {
         OTHER_KINDS
             .into_iter()
-            .filter(|kind| matches!(self.content.get(kind), Some(Plain::List(items)) if !items.is_empty()))
+            .filter(|kind| {
+                matches!(self.content.get(kind), Some(Plain::List(items)) if !items.is_empty())
+            })
             .collect()
     }
 

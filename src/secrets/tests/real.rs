@@ -100,7 +100,10 @@ const DOCUMENTS: [(&str, &str); 12] = [
     ),
     (
         "h.json",
-        "{\n  \"a\": 1,\n  \"b\": {\"c\": [1.5, true, null, \"x\", []]},\n  \"big\": 9007199254740993,\n  \"é\": \"\\ud83c\\udf89 <&>\",\n  \"e\": \"\"\n}\n",
+        concat!(
+            "{\n  \"a\": 1,\n  \"b\": {\"c\": [1.5, true, null, \"x\", []]},\n",
+            "  \"big\": 9007199254740993,\n  \"é\": \"\\ud83c\\udf89 <&>\",\n  \"e\": \"\"\n}\n",
+        ),
     ),
     ("i.json", "{\"a\":\"1\",\"a\":\"2\",\"deep\":{\"x\":{}}}"),
     ("j.env", "# comment\nA=1\nB=two words\nC=\nD=line\\nbreak\nE=\"quoted\"\nF_unencrypted=x\n"),

@@ -315,9 +315,8 @@ fn call(name: String, arguments: Vec<Node>) -> Result<Node> {
             None => fail(format!("{range:?} is not a range of versions")),
         },
         ("semver" | "lower" | "upper" | "len", [_])
-        | ("semverWithVersion" | "trimPrefix" | "trimSuffix" | "hasPrefix" | "hasSuffix", [_, _]) => {
-            Ok(Node::Call(name, arguments))
-        }
+        | ("semverWithVersion" | "trimPrefix" | "trimSuffix", [_, _])
+        | ("hasPrefix" | "hasSuffix", [_, _]) => Ok(Node::Call(name, arguments)),
         _ => fail(format!("there is no function `{name}` of {} arguments", arguments.len())),
     }
 }

@@ -23,8 +23,9 @@
 //! 9. **Addresses.** `github_release`: `HOST/OWNER/REPO/releases/download/TAG/ASSET`;
 //!    `github_archive`: `HOST/OWNER/REPO/archive/refs/tags/TAG.tar.gz`; `github_content`:
 //!    `RAW/OWNER/REPO/TAG/PATH`; `http`: the template `url`. Other types need a compiler.
-//! 10. **Programs.** `files` names them, with `src`, a template of the path in the unpacked archive,
-//!     whose top directory is part of it. Without `files` there is one, called as the package is.
+//! 10. **Programs.** `files` names them, with `src`, a template of the path in the unpacked
+//!     archive, whose top directory is part of it. Without `files` there is one program, with the
+//!     name of the package.
 //! 11. **Checksums.** `checksum` names a file of the release, or an address.
 
 use std::collections::BTreeMap;

@@ -1,5 +1,5 @@
-//! Declared keys of a file, and a change of them: data, as manifests, snapshots and the journal have
-//! it.
+//! Declared keys of a file, and a change of them: data, as manifests, snapshots and the journal
+//! have it.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
-//! The key of a root, under which the contents of secrets are hashed. The first switch that writes a
-//! secret makes it.
+//! The key of a root, under which the contents of secrets are hashed. The first switch that writes
+//! a secret makes it.
 
 use std::fmt;
 use std::path::Path;

@@ -76,7 +76,10 @@ macro_rules! kinds {
 
         impl Action {
             /// Reads the action of a kind; `None` when there is no such kind.
-            pub fn parse(kind: &str, fields: Map<String, Json>) -> Option<serde_json::Result<Action>> {
+            pub fn parse(
+                kind: &str,
+                fields: Map<String, Json>,
+            ) -> Option<serde_json::Result<Action>> {
                 let fields = Json::Object(fields);
                 None$(.or_else(|| Some($group::parse(kind, fields.clone())?.map(Action::$group))))*
             }

@@ -215,7 +215,7 @@ fn put(
             }
             return Ok(());
         }
-        // The program wrote between: what it wrote is merged into. It is the earlier file from then on.
+        // The program wrote in between: its file is the earlier file from here on.
         if ours.is_some() {
             beside.directory.rename_over(&second, &beside.directory, &beside.temporary)?;
             record = now.record;

@@ -21,7 +21,10 @@ pub fn needs_preparation(change: &TargetChange) -> bool {
 
 /// A second name keeps the old file while a new one replaces it in one step.
 fn keeps_second_name(change: &TargetChange) -> bool {
-    let is_file = matches!(&change.before, Before::Kept { identity, role: Role::Ours, .. } if identity.content.is_some());
+    let is_file = matches!(
+        &change.before,
+        Before::Kept { identity, role: Role::Ours, .. } if identity.content.is_some()
+    );
     is_file
         && matches!(change.after, After::Link { .. } | After::File { .. } | After::Secret { .. })
 }

@@ -90,7 +90,8 @@ fn follows(store: &Store, old: &Activation, new: &Activation) -> bool {
     let leads_to =
         |activation: &Activation| Some(activation.action.as_target()?.leads_to()?.to_path());
     let is_in_store = |path: &PathBuf| path.starts_with(store.objects());
-    matches!((leads_to(old).filter(is_in_store), leads_to(new).filter(is_in_store)), (Some(old), Some(new)) if is_same_file(&old, &new))
+    let places = (leads_to(old).filter(is_in_store), leads_to(new).filter(is_in_store));
+    matches!(places, (Some(old), Some(new)) if is_same_file(&old, &new))
 }
 
 /// A derivation that only one of the snapshots has.

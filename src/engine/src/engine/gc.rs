@@ -162,9 +162,9 @@ impl Engine {
         Ok(sweep::find(&self.store, own, &roots.present, &roots.living, &roots.derivations, kept)?)
     }
 
-    /// Returns the inputs and pins that a lock names: that of the applied config as it is now, those
-    /// of projects that were entered and are trusted, and those that snapshots keep, but for the
-    /// ones that go. Nothing where one cannot be read: then anything may be needed.
+    /// Returns the inputs and pins that locks name: the current lock of the applied config, the
+    /// locks of trusted projects that were entered, and the locks in snapshots that stay. `None`
+    /// when a lock cannot be read, since then anything may be needed.
     fn locked(&self, gone: &BTreeSet<SnapshotId>) -> Option<BTreeSet<Hash>> {
         let mut texts = Vec::new();
         for id in generations::all(&self.store).ok()?.into_iter().filter(|id| !gone.contains(id)) {

@@ -84,7 +84,10 @@ pub enum Error {
         source: store::closure::Error,
     },
     /// A switch is not finished, so its needs are unknown.
-    #[error("nothing was removed: {} is the journal of a switch that {}", path.display(), how_far(*is_confirmable))]
+    #[error(
+        "nothing was removed: {} is the journal of a switch that {}",
+        path.display(), how_far(*is_confirmable)
+    )]
     Unfinished {
         /// The journal.
         path: std::path::PathBuf,

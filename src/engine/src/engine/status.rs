@@ -242,7 +242,11 @@ impl Inspection<'_> {
 /// Returns whether a link leads through another one with a wrong target.
 fn leads_elsewhere(target: &Target) -> bool {
     let ways = (target.link_text().map(Text::to_path), target.leads_to().map(Text::to_path));
-    matches!(ways, (Some(text), Some(source)) if text != source && platform::canonical(&text) != platform::canonical(&source))
+    matches!(
+        ways,
+        (Some(text), Some(source))
+            if text != source && platform::canonical(&text) != platform::canonical(&source)
+    )
 }
 
 /// Returns the report about a link that leads to what a program changed.

@@ -140,7 +140,10 @@ pub enum Error {
              directory", .0.display())]
     WriteOutside(PathBuf),
     /// The build may not read that.
-    #[error("{} is not declared: a build reads only its sources, downloads and dependencies", .0.display())]
+    #[error(
+        "{} is not declared: a build reads only its sources, downloads and dependencies",
+        .0.display()
+    )]
     ReadUndeclared(PathBuf),
     /// The build may not read that, which another derivation made.
     #[error("the build does not depend on {}", .0.display())]
@@ -223,7 +226,10 @@ pub enum Error {
         log: Option<LogPlace>,
     },
     /// A program printed more than is kept in memory.
-    #[error("`{command}` printed more than {} to stdout, which `ctx.run` returns", in_words(*limit))]
+    #[error(
+        "`{command}` printed more than {} to stdout, which `ctx.run` returns",
+        in_words(*limit)
+    )]
     TooMuchOutput {
         /// What ran.
         command: String,

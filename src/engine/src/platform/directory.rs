@@ -683,8 +683,8 @@ impl Directory {
             .map_err(|cause| failed("rename to", &path())(cause))
     }
 
-    /// Exchanges the files at two names, in one step. Without support by the file system, the second
-    /// file has a third name for a moment, and the first one replaces it.
+    /// Exchanges the files at two names in one step. On a file system without support for it, the
+    /// second file has a third name for a moment, and the first file replaces it.
     ///
     /// # Errors
     /// When one of them is missing, or the system refuses.
@@ -698,8 +698,8 @@ impl Directory {
             .map_err(|cause| failed("exchange", &path())(cause))
     }
 
-    /// Writes a file at a name that nothing has, with the attributes of the file at another name, and
-    /// its rights when they are given, and waits until it is on the disk.
+    /// Writes a file at a free name and waits until it is on the disk. The file gets the attributes
+    /// of the file at another name, and the given rights if any.
     ///
     /// # Errors
     /// When the name is taken, or the system refuses.

@@ -55,7 +55,8 @@ pub enum LockError {
     },
     /// A process that waits for this one holds it: both would wait forever.
     #[error(
-        "this runs inside of the process {pid}, which holds {} and waits for this to end", path.display()
+        "this runs inside of the process {pid}, which holds {} and waits for this to end",
+        path.display()
     )]
     Inside {
         /// The lock file.

@@ -86,7 +86,10 @@ pub enum Error {
         built: crate::hash::Hash,
     },
     /// Outputs of one derivation refer to each other in a circle.
-    #[error("the outputs `{first}` and `{second}` refer to each other: {} and {}", first_file.display(), second_file.display())]
+    #[error(
+        "the outputs `{first}` and `{second}` refer to each other: {} and {}",
+        first_file.display(), second_file.display()
+    )]
     Cycle {
         /// One output.
         first: String,
@@ -104,7 +107,10 @@ pub enum Error {
         path: std::path::PathBuf,
     },
     /// Built content names the directory that it was built in.
-    #[error("{} contains `store/{slot}`, the build directory, which does not exist after the build", path.display())]
+    #[error(
+        "{} contains `store/{slot}`, the build directory, which does not exist after the build",
+        path.display()
+    )]
     Building {
         /// The file.
         path: std::path::PathBuf,
@@ -112,7 +118,10 @@ pub enum Error {
         slot: Slot,
     },
     /// The root is another user's.
-    #[error("{} belongs to {}, and {} {}", path.display(), platform::user_name(*owner), platform::user_name(*own), refused(*access))]
+    #[error(
+        "{} belongs to {}, and {} {}",
+        path.display(), platform::user_name(*owner), platform::user_name(*own), refused(*access)
+    )]
     Foreign {
         /// The directory that tells so.
         path: std::path::PathBuf,
@@ -124,7 +133,10 @@ pub enum Error {
         access: Access,
     },
     /// A placeholder was left in built content.
-    #[error("{} contains the placeholder of an output that the build does not depend on", path.display())]
+    #[error(
+        "{} contains the placeholder of an output that the build does not depend on",
+        path.display()
+    )]
     Placeholder {
         /// The file.
         path: std::path::PathBuf,

@@ -178,7 +178,10 @@ mod tests {
     proptest! {
         #[test]
         fn pieces_of_any_size_give_the_same(
-            words in prop::collection::vec(prop_oneof![Just("tmp-a"), Just("bld/"), Just("dep-b"), Just("t"), Just("xx")], 0..12),
+            words in prop::collection::vec(
+                prop_oneof![Just("tmp-a"), Just("bld/"), Just("dep-b"), Just("t"), Just("xx")],
+                0..12,
+            ),
             size in 1usize..7,
         ) {
             let text = words.concat().into_bytes();
@@ -188,7 +191,8 @@ mod tests {
             let (mut pieces, mut found) = (Vec::new(), Vec::new());
             let mut stream = patterns.stream();
             for piece in text.chunks(size) {
-                stream.push(piece, &mut |part| pieces.extend_from_slice(part), &mut |n| found.push(n));
+                let put = &mut |part: &[u8]| pieces.extend_from_slice(part);
+                stream.push(piece, put, &mut |n| found.push(n));
             }
             stream.finish(&mut |part| pieces.extend_from_slice(part), &mut |n| found.push(n));
             prop_assert_eq!(pieces, whole);

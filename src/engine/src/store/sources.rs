@@ -144,7 +144,10 @@ impl SourceMemory {
     /// Reads the memory of a root; a missing or damaged one counts as empty.
     pub fn load(store: &Store) -> SourceMemory {
         let path = store.source_memory();
-        let is_large = matches!(platform::metadata_of(&path), Ok(Some(data)) if data.len() >= WORTH_LOADING_AHEAD);
+        let is_large = matches!(
+            platform::metadata_of(&path),
+            Ok(Some(data)) if data.len() >= WORTH_LOADING_AHEAD
+        );
         let read =
             move || parse(&platform::read_file(&path).unwrap_or_default()).unwrap_or_default();
         let mut memory =

@@ -64,7 +64,10 @@ pub enum Error {
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
     Services(Vec<FailedService>),
     /// Two declarations of one target.
-    #[error("{} is declared twice, with different sources:\n  {first}\n  {second}", target.display())]
+    #[error(
+        "{} is declared twice, with different sources:\n  {first}\n  {second}",
+        target.display()
+    )]
     Conflict {
         /// The target.
         target: PathBuf,
@@ -236,7 +239,10 @@ pub enum Error {
         object: PathBuf,
     },
     /// The journal cannot be read.
-    #[error("the journal of a switch that was cut off, {}, cannot be used: {source}", path.display())]
+    #[error(
+        "the journal of a switch that was cut off, {}, cannot be used: {source}",
+        path.display()
+    )]
     Journal {
         /// The journal.
         path: PathBuf,
@@ -255,7 +261,10 @@ pub enum Error {
     #[error("no apply waits for confirmation")]
     NothingToConfirm,
     /// What is to be removed as a root is none.
-    #[error("{} is not a root of sys.lua, or it holds other files: nothing in it was changed", path.display())]
+    #[error(
+        "{} is not a root of sys.lua, or it holds other files: nothing in it was changed",
+        path.display()
+    )]
     NotARoot {
         /// What is to be removed.
         path: PathBuf,

@@ -15,7 +15,8 @@ pub fn is_same_file(first: &Path, second: &Path) -> bool {
                 a.identity == b.identity || has_same_bytes(first, second).unwrap_or(false)
             }
             FileKind::Symlink => {
-                matches!((platform::read_link(first), platform::read_link(second)), (Ok(a), Ok(b)) if a == b)
+                let texts = (platform::read_link(first), platform::read_link(second));
+                matches!(texts, (Ok(first), Ok(second)) if first == second)
             }
             _ => false,
         },

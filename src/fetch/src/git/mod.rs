@@ -129,8 +129,11 @@ struct Fetching<'a, D> {
 
 /// Returns whether two addresses are of one web server.
 fn is_same_server(one: &str, other: &str) -> bool {
-    matches!((Address::parse(one), Address::parse(other)), (Ok(Address::Web(one)), Ok(Address::Web(other)))
-        if one.is_same_server(&other))
+    let addresses = (Address::parse(one), Address::parse(other));
+    matches!(
+        addresses,
+        (Ok(Address::Web(one)), Ok(Address::Web(other))) if one.is_same_server(&other)
+    )
 }
 
 impl<D: Destination> Fetching<'_, D> {

@@ -176,9 +176,10 @@ mod tests {
             ..Network::default()
         };
         let way = |url: &str| route(&network, &Url::parse(url).unwrap()).unwrap();
-        assert!(
-            matches!(way("http://host/"), Route::Forward(proxy) if proxy.authority() == "proxy.example:3128")
-        );
+        assert!(matches!(
+            way("http://host/"),
+            Route::Forward(proxy) if proxy.authority() == "proxy.example:3128"
+        ));
         assert!(matches!(way("https://host/"), Route::Tunnel(proxy) if proxy.port() == 3128));
         let socks = Network {
             http_proxy: Some("socks5h://proxy.example".to_owned()),

@@ -234,7 +234,10 @@ impl Transport for Socket {
     fn is_open(&mut self) -> bool {
         // Unrequested bytes are as bad as an end.
         let is_quiet = self.stream.set_nonblocking(true).is_ok()
-            && matches!(self.stream.peek(&mut [0]), Err(error) if error.kind() == ErrorKind::WouldBlock);
+            && matches!(
+                self.stream.peek(&mut [0]),
+                Err(error) if error.kind() == ErrorKind::WouldBlock
+            );
         is_quiet && self.stream.set_nonblocking(false).is_ok()
     }
 }

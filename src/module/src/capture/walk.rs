@@ -345,7 +345,11 @@ impl<'a> Walk<'a> {
         // Where a list has holes, `#` depends on how the table was made.
         let length = table.raw_len() as u64;
         let is_list = |number: u64| {
-            pairs.iter().filter(|(key, _)| matches!(key, Value::Int(index) if (1..=number).contains(&index.unsigned_abs()) && *index > 0)).count() as u64 == number
+            let is_index = |key: &Value| {
+                matches!(key, Value::Int(index)
+                    if *index > 0 && (1..=number).contains(&index.unsigned_abs()))
+            };
+            pairs.iter().filter(|(key, _)| is_index(key)).count() as u64 == number
         };
         if length > 0 && !is_list(length) {
             pairs.push((

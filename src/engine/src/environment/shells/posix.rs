@@ -41,7 +41,10 @@ pub struct Bash;
 pub struct Zsh;
 
 macro_rules! family {
-    ($($shell:ident $name:literal $directory:ident $profile:literal $subshell:ident $prompt:literal)*) => {
+    ($(
+        $shell:ident $name:literal $directory:ident $profile:literal $subshell:ident
+        $prompt:literal
+    )*) => {
         $(
             impl Shell for $shell {
                 fn name(&self) -> &'static str {
@@ -64,10 +67,15 @@ macro_rules! family {
                 fn hook(&self, places: &HookPlaces<'_>) -> Option<String> {
                     // sh has no place for a hook.
                     let step = places.step.render(quote, |name, value| format!("{name}={value} "));
-                    Some(places.fill(&[PROJECT_HOOK, HOOK].concat(), quote, &step)).filter(|_| $name != "sh")
+                    Some(places.fill(&[PROJECT_HOOK, HOOK].concat(), quote, &step))
+                        .filter(|_| $name != "sh")
                 }
 
-                fn render_leave(&self, environment: &Environment, identity: &Identity<'_>) -> Option<Vec<u8>> {
+                fn render_leave(
+                    &self,
+                    environment: &Environment,
+                    identity: &Identity<'_>,
+                ) -> Option<Vec<u8>> {
                     Some(leave(environment, identity))
                 }
 

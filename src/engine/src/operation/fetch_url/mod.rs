@@ -369,9 +369,10 @@ mod tests {
         assert!(
             matches!(parse("file:///a%20b"), Ok(Address::File(path)) if path == Path::new("/a b"))
         );
-        assert!(
-            matches!(parse("file://localhost/a"), Ok(Address::File(path)) if path == Path::new("/a"))
-        );
+        assert!(matches!(
+            parse("file://localhost/a"),
+            Ok(Address::File(path)) if path == Path::new("/a")
+        ));
         for text in ["file://host/a", "file://a", "file:///a\nb", "file:///a%00", "file:/a"] {
             assert!(parse(text).is_err(), "{text}");
         }

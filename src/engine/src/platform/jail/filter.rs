@@ -79,74 +79,74 @@ const NONE: u32 = u32::MAX;
 #[rustfmt::skip]
 const CALLS: &[(Rule, bool, [u32; 4])] = &[
     // Modes.
-    (Rule::Mode(1), false, [90, 15, NONE, 15]),                                  // chmod
-    (Rule::Mode(1), false, [91, 94, 52, 94]),                                    // fchmod
-    (Rule::Mode(2), false, [268, 306, 53, 333]),                                 // fchmodat
-    (Rule::Mode(2), false, [452, 452, 452, 452]),                                // fchmodat2
-    (Rule::CreatingMode { flags: 1, mode: 2 }, false, [2, 5, NONE, 5]),          // open
-    (Rule::CreatingMode { flags: 2, mode: 3 }, false, [257, 295, 56, 322]),      // openat
-    (Rule::Refuse(libc::ENOSYS), false, [437, 437, 437, 437]),                   // openat2
-    (Rule::Mode(1), false, [85, 8, NONE, 8]),                                    // creat
-    (Rule::Mode(1), false, [133, 14, NONE, 14]),                                 // mknod
-    (Rule::Mode(2), false, [259, 297, 33, 324]),                                 // mknodat
+    (Rule::Mode(1), false, [90, 15, NONE, 15]),                             // chmod
+    (Rule::Mode(1), false, [91, 94, 52, 94]),                               // fchmod
+    (Rule::Mode(2), false, [268, 306, 53, 333]),                            // fchmodat
+    (Rule::Mode(2), false, [452, 452, 452, 452]),                           // fchmodat2
+    (Rule::CreatingMode { flags: 1, mode: 2 }, false, [2, 5, NONE, 5]),     // open
+    (Rule::CreatingMode { flags: 2, mode: 3 }, false, [257, 295, 56, 322]), // openat
+    (Rule::Refuse(libc::ENOSYS), false, [437, 437, 437, 437]),              // openat2
+    (Rule::Mode(1), false, [85, 8, NONE, 8]),                               // creat
+    (Rule::Mode(1), false, [133, 14, NONE, 14]),                            // mknod
+    (Rule::Mode(2), false, [259, 297, 33, 324]),                            // mknodat
     // Extended attributes, which hold capabilities and lists of users.
-    (Rule::Refuse(libc::EOPNOTSUPP), false, [188, 226, 5, 226]),                 // setxattr
-    (Rule::Refuse(libc::EOPNOTSUPP), false, [189, 227, 6, 227]),                 // lsetxattr
-    (Rule::Refuse(libc::EOPNOTSUPP), false, [190, 228, 7, 228]),                 // fsetxattr
-    (Rule::Refuse(libc::EOPNOTSUPP), false, [463, 463, 463, 463]),               // setxattrat
+    (Rule::Refuse(libc::EOPNOTSUPP), false, [188, 226, 5, 226]),            // setxattr
+    (Rule::Refuse(libc::EOPNOTSUPP), false, [189, 227, 6, 227]),            // lsetxattr
+    (Rule::Refuse(libc::EOPNOTSUPP), false, [190, 228, 7, 228]),            // fsetxattr
+    (Rule::Refuse(libc::EOPNOTSUPP), false, [463, 463, 463, 463]),          // setxattrat
     // Sockets.
-    (Rule::Socket, false, [41, 359, 198, 281]),                                  // socket
-    (Rule::SocketPair, false, [53, 360, 199, 288]),                              // socketpair
-    (Rule::Refuse(libc::EACCES), false, [NONE, 102, NONE, 102]),                 // socketcall
+    (Rule::Socket, false, [41, 359, 198, 281]),                             // socket
+    (Rule::SocketPair, false, [53, 360, 199, 288]),                         // socketpair
+    (Rule::Refuse(libc::EACCES), false, [NONE, 102, NONE, 102]),            // socketcall
     // Calls that do what other calls do, where no filter looks.
-    (Rule::Refuse(libc::ENOSYS), false, [425, 425, 425, 425]),                   // io_uring_setup
-    (Rule::Refuse(libc::ENOSYS), false, [426, 426, 426, 426]),                   // io_uring_enter
-    (Rule::Refuse(libc::ENOSYS), false, [427, 427, 427, 427]),                   // io_uring_register
+    (Rule::Refuse(libc::ENOSYS), false, [425, 425, 425, 425]),              // io_uring_setup
+    (Rule::Refuse(libc::ENOSYS), false, [426, 426, 426, 426]),              // io_uring_enter
+    (Rule::Refuse(libc::ENOSYS), false, [427, 427, 427, 427]),              // io_uring_register
     // What belongs to a user or to the kernel, whatever the namespace.
-    (Rule::Refuse(libc::EPERM), false, [248, 286, 217, 309]),                    // add_key
-    (Rule::Refuse(libc::EPERM), false, [249, 287, 218, 310]),                    // request_key
-    (Rule::Refuse(libc::EPERM), false, [250, 288, 219, 311]),                    // keyctl
-    (Rule::Refuse(libc::EPERM), false, [103, 103, 116, 103]),                    // syslog
-    (Rule::Refuse(libc::EPERM), false, [298, 336, 241, 364]),                    // perf_event_open
-    (Rule::Refuse(libc::EPERM), false, [300, 338, 262, 367]),                    // fanotify_init
-    (Rule::Refuse(libc::EPERM), false, [304, 342, 265, 371]),                    // open_by_handle_at
-    (Rule::Refuse(libc::EPERM), false, [321, 357, 280, 386]),                    // bpf
-    (Rule::Refuse(libc::EPERM), false, [323, 374, 282, 388]),                    // userfaultfd
+    (Rule::Refuse(libc::EPERM), false, [248, 286, 217, 309]),               // add_key
+    (Rule::Refuse(libc::EPERM), false, [249, 287, 218, 310]),               // request_key
+    (Rule::Refuse(libc::EPERM), false, [250, 288, 219, 311]),               // keyctl
+    (Rule::Refuse(libc::EPERM), false, [103, 103, 116, 103]),               // syslog
+    (Rule::Refuse(libc::EPERM), false, [298, 336, 241, 364]),               // perf_event_open
+    (Rule::Refuse(libc::EPERM), false, [300, 338, 262, 367]),               // fanotify_init
+    (Rule::Refuse(libc::EPERM), false, [304, 342, 265, 371]),               // open_by_handle_at
+    (Rule::Refuse(libc::EPERM), false, [321, 357, 280, 386]),               // bpf
+    (Rule::Refuse(libc::EPERM), false, [323, 374, 282, 388]),               // userfaultfd
     // Other processes.
-    (Rule::Limits, false, [302, 340, 261, 369]),                                // prlimit64
-    (Rule::CallerOfKind(libc::PRIO_PROCESS), SHARED, [141, 97, 140, 97]),        // setpriority
-    (Rule::CallerOfKind(IOPRIO_PROCESS), SHARED, [251, 289, 30, 314]),           // ioprio_set
-    (Rule::Caller(0), SHARED, [203, 241, 122, 241]),                             // sched_setaffinity
-    (Rule::Caller(0), SHARED, [144, 156, 119, 156]),                             // sched_setscheduler
-    (Rule::Caller(0), SHARED, [142, 154, 118, 154]),                             // sched_setparam
-    (Rule::Caller(0), SHARED, [314, 351, 274, 380]),                             // sched_setattr
-    (Rule::Caller(0), SHARED, [256, 294, 238, 400]),                             // migrate_pages
-    (Rule::Caller(0), SHARED, [279, 317, 239, 344]),                             // move_pages
+    (Rule::Limits, false, [302, 340, 261, 369]),                            // prlimit64
+    (Rule::CallerOfKind(libc::PRIO_PROCESS), SHARED, [141, 97, 140, 97]),   // setpriority
+    (Rule::CallerOfKind(IOPRIO_PROCESS), SHARED, [251, 289, 30, 314]),      // ioprio_set
+    (Rule::Caller(0), SHARED, [203, 241, 122, 241]),                        // sched_setaffinity
+    (Rule::Caller(0), SHARED, [144, 156, 119, 156]),                        // sched_setscheduler
+    (Rule::Caller(0), SHARED, [142, 154, 118, 154]),                        // sched_setparam
+    (Rule::Caller(0), SHARED, [314, 351, 274, 380]),                        // sched_setattr
+    (Rule::Caller(0), SHARED, [256, 294, 238, 400]),                        // migrate_pages
+    (Rule::Caller(0), SHARED, [279, 317, 239, 344]),                        // move_pages
     // System V IPC and message queues.
-    (Rule::Refuse(libc::EPERM), SHARED, [29, 395, 194, 307]),                    // shmget
-    (Rule::Refuse(libc::EPERM), SHARED, [30, 397, 196, 305]),                    // shmat
-    (Rule::Refuse(libc::EPERM), SHARED, [31, 396, 195, 308]),                    // shmctl
-    (Rule::Refuse(libc::EPERM), SHARED, [64, 393, 190, 299]),                    // semget
-    (Rule::Refuse(libc::EPERM), SHARED, [65, NONE, 193, 298]),                   // semop
-    (Rule::Refuse(libc::EPERM), SHARED, [66, 394, 191, 300]),                    // semctl
-    (Rule::Refuse(libc::EPERM), SHARED, [220, NONE, 192, 312]),                  // semtimedop
-    (Rule::Refuse(libc::EPERM), SHARED, [NONE, 420, NONE, 420]),                 // semtimedop_time64
-    (Rule::Refuse(libc::EPERM), SHARED, [68, 399, 186, 303]),                    // msgget
-    (Rule::Refuse(libc::EPERM), SHARED, [69, 400, 189, 301]),                    // msgsnd
-    (Rule::Refuse(libc::EPERM), SHARED, [70, 401, 188, 302]),                    // msgrcv
-    (Rule::Refuse(libc::EPERM), SHARED, [71, 402, 187, 304]),                    // msgctl
-    (Rule::Refuse(libc::EPERM), SHARED, [NONE, 117, NONE, 117]),                 // ipc
-    (Rule::Refuse(libc::EPERM), SHARED, [240, 277, 180, 274]),                   // mq_open
-    (Rule::Refuse(libc::EPERM), SHARED, [241, 278, 181, 275]),                   // mq_unlink
+    (Rule::Refuse(libc::EPERM), SHARED, [29, 395, 194, 307]),               // shmget
+    (Rule::Refuse(libc::EPERM), SHARED, [30, 397, 196, 305]),               // shmat
+    (Rule::Refuse(libc::EPERM), SHARED, [31, 396, 195, 308]),               // shmctl
+    (Rule::Refuse(libc::EPERM), SHARED, [64, 393, 190, 299]),               // semget
+    (Rule::Refuse(libc::EPERM), SHARED, [65, NONE, 193, 298]),              // semop
+    (Rule::Refuse(libc::EPERM), SHARED, [66, 394, 191, 300]),               // semctl
+    (Rule::Refuse(libc::EPERM), SHARED, [220, NONE, 192, 312]),             // semtimedop
+    (Rule::Refuse(libc::EPERM), SHARED, [NONE, 420, NONE, 420]),            // semtimedop_time64
+    (Rule::Refuse(libc::EPERM), SHARED, [68, 399, 186, 303]),               // msgget
+    (Rule::Refuse(libc::EPERM), SHARED, [69, 400, 189, 301]),               // msgsnd
+    (Rule::Refuse(libc::EPERM), SHARED, [70, 401, 188, 302]),               // msgrcv
+    (Rule::Refuse(libc::EPERM), SHARED, [71, 402, 187, 304]),               // msgctl
+    (Rule::Refuse(libc::EPERM), SHARED, [NONE, 117, NONE, 117]),            // ipc
+    (Rule::Refuse(libc::EPERM), SHARED, [240, 277, 180, 274]),              // mq_open
+    (Rule::Refuse(libc::EPERM), SHARED, [241, 278, 181, 275]),              // mq_unlink
 ];
 
 /// The same for users of their own, who would have capabilities. A thread that makes namespaces for
 /// its programs refuses them later, see [`new_users`].
 #[rustfmt::skip]
 const NEW_USERS: &[(Rule, bool, [u32; 4])] = &[
-    (Rule::Namespaces(0), SHARED, [56, 120, 220, 120]),                          // clone
-    (Rule::Namespaces(0), SHARED, [272, 310, 97, 337]),                          // unshare
-    (Rule::Refuse(libc::ENOSYS), SHARED, [435, 435, 435, 435]),                  // clone3
+    (Rule::Namespaces(0), SHARED, [56, 120, 220, 120]),                     // clone
+    (Rule::Namespaces(0), SHARED, [272, 310, 97, 337]),                     // unshare
+    (Rule::Refuse(libc::ENOSYS), SHARED, [435, 435, 435, 435]),             // clone3
 ];
 
 fn instruction(code: u32, value: u32) -> sock_filter {

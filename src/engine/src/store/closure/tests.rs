@@ -311,8 +311,8 @@ fn closure_of(archive: &[u8], size: u64, change: impl FnOnce(&mut serde_json::Va
     let object = ObjectName::new(&name, None, &OutputName::main(), hash);
     let mut header = serde_json::json!({
         "format": FORMAT, "version": 1, "platform": HERE, "roots": [object], "objects": [{
-            "object": object, "version": 1, "name": "evil", "output": "out", "content": hash, "nar": hash,
-            "size": size, "deriver": hash, "references": [], "relocatable": true,
+            "object": object, "version": 1, "name": "evil", "output": "out", "content": hash,
+            "nar": hash, "size": size, "deriver": hash, "references": [], "relocatable": true,
         }],
     });
     change(&mut header);

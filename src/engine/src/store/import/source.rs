@@ -592,7 +592,8 @@ mod tests {
             1 => (0u8..2).prop_map(|byte| vec![byte; 300 * 1024]),
         ];
         let leaf = prop_oneof![
-            5 => (content, any::<bool>()).prop_map(|(content, executable)| Leaf::File(content, executable)),
+            5 => (content, any::<bool>())
+                .prop_map(|(content, executable)| Leaf::File(content, executable)),
             1 => "[a-c/.]{1,5}".prop_map(Leaf::Link),
         ];
         prop::collection::btree_map(name, leaf, 0..12).prop_map(|tree| {
@@ -607,7 +608,9 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(40))]
         #[test]
-        fn trees_become_objects_and_equal_files_of_them_one_inode(first in any_tree(), second in any_tree()) {
+        fn trees_become_objects_and_equal_files_of_them_one_inode(
+            first in any_tree(), second in any_tree(),
+        ) {
             let place = Place::new();
             let mut inodes: BTreeMap<(Vec<u8>, bool), BTreeSet<u64>> = BTreeMap::new();
             for (number, tree) in [&first, &second].into_iter().enumerate() {
@@ -621,9 +624,12 @@ mod tests {
                             prop_assert_eq!(&fs::read(&path).unwrap(), content);
                             let data = fs::symlink_metadata(&path).unwrap();
                             prop_assert_eq!(data.mode() & 0o777, mode(*executable));
-                            inodes.entry((content.clone(), *executable)).or_default().insert(data.ino());
+                            let key = (content.clone(), *executable);
+                            inodes.entry(key).or_default().insert(data.ino());
                         }
-                        Leaf::Link(target) => prop_assert_eq!(fs::read_link(&path).unwrap(), Path::new(target)),
+                        Leaf::Link(target) => {
+                            prop_assert_eq!(fs::read_link(&path).unwrap(), Path::new(target));
+                        }
                     }
                 }
             }

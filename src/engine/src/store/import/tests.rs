@@ -417,7 +417,9 @@ proptest! {
         let expected = tree::hash(&built, &crate::settings::Interrupt::default()).unwrap().nar;
         let object = place.import_one("recipe");
         let top = place.store.object(&object);
-        let executable = files.iter().map(|(path, mode)| (top.join(path.strip_prefix(&built).unwrap()), mode & 0o100 != 0));
+        let executable = files.iter().map(|(path, mode)| {
+            (top.join(path.strip_prefix(&built).unwrap()), mode & 0o100 != 0)
+        });
         check_normal(&top, &executable.collect());
         prop_assert_eq!(place.info(&object).nar, expected);
         prop_assert_eq!(place.info(&object).content, expected);
@@ -431,10 +433,13 @@ proptest! {
     ) {
         let place = Place::new();
         let text_for = |name: &str| -> Vec<u8> {
-            gaps.iter().flat_map(|gap| [vec![filler; *gap], name.as_bytes().to_vec()].concat()).collect()
+            gaps.iter()
+                .flat_map(|gap| [vec![filler; *gap], name.as_bytes().to_vec()].concat())
+                .collect()
         };
         let own = temporary("recipe", "out");
-        write(&place.built("recipe", "out"), text_for(&format!("{}/{own}", Slot::of(Hash::of(b"recipe")))));
+        let slot = Slot::of(Hash::of(b"recipe"));
+        write(&place.built("recipe", "out"), text_for(&format!("{slot}/{own}")));
         let object = place.import_one("recipe");
         let found = fs::read(place.store.object(&object)).unwrap();
         let expected = text_for(&format!("obj/{object}"));
