@@ -15,7 +15,7 @@ pub struct Alphabet {
 }
 
 impl Alphabet {
-    /// Returns why a text is no name, in words that follow the name.
+    /// Returns why a text cannot be a name, in words that follow the name.
     ///
     /// # Errors
     /// When it is empty, or has a character that names do not have.
