@@ -141,9 +141,13 @@ fn verdict(job: Job, state: &UnitState) -> Option<String> {
         (_, "active" | "activating", _) => None,
         (_, "inactive", _) if state.is_skipped => None,
         (_, "inactive", _) if state.is_oneshot() && state.result == "success" => None,
-        // Nothing of it was ever started: what it requires was not.
         (_, "inactive", _) if state.exit.is_none() && state.result == "success" => {
-            Some("it was not started: something that it requires failed".to_owned())
+            Some(if state.kind == "forking" {
+                "no process of it stayed".to_owned()
+            } else {
+                // Nothing of it was ever started: what it requires was not.
+                "it was not started: something that it requires failed".to_owned()
+            })
         }
         _ => Some(state.in_words()),
     }

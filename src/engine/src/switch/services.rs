@@ -112,17 +112,18 @@ impl Planner<'_> {
                 continue;
             }
             let wanted = match new.on_switch {
+                OnSwitch::Nothing => None,
                 _ if !is_main => Some(Job::Restart),
                 // The clock starts it: what runs now comes to its end.
                 _ if has_timer => None,
                 OnSwitch::Restart => Some(Job::Restart),
                 OnSwitch::Reload => Some(Job::Reload),
-                OnSwitch::Nothing => None,
             };
             if let Some(wanted) = wanted {
                 jobs.push(UnitJob { only_if_active: !unit.starts, ..job(unit, wanted) });
             }
         }
+        yield_to_socket(&mut jobs, new);
         if has_changed && because.is_empty() {
             because.push("its unit".to_owned());
         }
@@ -170,6 +171,19 @@ impl Planner<'_> {
             Some((name, digits)) if digits.len() == 9 => name.to_owned(),
             _ => object,
         }
+    }
+}
+
+/// Has a service that runs start anew when its socket begins to listen: systemd starts no socket
+/// whose service runs.
+fn yield_to_socket(jobs: &mut Vec<UnitJob>, new: &Service) {
+    let Some(main) = new.units.last() else { return };
+    let begins = |job: &UnitJob| {
+        job.unit.ends_with(".socket") && matches!(job.job, Job::Start | Job::Restart)
+    };
+    if jobs.iter().any(begins) && !main.starts {
+        jobs.retain(|job| job.unit != main.name);
+        jobs.push(UnitJob { only_if_active: true, ..job(main, Job::Restart) });
     }
 }
 

@@ -21,22 +21,14 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// A connection to a manager.
 pub(super) struct Bus {
     connection: Connection,
-    /// Whether it goes to systemd itself, without a bus between.
-    is_direct: bool,
     whose: Whose,
 }
 
-/// The sockets of a manager: the bus, and that of systemd itself.
-fn sockets(whose: &Whose) -> [(String, bool); 2] {
+/// Returns the socket of the bus that a manager is on.
+fn socket(whose: &Whose) -> String {
     match whose {
-        Whose::System => [
-            ("/run/dbus/system_bus_socket".to_owned(), false),
-            ("/run/systemd/private".to_owned(), true),
-        ],
-        Whose::User { uid, .. } => [
-            (format!("/run/user/{uid}/bus"), false),
-            (format!("/run/user/{uid}/systemd/private"), true),
-        ],
+        Whose::System => "/run/dbus/system_bus_socket".to_owned(),
+        Whose::User { uid, .. } => format!("/run/user/{uid}/bus"),
     }
 }
 
@@ -49,7 +41,7 @@ fn open(path: &str, whose: &Whose) -> Result<UnixStream, String> {
             let (path, uid, gid) = (path.to_owned(), *uid, *gid);
             // Rights are those of a thread: this one ends right after.
             let opened = std::thread::spawn(move || {
-                use rustix::fs::{Gid, Uid};
+                use rustix::process::{Gid, Uid};
                 let (user, group) = (Uid::from_raw(uid), Gid::from_raw(gid));
                 rustix::thread::set_thread_groups(&[group])?;
                 rustix::thread::set_thread_res_gid(group, group, group)?;
@@ -68,39 +60,26 @@ impl Bus {
     /// # Errors
     /// Why it cannot be reached, in words.
     pub(super) fn connect(whose: &Whose) -> Result<Bus, String> {
-        let mut reasons = Vec::new();
-        for (path, is_direct) in sockets(whose) {
-            let connected = open(&path, whose).and_then(|stream| {
-                let mut builder = connection::Builder::unix_stream(stream).method_timeout(PATIENCE);
-                if let Whose::User { uid, .. } = whose {
-                    builder = builder.user_id(*uid);
-                }
-                if is_direct {
-                    builder = builder.p2p();
-                }
-                let connection = block_on(builder.build()).map_err(|error| error.to_string())?;
-                let bus = Bus { connection, is_direct, whose: whose.clone() };
-                // A bus may be there without systemd on it.
-                bus.call("GetUnitFileState", &"default.target").map_err(|e| e.to_string())?;
-                Ok(bus)
-            });
-            match connected {
-                Ok(bus) => return Ok(bus),
-                Err(reason) => reasons.push(format!("{path}: {reason}")),
+        let path = socket(whose);
+        let connected = open(&path, whose).and_then(|stream| {
+            let mut builder = connection::Builder::unix_stream(stream).method_timeout(PATIENCE);
+            if let Whose::User { uid, .. } = whose {
+                builder = builder.user_id(*uid);
             }
-        }
-        Err(reasons.join("; "))
-    }
-
-    fn destination(&self) -> Option<&'static str> {
-        (!self.is_direct).then_some(SERVICE)
+            let connection = block_on(builder.build()).map_err(|error| error.to_string())?;
+            let bus = Bus { connection, whose: whose.clone() };
+            // A bus may be there without systemd on it.
+            bus.call("GetUnitFileState", &"default.target").map_err(|e| e.to_string())?;
+            Ok(bus)
+        });
+        connected.map_err(|reason| format!("{path}: {reason}"))
     }
 
     fn call<B>(&self, method: &str, body: &B) -> zbus::Result<zbus::Message>
     where
         B: serde::Serialize + DynamicType,
     {
-        block_on(self.connection.call_method(self.destination(), PATH, Some(MANAGER), method, body))
+        block_on(self.connection.call_method(Some(SERVICE), PATH, Some(MANAGER), method, body))
     }
 
     fn refused(&self, what: String) -> impl FnOnce(zbus::Error) -> Problem {
@@ -118,7 +97,7 @@ impl Bus {
     fn properties(&self, unit: &str) -> zbus::Result<HashMap<String, OwnedVariant>> {
         let path: OwnedObjectPath = self.call("LoadUnit", &unit)?.body().deserialize()?;
         let reply = block_on(self.connection.call_method(
-            self.destination(),
+            Some(SERVICE),
             path,
             Some(PROPERTIES),
             "GetAll",

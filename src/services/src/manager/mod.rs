@@ -141,7 +141,7 @@ fn linux(whose: &Whose) -> Result<Option<Box<dyn Manager>>, Problem> {
     }
     match bus::Bus::connect(whose) {
         Ok(bus) => Ok(Some(Box::new(bus))),
-        // Without a bus, systemd has a socket of its own.
+        // Without a bus, it knows a socket of systemd's own.
         Err(reason) => match systemctl::Systemctl::connect(whose) {
             Ok(systemctl) => Ok(Some(Box::new(systemctl))),
             Err(other) => Err(unreachable(format!("{reason}; systemctl: {other}"))),

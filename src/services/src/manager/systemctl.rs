@@ -75,16 +75,17 @@ impl Manager for Systemctl {
     }
 
     fn states(&mut self, units: &[&str]) -> Result<Vec<UnitState>, Problem> {
-        let mut states = Vec::with_capacity(units.len());
-        for unit in units {
-            let property = format!("--property={PROPERTIES}");
-            let text = self.ask(
-                &format!("tell of {unit}"),
-                &["show", &property, "--timestamp=unix", "--", unit],
-            )?;
-            states.push(parse(unit, &text));
+        // Without a name, it would tell of the manager.
+        if units.is_empty() {
+            return Ok(Vec::new());
         }
-        Ok(states)
+        let property = format!("--property={PROPERTIES}");
+        let mut arguments = vec!["show", property.as_str(), "--timestamp=unix", "--"];
+        arguments.extend(units);
+        let text = self.ask(&format!("tell of {}", units.join(", ")), &arguments)?;
+        // One block for each, in the order of the names.
+        let mut blocks = text.split("\n\n");
+        Ok(units.iter().map(|unit| parse(unit, blocks.next().unwrap_or_default())).collect())
     }
 
     fn last_lines(&mut self, state: &UnitState) -> Vec<String> {
