@@ -38,7 +38,7 @@ local text = require("syslua.util.text")
 ---@field before boolean? run it before files change
 -- Its triggers: it runs again when one of these changes. Derivations, sources, and targets:
 -- absolute, or from `~/`; a directory stands for the targets below it.
----@field on_change (syslua.Derivation|syslua.Source|string)[]?
+---@field on_change (syslua.Derivation|syslua.Source|syslua.Secret|string)[]?
 ---@field cwd string? the directory that it runs in; the home unless given
 ---@field env table<string, string|number>? variables besides those of the environment
 ---@field shell string? the shell for lines; /bin/sh unless given
@@ -175,8 +175,16 @@ local function check_name(name)
   end
 end
 
--- The text of a unit, which may be that of a file.
+-- Whether a text is a path in an object that is not built yet.
+local function is_built_later(unit)
+  return unit:find("^/syslua%-placeholder/") and not unit:find("\n", 1, true)
+end
+
+-- The text of a unit, which may be that of a file; nothing when that is built later.
 local function get_unit(unit)
+  if is_built_later(unit) then
+    return nil
+  end
   if unit:find("\n", 1, true) or not unit:find("/", 1, true) then
     return unit
   end
@@ -317,6 +325,9 @@ local function new_context()
     end
     if ended then
       record({})
+    end
+    if is_built_later(opts.unit) then
+      units[1].file = opts.unit
     end
     enablement.record(name, units, { scope = whose, on_switch = opts.on_switch })
   end

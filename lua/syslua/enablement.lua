@@ -16,6 +16,7 @@ local enablement = {}
 ---@field text string
 ---@field links { [1]: string, [2]: string }[]
 ---@field starts boolean
+---@field file string? the object that it is, if its text is not known yet
 
 ---@class syslua.enablement.Options
 ---@field scope string
@@ -73,7 +74,8 @@ end
 function enablement.record(name, units, options)
   local chain, described = position.chain(), {}
   for index, unit in ipairs(units) do
-    local file, links = border.call("declare_text", unit.name, unit.text, chain), {}
+    local file = unit.file or border.call("declare_text", unit.name, unit.text, chain)
+    local links = {}
     border.call("record", {
       kind = unit.copy and "install" or "symlink",
       source = file,

@@ -119,6 +119,17 @@ function secret.get_identity(value)
   return get_identity(parts_of[value])
 end
 
+--- Calls a function with the digest of each encrypted value that a secret is made of.
+---@param value syslua.Secret
+---@param callback fun(sealed: string)
+function secret.each_sealed(value, callback)
+  each_reference(parts_of[value], function(part)
+    if part.sealed then
+      callback(part.sealed)
+    end
+  end)
+end
+
 --- Says what a secret is made of, for people: "db.password of secrets.yaml".
 ---@param value syslua.Secret
 ---@return string

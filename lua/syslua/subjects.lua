@@ -1,10 +1,11 @@
---- What commands and services are about: derivations, sources and targets, as the texts by which
--- the engine knows that one of them changed.
+--- What commands and services are about: derivations, sources, secrets and targets, as the texts
+-- by which the engine knows that one of them changed.
 
 local border = require("syslua.border")
 local failure = require("syslua.util.failure")
 local path = require("syslua.util.path")
 local position = require("syslua.util.position")
+local secret = require("syslua.secret")
 local text = require("syslua.util.text")
 
 local subjects = {}
@@ -17,7 +18,7 @@ local function get_field(value, key)
   return succeeded and found or nil
 end
 
---- Returns the texts: paths of objects, hashes of sources, targets.
+--- Returns the texts: paths of objects, hashes of sources and of encrypted values, targets.
 ---@param what string how messages name the list: "`on_change[%d]` in ctx.run"
 ---@param given any[]
 ---@return string[]
@@ -31,6 +32,10 @@ function subjects.get(what, given)
     local sha256 = is_reference and get_field(value, "sha256")
     if is_target then
       result[#result + 1] = value
+    elseif secret.is(value) then
+      secret.each_sealed(value, function(sealed)
+        result[#result + 1] = "secret-" .. sealed
+      end)
     elseif sha256 then
       result[#result + 1] = "source-" .. sha256
     elseif is_reference then
@@ -42,7 +47,7 @@ function subjects.get(what, given)
         kind = "config",
         message = (
           what
-          .. ": expected a derivation, a source() "
+          .. ": expected a derivation, a source(), a secret "
           .. "or a target such as ~/.config/x, got %s"
         ):format(index, text.describe(value)),
         position = position.caller(),

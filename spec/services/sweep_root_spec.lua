@@ -36,9 +36,7 @@ describe("many services with systemd #root #once", function()
   end
 
   local function must_apply(lines)
-    local applied = here.sys("apply " .. write(lines) .. "")
-    assert.are.equal(0, applied.code, applied.stdout .. applied.stderr)
-    return applied.stdout
+    return here.must_apply(lines)
   end
 
   it("get hostile texts as they are", function()

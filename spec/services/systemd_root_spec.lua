@@ -30,61 +30,30 @@ describe("services with systemd #root #once", function()
     here.run("lua5.4 -l syslua destroy --yes; rm -rf /etc/syslua /srv/* /tmp/syslua*")
   end)
 
-  local function write(lines, user)
-    local path = user and "/home/" .. user .. "/init.lua" or "/etc/syslua/init.lua"
-    here.write(path, "return { setup = function()\n" .. lines .. "\nend }\n", user)
-    return path
+  local program = container.program
+
+  local function apply(...)
+    return here.apply(...)
   end
 
-  local function apply(lines, user)
-    local path = write(lines, user)
-    return here.sys("apply " .. path, user)
+  local function must_apply(...)
+    return here.must_apply(...)
   end
 
-  local function must_apply(lines, user)
-    local applied = apply(lines, user)
-    assert.are.equal(0, applied.code, applied.stdout .. applied.stderr)
-    return applied.stdout
-  end
-
-  -- A property of a unit, as systemd tells it.
-  local function show(property, unit, user)
-    local scope = user and "--user " or ""
-    return here.shell(("systemctl %sshow --value -p %s %s"):format(scope, property, unit), user)
-  end
-
-  -- A program of its own, so that processes tell which version runs.
-  local function program(version)
-    return ([[
-      local tool = derive {
-        name = "tool", version = %q, opts = { program = source("/bin/sleep") },
-        config = function(opts, ctx) ctx.copy(opts.program, ctx.out .. "/bin/tool") end,
-      }
-    ]]):format(version)
+  local function show(...)
+    return here.show(...)
   end
 
   local function executable_of(unit)
-    return here.shell("readlink /proc/" .. show("MainPID", unit) .. "/exe")
+    return here.executable_of(unit)
   end
 
-  -- The jobs that systemd did since a point of its journal, oldest first.
   local function get_mark()
-    here.run("journalctl --sync")
-    return here.shell("journalctl -n 0 --show-cursor | sed -n 's/^-- cursor: //p'")
+    return here.get_mark()
   end
 
   local function get_jobs(mark)
-    here.run("journalctl --sync")
-    local fields = "--output-fields=JOB_TYPE,JOB_RESULT,UNIT"
-    local text =
-      here.shell(("journalctl --after-cursor='%s' -o json %s _PID=1"):format(mark, fields))
-    local jobs = {}
-    for line in text:gmatch("[^\n]+") do
-      local entry = json.decode(line)
-      if entry.JOB_RESULT then
-        jobs[#jobs + 1] = entry.JOB_TYPE .. " " .. entry.UNIT
-      end
-    end
+    local jobs = here.get_jobs(mark)
     table.sort(jobs)
     return jobs
   end

@@ -1,6 +1,7 @@
 --- A machine with systemd: a Debian in a container, which boots in seconds and forgets what was
 -- written. `.ci/setup` makes the directory that it is of, once.
 
+local json = require("dkjson")
 local process = require("spec.support.process")
 
 local container = {}
@@ -40,6 +41,18 @@ function container.get_obstacle()
     return "the control groups of version 2 are not mounted"
   end
   return nil
+end
+
+--- Returns the lines that declare a program of a version, so that processes tell which one runs.
+---@param version string
+---@return string
+function container.program(version)
+  return ([[
+    local tool = derive {
+      name = "tool", version = %q, opts = { program = source("/bin/sleep") },
+      config = function(opts, ctx) ctx.copy(opts.program, ctx.out .. "/bin/tool") end,
+    }
+  ]]):format(version)
 end
 
 --- Starts a container and waits until it has booted.
@@ -133,6 +146,81 @@ function container.start(name)
       ("mkdir -p %s && printf %%s %s >%s"):format(directory, process.quote(text), path),
       user
     )
+  end
+
+  --- Writes a config; returns its path.
+  ---@param lines string of `setup`
+  ---@param user string?
+  ---@return string
+  function self.write_config(lines, user)
+    local path = user and "/home/" .. user .. "/init.lua" or "/etc/syslua/init.lua"
+    self.write(path, "return { setup = function()\n" .. lines .. "\nend }\n", user)
+    return path
+  end
+
+  --- Writes a config and applies it.
+  ---@param lines string of `setup`
+  ---@param user string?
+  ---@param options string? of `apply`
+  ---@return spec.Result
+  function self.apply(lines, user, options)
+    local path = self.write_config(lines, user)
+    return self.sys(("apply %s %s"):format(path, options or ""), user)
+  end
+
+  --- Writes a config and applies it, which has to succeed; returns what it printed.
+  ---@param lines string of `setup`
+  ---@param user string?
+  ---@param options string? of `apply`
+  ---@return string
+  function self.must_apply(lines, user, options)
+    local applied = self.apply(lines, user, options)
+    if applied.code ~= 0 then
+      error(applied.stdout .. applied.stderr, 2)
+    end
+    return applied.stdout
+  end
+
+  --- Returns a property of a unit, as systemd tells it.
+  ---@param property string
+  ---@param unit string
+  ---@param user string?
+  ---@return string
+  function self.show(property, unit, user)
+    local scope = user and "--user " or ""
+    return self.shell(("systemctl %sshow --value -p %s %s"):format(scope, property, unit), user)
+  end
+
+  --- Returns the program that the main process of a unit runs.
+  ---@param unit string
+  ---@return string
+  function self.executable_of(unit)
+    return self.shell("readlink /proc/" .. self.show("MainPID", unit) .. "/exe")
+  end
+
+  --- Returns a point of the journal.
+  ---@return string
+  function self.get_mark()
+    self.run("journalctl --sync")
+    return self.shell("journalctl -n 0 --show-cursor | sed -n 's/^-- cursor: //p'")
+  end
+
+  --- Returns the jobs that systemd did since a point of its journal, in their order.
+  ---@param mark string
+  ---@return string[]
+  function self.get_jobs(mark)
+    self.run("journalctl --sync")
+    local fields = "--output-fields=JOB_TYPE,JOB_RESULT,UNIT"
+    local text =
+      self.shell(("journalctl --after-cursor='%s' -o json %s _PID=1"):format(mark, fields))
+    local jobs = {}
+    for line in text:gmatch("[^\n]+") do
+      local entry = json.decode(line)
+      if entry.JOB_RESULT then
+        jobs[#jobs + 1] = entry.JOB_TYPE .. " " .. entry.UNIT
+      end
+    end
+    return jobs
   end
 
   --- Ends it.

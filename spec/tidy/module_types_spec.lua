@@ -8,8 +8,9 @@ local tree = require("spec.support.tree")
 local checker =
   process.run_line("ls /var/cache/syslua-tools/emmylua_check-*/bin/emmylua_check").stdout
 
--- A wrong option, and right ones.
-local options = {
+-- A wrong option, and right ones, by module.
+local options = {}
+options.programs = {
   bash = {
     'keymap = "nano"',
     'keymap = "vi", shopt = { globstar = true }, history = { size = 5 }',
@@ -25,6 +26,18 @@ local options = {
   vim = { 'keymaps = { { key = 1, action = "b" } }', 'keymaps = { { key = "a", action = "b" } }' },
   zsh = { 'setopt = "X"', 'setopt = { "X" }, styles = { [":x"] = { menu = "select" } }' },
 }
+options.services = {
+  nginx = {
+    "workers = {}",
+    'workers = 2, servers = { a = { listen = 80, location = { ["/"] = { deny = "all" } } } }',
+  },
+  postgresql = { "access = { 3 }", 'settings = { port = 5433 }, access = { { "local", "all" } }' },
+  sshd = { "matches = { 3 }", "settings = { Port = { 22, 23 }, UsePAM = true }" },
+  syncthing = {
+    "folders = { a = { path = 3 } }",
+    'devices = { b = "X" }, folders = { a = { path = "~/a", devices = { "b" } } }',
+  },
+}
 
 describe("the options of modules #once", function()
   local it_checked = checker ~= "" and it or pending
@@ -33,10 +46,12 @@ describe("the options of modules #once", function()
     local here = machine.new()
     local top = process.run_line("pwd").stdout:gsub("\n$", "")
     local lines, wrong = {}, {}
-    for name, own in pairs(options) do
-      for index, text in ipairs(own) do
-        lines[#lines + 1] = ('require("modules.programs.%s").setup({ %s })'):format(name, text)
-        wrong[#lines] = index == 1
+    for kind, modules in pairs(options) do
+      for name, own in pairs(modules) do
+        for index, text in ipairs(own) do
+          lines[#lines + 1] = ('require("modules.%s.%s").setup({ %s })'):format(kind, name, text)
+          wrong[#lines] = index == 1
+        end
       end
     end
     here.write("check/conf.lua", table.concat(lines, "\n") .. "\n")
@@ -58,9 +73,11 @@ describe("the options of modules #once", function()
   end)
 
   it("are tried for each module", function()
-    for _, path in ipairs(tree.list({ "lua/syslua/modules/programs" }, ".lua")) do
-      local name = path:match("([^/]+)%.lua$")
-      assert.is_table(options[name], name)
+    for kind, modules in pairs(options) do
+      for _, path in ipairs(tree.list({ "lua/syslua/modules/" .. kind }, ".lua")) do
+        local name = path:match("([^/]+)%.lua$")
+        assert.is_table(modules[name], name)
+      end
     end
   end)
 end)

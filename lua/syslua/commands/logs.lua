@@ -68,6 +68,13 @@ end
 ---@param args syslua.cli.Args
 ---@return integer
 function logs.run(args)
+  if not args.name then
+    failure.raise({
+      kind = "usage",
+      message = "which service's log is to be shown?",
+      hint = "`services` lists them",
+    })
+  end
   local options = require("syslua.cli.options").from_args(args)
   local service = find(border.call("services", options).services, args.name)
   if not require("syslua").is_linux then

@@ -14,7 +14,7 @@ function why.add_to_parser(parser)
   parser
     :argument(
       "WHAT",
-      "A variable; a program; a path: a managed target, what is below or above one, "
+      "A variable; a program; a service; a path: a managed target, what is below or above one, "
         .. "or one in the store; or an object."
     )
     :argname("WHAT")
@@ -56,6 +56,12 @@ local function show_value(action)
   elseif action.kind == "run" then
     local words = action.command
     return "run  " .. (type(words) == "table" and table.concat(words, " ") or tostring(words))
+  elseif action.kind == "enable_service" then
+    local units = {}
+    for index, unit in ipairs(action.units) do
+      units[index] = unit.name
+    end
+    return ("service %s  %s"):format(action.name, table.concat(units, ", "))
   elseif action.kind ~= "set_variable" then
     local report = require("syslua.cli.report")
     local joint = action.kind == "install" and " <- " or " -> "
@@ -70,13 +76,26 @@ local function show_value(action)
   return action.name .. " = " .. show_text(action.value)
 end
 
+-- Whether a word is the name of a service, or of a unit of it.
+local function is_service(action, word)
+  if action.kind ~= "enable_service" then
+    return false
+  end
+  for _, unit in ipairs(action.units) do
+    if unit.name == word then
+      return true
+    end
+  end
+  return action.name == word
+end
+
 -- Whether one place is above another.
 local function is_above(place, other)
   return other:sub(1, #place + 1) == (place == "/" and "/" or place .. "/")
 end
 
--- The actions that are about a word, in what way they are ("target", "above", "below" or
--- "variable"), and all words that some action is about.
+-- The actions that are about a word, in what way they are ("target", "above", "below",
+-- "service" or "variable"), and all words that some action is about.
 local function find(actions, word)
   ---@type any[]
   local known, exact, below = {}, {}, {}
@@ -90,7 +109,7 @@ local function find(actions, word)
     ---@type any
     local target = type(action.target) == "string" and to_place(action.target)
     known[#known + 1] = target and action.target or name
-    if name == word or target == place then
+    if name == word or target == place or is_service(action, word) then
       exact[#exact + 1] = action
     elseif target and is_above(target, place) and nearest <= #target then
       -- Of several the innermost is meant.
@@ -101,7 +120,8 @@ local function find(actions, word)
     end
   end
   if exact[1] then
-    return exact, exact[1].target and "target" or "variable", known
+    local way = exact[1].kind == "enable_service" and "service" or "variable"
+    return exact, exact[1].target and "target" or way, known
   elseif above[1] then
     return above, "above", known
   end
@@ -149,6 +169,7 @@ local function add_earlier(lines, action, environments)
     or not name
     or action.kind == "set_alias"
     or action.kind == "set_function"
+    or action.kind == "enable_service"
   then
     return
   end

@@ -41,7 +41,7 @@ local raise = position.raise
 ---@field schedule syslua.service.Schedule? when it is started by the clock
 ---@field socket syslua.service.Socket? where the manager listens for it
 -- What it depends on besides what `command` and `environment_files` name: a change is one of it.
----@field depends (syslua.Derivation|syslua.Source|string)[]?
+---@field depends (syslua.Derivation|syslua.Source|syslua.Secret|string)[]?
 ---@field on_switch "restart"|"reload"|"nothing"|nil what a change does; "restart" unless given
 ---@field check string|string[]|nil what must succeed on the new files before anything changes
 ---@field linger boolean? whether a user's service runs without a session

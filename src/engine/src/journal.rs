@@ -110,6 +110,16 @@ pub struct ServiceManager {
     pub stops_lingering: bool,
 }
 
+/// What became of a unit that ran before it was declared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Earlier {
+    /// A service takes the place of what runs.
+    Ends,
+    /// The service goes, and what ran runs again.
+    Returns,
+}
+
 /// What a manager is asked to do with a unit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UnitChange {
@@ -126,6 +136,10 @@ pub struct UnitChange {
     /// Whether it is what the switch itself runs in: stopping it would end the switch.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_own: bool,
+    /// What becomes of another unit of this name, of the distribution or of the user, that runs or
+    /// ran.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub earlier: Option<Earlier>,
     /// Who declared it.
     pub positions: Positions,
 }

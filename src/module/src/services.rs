@@ -80,15 +80,15 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
         lua,
         native,
         "given_unit",
-        |lua, (name, scope, text): (LuaString, String, LuaString)| {
+        |lua, (name, scope, text): (LuaString, String, Option<LuaString>)| {
             let scope = if scope == "system" { Scope::System } else { Scope::User };
             let utf8 = |text: &LuaString, field: &str| -> Result<String, Refusal> {
                 String::from_utf8(text.as_bytes().to_vec())
                     .map_err(|_| Refusal::new(field, "is not UTF-8"))
             };
             let unit = utf8(&name, "name").and_then(|name| {
-                let text = utf8(&text, "unit")?;
-                render::given(&name, scope, &text)
+                let text = text.map(|text| utf8(&text, "unit")).transpose()?;
+                render::given(&name, scope, text.as_deref())
             });
             answer(lua, unit.map(|unit| vec![unit]))
         },

@@ -53,10 +53,25 @@ fn wait_for_input(seconds: f64) -> bool {
 }
 
 /// Starts this interpreter with other arguments, and waits for its first byte. It gets no terminal,
-/// and outlives this process.
+/// and outlives this process, also the service that this process is part of.
 fn spawn(words: &[LuaString]) -> Result<(), String> {
+    let before = syslua_services::own::outliving(platform::is_system_user());
+    if !before.is_empty() && spawn_after(&before, words).is_ok() {
+        return Ok(());
+    }
+    spawn_after(&[], words)
+}
+
+fn spawn_after(before: &[&str], words: &[LuaString]) -> Result<(), String> {
     let program = std::env::current_exe().map_err(|error| error.to_string())?;
-    let mut command = Command::new(program);
+    let mut command = match before.split_first() {
+        Some((first, rest)) => {
+            let mut command = Command::new(first);
+            command.args(rest).arg(program);
+            command
+        }
+        None => Command::new(program),
+    };
     command.args(words.iter().map(|word| platform::path_from_bytes(&word.as_bytes())));
     // What it loads is in its arguments.
     for name in ["LUA_INIT", "LUA_INIT_5_2", "LUA_INIT_5_3", "LUA_INIT_5_4"] {

@@ -1,6 +1,5 @@
 //! Several jobs at once: asked for together, waited for together, and watched together after that.
 
-use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -196,31 +195,6 @@ fn watch(
     Ok(failed)
 }
 
-/// Returns the services that this process is part of: stopping one would end it.
-pub fn own_units() -> Vec<String> {
-    let text = if cfg!(target_os = "linux") {
-        // What the kernel tells of this process, and no file.
-        #[expect(clippy::disallowed_methods, reason = "reads a file of the kernel")]
-        std::fs::read_to_string(Path::new("/proc/self/cgroup")).unwrap_or_default()
-    } else {
-        String::new()
-    };
-    units_in(&text)
-}
-
-fn units_in(cgroups: &str) -> Vec<String> {
-    let parts = cgroups.lines().flat_map(|line| line.split('/'));
-    let mut units: Vec<String> = parts
-        .filter(|part| part.ends_with(".service"))
-        // The manager of a user is one too, and is never switched as a whole.
-        .filter(|part| !part.starts_with("user@"))
-        .map(str::to_owned)
-        .collect();
-    units.sort();
-    units.dedup();
-    units
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
@@ -315,15 +289,5 @@ mod tests {
         let requests = [Request { unit: "a.service".into(), job: Job::Start }];
         assert!(matches!(perform(&mut manager, &requests, &|| true), Err(Problem::Interrupted)));
         assert_eq!(manager.asked, ["start a.service", "cancel a.service"]);
-    }
-
-    #[test]
-    fn the_own_service_is_known() {
-        assert_eq!(
-            units_in(
-                "1:name=systemd:/system.slice/web.service\n0::/user.slice/user@1.service/a.service"
-            ),
-            ["a.service", "web.service"]
-        );
     }
 }

@@ -9,7 +9,7 @@
 //! - **F0** [`problem`], [`declaration`], [`unit_file`]
 //! - **F1** [`render`], [`state`]
 //! - **F2** [`manager`]
-//! - **F3** [`batch`]
+//! - **F3** [`batch`], [`own`]
 
 #![cfg_attr(
     test,
@@ -26,6 +26,7 @@
 pub mod batch;
 pub mod declaration;
 pub mod manager;
+pub mod own;
 pub mod problem;
 pub mod render;
 pub mod state;

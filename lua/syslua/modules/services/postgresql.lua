@@ -12,6 +12,7 @@
 ---@field setup fun(opts: syslua.services.postgresql.Options?)
 
 local config_file = require("modules.support.config_file")
+local quote = require("modules.support.shell_words").quote
 
 local name = "modules.services.postgresql"
 
@@ -46,10 +47,6 @@ local function render_access(options)
     lines[index] = table.concat(words, " ")
   end
   return table.concat(lines, "\n") .. "\n"
-end
-
-local function quote(word)
-  return "'" .. word:gsub("'", "'\\''") .. "'"
 end
 
 local module = syslua.module({

@@ -14,6 +14,7 @@
 ---@field setup fun(opts: syslua.services.sshd.Options?)
 
 local config_file = require("modules.support.config_file")
+local quote = require("modules.support.shell_words").quote
 
 local name = "modules.services.sshd"
 
@@ -37,10 +38,6 @@ local function add_settings(lines, indent, settings)
       lines[#lines + 1] = ("%s%s %s"):format(indent, keyword, show(keyword, one))
     end
   end
-end
-
-local function quote(word)
-  return "'" .. word:gsub("'", "'\\''") .. "'"
 end
 
 local function render(options)

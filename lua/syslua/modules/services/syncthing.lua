@@ -20,6 +20,7 @@
 ---@field setup fun(opts: syslua.services.syncthing.Options?)
 
 local config_file = require("modules.support.config_file")
+local quote = require("modules.support.shell_words").quote
 
 local name = "modules.services.syncthing"
 local signs = { ["&"] = "&amp;", ["<"] = "&lt;", [">"] = "&gt;", ['"'] = "&quot;" }
@@ -71,10 +72,6 @@ local function render(options)
   return table.concat(lines, "\n") .. "\n"
 end
 
-local function quote(word)
-  return "'" .. word:gsub("'", "'\\''") .. "'"
-end
-
 local module = syslua.module({
   name = "services.syncthing",
   options = {
@@ -87,7 +84,8 @@ local module = syslua.module({
   },
   config = function(options)
     local built = config_file.build("config.xml", render(options))
-    local home = quote(options.home):gsub("^'~/", '"$HOME"\'/')
+    local below = options.home:match("^~/(.*)$")
+    local home = below and '"$HOME"/' .. quote(below) or quote(options.home)
     local put = ("install -D -m 600 %s %s/config.xml"):format(quote(built), home)
     local start = quote(options.program) .. " serve --no-browser --no-restart --home=" .. home
     service({

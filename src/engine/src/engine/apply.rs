@@ -105,8 +105,11 @@ impl Engine {
         desired.has_applied_objects = is_applied;
         desired.altered = altered.in_words(self);
         let leaves = self.settings.leaves_services;
-        let left_out = if leaves { desired.leave_out_services(&current) } else { Vec::new() };
+        let mut left_out = if leaves { desired.leave_out_services(&current) } else { Vec::new() };
         let plan = switch::plan(&self.store, &self.settings.home, desired, current, extent)?;
+        left_out.extend_from_slice(&plan.left_out);
+        left_out.sort();
+        left_out.dedup();
         Ok(Planned { plan, wanted, known, is_lost: false, left_out })
     }
 
@@ -337,7 +340,7 @@ impl Engine {
             return Err(switch::Error::NothingToConfirm.into());
         }
         let _lock = self.lock(on_event)?;
-        let id = switch::confirm(&self.store, &self.settings.home)?;
+        let id = switch::confirm(&self.store, &self.settings, on_event)?;
         Ok(ConfirmReport {
             root: self.settings.root.clone(),
             snapshot: snapshot_report(&self.snapshot(id)?),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use syslua_services::declaration::Scope;
+use syslua_services::manager::Job;
 
 use super::plain;
 use crate::action::Description;
@@ -552,7 +553,7 @@ pub(super) fn action_report(step: &Step) -> ActionReport {
 
 fn service_report(step: &Step) -> Option<ServiceReport> {
     let service = step.activation.action.as_service()?;
-    let work = match &step.work {
+    let mut work = match &step.work {
         Work::Service(work) => work.clone(),
         _ => ServiceWork::default(),
     };
@@ -564,7 +565,13 @@ fn service_report(step: &Step) -> Option<ServiceReport> {
     let is_new = step.mark == Mark::Add;
     let overrides =
         units.iter().filter(|unit| is_new && platform::exists(&of_distribution.join(unit)));
-    let overrides = overrides.cloned().collect();
+    let overrides: Vec<String> = overrides.cloned().collect();
+    // What the distribution has of this name may run.
+    for job in work.jobs.iter_mut().filter(|job| overrides.contains(&job.unit)) {
+        if job.job == Job::Start {
+            job.job = Job::Restart;
+        }
+    }
     Some(ServiceReport { scope: service.scope, overrides, units, work, at_login: false })
 }
 

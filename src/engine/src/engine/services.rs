@@ -84,7 +84,11 @@ impl Engine {
 
     /// Notes in the report of a service whether it starts only when its user logs in.
     pub(super) fn note_login(&self, step: &Step, report: &mut ActionReport) {
-        if let Some(service) = report.service.as_mut().filter(|service| service.work.starts()) {
+        if let Some(service) = report
+            .service
+            .as_mut()
+            .filter(|service| service.work.starts() || !service.overrides.is_empty())
+        {
             let user = step.activation.user.as_deref();
             let manager = switch::connect(&self.settings, service.scope, user);
             service.at_login = matches!(manager, Ok(None));
@@ -149,6 +153,8 @@ fn tell(report: &mut ServiceStateReport, states: &[UnitState]) {
     report.process = Some(main.main_pid).filter(|process| *process > 0);
     if report.state == "failed" {
         report.problem = Some(shown.in_words());
+    } else if report.is_drift() && shown.name != report.unit {
+        report.problem = Some(shown.name.clone());
     }
 }
 

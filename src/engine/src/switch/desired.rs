@@ -69,6 +69,8 @@ pub struct Desired {
     pub altered: HashMap<Text, String>,
     /// Whether it follows from these: then none of them may change, not even by what goes from it.
     pub is_evaluated: bool,
+    /// Whether nothing is asked of managers of services.
+    pub leaves_services: bool,
 }
 
 impl Desired {
@@ -89,6 +91,7 @@ impl Desired {
             entries,
             derivations: Arc::clone(&snapshot.derivations),
             has_applied_objects: false,
+            leaves_services: false,
             is_complete: true,
             altered: HashMap::new(),
         }
@@ -126,6 +129,7 @@ impl Desired {
             is_complete,
             derivations,
             has_applied_objects: false,
+            leaves_services: false,
             reads,
             altered: HashMap::new(),
             is_evaluated: true,

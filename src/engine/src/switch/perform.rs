@@ -93,7 +93,10 @@ pub fn switch(
                 let message = format!("{error}; the next apply tidies up");
                 on_event(Event::Warning { message });
             }
-            service_jobs::restart_own(settings, &switch.written.journal.changes, on_event);
+            // Its new state may be taken back: until then the service runs that will confirm it.
+            if deadline.is_none() {
+                service_jobs::restart_own(settings, &switch.written.journal.changes, on_event);
+            }
             // What is applied anyway is not kept twice.
             let displaced = displaced
                 .into_iter()

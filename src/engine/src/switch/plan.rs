@@ -14,7 +14,7 @@ use super::difference::{Old, is_left_alone, removal, wanted};
 use super::effects::{Changed, Effects, Planner};
 use super::overlap::Reads;
 use super::scene::Scene;
-use super::services::own_targets;
+use super::services::{leave_alone, own_targets};
 use super::step::{Mark, Step, Work};
 use super::unchanged::{is_applied, leads_elsewhere_only, unchanged};
 use super::unfold::unfolded;
@@ -59,6 +59,8 @@ pub struct Plan {
     pub backups: Backups,
     /// The contents of secrets that are to be written.
     pub contents: Arc<Contents>,
+    /// The services that would change and are left alone, by name.
+    pub left_out: Vec<String>,
 }
 
 /// How much a plan is to tell.
@@ -154,7 +156,8 @@ pub fn plan(
     created.retain(|directory| restored.binary_search(directory).is_err());
     let planner = Planner { store, targets: &targets, changed: Changed::by(&gone, &changes) };
     let Effects { first, last } = planner.plan(&current, &desired.entries);
-    let services = planner.services(&current, &desired.entries)?;
+    let mut services = planner.services(&current, &desired.entries)?;
+    let left_out = if desired.leaves_services { leave_alone(&mut services) } else { Vec::new() };
     let runs = |step: &&Step| step.mark == Mark::Unchanged && !matches!(step.work, Work::None);
     let (opened, closed) = ways::steps(&scene, &current, &desired.entries)?;
     let (secrets_made, secrets_gone) = secrets::steps(&scene, &current, &desired.entries)?;
@@ -194,6 +197,7 @@ pub fn plan(
         derivations: desired.derivations,
         environment_changes,
         changes,
+        left_out,
         always,
         created,
         restored,
@@ -224,6 +228,7 @@ fn nothing_to_do(
         steps,
         environment_changes: false,
         changes: false,
+        left_out: Vec::new(),
         always: false,
         created: Vec::new(),
         restored: Vec::new(),

@@ -1,9 +1,10 @@
 //! Finding out whether a journal asks for taking a switch back or for finishing it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::Error;
 use super::finish::finish;
+use super::service_jobs;
 use super::undo::undo;
 use crate::generations;
 use crate::journal::{Change, Written};
@@ -143,12 +144,17 @@ pub fn revert(
 ///
 /// # Errors
 /// When none does.
-pub fn confirm(store: &Store, home: &Path) -> Result<SnapshotId, Error> {
+pub fn confirm(
+    store: &Store,
+    settings: &Settings,
+    on_event: &mut dyn FnMut(Event),
+) -> Result<SnapshotId, Error> {
     let Some(written) = read(store)? else { return Err(Error::NothingToConfirm) };
     if written.journal.confirm.is_none() || !is_committed(store, &written)? {
         return Err(Error::NothingToConfirm);
     }
-    finish(store, home, &written, None)?;
+    finish(store, &settings.home, &written, None)?;
+    service_jobs::restart_own(settings, &written.journal.changes, on_event);
     Ok(written.journal.to.unwrap_or(written.journal.from))
 }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use syslua_services::batch::{self, Failed, Request};
 use syslua_services::declaration::Scope;
 use syslua_services::manager::{self, Job, Manager, Whose};
+use syslua_services::own;
 use syslua_services::problem::Problem;
 
 use super::Error;
@@ -17,7 +18,7 @@ use super::step::{Mark, Work};
 use super::surroundings::surroundings;
 use crate::action::{EffectKind, Run, Service};
 use crate::activation::Activation;
-use crate::journal::{Change, Phase, ServiceManager, UnitChange};
+use crate::journal::{Change, Earlier, Phase, ServiceManager, UnitChange};
 use crate::platform::{self, Account};
 use crate::settings::{Event, Settings};
 use crate::store::Store;
@@ -133,7 +134,7 @@ pub fn prepare(
 ) -> Result<Option<[Change; 2]>, Error> {
     let mut managers = Managers::new(settings);
     let (mut of, mut units): (Vec<ServiceManager>, Vec<UnitChange>) = (Vec::new(), Vec::new());
-    let own = batch::own_units();
+    let own = own::own_units();
     for step in &plan.steps {
         let (Work::Service(work), Some(service)) =
             (&step.work, step.activation.action.as_service())
@@ -169,6 +170,7 @@ pub fn prepare(
                 job: job.job,
                 was_active: false,
                 is_own: false,
+                earlier: None,
                 positions: positions.clone(),
             }));
             continue;
@@ -177,14 +179,23 @@ pub fn prepare(
         let states = connection.states(&names).map_err(at(positions))?;
         for (job, state) in work.jobs.iter().zip(states) {
             let was_active = state.is_active();
-            if was_active || !(job.only_if_active || job.job == Job::Stop) {
+            let (asked, earlier) = match step.mark {
+                // Something else of this name runs: it makes way, and returns when this goes.
+                Mark::Add if was_active => (Job::Restart, Some(Earlier::Ends)),
+                Mark::Remove if platform::exists(&mark_of_earlier(store, &manager, &job.unit)) => {
+                    (Job::Restart, Some(Earlier::Returns))
+                }
+                _ => (job.job, None),
+            };
+            if was_active || !(job.only_if_active || asked == Job::Stop) {
                 units.push(UnitChange {
                     manager: number,
                     unit: job.unit.clone(),
                     service: service.name.clone(),
-                    job: job.job,
+                    job: asked,
                     was_active,
                     is_own: own.contains(&job.unit),
+                    earlier,
                     positions: positions.clone(),
                 });
             }
@@ -225,6 +236,35 @@ fn lingers(settings: &Settings, of: &ServiceManager) -> Result<bool, Error> {
 fn mark_of(store: &Store, of: &ServiceManager) -> PathBuf {
     let name = of.user.as_deref().unwrap_or("self");
     store.metadata().join(format!("lingers.{name}"))
+}
+
+/// Returns the file that says that another unit of this name ran before a service took its place.
+fn mark_of_earlier(store: &Store, of: &ServiceManager, unit: &str) -> PathBuf {
+    let whose = match of.scope {
+        Scope::System => "system",
+        Scope::User => of.user.as_deref().unwrap_or("self"),
+    };
+    store.metadata().join(format!("ran.{whose}.{unit}"))
+}
+
+/// Records whether other units run in the places of services, or whose services took them.
+/// `undoes` tells that it is taken back.
+fn record_earlier(
+    store: &Store,
+    of: &ServiceManager,
+    units: &[&UnitChange],
+    undoes: bool,
+) -> Result<(), Error> {
+    for unit in units {
+        let Some(earlier) = unit.earlier else { continue };
+        let mark = mark_of_earlier(store, of, &unit.unit);
+        if (earlier == Earlier::Ends) != undoes {
+            platform::write_file_durably(&mark, b"")?;
+        } else if platform::exists(&mark) {
+            platform::remove_file(&mark)?;
+        }
+    }
+    Ok(())
 }
 
 /// Has a manager run without a session, or no longer, and records that a service asked for it.
@@ -278,6 +318,7 @@ fn add_dependents(
                     // What is gone cannot be required any more.
                     job: Job::Start,
                     was_active: true,
+                    earlier: None,
                     ..change.clone()
                 });
             }
@@ -343,7 +384,17 @@ pub fn perform(
                 started.map(|unit| (*unit, unit.job)).collect()
             }
         };
-        failed.extend(in_waves(settings, connection, &jobs).map_err(at(&positions))?);
+        let ended = in_waves(settings, connection, &jobs).map_err(at(&positions))?;
+        // What returns is none of ours: that it does not start keeps nothing from going.
+        let returns = |unit: &str| {
+            mine.iter().any(|one| one.unit == unit && one.earlier == Some(Earlier::Returns))
+        };
+        failed.extend(
+            ended.into_iter().filter(|one| phase == Phase::Stop || !returns(&one.failed.unit)),
+        );
+        if phase == Phase::Start && failed.is_empty() {
+            record_earlier(store, manager, &mine, false)?;
+        }
         if phase == Phase::Start && manager.stops_lingering && failed.is_empty() {
             change_linger(store, settings, manager, false)?;
         }
@@ -421,6 +472,9 @@ pub fn undo(
                 ran.map(|unit| (*unit, again(unit))).collect()
             }
         };
+        if phase == Phase::Start {
+            record_earlier(store, manager, &mine, true)?;
+        }
         let failed = in_waves(&calm, connection, &jobs).map_err(at(&none))?;
         for FailedService { failed: Failed { unit, why, .. }, .. } in failed {
             if phase == Phase::Stop {
@@ -438,22 +492,29 @@ pub fn undo(
     Ok(())
 }
 
-/// Has the service that the switch runs in start anew, now that all is done. That may end this
-/// process.
+/// Has the service that the switch runs in start anew, now that all is done: in a moment, so that
+/// the process can tell what it did before that ends it.
 pub fn restart_own(settings: &Settings, changes: &[Change], on_event: &mut dyn FnMut(Event)) {
-    let mut managers = Managers::new(settings);
     for change in changes {
         let Change::Services { phase: Phase::Start, managers: of, units } = change else {
             continue;
         };
         for unit in units.iter().filter(|unit| unit.is_own) {
-            let asked = managers.get(&of[unit.manager]).and_then(|manager| match manager {
-                Some(manager) => manager.queue(unit.job, &unit.unit),
-                None => Ok(()),
-            });
-            if let Err(problem) = asked {
+            if let Err(problem) = queue_own(settings, &of[unit.manager], unit) {
                 on_event(Event::Warning { message: problem.to_string() });
             }
         }
+    }
+}
+
+fn queue_own(settings: &Settings, of: &ServiceManager, unit: &UnitChange) -> Result<(), Problem> {
+    if let Some(whose) = whose(settings, of.scope, of.user.as_deref())?
+        && own::do_later(&whose, unit.job, &unit.unit).is_ok()
+    {
+        return Ok(());
+    }
+    match Managers::new(settings).get(of)? {
+        Some(manager) => manager.queue(unit.job, &unit.unit),
+        None => Ok(()),
     }
 }

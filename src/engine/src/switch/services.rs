@@ -86,6 +86,12 @@ impl Planner<'_> {
     ) -> ServiceWork {
         let mut because = self.changed_dependencies(old, new, shown, positions);
         let is_touched = !because.is_empty();
+        // What is put back of its units the manager has to read; it starts nothing that stopped.
+        let is_back = |target: &Text| self.has_touched(std::slice::from_ref(target), positions);
+        let is_same = old == new && !is_touched;
+        if is_same && new.targets().any(is_back) {
+            because.push("its unit on the disk".to_owned());
+        }
         let has_timer = new.units.iter().any(|unit| unit.name.ends_with(".timer"));
         let (mut jobs, mut has_changed) = (Vec::new(), false);
         for gone in &old.units {
@@ -103,7 +109,7 @@ impl Planner<'_> {
                 }
                 continue;
             };
-            let is_other = before.file != unit.file;
+            let is_other = before.file != unit.file || is_same && is_back(&unit.target);
             has_changed |= is_other || before.starts != unit.starts;
             if !(is_other || is_touched && is_main) {
                 if unit.starts && !before.starts {
@@ -120,7 +126,8 @@ impl Planner<'_> {
                 OnSwitch::Reload => Some(Job::Reload),
             };
             if let Some(wanted) = wanted {
-                jobs.push(UnitJob { only_if_active: !unit.starts, ..job(unit, wanted) });
+                let only_if_active = !unit.starts || is_same;
+                jobs.push(UnitJob { only_if_active, ..job(unit, wanted) });
             }
         }
         yield_to_socket(&mut jobs, new);
@@ -161,6 +168,9 @@ impl Planner<'_> {
     fn content_in_words(&self, about: &Text) -> String {
         if about.0.starts_with(b"source-") {
             return "a source".to_owned();
+        }
+        if about.0.starts_with(b"secret-") {
+            return "a secret".to_owned();
         }
         let path = about.to_path();
         let inner = path.strip_prefix(self.store.objects()).unwrap_or(&path);
@@ -209,10 +219,22 @@ pub fn own_targets<'a>(activations: impl Iterator<Item = &'a Activation>) -> Has
         .collect()
 }
 
+/// Leaves services alone: nothing is asked of their managers. Returns the names of those that
+/// would have changed.
+pub(super) fn leave_alone(steps: &mut [Step]) -> Vec<String> {
+    let mut names = Vec::new();
+    for step in steps.iter_mut().filter(|step| step.mark != Mark::Unchanged) {
+        names.extend(step.activation.action.as_service().map(|service| service.name.clone()));
+        (step.mark, step.work) = (Mark::Unchanged, Work::None);
+    }
+    names
+}
+
 impl Desired {
     /// Leaves services as they are in force: those that are declared do not come, change or go, nor
     /// do the files of their units. Returns the names of those that would have.
     pub fn leave_out_services(&mut self, current: &Snapshot) -> Vec<String> {
+        self.leaves_services = true;
         let belongs = |activation: &Activation, own: &HashSet<Text>| {
             activation.action.as_service().is_some()
                 || activation.action.target().is_some_and(|target| own.contains(target))

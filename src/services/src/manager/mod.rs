@@ -42,6 +42,12 @@ impl Job {
             Job::Reload => "reload",
         }
     }
+
+    /// Returns what `systemctl` calls it.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn verb(self) -> &'static str {
+        if self == Job::Reload { "reload-or-restart" } else { self.word() }
+    }
 }
 
 /// Whose manager it is.
@@ -175,7 +181,7 @@ pub fn set_linger(whose: &Whose, linger: bool) -> Result<bool, Problem> {
 }
 
 /// Runs a program to its end; returns what it printed, or why it failed.
-fn run(command: &mut Command) -> Result<Output, String> {
+pub(crate) fn run(command: &mut Command) -> Result<Output, String> {
     let output = command
         .stdin(Stdio::null())
         .output()
@@ -190,7 +196,7 @@ fn run(command: &mut Command) -> Result<Output, String> {
 
 /// Has a command run as the user whose manager it is for.
 #[cfg(target_os = "linux")]
-fn become_user(command: &mut Command, whose: &Whose) {
+pub(crate) fn become_user(command: &mut Command, whose: &Whose) {
     use std::os::unix::process::CommandExt;
     let Whose::User { uid, gid, name } = whose else { return };
     command.env("XDG_RUNTIME_DIR", format!("/run/user/{uid}"));

@@ -56,9 +56,8 @@ impl Manager for Systemctl {
     }
 
     fn queue(&mut self, job: Job, unit: &str) -> Result<(), Problem> {
-        let verb = if job == Job::Reload { "reload-or-restart" } else { job.word() };
         let what = format!("{} {unit}", job.word());
-        self.ask(&what, &["--no-block", "--quiet", verb, "--", unit]).map(drop)
+        self.ask(&what, &["--no-block", "--quiet", job.verb(), "--", unit]).map(drop)
     }
 
     fn cancel(&mut self, unit: &str) -> Result<(), Problem> {

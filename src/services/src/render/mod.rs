@@ -80,11 +80,15 @@ pub fn render(declaration: &Declaration, manager: Manager) -> Result<Vec<Unit>, 
     }
 }
 
-/// Returns the unit of systemd that is given as a text.
+/// Returns the unit of systemd that is given as a text; without one it is a file that is built
+/// later.
 ///
 /// # Errors
 /// When its name is unusable, or it is not a unit.
-pub fn given(name: &str, scope: Scope, text: &str) -> Result<Unit, Refusal> {
+pub fn given(name: &str, scope: Scope, text: Option<&str>) -> Result<Unit, Refusal> {
     check_name(name)?;
-    systemd::given(name, scope, text)
+    match text {
+        Some(text) => systemd::given(name, scope, text),
+        None => Ok(systemd::given_later(name, scope)),
+    }
 }

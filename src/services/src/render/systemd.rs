@@ -73,6 +73,22 @@ pub(super) fn given(name: &str, scope: Scope, text: &str) -> Result<Unit, Refusa
     })
 }
 
+/// Returns a unit whose text is not there yet: it is enabled in the usual way.
+pub(super) fn given_later(name: &str, scope: Scope) -> Unit {
+    let mut file = UnitFile::default();
+    file.add("Install", "WantedBy", usual_target(scope));
+    let name = format!("{name}.service");
+    Unit {
+        links: links(&name, scope, &file),
+        target: format!("{}/{name}", directory(scope)),
+        text: String::new(),
+        role: Role::Main,
+        copy: false,
+        starts: true,
+        name,
+    }
+}
+
 fn links(name: &str, scope: Scope, file: &UnitFile) -> Vec<(String, String)> {
     let directory = directory(scope);
     let links = file.install_links(name).into_iter();

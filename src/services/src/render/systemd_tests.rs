@@ -125,16 +125,18 @@ fn a_list_repeats_the_key_and_what_is_given_replaces_what_is_rendered() {
 
 #[test]
 fn a_given_unit_is_enabled_as_it_says() {
-    let unit = given("web", Scope::User, "[Service]\nExecStart=/bin/x\n").unwrap();
+    let unit = given("web", Scope::User, Some("[Service]\nExecStart=/bin/x\n")).unwrap();
     assert_eq!(unit.links[0].0, "~/.config/systemd/user/default.target.wants/web.service");
     let text = "[Service]\nExecStart=/bin/x\n[Install]\nRequiredBy=a.target\nAlias=b.service\n";
-    let unit = given("web", Scope::System, text).unwrap();
+    let unit = given("web", Scope::System, Some(text)).unwrap();
     let links: Vec<_> = unit.links.iter().map(|(link, _)| link.as_str()).collect();
     assert_eq!(
         links,
         ["/etc/systemd/system/a.target.requires/web.service", "/etc/systemd/system/b.service"]
     );
-    assert!(given("web", Scope::User, "ExecStart=/bin/x").is_err());
+    assert!(given("web", Scope::User, Some("ExecStart=/bin/x")).is_err());
+    let links = given("web", Scope::System, None).unwrap().links;
+    assert_eq!(links[0].0, "/etc/systemd/system/multi-user.target.wants/web.service");
 }
 
 #[test]
