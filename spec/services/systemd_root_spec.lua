@@ -137,45 +137,76 @@ describe("services with systemd #root #once", function()
   end)
 
   it("are started anew by what they depend on, and by nothing else", function()
-    local mark
+    here.shell([[
+      cd /etc && mkdir -p syslua && cd syslua
+      keys=/root/.config/sops/age/keys.txt
+      test -e $keys || lua5.4 -l syslua secrets keygen
+      printf 'creation_rules: [{ age: %s }]\n' $(grep -o 'age1[a-z0-9]*' $keys) >.sops.yaml
+    ]])
+    local function set_secret(name, value)
+      here.shell(("cd /etc/syslua; lua5.4 -l syslua secrets set %s %s"):format(name, value))
+    end
     local function get_config(values)
-      return program(values.version)
+      return program(values.package)
         .. ([[
+        local secrets = sops.load("secrets.yaml")
         file { path = "/srv/app.conf", content = %q }
         file { path = "/srv/other.conf", content = %q }
+        file { path = "/srv/token", secret = secrets.token }
+        file { path = "/srv/word", secret = secrets.word }
         for _, policy in ipairs { "restart", "reload", "nothing" } do
           service {
             name = policy,
             command = { tool.out .. "/bin/tool", "1d" },
+            environment_files = "/srv/token",
             on_switch = policy,
-            depends = { "/srv/app.conf" },
+            depends = { "/srv/app.conf", secrets.word },
             description = %q,
             unit = { Service = { ExecReload = "/bin/true" } },
           }
         end
         service { name = "once", command = "true /srv/once.conf", ready = "oneshot" }
+        service {
+          name = "tick", command = "true /srv/app.conf", ready = "oneshot",
+          schedule = { calendar = %q },
+        }
         service { name = "untouched", command = { "/bin/sleep", "1d" } }
         file { path = "/srv/once.conf", content = %q }
-      ]]):format(values.config, values.other, values.unit, values.once)
+      ]]):format(values.config, values.other, values.unit, values.schedule, values.once)
     end
-    local values = { version = "1", config = "1", other = "1", unit = "1", once = "1" }
+    local values =
+      { package = "1", config = "1", other = "1", unit = "1", once = "1", schedule = "daily" }
+    -- The document is beside the config.
+    here.write_config(get_config(values))
+    for _, name in ipairs({ "token", "word", "unused" }) do
+      set_secret(name, "A=1")
+    end
     must_apply(get_config(values))
-    local both = { "reload reload.service", "start restart.service", "stop restart.service" }
+    local all = { "reload reload.service", "start restart.service", "stop restart.service" }
+    -- What changed, and the jobs that systemd does for all three policies.
     for _, case in ipairs({
+      { "nothing", {} },
       { "other", {} },
-      { "config", both },
-      { "version", both },
-      { "unit", both },
+      { "unused", {}, true },
+      { "config", all },
+      { "package", all },
+      { "unit", all },
+      { "token", all, true },
+      { "word", all, true },
       { "once", { "start once.service", "stop once.service" } },
+      { "schedule", { "start tick.timer", "stop tick.timer" } },
     }) do
-      values[case[1]] = "2"
-      mark = get_mark()
-      must_apply(get_config(values))
-      assert.are.same(case[2], get_jobs(mark), case[1])
+      if case[3] then
+        set_secret(case[1], "A=2")
+      elseif case[1] == "schedule" then
+        values.schedule = "weekly"
+      else
+        values[case[1]] = "2"
+      end
+      local mark = get_mark()
+      local told = must_apply(get_config(values))
+      assert.are.same(case[2], get_jobs(mark), case[1] .. told)
     end
-    mark = get_mark()
-    here.shell("lua5.4 -l syslua apply")
-    assert.are.same({}, get_jobs(mark))
   end)
 
   it("that the user stopped or masked stay so until they change", function()

@@ -94,14 +94,19 @@ function container.start(name)
   --- Runs a line of the shell in the container, as root or as a user.
   ---@param line string
   ---@param user string?
+  ---@param before string[]? words before it, of a program outside of the container
   ---@return spec.Result
-  function self.run(line, user)
-    local words = { "nsenter", "-t", leader, "-m", "-u", "-i", "-n", "-p", "-C", "--", "env", "-i" }
+  function self.run(line, user, before)
+    local words = {}
     local function add(...)
       for _, word in ipairs({ ... }) do
         words[#words + 1] = word
       end
     end
+    for _, word in ipairs(before or {}) do
+      add(word)
+    end
+    add("nsenter", "-t", leader, "-m", "-u", "-i", "-n", "-p", "-C", "--", "env", "-i")
     add("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8")
     add("LUA_PATH=/opt/syslua/lua/?.lua;/opt/syslua/lua/?/init.lua;;")
     add("LUA_CPATH=/opt/syslua/target/lua/5.4/?.so;;", "TERM=dumb", "NO_COLOR=1")
