@@ -119,11 +119,9 @@ exec sleep 1d
     )
     here.shell(("chmod +x %s/agent"):format(place), user)
     local variables = here.shell("echo LUA_PATH = [[$LUA_PATH]], LUA_CPATH = [[$LUA_CPATH]]")
-    return ('service { name = "agent", command = { "%s/agent", %q }, environment = { %s } }\n'):format(
-      place,
-      argument,
-      variables .. (user and "" or ', HOME = "/root"')
-    )
+    local service =
+      'service { name = "agent", command = { "%s/agent", %q }, environment = { %s } }\n'
+    return service:format(place, argument, variables .. (user and "" or ', HOME = "/root"'))
   end
 
   it("survive a switch that they do themselves", function()
@@ -186,7 +184,8 @@ exec sleep 1d
     here.shell("touch ~/go; systemctl --user restart agent.service", "ada")
     wait_for("systemctl --user show -p ExecStart agent.service | grep -q two", "ada")
     wait_for(
-      "tr '\\0' ' ' </proc/$(systemctl --user show -p MainPID --value agent.service)/cmdline | grep -q sleep",
+      "pid=$(systemctl --user show -p MainPID --value agent.service); "
+        .. "tr '\\0' ' ' </proc/$pid/cmdline | grep -q sleep",
       "ada"
     )
     assert.are.equal(0, here.sys("status", "ada").code)

@@ -194,7 +194,8 @@ describe("many services with systemd #root #once", function()
           here.shell(
             (
               "busctl --json=short call org.freedesktop.systemd1 "
-              .. "/org/freedesktop/systemd1/unit/%s_2eservice org.freedesktop.DBus.Properties GetAll s ''"
+              .. "/org/freedesktop/systemd1/unit/%s_2eservice "
+              .. "org.freedesktop.DBus.Properties GetAll s ''"
             ):format(path)
           )
         )

@@ -32,8 +32,8 @@ fn units_in(cgroups: &str) -> Vec<String> {
     units
 }
 
-/// Returns the words before a command that is to go on when the service that this process is part
-/// of stops; none where it is part of none. `is_root` tells whose manager is asked.
+/// Returns the words before a command that is to run when the service that this process is part
+/// of has stopped; none where it is part of none. `is_root` tells whose manager is asked.
 pub fn outliving(is_root: bool) -> Vec<&'static str> {
     if own_units().is_empty() {
         return Vec::new();
