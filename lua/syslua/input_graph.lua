@@ -78,7 +78,7 @@ local function parse(given, file, source)
   local declared, lines = {}, text.lines(source)
   if type(given) ~= "table" then
     raise(
-      ("`inputs` is a table of names and addresses, not %s"):format(text.describe(given)),
+      ("`inputs`: expected a table of names and addresses, got %s"):format(text.describe(given)),
       file .. ":" .. find_line(lines, "inputs"),
       smallest
     )
@@ -86,7 +86,7 @@ local function parse(given, file, source)
   for name in next, given do
     if type(name) ~= "string" then
       raise(
-        ("`inputs` has a %s as a key"):format(type(name)),
+        ("`inputs`: expected names as keys, got a %s"):format(type(name)),
         file .. ":" .. find_line(lines, "inputs"),
         smallest
       )
@@ -121,7 +121,7 @@ local function parse(given, file, source)
       one.url = value
     else
       raise(
-        ("the input `%s` is an address or a table with `url`, not %s"):format(
+        ("the input `%s`: expected an address or a table with `url`, got %s"):format(
           name,
           text.describe(value)
         ),
@@ -132,7 +132,7 @@ local function parse(given, file, source)
     for theirs, ours in next, one.follows or {} do
       if type(ours) ~= "string" then
         raise(
-          ("`follows.%s` of the input `%s` is the name of an input, not %s"):format(
+          ("`follows.%s` of the input `%s`: expected the name of an input, got %s"):format(
             theirs,
             name,
             text.describe(ours)
@@ -156,9 +156,9 @@ local function check_circle(parent, identity, name, position)
     table.insert(names, 1, at.key ~= "" and at.key:match("[^/]+$") or "the config")
     if at.identity == identity then
       raise(
-        "inputs go in a circle: " .. table.concat(names, " -> "),
+        "inputs depend on each other in a circle: " .. table.concat(names, " -> "),
         position,
-        'remove the input that leads back, or let one follow another: follows = { THEIRS = "OURS" }'
+        'remove one of them, or let one follow another: follows = { THEIRS = "OURS" }'
       )
     end
     depth, at = depth + 1, at.parent
@@ -295,7 +295,7 @@ local function get_followed(node, theirs, ours)
     local names = tables.get_sorted_keys(node.parent.inputs)
     local near = require("syslua.util.closest")(ours, names)
     raise(
-      ("`follows.%s` of the input `%s`: there is no input `%s` beside it"):format(
+      ("`follows.%s` of the input `%s`: the config has no input `%s`"):format(
         theirs,
         node.key,
         ours

@@ -206,7 +206,7 @@ end
 function metatable.__index(_, name)
   raise(
     ("a secret has no field `%s`: its value is known only at the switch"):format(tostring(name)),
-    "what decides about the config cannot be secret"
+    "use a value that is not secret to decide what the config declares"
   )
 end
 

@@ -99,8 +99,7 @@ function secret_library.command(words)
   if type(words) ~= "table" or secret.is(words) or not tables.is_list(words) or not words[1] then
     raise(
       ("lib.secret.command: expected a list of a program and its arguments, got %s"):format(
-        type(words) == "table" and not secret.is(words) and "a table that is none"
-          or text.describe(words)
+        type(words) == "table" and not secret.is(words) and "another table" or text.describe(words)
       ),
       'for example lib.secret.command { "pass", "show", "db" }'
     )
@@ -175,7 +174,7 @@ function secret_library.env(variables)
     elseif not secret.is(value) then
       raise(
         ("`%s` in lib.secret.env: expected a secret, got %s"):format(name, text.describe(value)),
-        "env{} declares variables that are none"
+        "use env{} for variables that are not secret"
       )
     end
     collected[#collected + 1] = { name = name, value = value, positions = chain }

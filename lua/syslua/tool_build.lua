@@ -19,7 +19,7 @@ local function raise_missing(ctx, path, top)
     shown[21] = ("  and %d more"):format(#all - 20)
   end
   error(
-    ("the archive has no file %s: the registry is wrong about it. It holds\n%s"):format(
+    ("the archive has no file %s, which the registry names. It contains\n%s"):format(
       path,
       table.concat(shown, "\n")
     ),

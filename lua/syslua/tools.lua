@@ -95,7 +95,7 @@ local function parse(given)
   for _, key in ipairs(keys) do
     if type(key) == "number" then
       if key < 1 or key > count or key % 1 ~= 0 then
-        raise(("tools{}: item %s is missing before it"):format(tostring(key)), example)
+        raise(("tools{}: the list has a gap before item %s"):format(tostring(key)), example)
       end
     elseif not own_words[key] then
       ---@type any
@@ -201,7 +201,7 @@ local function complete(list, entries, platform, given, where)
   if options.locked then
     failure.raise({
       kind = "lock",
-      message = ("syslua.lock has no `%s` for %s, and --locked adds nothing"):format(
+      message = ("syslua.lock has no `%s` for %s, and --locked forbids adding it"):format(
         missing[1].key,
         platform
       ),

@@ -267,7 +267,7 @@ describe("inputs", function()
     must("apply", "init.lua")
     assert.is_nil(place.lock().inputs["mid/low"])
     write(declared:format(url("own"), url("mid"), "owm"))
-    fail("plan init.lua", "there is no input `owm` beside it", "did you mean `own`?", "init.lua:3")
+    fail("plan init.lua", "the config has no input `owm`", "did you mean `own`?", "init.lua:3")
     write((declared:gsub("low =", "lo =")):format(url("own"), url("mid"), "own"))
     fail("plan init.lua", "has no input `lo`", "did you mean `low`?")
   end)
@@ -361,7 +361,7 @@ describe("inputs", function()
 
   it("are refused with their line", function()
     for _, case in ipairs({
-      { 'x = "github:a/b",', "none of the forms", "git:https://HOST/REPO" },
+      { 'x = "github:a/b",', "is not the address of an input", "git:https://HOST/REPO" },
       { 'x = "git:ext::sh -c id",', "helper program" },
       { 'x = "git:http://host/x",', "http://" },
       { 'x = "git:https://ada:secret@host/x",', "contains a login", "auth" },
@@ -369,14 +369,14 @@ describe("inputs", function()
       { '["a.b"] = "path:./x",', "cannot be the name of an input" },
       { 'x = { url = "path:./x", atuh = "" },', "atuh", "auth" },
       { 'x = { rul = "path:./x" },', "rul" },
-      { 'x = { url = "path:./x", auth = "t" },', "`auth` is of https://" },
+      { 'x = { url = "path:./x", auth = "t" },', "`auth` works only for https://" },
     }) do
       write("\n    " .. case[1])
       local result = fail("plan init.lua", "init.lua:4", (table.unpack or unpack)(case, 2))
       assert.is_nil(result.stderr:find("secret", 1, true))
     end
     here.write("init.lua", "return { inputs = 'x', setup = function() end }\n")
-    fail("plan init.lua", "`inputs` is a table of names", "init.lua:1")
+    fail("plan init.lua", "`inputs`: expected a table of names", "init.lua:1")
     write("", 'require("inputs.none")')
     fail("plan init.lua", "there is no input `none`", "init.lua:6")
     place.commit("dots", { file = "" })

@@ -144,7 +144,7 @@ WantedBy=default.target
       ['name = "a", command = "x", environment = { ["A B"] = "" }'] = "the name of a variable",
       ['name = "a", command = "x", restart = "never"'] = '`restart` in service{}: expected "no"',
       ['name = "a", command = "x", schedule = {}'] = "`schedule` in service{} says no time",
-      ['name = "a", command = "x", schedule = { every = "soon" }'] = "is not a span of time",
+      ['name = "a", command = "x", schedule = { every = "soon" }'] = "is not a duration",
       ['name = "a", command = "x", limits = { memory = "much" }'] = "`limits.memory`",
       ['name = "a", command = "x", unit = { Service = "y" }'] = "`unit.Service`",
       ['name = "a", command = "x", unit = { Service = { A = "\\n" } }'] = "the control character",
@@ -199,7 +199,9 @@ WantedBy=default.target
     assert.is_truthy(here.read(place .. "web.service"):find("/bin/b", 1, true))
     assert.are.equal(0, here.run("rollback", "--yes").code)
     assert.is_truthy(here.read(place .. "web.service"):find("/bin/a", 1, true))
-    assert.is_truthy(here.run("services").stdout:find("its manager does not run", 1, true))
+    assert.is_truthy(
+      here.run("services").stdout:find("its service manager is not running", 1, true)
+    )
     here.write_config("")
     assert.are.equal(0, here.run("apply", "init.lua").code)
     assert.is_nil(here.read(place .. "web.service"))

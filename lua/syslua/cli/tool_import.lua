@@ -297,7 +297,7 @@ function tool_import.take(kind, file, directory, is_forced, options)
   if read(target) and not is_forced then
     failure.raise({
       kind = "usage",
-      message = ("%s is there already"):format(target),
+      message = ("%s already exists"):format(target),
       hint = "--force replaces it, --output writes into another directory",
     })
   end

@@ -25,7 +25,7 @@ function search.run(args)
   if not args.word or args.word == "" then
     require("syslua.util.failure").raise({
       kind = "usage",
-      message = "a word to look for is missing",
+      message = "the search word is missing",
       hint = "for example: sys search grep",
     })
   end

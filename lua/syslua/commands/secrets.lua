@@ -120,7 +120,7 @@ function run.set(args)
   local result = border.call("secrets_set", file, args.words[1], value, args.type)
   result.file = file
   local line = result.changed and ("set %s in %s"):format(result.key, file)
-    or ("%s is that already"):format(result.key)
+    or ("%s has this value already"):format(result.key)
   return write(args, result, { line })
 end
 
@@ -229,8 +229,8 @@ end
 function secrets.run(args)
   if not args.action then
     raise_usage(
-      "what is to be done with the secrets?",
-      ("`%s secrets get KEY` shows one; %s are the others"):format(
+      "secrets: expected an action",
+      ("for example `%s secrets get KEY`; the other actions are %s"):format(
         args.program,
         "set, edit, rotate, keygen and recipients"
       )

@@ -11,7 +11,7 @@ function update.add_to_parser(parser)
   parser
     :argument(
       "NAME",
-      "The inputs, tools, or addresses of pins, to update, all unless given; each may have `*`."
+      "The inputs, tools or addresses of pins to update. Default: all. `*` matches any text."
     )
     :argname("NAME")
     :target("names")
@@ -20,7 +20,7 @@ function update.add_to_parser(parser)
     :option("-c --config", "The config: a file, or a directory with an init.lua.")
     :argname("CONFIG")
   parser:flag("--dry-run", "Show what would be locked, and write nothing.")
-  parser:flag("--commit", "Commit the lock, and nothing else, with git.")
+  parser:flag("--commit", "Commit only the lock, with git.")
   require("syslua.cli.answers").add_option(parser)
   parser:flag("--json", "Print one JSON object instead of text.")
 end
@@ -54,7 +54,7 @@ function update.run(args)
     require("syslua.util.failure").raise({
       kind = "usage",
       message = "`update` changes syslua.lock, and --locked forbids that",
-      hint = "`outdated` shows what could move",
+      hint = "`outdated` shows available updates",
     })
   end
   local changes = require("syslua.inputs").update(config, args.names, options)

@@ -25,7 +25,7 @@ impl Editor for Ini {
             }
             if line.starts_with('[') {
                 let Some(close) = line.rfind(']') else {
-                    return Err(Problem::at(text, start, "a section has no `]`"));
+                    return Err(Problem::at(text, start, "the `]` of a section is missing"));
                 };
                 let header = start..start + close + 1;
                 let name = line[1..close].to_owned();
@@ -72,10 +72,10 @@ impl Editor for Ini {
             _ => return Err("an INI key holds one text, number or boolean".to_owned()),
         };
         if text.contains(['\n', '\r']) || text.trim() != text {
-            return Err("an INI value is one line without blanks around it".to_owned());
+            return Err("an INI value is one line without spaces around it".to_owned());
         }
         if comment_in(&text).is_some() || text.ends_with('\\') {
-            return Err("the value would read as another one: put it in quotes".to_owned());
+            return Err("the value would be read differently: put it in quotes".to_owned());
         }
         Ok(Value::String(text))
     }
@@ -85,7 +85,7 @@ impl Editor for Ini {
             && key.trim() == key
             && !key.contains(['=', '\n', '\r', ':'])
             && !key.starts_with(['#', ';', '[']);
-        if is_plain { Ok(key.to_owned()) } else { Err("INI has no such key".to_owned()) }
+        if is_plain { Ok(key.to_owned()) } else { Err("INI cannot express this key".to_owned()) }
     }
 
     fn separator(&self, text: &str, _is_braces: bool) -> &'static str {

@@ -44,7 +44,7 @@ impl Editor for Json {
             Some(value @ ast::Value::Object(_)) => Ok(node(value, 0)),
             Some(other) => {
                 let start = other.range().start;
-                Err(Problem::at(text, start, "keys need an object at the top of the file"))
+                Err(Problem::at(text, start, "the file is not an object, so it cannot have keys"))
             }
             None => Ok(Node { span: 0..text.len(), kind: Kind::Leaf(None) }),
         }

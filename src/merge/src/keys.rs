@@ -101,7 +101,7 @@ pub(crate) fn set(
                     Kind::Scattered(_, what) => what,
                     _ => "a table",
                 };
-                let message = format!("it is {what} in the file: declare the keys in it");
+                let message = format!("it is {what} in the file: declare its keys instead");
                 return Err(Problem::value(path, message));
             }
             let place = document.place_of(path);
@@ -183,7 +183,7 @@ fn insert(
                 let next = &path[..=depth];
                 let place = document.place_of(next);
                 let Some(empty) = document.editor.empty_table(place.is_braces) else {
-                    return Err(Problem::value(next, "it is a value in the file, no section"));
+                    return Err(Problem::value(next, "it is a value in the file, not a section"));
                 };
                 let old = document.replace(next, empty)?;
                 record.table(next).before.get_or_insert(Before::Value(old));
@@ -199,7 +199,7 @@ fn insert(
                     .map(&path[..depth + levels])
                     .is_none_or(|map| levels == 0 && matches!(map.shape, Shape::Implicit))
                 {
-                    return Err(Problem::value(path, "the file has no place for it"));
+                    return Err(Problem::value(path, "the key cannot be added to this file"));
                 }
                 record.table(&path[..depth + levels]).before = Some(before);
                 depth += levels;
@@ -230,7 +230,7 @@ fn take_away(document: &mut Document<'_>, path: &[String], earlier: Option<Kept>
                 _ => true,
             };
             if !is_whole {
-                let message = "it is a table in the file: take the keys in it away";
+                let message = "it is a table in the file: remove its keys instead";
                 return Err(Problem::value(path, message));
             }
             let entry = document.remove(above, number, None)?;

@@ -341,11 +341,14 @@ fn merge_keys(
 fn check(document: &Document<'_>, keys: &[Key]) -> Result<()> {
     let again = Document::new(document.editor, document.text.clone()).map_err(|problem| {
         let key = keys.first().map(|key| shown(&key.path)).unwrap_or_default();
-        Problem::Value { key, message: format!("the file would not be valid after it: {problem}") }
+        Problem::Value {
+            key,
+            message: format!("the change would make the file invalid: {problem}"),
+        }
     })?;
     for key in keys {
         if !holds(again.value(&key.path).as_ref(), &key.want) {
-            return Err(Problem::value(&key.path, "the file has no place for it"));
+            return Err(Problem::value(&key.path, "the key cannot be added to this file"));
         }
     }
     Ok(())

@@ -17,7 +17,7 @@ fn declared(declaration: &Declaration) -> Result<(Vec<String>, bool)> {
             Want::Value(Value::Array(items)) => (items.as_slice(), false),
             Want::Before(items) => (items.as_slice(), true),
             Want::After(items) => (items.as_slice(), false),
-            _ => return Err(Problem::value(&key.path, "the values are a list of lines")),
+            _ => return Err(Problem::value(&key.path, "expected a list of lines")),
         };
         is_first |= first;
         for item in items {
@@ -27,7 +27,7 @@ fn declared(declaration: &Declaration) -> Result<(Vec<String>, bool)> {
                 _ => return Err(Problem::value(&key.path, "a line is a text")),
             };
             if line.contains(['\n', '\r']) {
-                return Err(Problem::value(&[line], "a line has no line breaks"));
+                return Err(Problem::value(&[line], "a line cannot contain a line break"));
             }
             all.push(line);
         }

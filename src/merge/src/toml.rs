@@ -39,7 +39,7 @@ impl Editor for Toml {
 
     fn normal(&self, value: &Value) -> std::result::Result<Value, String> {
         match value {
-            Value::Null => Err("TOML has no null; lib.absent takes a key away".to_owned()),
+            Value::Null => Err("TOML has no null; lib.absent removes a key".to_owned()),
             Value::Array(items) => items.iter().try_for_each(|item| self.normal(item).map(drop)),
             Value::Object(map) => map.values().try_for_each(|item| self.normal(item).map(drop)),
             _ => Ok(()),

@@ -147,7 +147,7 @@ impl<'a> Reader<'a> {
             }
             if root.is_some() {
                 let start = placed.range.start;
-                return Err(self.error(start, "a file of several documents cannot be merged into"));
+                return Err(self.error(start, "a file with several documents cannot be merged"));
             }
             let marker = self.text[..placed.range.end]
                 .rfind("---")
@@ -160,7 +160,7 @@ impl<'a> Reader<'a> {
                 Node { kind: Kind::Map(_), .. } => node,
                 other => {
                     let at = other.span.end - self.text[other.span].trim_start().len();
-                    return Err(self.error(at, "keys need a map at the top of the file"));
+                    return Err(self.error(at, "the file is not a map, so it cannot have keys"));
                 }
             });
         }
@@ -181,7 +181,7 @@ impl<'a> Reader<'a> {
     /// with.
     fn node(&mut self, from: usize, indent: &str, depth: usize, is_flow: bool) -> Result<Node> {
         let Some(placed) = self.events.next() else {
-            return Err(self.error(self.end, "it ends in the middle"));
+            return Err(self.error(self.end, "it ends unexpectedly"));
         };
         if depth > MAX_DEPTH {
             return Err(self.error(placed.range.start, "it is nested too deeply"));
@@ -391,7 +391,7 @@ impl<'a> Reader<'a> {
         let mut items = Vec::new();
         loop {
             let Some(next) = self.events.peek() else {
-                return Err(self.error(self.end, "a list has no end"));
+                return Err(self.error(self.end, "a list is not closed"));
             };
             if matches!(next.event, Event::SequenceEnd) {
                 break;

@@ -205,7 +205,10 @@ fn check_frozen(requests: &[Request]) -> Answer<()> {
     match requests.iter().find(|request| request.locked.is_none()) {
         Some(request) => Err(Failure::new(
             "lock",
-            format!("the input `{}` is not in syslua.lock, and --locked adds nothing", request.key),
+            format!(
+                "the input `{}` is not in syslua.lock, and --locked forbids adding it",
+                request.key
+            ),
         )
         .with_hint("apply once without --locked, and commit syslua.lock")
         .at(request.position.clone())),

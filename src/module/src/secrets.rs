@@ -150,7 +150,7 @@ fn set(
     let bytes = Zeroizing::new(text.as_bytes().to_vec());
     let text = std::str::from_utf8(&bytes).map_err(|_| {
         Failure::new(KIND, format!("the value for `{key}` is not UTF-8 text"))
-            .with_hint("encode it, as base64 say")
+            .with_hint("encode it, for example as base64")
     })?;
     let given = recipients_of_environment()?;
     let mut stored = Stored::open_or_make(&path, &find_identities(), &given).map_err(failure)?;
@@ -268,8 +268,8 @@ fn keygen(lua: &Lua, path: Option<&LuaString>) -> Answer<LuaTable> {
         let failure = Failure::new(KIND, what);
         if error.kind() == std::io::ErrorKind::AlreadyExists {
             failure.with_hint(
-                "it is kept: an identity that is lost cannot be made again. \
-                 Name another with --output",
+                "the existing identity stays, since a lost one cannot be recovered: \
+                 name another file with --output",
             )
         } else {
             failure
@@ -329,15 +329,15 @@ fn edit(
     let private = PrivateFile::new(&private_places(), &name, &before)
         .map_err(|error| Failure::new(KIND, format!("cannot make a private file: {error}")))?;
     if !private.is_in_memory() {
-        let warning =
-            "there is no file system in memory here: the text is on the disk while the editor runs";
+        let warning = "this system has no file system in memory: \
+                       the decrypted text is on the disk while the editor runs";
         on_problem.call::<LuaValue>((warning, true)).map_err(lua_failure)?;
     }
     loop {
         run_editor(editor, private.path())?;
         let after = private
             .read()
-            .map_err(|error| Failure::new(KIND, format!("the editor left no file: {error}")))?;
+            .map_err(|error| Failure::new(KIND, format!("cannot read the edited file: {error}")))?;
         if *after == *before {
             return edited(lua, false, stored.is_new());
         }
@@ -505,7 +505,7 @@ fn document(
         return leaf.call(("", sealed, "str")).map_err(lua_failure);
     } else if is_age {
         return Err(in_file(
-            Problem::new("it is a file of age, which has no keys").with_hint("load it by age.load"),
+            Problem::new("it is an age file, which has no keys").with_hint("load it with age.load"),
         ));
     }
     let format = Format::of(&path);

@@ -140,9 +140,9 @@ fn check_frozen(lua: &Lua, given: &[Given]) -> Answer<()> {
         evaluation.map(|evaluation| evaluation.system.platform.clone()).unwrap_or_default()
     });
     let reason = if is_restored {
-        "and a config that is restored resolves nothing"
+        "and a restored config resolves nothing"
     } else {
-        "and --locked adds nothing"
+        "and --locked forbids adding it"
     };
     Err(Failure::new(
         "lock",

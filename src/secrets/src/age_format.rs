@@ -42,7 +42,7 @@ pub(crate) struct Parsed<'a> {
 }
 
 fn malformed(what: &str) -> Problem {
-    Problem::new(format!("it is a malformed file of age: {what}"))
+    Problem::new(format!("it is a malformed age file: {what}"))
 }
 
 /// The bytes of a file, without its armor if it has one.
@@ -89,7 +89,7 @@ pub(crate) fn armored(bytes: &[u8]) -> String {
 pub(crate) fn parse(bytes: &[u8]) -> Result<Parsed<'_>> {
     let mut reader = Lines { bytes, at: 0 };
     if reader.next()? != VERSION {
-        return Err(malformed("its first line is not that of version 1"));
+        return Err(malformed("its first line does not name version 1 of the format"));
     }
     let mut stanzas = Vec::new();
     loop {
@@ -108,9 +108,8 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Parsed<'_>> {
                 payload: &bytes[reader.at..],
             });
         }
-        let words = line
-            .strip_prefix("-> ")
-            .ok_or_else(|| malformed("a line of its header has no meaning"))?;
+        let words =
+            line.strip_prefix("-> ").ok_or_else(|| malformed("its header has an invalid line"))?;
         let words: Vec<String> = words.split(' ').map(str::to_owned).collect();
         let is_word =
             |word: &String| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_graphic());
@@ -240,7 +239,7 @@ pub(crate) fn seal(
         let nonce = chunk_nonce(index as u64, index + 1 == count);
         let tag = cipher
             .encrypt_inout_detached(&nonce, b"", out[start..].as_mut().into())
-            .map_err(|_| Problem::new("a content is too large to be encrypted"))?;
+            .map_err(|_| Problem::new("the content is too large to encrypt"))?;
         out.extend_from_slice(&tag);
     }
     Ok(out)

@@ -79,7 +79,7 @@ pub(crate) fn change(
         Format::Yaml => yaml::append(edits, text, node, key, &new),
         Format::Json => json::append(edits, text, node, key, &new),
         Format::Binary => {
-            return Err(Problem::new("a binary document is one value, which has no keys"));
+            return Err(Problem::new("a binary document is one value without keys"));
         }
         Format::Dotenv => {
             let (at, line) =
@@ -100,7 +100,7 @@ pub(crate) fn change(
 fn leaf(plain: &Plain) -> Result<&Value> {
     match plain {
         Plain::Value(value) => Ok(value),
-        _ => Err(Problem::new("this format holds no lists or maps below a key")),
+        _ => Err(Problem::new("this format cannot hold lists or maps below a key")),
     }
 }
 
@@ -124,7 +124,7 @@ fn put_in_place(
     if !matches!(node.kind, Kind::Leaf(_)) {
         let what = if matches!(node.kind, Kind::Map(_)) { "map" } else { "list" };
         return Err(Problem::new(format!(
-            "`{path}` is a {what}, which a single value would replace"
+            "`{path}` is a {what}, and a single value would replace all of it"
         ))
         .with_hint("name a value in it, or change it with `secrets edit`"));
     }
@@ -132,7 +132,7 @@ fn put_in_place(
         (Plain::Value(value), _) => format.render(value, node)?,
         (_, Format::Yaml) => yaml::flow(new),
         (_, Format::Json) => new.to_json().to_string(),
-        _ => return Err(Problem::new("this format holds no lists or maps below a key")),
+        _ => return Err(Problem::new("this format cannot hold lists or maps below a key")),
     };
     // A null of YAML may have no text at all.
     let spaced = node.span.is_empty() && text[..node.span.start].ends_with([':', '-']);

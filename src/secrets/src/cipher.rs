@@ -148,7 +148,7 @@ impl Cipher {
         let tag = self
             .0
             .encrypt_inout_detached(&iv.into(), path.as_bytes(), data.as_mut_slice().into())
-            .map_err(|_| Problem::new("a value is too large to be encrypted"))?;
+            .map_err(|_| Problem::new("a value is too large to encrypt"))?;
         Ok(format!(
             "{PREFIX}{},iv:{},tag:{},type:{}]",
             BASE64.encode(&data),

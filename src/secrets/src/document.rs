@@ -175,7 +175,7 @@ impl Opened {
         }
         if mac.finish() != expected {
             return Err(Problem::new(
-                "its MAC does not fit: values were altered, moved, added or removed",
+                "its MAC does not match: values were altered, moved, added or removed",
             )
             .with_hint("take it from version control or a backup"));
         }
@@ -311,7 +311,7 @@ impl Opened {
             ([Step::Index(index), rest @ ..], count) if count > 1 => (rest, roots.get(*index)),
             (_, count) if count > 1 => {
                 return Err(Problem::new(format!("the file has {count} documents"))
-                    .with_hint(format!("say which: `[0].{path}`")));
+                    .with_hint(format!("name one of them: `[0].{path}`")));
             }
             _ => (steps, roots.first()),
         };
@@ -319,7 +319,7 @@ impl Opened {
         if steps.first() == Some(&Step::Key(KEY.to_owned()))
             && self.document.format.skipped().is_some()
         {
-            return Err(Problem::new("`sops` is the part that SOPS keeps for itself"));
+            return Err(Problem::new("`sops` is reserved for the metadata of SOPS"));
         }
         if steps.is_empty() {
             return Err(Problem::new("the path names a whole document"));
@@ -352,8 +352,8 @@ impl Opened {
         let others = self.document.other_kinds();
         if !others.is_empty() {
             return Err(Problem::new(format!(
-                "its data key is encrypted to {} too, which cannot be done here: these keys would \
-                 lose access",
+                "its data key is also encrypted to {}, which is not supported here: \
+                 these keys would lose access",
                 others.join(", ")
             ))
             .with_hint("rotate it with `sops rotate --in-place FILE`"));
@@ -534,7 +534,7 @@ fn plain_text(format: Format, content: &[u8]) -> Result<String> {
     }
     let Ok(text) = std::str::from_utf8(content) else {
         return Err(Problem::new(format!(
-            "it is not UTF-8 text, so it is no {} document",
+            "it is not UTF-8 text, so it cannot be a {} document",
             format.name()
         )));
     };

@@ -97,7 +97,7 @@ impl Stored {
         }
         if read(&self.path)? != self.before {
             return Err(Problem::new(format!(
-                "{} was changed in the meantime: nothing was written",
+                "another program changed {}: nothing was written",
                 self.path.display()
             ))
             .with_hint("try again"));
@@ -122,7 +122,7 @@ impl Stored {
         Value::from_text(wanted, text).map(Plain::Value).ok_or_else(|| {
             let name = wanted.name();
             let problem = Problem::new(if kind.is_some() {
-                format!("the value for `{path}` is no {name}")
+                format!("the value for `{path}` is not of type {name}")
             } else {
                 format!("`{path}` is of type {name}, and the new value is not")
             });
@@ -178,15 +178,12 @@ pub fn who(path: &Path, given: &[Recipient]) -> Result<(Vec<Recipient>, Options)
 
 fn parse(path: &Path, content: &[u8]) -> Result<Document> {
     if age_file::is_age_file(content) {
-        return Err(Problem::new(format!(
-            "{} is a file of age, which has no keys",
-            path.display()
-        )));
+        return Err(Problem::new(format!("{} is an age file, which has no keys", path.display())));
     }
     Document::parse(Format::of(path), content).map_err(|problem| problem.in_file(path))
 }
 
 fn none(path: &Path) -> Problem {
     Problem::new(format!("there is no {}", path.display()))
-        .with_hint("`secrets set KEY` makes it, `--file` names another")
+        .with_hint("`secrets set KEY` creates it; `--file` names another file")
 }

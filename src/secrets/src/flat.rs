@@ -17,7 +17,7 @@ pub(crate) fn unflatten(pairs: &[(String, String)]) -> Result<Plain> {
     for (name, text) in pairs {
         let steps = split(name);
         put(&mut root, &steps, text.replace("\\n", "\n")).ok_or_else(|| {
-            Problem::new(format!("its metadata has the name `{name}` that does not fit the others"))
+            Problem::new(format!("its metadata has the unexpected name `{name}`"))
         })?;
     }
     Ok(root)

@@ -51,7 +51,7 @@ pub(crate) fn read(text: &str) -> Result<(Node, Option<Plain>)> {
         let section = sections.len() - 1;
         if let Some(rest) = trimmed.strip_prefix('[') {
             let Some(close) = rest.rfind(']') else {
-                return Err(Problem::at(number, "a section has no `]`"));
+                return Err(Problem::at(number, "the `]` of a section is missing"));
             };
             let name = &rest[..close];
             if let Some(index) = sections.iter().position(|section| section.name == name)
@@ -192,13 +192,13 @@ fn unquote(value: &str, number: usize) -> Result<(String, usize)> {
         let close = value[3..].find(TRIPLE);
         return match close {
             Some(close) => Ok((value[3..3 + close].to_owned(), close + 6)),
-            None => Err(Problem::at(number, "a value in `\"\"\"` has no end")),
+            None => Err(Problem::at(number, "a value in `\"\"\"` is not closed")),
         };
     }
     if let Some(rest) = value.strip_prefix('`') {
         return match rest.find('`') {
             Some(close) => Ok((rest[..close].to_owned(), close + 2)),
-            None => Err(Problem::at(number, "a value in backticks has no end in its line")),
+            None => Err(Problem::at(number, "a value in backticks is not closed in its line")),
         };
     }
     let plain = value

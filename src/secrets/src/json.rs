@@ -19,7 +19,7 @@ pub(crate) fn read(text: &str) -> Result<Node> {
     let root = reader.value(0)?;
     reader.space();
     if reader.at < text.len() {
-        return Err(reader.error("there is something behind the end of the document"));
+        return Err(reader.error("there is text after the end of the document"));
     }
     Ok(root)
 }
@@ -76,7 +76,7 @@ impl Reader<'_> {
                 let key = self.string()?;
                 self.space();
                 if self.peek() != Some(b':') {
-                    return Err(self.error("`:` is missing behind a key"));
+                    return Err(self.error("`:` is missing after a key"));
                 }
                 self.at += 1;
                 self.space();
@@ -127,7 +127,7 @@ impl Reader<'_> {
             let Some(stop) =
                 rest.find(|letter: char| letter == '"' || letter == '\\' || letter < ' ')
             else {
-                return Err(self.error("a text has no end"));
+                return Err(self.error("a text is not closed"));
             };
             out.push_str(&rest[..stop]);
             self.at += stop;

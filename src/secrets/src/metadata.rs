@@ -34,8 +34,8 @@ impl Metadata {
             && !groups.is_empty()
         {
             return Err(Problem::new("it has key groups, which are not supported").with_hint(
-                "make it a document with one list of recipients: `sops updatekeys` with a rule \
-                 without `key_groups`",
+                "run `sops updatekeys` with a rule without `key_groups`: \
+                 it gives the document one list of recipients",
             ));
         }
         let options = Options::read(&content)?;
@@ -49,7 +49,7 @@ impl Metadata {
             return Err(Problem::new("`sops.age` contains an invalid recipient"));
         }
         if !metadata.content.get_text("version").is_some_and(is_version) {
-            return Err(Problem::new("`sops.version` is missing or no version"));
+            return Err(Problem::new("`sops.version` is missing or invalid"));
         }
         if metadata.recipients().is_empty() {
             let kinds = metadata.other_kinds();
@@ -107,7 +107,7 @@ impl Metadata {
         self.content
             .get_text("lastmodified")
             .and_then(timestamp::seconds)
-            .ok_or_else(|| Problem::new("`sops.lastmodified` is missing or no point in time"))
+            .ok_or_else(|| Problem::new("`sops.lastmodified` is missing or invalid"))
     }
 
     /// Decrypts the data key.
@@ -132,7 +132,7 @@ impl Metadata {
     pub fn mac(&self, key: &DataKey) -> Result<String> {
         let text = self.content.get_text("mac").unwrap_or_default();
         if text.is_empty() {
-            return Err(Problem::new("it has no MAC, which proves that nothing was altered")
+            return Err(Problem::new("it has no MAC, so it may have been altered")
                 .with_hint("take it from version control or a backup"));
         }
         match key.cipher().decrypt(text, &self.last_modified()?) {

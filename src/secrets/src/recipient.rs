@@ -46,7 +46,7 @@ impl Recipient {
             )));
         } else if text.starts_with("age1") {
             let bytes = bech32::decode("age", text).and_then(|bytes| bytes.try_into().ok());
-            Key::X25519(bytes.ok_or_else(|| wrong(&"a letter of it is wrong"))?)
+            Key::X25519(bytes.ok_or_else(|| wrong(&"it has a wrong character"))?)
         } else if text.starts_with("ssh-") {
             let key = parse_public(text).map_err(|problem| wrong(&problem.message))?;
             let point = CompressedEdwardsY(key.point)

@@ -135,7 +135,7 @@ fn refuse_others(rule: &Plain) -> Result<()> {
     if names.is_empty() {
         return Ok(());
     }
-    Err(Problem::new(format!("{} cannot be used here, only `age`", names.join(", "))))
+    Err(Problem::new(format!("{} is not supported here, only `age`", names.join(", "))))
 }
 
 /// `age` is a list, or a text with commas.

@@ -70,7 +70,7 @@ pub fn perform(
     let mut running = Vec::new();
     for (request, state, was_too_late) in ended {
         let why = if was_too_late {
-            Some("its job took too long and was withdrawn".to_owned())
+            Some("its job took too long and was cancelled".to_owned())
         } else {
             verdict(request.job, &state)
         };
@@ -133,7 +133,7 @@ fn verdict(job: Job, state: &UnitState) -> Option<String> {
     match (state.load.as_str(), state.active.as_str(), state.sub.as_str()) {
         ("masked", ..) => Some("it is masked".to_owned()),
         ("not-found", ..) => Some("the manager does not find its unit".to_owned()),
-        ("bad-setting" | "error", ..) => Some("its unit has a setting that is wrong".to_owned()),
+        ("bad-setting" | "error", ..) => Some("its unit has an invalid setting".to_owned()),
         (_, "activating", "auto-restart" | "auto-restart-queued") | (_, "failed", _) => {
             Some(state.in_words())
         }

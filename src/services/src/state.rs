@@ -61,11 +61,9 @@ impl UnitState {
             ("timeout", _) => "it took too long".to_owned(),
             ("exit-code", Some((_, code))) => format!("exit code {code}"),
             ("signal" | "core-dump", Some((_, signal))) => format!("signal {signal}"),
-            ("start-limit-hit", _) => "it ended again and again".to_owned(),
-            ("protocol", _) => "it ended without having said that it is ready".to_owned(),
-            ("resources", _) => {
-                "a file that its unit names is missing, or a resource of the system".to_owned()
-            }
+            ("start-limit-hit", _) => "it failed repeatedly".to_owned(),
+            ("protocol", _) => "it ended before it reported that it is ready".to_owned(),
+            ("resources", _) => "a file or resource that its unit needs is missing".to_owned(),
             ("success" | "", Some((how, code))) if how == "exited" && self.active != "active" => {
                 format!("it ended with exit code {code}")
             }

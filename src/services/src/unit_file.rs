@@ -130,7 +130,7 @@ pub fn check_line(field: &str, value: &str) -> Result<(), Refusal> {
         return Err(Refusal::new(field, "ends with a backslash, which continues the line"));
     }
     if value.len() > LONGEST_LINE - 256 {
-        return Err(Refusal::new(field, "is longer than a line that systemd reads"));
+        return Err(Refusal::new(field, "is longer than systemd allows in one line"));
     }
     Ok(())
 }

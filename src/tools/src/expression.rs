@@ -144,7 +144,7 @@ impl Expression {
         let node = parser.either(0)?;
         match parser.peek() {
             None => Ok(Expression(node)),
-            Some(token) => fail(format!("{} is not expected there", token.describe())),
+            Some(token) => fail(format!("unexpected {}", token.describe())),
         }
     }
 
@@ -206,7 +206,7 @@ impl Parser {
 
     fn either(&mut self, depth: usize) -> Result<Node> {
         if depth > MAX_DEPTH {
-            return fail("it is nested too deep");
+            return fail("it is nested too deeply");
         }
         let mut left = self.both(depth)?;
         while self.takes("||") || self.takes("or") {
@@ -227,7 +227,7 @@ impl Parser {
     // parentheses, and what is not is meant this way.
     fn negated(&mut self, depth: usize) -> Result<Node> {
         if depth > MAX_DEPTH {
-            return fail("it is nested too deep");
+            return fail("it is nested too deeply");
         }
         if self.takes("!") || self.takes("not") {
             return Ok(Node::Not(Box::new(self.negated(depth + 1)?)));
@@ -291,7 +291,7 @@ impl Parser {
                 }
                 _ => Ok(Node::Name(word)),
             },
-            other => fail(format!("{} is not expected there", other.describe())),
+            other => fail(format!("unexpected {}", other.describe())),
         }
     }
 

@@ -134,7 +134,7 @@ pub enum Unavailable {
         kind: String,
     },
     /// The entry says too little, or what this library does not know.
-    #[error("the registry's entry of {name} cannot be used: {problem}")]
+    #[error("the registry entry of {name} is invalid: {problem}")]
     Entry {
         /// The package.
         name: String,

@@ -220,7 +220,7 @@ fn block(
     depth: usize,
 ) -> Result<(Vec<Node>, Option<String>)> {
     if depth > MAX_DEPTH {
-        return fail("it is nested too deep");
+        return fail("it is nested too deeply");
     }
     let mut nodes = Vec::new();
     while let Some(piece) = pieces.next() {
@@ -286,7 +286,7 @@ fn show(nodes: &[Node], names: &Names<'_>, text: &mut String) -> Result<()> {
             }
         }
         if text.len() > MAX_LENGTH {
-            return fail("what comes out is too long");
+            return fail("the result is too long");
         }
     }
     Ok(())
@@ -375,7 +375,7 @@ fn term(text: &str) -> Result<Term> {
     let tokens = tokens(text)?;
     let mut place = 0;
     let term = pipeline(&tokens, &mut place, 0)?;
-    if place < tokens.len() { fail(format!("`{text}` has a `)` too many")) } else { Ok(term) }
+    if place < tokens.len() { fail(format!("`{text}` has an extra `)`")) } else { Ok(term) }
 }
 
 fn pipeline(tokens: &[Token], place: &mut usize, depth: usize) -> Result<Term> {
@@ -402,7 +402,7 @@ enum Operand {
 
 fn operands(tokens: &[Token], place: &mut usize, depth: usize) -> Result<Vec<Operand>> {
     if depth > MAX_DEPTH {
-        return fail("it is nested too deep");
+        return fail("it is nested too deeply");
     }
     let mut all = Vec::new();
     while let Some(token) = tokens.get(*place) {

@@ -60,7 +60,7 @@ impl<'a, I: Iterator<Item = Result<(Event<'a>, Span), saphyr_parser::ScanError>>
         let fail = |what: &str| YamlError { line, what: what.to_owned() };
         self.count += 1;
         if depth > MAX_DEPTH || self.count > MAX_VALUES {
-            return Err(fail("there is too much in it"));
+            return Err(fail("it is too large"));
         }
         let before = self.count;
         let (value, anchor) = match event {

@@ -51,7 +51,9 @@ local function get_joined(path, given)
   local field = number == priority.before and "before" or number == priority.after and "after"
   if not field or type(value) ~= "table" or not tables.is_list(value) then
     raise(
-      ("`%s` in file{}: only a list may have a place of its own"):format(show(path)),
+      ("`%s` in file{}: only lib.mkBefore and lib.mkAfter work here, and only with a list"):format(
+        show(path)
+      ),
       "lib.mkBefore { ... } and lib.mkAfter { ... } join a list"
     )
   end
@@ -86,8 +88,8 @@ local function walk(keys, path, value)
     for _, name in ipairs(tables.get_sorted_keys(value)) do
       if type(name) ~= "string" then
         raise(
-          ("`%s` in file{} has the key %s among names"):format(show(path), text.describe(name)),
-          "a table is a list, or has names only"
+          ("`%s` in file{} mixes names with the key %s"):format(show(path), text.describe(name)),
+          "a table has either list items or names"
         )
       end
       path[#path + 1] = name

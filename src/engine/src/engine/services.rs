@@ -129,7 +129,7 @@ impl Engine {
                         Err(problem) => report.problem = Some(problem.to_string()),
                     }
                 }
-                Ok(None) => report.problem = Some("its manager does not run".to_owned()),
+                Ok(None) => report.problem = Some("its service manager is not running".to_owned()),
                 Err(problem) => report.problem = Some(problem.to_string()),
             }
             reports.push(report);

@@ -81,7 +81,7 @@ fn parse_dir(text: &str) -> Result<String, AddressError> {
         return Err(invalid("leads out of the tree"));
     }
     if decoded.chars().any(char::is_control) || decoded.contains('\\') {
-        return Err(invalid("has a character that no directory of an input may have"));
+        return Err(invalid("has a character that a directory of an input cannot have"));
     }
     if parts.is_empty() {
         return Err(invalid("names no directory"));
@@ -103,9 +103,7 @@ impl InputAddress {
             Some(("path", rest)) => parse_path(rest),
             Some(("archive", rest)) => parse_archive(rest),
             _ if text.is_empty() => Err(refused("the address is empty", FORMS)),
-            _ => {
-                Err(refused(format!("`{}` has none of the forms of an input", redact(text)), FORMS))
-            }
+            _ => Err(refused(format!("`{}` is not the address of an input", redact(text)), FORMS)),
         }
     }
 
@@ -214,7 +212,8 @@ fn check_web(url: &Url, form: &str) -> Result<(), AddressError> {
     }
     if url.scheme_name() != "https" {
         let hint = format!(
-            "anyone on the way can read and change what http:// brings: write {form}:https://..."
+            "http:// is not encrypted, and others can change the content on its way: \
+             write {form}:https://..."
         );
         return Err(refused("the address has the scheme http://", hint));
     }
@@ -239,7 +238,7 @@ fn parse_path(rest: &str) -> Result<InputAddress, AddressError> {
 
 fn parse_archive(rest: &str) -> Result<InputAddress, AddressError> {
     if rest.contains('#') {
-        return Err(refused("an archive has no revisions: the address has a #", FORMS));
+        return Err(refused("the address has a #, but an archive has no revisions", FORMS));
     }
     let (address, query) = rest.split_once('?').unwrap_or((rest, ""));
     let (mut dir, mut strip, mut others) = (None, None, Vec::new());
@@ -250,7 +249,7 @@ fn parse_archive(rest: &str) -> Result<InputAddress, AddressError> {
                 let invalid = || {
                     refused(
                         format!("?strip={value} is not a number"),
-                        "it is how many directories to leave out",
+                        "?strip= is the number of leading directories to remove",
                     )
                 };
                 strip = Some(value.parse().map_err(|_| invalid())?);

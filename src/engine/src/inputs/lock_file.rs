@@ -163,7 +163,8 @@ impl LockFile {
         write_as_owner(&place, &text).map_err(|error| {
             Failure::new("lock", format!("cannot write {}: {}", self.path.display(), chain(&error)))
                 .with_hint(
-                    "what was resolved is not locked: make the directory writable, and do it again",
+                    "the resolved versions are not locked: make the directory writable, \
+                     and try again",
                 )
         })?;
         Ok(refused)

@@ -196,14 +196,14 @@ fn begin(
         .map_err(|error| failed(request, &error).with_hint(error.hint))?;
     let is_archive = matches!(address.origin, Origin::Archive { .. });
     if request.strip.is_some() && !is_archive {
-        return Err(failed(request, "`strip` is of archives")
-            .with_hint("leave it out: a tree of git has no directory to strip"));
+        return Err(failed(request, "`strip` works only for archives")
+            .with_hint("remove it: the tree of a repository has no leading directory"));
     }
     if (request.auth.is_some() || request.sealed_auth.is_some())
         && !request.url.contains("https://")
     {
-        return Err(failed(request, "`auth` is of https:// addresses")
-            .with_hint("ssh has keys of its own: see ssh-agent(1)"));
+        return Err(failed(request, "`auth` works only for https:// addresses")
+            .with_hint("ssh uses your keys: see ssh-agent(1)"));
     }
     if let Declarer::Foreign { is_local: false, .. } = &request.declarer
         && matches!(address.origin, Origin::Git { .. })
@@ -211,8 +211,8 @@ fn begin(
     {
         return Err(failed(request, format!("`{}` is a repository of this machine", request.url))
             .with_hint(
-                "a tree from elsewhere has no say in what is read of this machine: \
-                 share one by `follows`",
+                "a downloaded config cannot read paths of this machine: \
+                 share an input with `follows`",
             ));
     }
     if !request.refresh
@@ -242,11 +242,14 @@ fn begin(
 fn difference(request: &Request, address: &InputAddress, locked: &LockedInput) -> Option<String> {
     let kind = address.kind();
     if locked.kind != kind {
-        return Some(format!("syslua.lock has it by {}, and the config by {kind}", locked.kind));
+        return Some(format!(
+            "the kind in syslua.lock is {}, and in the config {kind}",
+            locked.kind
+        ));
     }
     if locked.url != request.url {
         return Some(format!(
-            "syslua.lock has it from {}, and the config from {}",
+            "the address in syslua.lock is {}, and in the config {}",
             redact(&locked.url),
             redact(&request.url)
         ));
@@ -282,7 +285,7 @@ fn own_directory(settings: &Settings, request: &Request, path: &str) -> Result<R
     };
     let missing = |place: &Path| {
         failed(request, format!("there is no directory {}", place.display()))
-            .with_hint("a path: is relative to the file that names it")
+            .with_hint("a `path:` address is relative to the file that contains it")
     };
     let resolved = |path, tree| Resolved {
         path,
@@ -312,8 +315,8 @@ fn own_directory(settings: &Settings, request: &Request, path: &str) -> Result<R
                     format!("`{}` leads out of the tree that names it", request.url),
                 )
                 .with_hint(
-                    "a tree from elsewhere has no say in what is read of this machine: name a \
-                         directory in it",
+                    "a downloaded config cannot read paths of this machine: \
+                     name a directory inside its tree",
                 ));
             }
             if !platform::is_directory(&place) {
@@ -389,7 +392,7 @@ pub fn hold_cache(
         Ok(lock) => Ok(Some(lock)),
         Err(LockError::Interrupted) => Err(interrupted()),
         Err(error) => Err(Failure::new("locked", error.to_string())
-            .with_hint("wait until gc is done, and do it again")),
+            .with_hint("wait until gc ends, and try again")),
     }
 }
 
@@ -583,7 +586,8 @@ fn mismatch(request: &Request, locked: &LockedInput, expected: Hash, found: Hash
     let mut failure = failed(
         request,
         format!(
-            "{what} is not what was locked\n  locked sha256   {expected}\n  received sha256 {found}"
+            "{what} differs from what syslua.lock names\n  locked sha256   {expected}\n  received \
+             sha256 {found}"
         ),
     )
     .with_hint(format!(

@@ -259,7 +259,7 @@ pub enum Error {
 fn not_pinned(key: &str, call: &str, rule: Rule) -> String {
     match rule {
         Rule::NoLock | Rule::Adds => format!("{call}: {key} has no sha256, and no lock pins it"),
-        Rule::Locked => format!("{key} is not in syslua.lock, and --locked adds nothing"),
+        Rule::Locked => format!("{key} is not in syslua.lock, and --locked forbids adding it"),
         Rule::Kept => format!("{key} is not in the lock that the snapshot keeps"),
     }
 }

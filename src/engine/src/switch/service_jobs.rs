@@ -478,7 +478,8 @@ pub fn undo(
         let failed = in_waves(&calm, connection, &jobs).map_err(at(&none))?;
         for FailedService { failed: Failed { unit, why, .. }, .. } in failed {
             if phase == Phase::Stop {
-                let message = format!("{unit} ran before, and does not start again: {why}");
+                let message =
+                    format!("{unit} ran before the switch and does not start again: {why}");
                 on_event(Event::Warning { message });
             }
         }

@@ -54,7 +54,7 @@ pub(crate) fn expand(text: &str) -> Result<String> {
                 if count > MAX_VALUES {
                     return Err(Problem::at(
                         line_of(text, event.range.start),
-                        "its aliases stand for too many values",
+                        "its aliases expand to too many values",
                     ));
                 }
                 let mut out = String::new();

@@ -106,7 +106,7 @@ impl<'a> Reader<'a> {
 
     fn node(&mut self, column: usize, depth: usize) -> Result<Node> {
         let Some(placed) = self.events.next() else {
-            return Err(self.error(self.end, "it ends in the middle"));
+            return Err(self.error(self.end, "it ends unexpectedly"));
         };
         if depth > MAX_DEPTH {
             return Err(self.error(placed.range.start, "it is nested too deeply"));
@@ -199,7 +199,10 @@ impl<'a> Reader<'a> {
         match resolve(content, style == ScalarStyle::Plain, tag) {
             Ok(Value::Str(ref key)) => Ok(key.clone()),
             _ => Err(self
-                .error(range.start, format!("the key `{content}` is not a text, as SOPS wants it"))
+                .error(
+                    range.start,
+                    format!("the key `{content}` is not a text, which SOPS requires"),
+                )
                 .with_hint(format!("write it in quotes: \"{content}\""))),
         }
     }
@@ -214,7 +217,7 @@ impl<'a> Reader<'a> {
         }
         loop {
             let Some(next) = self.events.peek() else {
-                return Err(self.error(self.end, "a list has no end"));
+                return Err(self.error(self.end, "a list is not closed"));
             };
             if matches!(next.event, Event::SequenceEnd) {
                 break;

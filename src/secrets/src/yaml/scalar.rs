@@ -38,7 +38,7 @@ pub(super) fn resolve(text: &str, is_plain: bool, tag: Option<&str>) -> Result<V
             if value.type_of() == wanted {
                 Ok(value)
             } else {
-                Err(Problem::new(format!("a value has the tag `!!{tag}` and is none")))
+                Err(Problem::new(format!("a value with the tag `!!{tag}` is not of that type")))
             }
         }
     }
@@ -68,7 +68,7 @@ fn plain(text: &str, may_be_time: bool) -> Result<Value> {
         match integer(&compact) {
             Integer::Fits(number) => return Ok(Value::Int(number)),
             Integer::TooLarge => {
-                return Err(Problem::new("a whole number is larger than SOPS takes")
+                return Err(Problem::new("a whole number is too large for SOPS")
                     .with_hint("write it in quotes"));
             }
             Integer::None => {}

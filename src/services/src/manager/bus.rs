@@ -126,7 +126,7 @@ impl Manager for Bus {
     }
 
     fn cancel(&mut self, unit: &str) -> Result<(), Problem> {
-        let what = format!("withdraw the job of {unit}");
+        let what = format!("cancel the job of {unit}");
         let state = self.states(&[unit])?;
         let Some(job) = state.first().map(|state| state.job).filter(|job| *job > 0) else {
             return Ok(());

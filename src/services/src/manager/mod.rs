@@ -126,7 +126,7 @@ pub fn connect(whose: &Whose) -> Result<Option<Box<dyn Manager>>, Problem> {
     #[cfg(not(any(target_os = "linux", target_os = "macos", target_os = "windows")))]
     return Err(Problem::Unreachable {
         manager: whose.in_words(),
-        reason: "this system has none that is known".to_owned(),
+        reason: "this system has no supported service manager".to_owned(),
     });
 }
 
@@ -176,7 +176,7 @@ pub fn set_linger(whose: &Whose, linger: bool) -> Result<bool, Problem> {
     Err(Problem::Refused {
         manager: whose.in_words(),
         what: "linger".to_owned(),
-        reason: "only managers of users on Linux do".to_owned(),
+        reason: "only Linux has this for users".to_owned(),
     })
 }
 

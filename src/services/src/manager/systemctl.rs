@@ -65,7 +65,7 @@ impl Manager for Systemctl {
         if job == 0 {
             return Ok(());
         }
-        self.ask(&format!("withdraw the job of {unit}"), &["cancel", &job.to_string()]).map(drop)
+        self.ask(&format!("cancel the job of {unit}"), &["cancel", &job.to_string()]).map(drop)
     }
 
     fn reset_failed(&mut self, unit: &str) -> Result<(), Problem> {

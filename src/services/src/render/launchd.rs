@@ -88,7 +88,7 @@ fn entries(declaration: &Declaration, label: &str) -> Result<Vec<(String, Value)
         ));
     }
     if !declaration.environment_files.is_empty() {
-        return Err(Refusal::new("environment_files", "are files that launchd does not read")
+        return Err(Refusal::new("environment_files", "is not supported by launchd")
             .with_hint("declare `environment`, or have the command read them"));
     }
     let mut entries: Vec<(String, Value)> = Vec::new();
@@ -138,7 +138,7 @@ fn entries(declaration: &Declaration, label: &str) -> Result<Vec<(String, Value)
                 "SoftResourceLimits",
                 Value::Map(vec![("NumberOfFiles".to_owned(), Value::Number(number))]),
             ),
-            _ => return Err(Refusal::new(field, "is a limit that launchd does not know")),
+            _ => return Err(Refusal::new(field, "is not supported by launchd")),
         }
     }
     let mut is_started = false;

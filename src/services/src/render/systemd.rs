@@ -173,7 +173,7 @@ fn service_file(declaration: &Declaration, is_installed: bool) -> Result<UnitFil
         let plain = path.strip_prefix('-').unwrap_or(path);
         check_path(&field, plain)?;
         if plain.contains(['*', '?', '[', '\\']) {
-            return Err(Refusal::new(field, "has a character that systemd takes for a pattern"));
+            return Err(Refusal::new(field, "has a character that systemd reads as a pattern"));
         }
         let escaped = path.replace('%', "%%");
         file.add("Service", "EnvironmentFile", escaped);
@@ -325,9 +325,8 @@ fn limit_entry(limit: &str, value: &str) -> Result<(&'static str, String), Refus
 
 /// Returns a span of time as systemd reads it.
 fn span(field: &str, text: &str) -> Result<String, Refusal> {
-    let refused = || {
-        Refusal::new(field, format!("{text:?} is not a span of time")).with_hint("30s, 15m, 2h, 1d")
-    };
+    let refused =
+        || Refusal::new(field, format!("{text:?} is not a duration")).with_hint("30s, 15m, 2h, 1d");
     let split = text.find(|character: char| !character.is_ascii_digit()).ok_or_else(refused)?;
     let (number, unit) = text.split_at(split);
     let unit = match unit {
@@ -354,7 +353,7 @@ fn unit_name(field: &str, name: &str) -> Result<String, Refusal> {
     let has_suffix = SUFFIXES.iter().any(|suffix| name.ends_with(suffix));
     let whole = if has_suffix { name.to_owned() } else { format!("{name}.service") };
     if whole.len() > 255 {
-        return Err(Refusal::new(field, "is longer than a name of a unit can be"));
+        return Err(Refusal::new(field, "is too long for the name of a unit"));
     }
     check_line(field, &whole)?;
     Ok(whole)

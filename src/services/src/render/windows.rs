@@ -20,7 +20,7 @@ pub(super) fn render(declaration: &Declaration) -> Result<Unit, Refusal> {
         ("group", declaration.group.is_some()),
     ] {
         if is_there {
-            return Err(Refusal::new(field, "is nothing that Windows knows"));
+            return Err(Refusal::new(field, "is not supported on Windows"));
         }
     }
     let is_service = declaration.ready == Ready::Notify;
@@ -89,7 +89,7 @@ fn command(declaration: &Declaration) -> Result<(String, String), Refusal> {
                 check_text(&format!("command[{}]", index + 1), word)?;
             }
             if program.contains('"') {
-                return Err(Refusal::new("command[1]", "has a quote, which no path can have"));
+                return Err(Refusal::new("command[1]", "has a quote, which a path cannot contain"));
             }
             let arguments: Vec<String> = arguments.iter().map(|word| quoted(word)).collect();
             (program.clone(), arguments.join(" "))
@@ -203,7 +203,7 @@ fn triggers(declaration: &Declaration) -> Result<String, Refusal> {
 
 fn task(declaration: &Declaration) -> Result<String, Refusal> {
     if !declaration.environment.is_empty() {
-        return Err(Refusal::new("environment", "is nothing that tasks of Windows have")
+        return Err(Refusal::new("environment", "is not supported by Windows tasks")
             .with_hint("have the command set it, or use ready = \"notify\" for a service"));
     }
     let (program, arguments) = command(declaration)?;
