@@ -24,20 +24,20 @@ check-platforms: ## Type-checks Rust for Windows and macOS.
 format: ## Formats Rust and Lua.
 	@.ci/lint --fix
 
-test: ## Everything that must pass: lint, Rust tests, specs on each Lua, the rock, the platforms.
+test: ## Runs all checks: lint, Rust tests, specs on each Lua, the rock, the platforms.
 	@.ci/test
 
-spec: build ## Runs the specs only.
+spec: build ## Runs the specs.
 	@.ci/spec $(SPEC)
 
-fault-sweep: ## Disturbs a switch at every single operation.
+fault-sweep: ## Interrupts a switch at every operation.
 	@.ci/fault-sweep
 
 demo: ## Applies examples/dotfiles in a throw-away home.
 	@.ci/demo
 
-setup: ## Installs what tests and linters need.
+setup: ## Installs what the tests and linters need.
 	@.ci/setup
 
-clean: ## Removes what was built.
+clean: ## Removes the build output.
 	rm -rf target

@@ -35,7 +35,7 @@ impl Calendar {
             _ => {}
         }
         let unknown = || {
-            Refusal::new(field, format!("this system cannot express the calendar {text:?}"))
+            Refusal::new(field, format!("cannot be {text:?}, which this system cannot express"))
                 .with_hint(
                     "\"hourly\", \"daily\", \"weekly\", \"monthly\", \"03:30\", \"Mon 03:30\"",
                 )
@@ -76,8 +76,10 @@ impl Calendar {
 /// # Errors
 /// When it is none.
 pub(super) fn seconds(field: &str, text: &str) -> Result<u64, Refusal> {
-    let refused =
-        || Refusal::new(field, format!("{text:?} is not a duration")).with_hint("30s, 15m, 2h, 1d");
+    let refused = || {
+        Refusal::new(field, format!("cannot be {text:?}, which is not a duration"))
+            .with_hint("30s, 15m, 2h, 1d")
+    };
     let split = text.find(|character: char| !character.is_ascii_digit()).ok_or_else(refused)?;
     let (number, unit) = text.split_at(split);
     let factor = match unit {

@@ -239,8 +239,11 @@ fn timer_file(declaration: &Declaration, schedule: &Schedule) -> Result<UnitFile
         let is_known =
             |character: char| character.is_ascii_alphanumeric() || " *-:/,.~_+".contains(character);
         if calendar.trim().is_empty() || !calendar.chars().all(is_known) {
-            return Err(Refusal::new(field, format!("{calendar:?} is not a point in time"))
-                .with_hint("for example \"Mon *-*-* 03:00\" or \"daily\""));
+            return Err(Refusal::new(
+                field,
+                format!("cannot be {calendar:?}, which is not a calendar expression"),
+            )
+            .with_hint("for example \"Mon *-*-* 03:00\" or \"daily\""));
         }
         file.add("Timer", "OnCalendar", calendar.trim());
     }
@@ -325,8 +328,10 @@ fn limit_entry(limit: &str, value: &str) -> Result<(&'static str, String), Refus
 
 /// Returns a span of time as systemd reads it.
 fn span(field: &str, text: &str) -> Result<String, Refusal> {
-    let refused =
-        || Refusal::new(field, format!("{text:?} is not a duration")).with_hint("30s, 15m, 2h, 1d");
+    let refused = || {
+        Refusal::new(field, format!("cannot be {text:?}, which is not a duration"))
+            .with_hint("30s, 15m, 2h, 1d")
+    };
     let split = text.find(|character: char| !character.is_ascii_digit()).ok_or_else(refused)?;
     let (number, unit) = text.split_at(split);
     let unit = match unit {
@@ -348,7 +353,10 @@ fn span(field: &str, text: &str) -> Result<String, Refusal> {
 fn unit_name(field: &str, name: &str) -> Result<String, Refusal> {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-:@\\".contains(&byte);
     if name.is_empty() || !name.bytes().all(is_plain) || name.starts_with('.') {
-        return Err(Refusal::new(field, format!("{name:?} cannot be the name of a unit")));
+        return Err(Refusal::new(
+            field,
+            format!("cannot be {name:?}, which is not a valid unit name"),
+        ));
     }
     let has_suffix = SUFFIXES.iter().any(|suffix| name.ends_with(suffix));
     let whole = if has_suffix { name.to_owned() } else { format!("{name}.service") };
@@ -367,20 +375,23 @@ fn check_account(field: &str, account: &str) -> Result<(), Refusal> {
     if (is_number || is_name) && account.len() <= 31 {
         return Ok(());
     }
-    Err(Refusal::new(field, format!("{account:?} cannot be the name of an account")))
+    Err(Refusal::new(field, format!("cannot be {account:?}, which is not a valid account name")))
 }
 
 /// Checks a path that is written without quotes.
 fn check_path(field: &str, path: &str) -> Result<(), Refusal> {
     check_line(field, path)?;
     if !path.starts_with('/') {
-        return Err(Refusal::new(field, format!("{path:?} is not absolute")));
+        return Err(Refusal::new(field, format!("cannot be {path:?}, which is not absolute")));
     }
     if path.trim_end() != path {
         return Err(Refusal::new(field, "ends with a space, which systemd leaves out"));
     }
     if path.split('/').any(|part| matches!(part, "." | "..")) {
-        return Err(Refusal::new(field, format!("{path:?} has a part `.` or `..`")));
+        return Err(Refusal::new(
+            field,
+            format!("cannot be {path:?}, which has a part `.` or `..`"),
+        ));
     }
     Ok(())
 }
@@ -431,11 +442,17 @@ fn check_program(program: &str) -> Result<(), Refusal> {
     let field = "command[1]";
     check_text(field, program)?;
     if !program.starts_with('/') {
-        return Err(Refusal::new(field, format!("{program:?} is not an absolute path"))
-            .with_hint("name the program by its path, such as pkg.out .. \"/bin/program\""));
+        return Err(Refusal::new(
+            field,
+            format!("cannot be {program:?}, which is not an absolute path"),
+        )
+        .with_hint("name the program by its path, such as pkg.out .. \"/bin/program\""));
     }
     if program.ends_with('/') || program.split('/').any(|part| matches!(part, "." | "..")) {
-        return Err(Refusal::new(field, format!("{program:?} is not the path of a program")));
+        return Err(Refusal::new(
+            field,
+            format!("cannot be {program:?}, which is not the path of a program"),
+        ));
     }
     Ok(())
 }
