@@ -21,7 +21,7 @@
 ---@field tools syslua.Tools declares command-line tools by name, and says where releases are
 ---@field user fun(spec: syslua.user.Opts) declares what is one user's; only
 --- while a config is evaluated
----@field project fun(spec: syslua.project.Opts) declares an environment of its own; only while a
+---@field project fun(spec: syslua.project.Opts) declares a separate environment; only while a
 --- config is evaluated
 ---@field public package fun(spec: syslua.package.Spec): syslua.Package makes a module of a program
 --- that is released as archives

@@ -108,7 +108,7 @@ local truths = { yes = true, y = true, ["true"] = true, no = false, n = false, [
 ---@param question syslua.Question
 ---@param given string|syslua.Answer
 ---@return syslua.Answer? answer
----@return string? problem what is expected, when it is none
+---@return string? problem what is expected, when it is invalid
 function answers.parse(question, given)
   if type(question.default) == "boolean" then
     if type(given) == "boolean" then

@@ -148,7 +148,7 @@ function fixed.next(value, key)
     walks[value] = walk
     for index = 1, count do
       walk.places[keys[index]] = index
-      -- A key that is cleared by now has its place all the same.
+      -- A key that was cleared in the meantime still has its place.
       if keys[index] == key or is_before(keys[index], key) then
         place = index
       end

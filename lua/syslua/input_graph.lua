@@ -352,7 +352,7 @@ function input_graph.resolve_deferred(session, declared)
   return assert(node).resolved
 end
 
---- Resolves the inputs of a config and all of theirs.
+--- Resolves the inputs of a config and all inputs of these.
 ---@param root syslua.Loader that of the config
 ---@param given any the table `inputs` of the entry file
 ---@param file string the name of the entry file

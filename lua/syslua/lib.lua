@@ -223,7 +223,7 @@ function lib.mkAfter(value)
   return priority.mark("lib.mkAfter", priority.after, value, false)
 end
 
---- Gives a value with a number of its own: the lowest one wins.
+--- Gives a value with a priority: the lowest one wins.
 ---@param number integer
 ---@param value any
 ---@return syslua.Priority
@@ -231,7 +231,7 @@ function lib.mkOverride(number, value)
   return priority.mark("lib.mkOverride", number, value, true)
 end
 
---- Gives a value with a place of its own in a list: the lowest number comes first.
+--- Gives a value with a place in a list: the lowest number comes first.
 ---@param number integer
 ---@param value any
 ---@return syslua.Priority

@@ -308,7 +308,7 @@ function loader.require_in(self, name)
     failure.raise({
       kind = "config",
       message = name and ("the input `%s` has no module `%s`"):format(self.key, name)
-        or ("the input `%s` has no module of its own"):format(self.key),
+        or ("the input `%s` has no module"):format(self.key),
       position = position.caller(),
       hint = "it would be one of " .. require("syslua.util.text").enumerate(candidates),
     })

@@ -26,7 +26,7 @@ priority.absent = setmetatable({}, {
 -- The border refuses tables of this kind by its name.
 local metatable = { __name = "syslua.Priority" }
 
---- Returns whether a value has a number of its own.
+--- Returns whether a value has its own number.
 ---@param value any
 ---@return boolean
 function priority.is(value)

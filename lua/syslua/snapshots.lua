@@ -48,7 +48,7 @@ function snapshots.rollback(id, options)
   return border.call("rollback", id and tostring(id), options)
 end
 
---- Goes back to before the first apply and removes the root, but for displaced copies; with
+--- Goes back to before the first apply and removes the root, except for displaced copies; with
 --- `dry_run` it only says what it would do.
 ---@param options syslua.DryOptions?
 ---@return syslua.Destroyed

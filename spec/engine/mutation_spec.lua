@@ -637,7 +637,7 @@ describe("the hash of a derivation", function()
   -- Where the config of each side is.
   local entries, options = {}, {}
 
-  -- Gives a side a directory of its own; notes the files that it needs, and what to run there.
+  -- Gives a side its own directory; notes the files that it needs, and what to run there.
   local function lay_out(side, files, lines)
     local given = type(side) == "table" and side or { side }
     local directory = ("%s/%d"):format(here.directory, #lines + 1)

@@ -138,7 +138,7 @@ describe("random recipes", function()
     here.remove()
   end)
 
-  -- Builds recipes by a process with a root of its own; returns the hash and the content of each.
+  -- Builds recipes by a process with its own root; returns the hash and the content of each.
   local function build(directory, texts, prefix, jobs, lua)
     local lines = {}
     for index, text in ipairs(texts) do

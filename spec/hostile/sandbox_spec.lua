@@ -127,7 +127,7 @@ local function attempts(levels, is_root)
     }
     for _, level in ipairs(levels) do
       try_all(level, ways, "written")
-      -- What it wrote there was in a directory of its own.
+      -- What it wrote there was in its own directory.
       assert.is_nil(io.open(here.root .. "/store/written"))
       assert.equal(0, process.run({ "kill", "-0", victim }).code)
     end

@@ -4,7 +4,7 @@ local process = require("spec.support.process")
 
 local daemon = {}
 
--- Should nobody stop it, it ends by itself. A process group of its own, so that it ends with its
+-- It stops after a while if no spec stops it. It has its own process group and ends with its
 -- children.
 local start = [[
 setsid timeout -k 1 150 %s >%s 2>%s </dev/null &

@@ -245,7 +245,7 @@ function completion_scripts.fish(commands)
   return table.concat(lines, "\n") .. "\n"
 end
 
--- The types of Nushell; a list of words has a completer of its own.
+-- The types of Nushell; a list of words has its own completer.
 local function new_nushell_types(lines)
   local known = {}
   return function(completed)

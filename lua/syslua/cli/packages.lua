@@ -20,7 +20,7 @@ local function list(config)
 end
 
 -- The whole name of a package: of those that end in the word, one beside the config counts first.
--- What is none is a tool of the registry.
+-- Anything else is a tool of the registry.
 local function find(word, known)
   for _, name in ipairs(known) do
     if name == word then

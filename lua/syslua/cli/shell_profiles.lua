@@ -39,7 +39,7 @@ function shell_profiles.list(options)
   return border.call("shells", options)
 end
 
---- Returns whether a shell has a file of its own already.
+--- Returns whether a shell has its own file already.
 ---@param shell syslua.cli.ShellProfile
 ---@return boolean
 function shell_profiles.exists(shell)

@@ -27,7 +27,7 @@ local function get_number(word)
   if number < 1 or number > 1e9 then
     failure.raise({
       kind = "usage",
-      message = ("--keep wants a number of snapshots, 1 or more: '%s' is none"):format(word),
+      message = ("--keep: expected a number of snapshots, 1 or more, got '%s'"):format(word),
       hint = "the current snapshot always stays, and counts",
     })
   end
@@ -39,7 +39,7 @@ local function get_age(word)
   if not seconds then
     failure.raise({
       kind = "usage",
-      message = ("--older-than wants an age: '%s' is none"):format(word),
+      message = ("--older-than: expected an age, got '%s'"):format(word),
       hint = "write 30d, 2w or 12h",
     })
   end

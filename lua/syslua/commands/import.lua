@@ -23,7 +23,7 @@ function import.add_to_parser(parser)
     :argname("KIND")
     :target("kind")
   parser
-    :argument("PATH", "Where it is; - is standard input, and chezmoi has a place of its own.")
+    :argument("PATH", "Where it is. - is standard input; chezmoi has a default place.")
     :argname("PATH")
     :target("path")
     :args("?")

@@ -31,7 +31,7 @@ local function check_target(target)
   end
   local normal = path.normalize(target)
   if normal == "/" or normal == "~" or normal:find("^%a:/$") or normal:find("^~/%.%.") then
-    raise(("`path` in directory{} names no directory of its own: %q"):format(target))
+    raise(("`path` in directory{} is not a directory that can be declared: %q"):format(target))
   end
   return normal
 end

@@ -55,7 +55,7 @@ local function check_name(name)
   end
 end
 
--- Returns the entries of a list; each may have a number of its own.
+-- Returns the entries of a list; each may have its own number.
 local function get_items(name, list, number, replaces, positions)
   if next(list) == nil or not tables.is_list(list) then
     raise(

@@ -1,4 +1,4 @@
---- `project{}`: an environment of its own, which only `shell NAME` or the project's directory
+--- `project{}`: a separate environment, which only `shell NAME` or the project's directory
 -- activates. It does not know how shells enter it.
 
 local path = require("syslua.util.path")

@@ -5,7 +5,7 @@ local text = require("syslua.util.text")
 
 local mode = {}
 
---- Returns the three or four octal digits of a mode; raises at the caller's line when it is none.
+--- Returns the three or four octal digits of a mode; raises at the caller's line when it is wrong.
 ---@param where string the table that it is a field of, such as "file{}"
 ---@param value any
 ---@param is_special boolean? whether set-id and sticky bits are allowed

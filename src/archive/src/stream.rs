@@ -1,4 +1,4 @@
-//! The content of a compressed file: decoded on a thread of its own, while this one writes files.
+//! The content of a compressed file: decoded on its own thread, while this one writes files.
 
 use std::io::{self, BufReader, Read};
 use std::sync::atomic::{AtomicBool, Ordering};

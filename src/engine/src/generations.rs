@@ -137,7 +137,7 @@ pub fn all(store: &Store) -> Result<Vec<SnapshotId>, Error> {
     Ok(ids)
 }
 
-/// The index of all snapshots. It can be made anew but for the greatest number that was ever used.
+/// The index of all snapshots. It can be rebuilt, except for the greatest number that was used.
 #[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
 struct Index {
     version: u32,

@@ -130,7 +130,7 @@ pub enum LockedFile {
         path: String,
         /// The further name.
         link: String,
-        /// Whether that must be a file of its own.
+        /// Whether that must be a separate file.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         hard: bool,
     },

@@ -167,7 +167,7 @@ impl std::str::FromStr for UserRange {
         let (first, last) = text.split_once('-').ok_or(InvalidRange)?;
         let number = |text: &str| text.trim().parse::<u32>().map_err(|_| InvalidRange);
         let (first, last) = (number(first)?, number(last)?);
-        // Root is none, and the last number means that there is none.
+        // Root is not a build user, and the last number means "no user".
         if first == 0 || last == u32::MAX || last < first || last - first < FEWEST - 1 {
             return Err(InvalidRange);
         }

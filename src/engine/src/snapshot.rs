@@ -195,7 +195,7 @@ impl Snapshot {
     }
 
     /// Reads all paths as they are now, where the root got another place since, alone or together
-    /// with the home, or the home another name. Returns the root of before and what was moved when
+    /// with the home, or the home another name. Returns the earlier root and what was moved when
     /// that is so.
     pub fn follow_moves(&mut self, root: &Path, home: &Path) -> Option<(PathBuf, Moves)> {
         if self.moved.is_some() {

@@ -124,7 +124,7 @@ pub fn path_from_json<'de, D: Deserializer<'de>>(
 /// A local file or tree that a config declares as input of a build, known by its content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source {
-    /// Where it is on this machine. No part of any hash but for its extension.
+    /// Where it is on this machine. No part of any hash except for its extension.
     pub path: PathBuf,
     /// The SHA-256 of its NAR, without what is excluded.
     pub nar: Hash,

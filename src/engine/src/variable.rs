@@ -24,7 +24,7 @@ pub enum VariableValue {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Template {
-    /// Literal from end to end, but for a leading `~/` or `$HOME/`.
+    /// Literal from end to end, except for a leading `~/` or `$HOME/`.
     Text(Text),
     /// Several parts.
     Parts {

@@ -23,7 +23,7 @@ pub(crate) struct Place {
     pub is_braces: bool,
 }
 
-/// A table that begins with a line of its own.
+/// A table that begins with its own line.
 #[derive(Clone, Debug)]
 pub(crate) struct Header {
     /// What is written before that line.

@@ -263,7 +263,7 @@ fn set_scope(
 /// Returns the manifest that a value of Lua is.
 ///
 /// # Errors
-/// When it is none.
+/// When it is not one.
 pub fn manifest_of(lua: &Lua, value: &LuaValue) -> Answer<Arc<Manifest>> {
     if let LuaValue::Table(table) = value {
         let Some(number) = table.raw_get::<Option<usize>>(RAW).map_err(lua_failure)? else {

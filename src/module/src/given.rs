@@ -43,7 +43,7 @@ pub enum Origin {
 
 /// A part of a secret, as the Lua side hands it over.
 pub enum Piece {
-    /// A text that is none.
+    /// A text that is not a secret.
     Plain(Vec<u8>),
     /// A value of an encrypted document.
     Value {

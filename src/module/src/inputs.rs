@@ -111,7 +111,7 @@ fn open_lock(lua: &Lua, entry: &LuaString, options: Option<&LuaTable>) -> Answer
     let is_restored = is_restored(lua);
     let mut path = inputs::place_of(&entry);
     if is_restored {
-        // The directory may be another one by now: the copy has it by the path of then.
+        // The directory may be another one by now: the copy has it by the path of that time.
         let beside = entry.with_file_name(syslua_engine::lock::FILE_NAME);
         let is_copied = |path: &PathBuf| state::locate(lua, path.clone()) != *path;
         path = if is_copied(&path) { path } else { beside };

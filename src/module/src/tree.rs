@@ -23,7 +23,7 @@ pub struct Members {
     pub followed: BTreeMap<Vec<u8>, PathBuf>,
 }
 
-/// Returns what is in a tree, but for what is left out of it, or nothing where no directory is. A
+/// Returns what is in a tree, except for what is left out, or `None` if there is no directory. A
 /// link that is named as a tree is followed.
 ///
 /// # Errors

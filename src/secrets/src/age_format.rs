@@ -97,7 +97,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Parsed<'_>> {
         let line = reader.next()?;
         if let Some(mac) = line.strip_prefix("--- ") {
             let mac = BASE64_NOPAD.decode(mac.as_bytes()).ok().and_then(|mac| mac.try_into().ok());
-            let mac = mac.ok_or_else(|| malformed("its MAC is none"))?;
+            let mac = mac.ok_or_else(|| malformed("its MAC is invalid"))?;
             if stanzas.is_empty() {
                 return Err(malformed("it has no recipients"));
             }

@@ -393,7 +393,7 @@ impl Opened {
     /// known to him.
     ///
     /// # Errors
-    /// When he is none, or the last.
+    /// When it is not a recipient, or the last one.
     pub fn remove_recipient(&mut self, recipient: &str) -> Result<()> {
         let known = self.document.recipients();
         let left: Vec<&str> =

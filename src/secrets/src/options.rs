@@ -49,7 +49,7 @@ impl Options {
     /// names.
     ///
     /// # Errors
-    /// When more than one is given, or an expression is none.
+    /// When more than one is given, or an expression is invalid.
     pub(crate) fn read(from: &Plain) -> Result<Self> {
         let given: Vec<(&str, &str)> = RULES
             .iter()

@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 /// What the names of directories begin with; the number of the process follows.
 const PREFIX: &str = "syslua-secret-";
 
-/// A private file in a directory of its own. Dropping it overwrites and removes both.
+/// A private file in its own directory. Dropping it overwrites and removes both.
 pub struct PrivateFile {
     directory: PathBuf,
     file: PathBuf,

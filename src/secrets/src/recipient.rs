@@ -35,7 +35,7 @@ impl Recipient {
     /// Reads `age1...` or `ssh-ed25519 ...`.
     ///
     /// # Errors
-    /// When it is none of these. Those of plugins and RSA are refused by name.
+    /// When it is neither of these. Those of plugins and RSA are refused by name.
     pub fn parse(text: &str) -> Result<Self> {
         let text = text.trim();
         let wrong =

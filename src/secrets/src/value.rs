@@ -134,7 +134,7 @@ impl Value {
         })
     }
 
-    /// Reads a text as a value of a type: `5432` as an int. None when it is none.
+    /// Reads a text as a value of a type: `5432` as an int. `None` when it is not of that type.
     pub fn from_text(kind: Type, text: &str) -> Option<Self> {
         match kind {
             Type::Str => Some(Self::Str(text.to_owned())),

@@ -138,7 +138,7 @@ impl Expression {
     /// Reads an expression.
     ///
     /// # Errors
-    /// When it is none, or uses what this library does not know.
+    /// When it is not one, or uses what this library does not know.
     pub fn parse(text: &str) -> Result<Expression> {
         let mut parser = Parser { tokens: tokens(text)?, place: 0 };
         let node = parser.either(0)?;

@@ -158,7 +158,7 @@ pub struct File {
     /// A further name for it, beside it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub link: Option<String>,
-    /// Whether the further name must be a file of its own.
+    /// Whether the further name must be a separate file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hard: Option<bool>,
 }

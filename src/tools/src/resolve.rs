@@ -79,7 +79,7 @@ pub struct Program {
     pub path: Option<String>,
     /// A further name, which it must be called by.
     pub link: Option<String>,
-    /// Whether the further name must be a file of its own.
+    /// Whether the further name must be a separate file.
     pub is_hard: bool,
 }
 

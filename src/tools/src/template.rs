@@ -192,7 +192,7 @@ impl Template {
     /// Reads a template.
     ///
     /// # Errors
-    /// When it is none, or uses what this library does not know.
+    /// When it is not one, or uses what this library does not know.
     pub fn parse(text: &str) -> Result<Template> {
         let pieces = pieces(text)?;
         let mut pieces = pieces.into_iter();

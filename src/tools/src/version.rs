@@ -27,7 +27,7 @@ fn is_words(text: &str) -> bool {
 }
 
 impl Version {
-    /// Reads a version. Answers nothing for a text that is none.
+    /// Reads a version. Returns `None` for a text that is not a version.
     pub fn parse(text: &str) -> Option<Version> {
         let rest = text.strip_prefix('v').unwrap_or(text);
         let (rest, metadata) = match rest.split_once('+') {
@@ -135,8 +135,8 @@ pub struct Range(Vec<Comparison>);
 const OPERATORS: [&str; 7] = [">=", "<=", "!=", "~>", ">", "<", "="];
 
 impl Range {
-    /// Reads a range. Answers nothing for a text that is none. A version without an operator must
-    /// be equal.
+    /// Reads a range. Returns `None` for a text that is not a range. A version without an operator
+    /// must be equal.
     pub fn parse(text: &str) -> Option<Range> {
         let comparisons = text.split(',').map(|part| {
             let part = part.trim();

@@ -21,7 +21,7 @@ function origin.get_path(file)
   return path.expand(file.source or "", scope.get_home())
 end
 
---- Returns the place of a source that is none.
+--- Returns the place of a source that is not a handle.
 ---@param file syslua.file.Declared
 ---@return string
 function origin.get_place(file)

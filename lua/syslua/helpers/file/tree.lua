@@ -24,7 +24,7 @@ local function raise_no_tree(file)
   })
 end
 
---- Has the engine collect what is in trees; returns these, and the declarations that are none. What
+--- Has the engine collect what is in trees; returns these, and the other declarations. What
 -- is in a built tree is known when it is built: it counts as a file.
 ---@param plain integer the number of the engine's collection
 ---@param collected syslua.file.Declared[]

@@ -141,7 +141,7 @@ local function add_autocommands(lines, autocommands)
   if not autocommands[1] then
     return
   end
-  -- A group of its own: the file may be read again.
+  -- A separate group: the file may be read again.
   lines[#lines + 1] = "augroup syslua"
   lines[#lines + 1] = "  autocmd!"
   for _, one in ipairs(autocommands) do

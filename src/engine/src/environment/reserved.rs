@@ -1,5 +1,5 @@
 //! Names of variables that a shell keeps for itself: it sets them, refuses to have them set, or
-//! gives them a meaning of its own.
+//! gives them its own meaning.
 
 /// The shells, and the names that each keeps. Sources: bash(1), Shell Variables; zshparam(1) and
 /// the parameters of zshmodules(1); the manual of fish, Special variables.

@@ -13,7 +13,7 @@ use crate::unseal::Documents;
 /// A part of a secret.
 #[derive(Clone, Debug)]
 pub enum SealedPart {
-    /// Text that is none.
+    /// Text that is not encrypted.
     Plain(Vec<u8>),
     /// A value of an encrypted document.
     Value {

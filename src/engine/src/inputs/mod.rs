@@ -430,7 +430,7 @@ fn fetch_all(
             let work = move || {
                 let session = Session { settings, store: store.clone(), events };
                 loop {
-                    // A statement of its own: nothing is locked while it is fetched.
+                    // A separate statement: nothing is locked while it is fetched.
                     let next =
                         waiting.lock().unwrap_or_else(std::sync::PoisonError::into_inner).next();
                     let Some((index, address)) = next else { return };

@@ -92,7 +92,7 @@ impl Node {
     }
 }
 
-/// What an empty directory is, but for its owner.
+/// What an empty directory is, except for its owner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Blank {
     /// The numbers of its file system and of itself there.
@@ -377,7 +377,7 @@ impl Directory {
     /// Opens a regular file to read it.
     ///
     /// # Errors
-    /// When it is none, or cannot be read.
+    /// When it is not one, or cannot be read.
     pub fn open_file(&self, name: &OsStr) -> Result<File> {
         self.open_node(name).map(|(file, _)| file)
     }
@@ -385,7 +385,7 @@ impl Directory {
     /// Opens a regular file to read it, and returns its metadata.
     ///
     /// # Errors
-    /// When it is none, or cannot be read.
+    /// When it is not one, or cannot be read.
     pub fn open_node(&self, name: &OsStr) -> Result<(File, Node)> {
         self.named("read", name, || raw::open_file(&self.raw, name))
     }
@@ -393,7 +393,7 @@ impl Directory {
     /// Returns the content of a regular file.
     ///
     /// # Errors
-    /// When it is none, or cannot be read.
+    /// When it is not one, or cannot be read.
     pub fn read_file(&self, name: &OsStr) -> Result<Vec<u8>> {
         self.named("read", name, || {
             let (mut file, node) = raw::open_file(&self.raw, name)?;

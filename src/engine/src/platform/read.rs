@@ -146,7 +146,7 @@ pub fn open_regular(path: &Path) -> io::Result<File> {
 /// be a link.
 ///
 /// # Errors
-/// When it is none, or cannot be read.
+/// When it is not one, or cannot be read.
 pub fn open_node(path: &Path) -> Result<(File, Node)> {
     super::system_directory::open_file_at(path).map_err(failed("read", path))
 }

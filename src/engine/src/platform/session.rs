@@ -263,7 +263,7 @@ mod unix {
         false
     }
 
-    /// Has a program run as a user, in a process group of its own: in the foreground of the
+    /// Has a program run as a user, in its own process group: in the foreground of the
     /// terminal, or in a session that has none. `directory` is entered with the user's rights.
     pub fn prepare_session(
         command: &mut Command,
@@ -431,7 +431,7 @@ mod other {
         false
     }
 
-    /// Gives a program a process group of its own, and a directory.
+    /// Gives a program its own process group, and a directory.
     pub fn prepare_session(
         command: &mut Command,
         _login: Option<&Login>,

@@ -177,7 +177,7 @@ pub fn set_immutable_in(directory: &Arc<Directory>, name: &OsStr, immutable: boo
     });
 }
 
-/// Lifts the immutability of the tree at a name, but for files that have names elsewhere.
+/// Lifts the immutability of the tree at a name, except for files that have names elsewhere.
 pub fn lift_immutable_tree(directory: &Arc<Directory>, name: &OsStr) {
     each_that_can_be_immutable(directory, name, |directory, name, kind, is_before| {
         let is_shared =

@@ -72,7 +72,7 @@ pub fn open_standard_descriptors() {
     }
 }
 
-/// Gives a program a process group of its own, so that it can be ended with all it starts.
+/// Gives a program its own process group, so that it can be ended with all it starts.
 pub fn own_group(command: &mut Command) {
     use std::os::unix::process::CommandExt;
     command.process_group(0);
@@ -109,7 +109,7 @@ pub fn wait_for_input(limit: std::time::Duration) -> bool {
     }
 }
 
-/// Makes this process the first of a session of its own, without a terminal (setsid(2)).
+/// Makes this process the first of a new session, without a terminal (setsid(2)).
 pub fn leave_session() -> bool {
     rustix::process::setsid().is_ok()
 }

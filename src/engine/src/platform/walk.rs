@@ -138,7 +138,7 @@ impl Walk {
     /// Continues.
     ///
     /// # Errors
-    /// When a directory cannot be opened or listed, or is none by now.
+    /// When a directory cannot be opened or listed, or is no longer a directory.
     pub fn step(&mut self) -> Result<Option<Step>> {
         match std::mem::replace(&mut self.next, Next::On) {
             Next::Top(name) => {

@@ -45,7 +45,7 @@ pub fn shell_command(shell: Option<&Path>, line: &OsStr) -> Command {
     command
 }
 
-/// Gives a program a process group of its own.
+/// Gives a program its own process group.
 pub fn own_group(command: &mut Command) {
     use std::os::windows::process::CommandExt;
     const CREATE_NEW_PROCESS_GROUP: u32 = 0x0200;

@@ -64,7 +64,7 @@ fn fetch_all(
                     move |event| drop(own.send(Message::Event(event)))
                 });
                 loop {
-                    // A statement of its own: nothing is locked while it is fetched.
+                    // A separate statement: nothing is locked while it is fetched.
                     let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).next();
                     let Some(key) = next else { return };
                     let known = settings.pins.get(&key);

@@ -58,7 +58,7 @@ impl<R: Send + 'static> Line<R> {
         let (next, sender) = (Arc::clone(&self.next), sender.clone());
         let take = move || {
             loop {
-                // A statement of its own: the next one may wait while the job is done.
+                // A separate statement: the next one may wait while the job is done.
                 let job = next.lock().unwrap_or_else(PoisonError::into_inner).recv();
                 let Ok((number, job)) = job else { return };
                 perform(&sender, number, job);

@@ -24,7 +24,7 @@ use crate::value::Source;
 const HERE: &str = "x86_64-linux";
 const RECIPE: &[u8] = b"recipe";
 
-/// A store in a directory of its own.
+/// A store in its own directory.
 struct Place {
     store: Store,
     /// It goes with this.

@@ -543,7 +543,7 @@ pub(super) fn normalise(
     Ok(())
 }
 
-/// Gives a file that has other names, maybe outside of the build, an inode of its own.
+/// Gives a file that has other names, maybe outside of the build, its own inode.
 fn separate(
     staging: &Directory,
     directory: &Directory,

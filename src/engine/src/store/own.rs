@@ -256,8 +256,8 @@ impl Own {
         size
     }
 
-    /// Gives an object another name in the same directory. It is mutable after that, but for files
-    /// that have other names.
+    /// Gives an object another name in the same directory. It is mutable after that, except for
+    /// files that have other names.
     ///
     /// # Errors
     /// When something has that name, or the system refuses.
@@ -312,7 +312,7 @@ impl Own {
     }
 }
 
-/// Makes a tree mutable, but for files that have other names: these are those of objects that stay.
+/// Makes a tree mutable, except for files with other names, which belong to objects that stay.
 /// Behind a link is what belongs to another store.
 fn lift(directory: &Arc<Directory>, name: &OsStr) -> Result<()> {
     if directory.node(name)?.is_some_and(|node| node.kind != FileKind::Symlink) {

@@ -478,7 +478,7 @@ fn is_same_inode(first: Place<'_>, second: Place<'_>) -> bool {
     id(first).is_some() && id(first) == id(second)
 }
 
-/// Opens a file of an object; nothing when it is none, or altered as far as modes and times tell.
+/// Opens a file of an object; `None` when it is not a file, or looks altered by mode or time.
 fn open((directory, name): Place<'_>) -> Option<(File, Metadata)> {
     let (file, _) = directory.open_node(name).ok()?;
     let metadata = file.metadata().ok()?;

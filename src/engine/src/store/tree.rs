@@ -264,7 +264,7 @@ enum StandIns {
     Look,
 }
 
-/// What a walk found, but for the hash.
+/// What a walk found, except for the hash.
 struct Walked {
     size: u64,
     case_collisions: Vec<PathBuf>,
@@ -457,7 +457,7 @@ impl<S: Sink> Walk<'_, S> {
                 self.archive.symlink(&target);
                 Ok(())
             }
-            // What was listed as a directory is none by now.
+            // A listed directory is no longer a directory.
             FileKind::Directory => Err(content::changed(&path())),
             FileKind::Special => {
                 Err(Error::Unstorable { path: path(), what: "a socket, a device or a named pipe" })

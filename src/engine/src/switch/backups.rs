@@ -219,7 +219,7 @@ impl Backups {
     fn listed(&self, role: Role, directory: &Path) -> Vec<Backup> {
         let there = |entry: &&Backup| entry.role == role && platform::exists(&entry.path.to_path());
         let mut listed: Vec<Backup> = self.entries.iter().filter(there).cloned().collect();
-        // What a lost index does not name is there all the same.
+        // A copy that a lost index does not name still exists.
         let names = platform::list_directory(directory).unwrap_or_default();
         let known: HashSet<OsString> = listed
             .iter()

@@ -260,7 +260,7 @@ pub enum Error {
     /// Nothing waits to be confirmed.
     #[error("no apply waits for confirmation")]
     NothingToConfirm,
-    /// What is to be removed as a root is none.
+    /// The directory to remove is not a root.
     #[error(
         "{} is not a root of sys.lua, or it holds other files: nothing in it was changed",
         path.display()
@@ -375,7 +375,7 @@ impl Error {
             Error::MissingObject { .. } => "`verify --repair` restores what can be restored",
             Error::Journal { path, .. } => {
                 return Some(format!(
-                    "`rollback ID` goes to a snapshot all the same; or move it away (mv {0} \
+                    "`rollback ID` goes to a snapshot anyway; or move it away (mv {0} \
                      {0}.damaged) and apply again",
                     path.display()
                 ));

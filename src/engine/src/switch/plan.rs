@@ -72,7 +72,7 @@ pub enum Extent {
     News,
     /// Whether anything changes, and contradictions, before anything is built. When something does,
     /// what is declared as it is applied is not looked at: that is for the plan that follows. Nor
-    /// is anything when links of before only lead elsewhere: what did not contradict itself then
+    /// is anything when existing links only lead elsewhere: what did not contradict itself then
     /// does not now.
     Foresight,
 }

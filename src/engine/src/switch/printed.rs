@@ -1,5 +1,6 @@
 //! What the commands of secrets print: run once for a declaration, and kept encrypted to an
-//! identity of the root, so that a rollback gives the value of then without running anything.
+//! identity of the root, so that a rollback restores the value of that time without running
+//! anything.
 
 use std::collections::HashSet;
 use std::io::Read;

@@ -87,7 +87,7 @@ fn from_manifest(store: &Store, id: SnapshotId) -> Option<Snapshot> {
         let placeholder =
             |output| (Placeholder::new(derivation.hash, output), (derivation.hash, output));
         owners.extend(derivation.outputs.iter().map(placeholder));
-        // Of several, that with the pins of the lock of then.
+        // Of several, the one with the pins of the lock of that time.
         let recorded = recorded_outputs(store, derivation.hash).unwrap_or_default();
         let of_lock = recorded.iter().position(|outputs| pins.agree(outputs.pins()));
         let outputs = recorded.into_iter().nth(of_lock.unwrap_or(0));

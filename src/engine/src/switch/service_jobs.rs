@@ -69,7 +69,7 @@ fn whose(settings: &Settings, scope: Scope, user: Option<&str>) -> Result<Option
         manager: "the user's service manager".to_owned(),
         reason: error.to_string(),
     })?;
-    // A home that is none of the user's is nothing that the user's manager knows.
+    // The user's manager does not know another home than the user's.
     let is_home = user.is_some()
         || account
             .home
@@ -385,7 +385,7 @@ pub fn perform(
             }
         };
         let ended = in_waves(settings, connection, &jobs).map_err(at(&positions))?;
-        // What returns is none of ours: that it does not start keeps nothing from going.
+        // A service that returns is not declared: if it does not start, the removal continues.
         let returns = |unit: &str| {
             mine.iter().any(|one| one.unit == unit && one.earlier == Some(Earlier::Returns))
         };

@@ -26,7 +26,7 @@ pub enum Mark {
 #[derive(Clone, Debug)]
 #[expect(clippy::large_enum_variant, reason = "most steps change a target")]
 pub enum Work {
-    /// Nothing by itself: it is in force, or part of the environment.
+    /// Nothing: it is in force, or part of the environment.
     None,
     /// A target changes.
     Target(TargetChange),

@@ -74,7 +74,7 @@ fn check_text(filter: &str, text: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// `json`: any value. `indent = N` gives each item a line of its own.
+/// `json`: any value. `indent = N` gives each item its own line.
 #[expect(clippy::needless_pass_by_value, reason = "the renderer gives it by value")]
 fn json(value: &Value, options: Kwargs) -> Result<String, Error> {
     check_defined(value)?;

@@ -15,7 +15,7 @@ mod system {
         command
     }
 
-    /// Gives a program a process group of its own, so that it can be ended with all it starts.
+    /// Gives a program its own process group, so that it can be ended with all it starts.
     pub fn own_group(command: &mut Command) {
         command.process_group(0);
     }
@@ -74,7 +74,7 @@ mod system {
         command
     }
 
-    /// Gives a program a process group of its own.
+    /// Gives a program its own process group.
     pub fn own_group(command: &mut Command) {
         const CREATE_NEW_PROCESS_GROUP: u32 = 0x0200;
         command.creation_flags(CREATE_NEW_PROCESS_GROUP);

@@ -212,7 +212,7 @@ impl Waiting {
         if let (Some((_, wanted)), given) = (wanted, response.header("content-type"))
             && given != Some(wanted)
         {
-            return Err(io::Error::other("the answer is none of a git server"));
+            return Err(io::Error::other("the answer is not from a git server"));
         }
         Ok(self.web.body(response).1)
     }

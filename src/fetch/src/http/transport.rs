@@ -54,7 +54,7 @@ impl Surroundings {
         }
     }
 
-    /// Runs something that blocks on a thread of its own, and waits for it or for the time to be
+    /// Runs blocking code on a separate thread, and waits for it or for the time to be
     /// over. The thread ends by itself, unheard.
     fn wait<T: Send + 'static>(
         &self,

@@ -154,7 +154,7 @@ impl<'a> Globals<'a> {
             };
         }
         match self.meaning(name).map_err(lua_failure)? {
-            // Its functions refuse to be called, but for the library.
+            // Its functions refuse to be called, except for the library.
             Meaning::Given if name == MODULE => self.check_library_of_ours().map(|()| None),
             Meaning::Given => Ok(None),
             Meaning::Value(value) if name == MODULE => self.module(&value),

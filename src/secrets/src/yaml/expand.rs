@@ -17,7 +17,7 @@ use crate::value::Value;
 const MAX_VALUES: usize = 100_000;
 
 /// The text without anchors, each alias replaced by what it stands for. A text without aliases
-/// stays as it is but for the anchors.
+/// stays as it is, except for the anchors.
 pub(crate) fn expand(text: &str) -> Result<String> {
     if !text.contains(['&', '*']) {
         return Ok(text.to_owned());

@@ -74,7 +74,7 @@ impl Calendar {
 /// Returns a span of time in seconds.
 ///
 /// # Errors
-/// When it is none.
+/// When it is not one.
 pub(super) fn seconds(field: &str, text: &str) -> Result<u64, Refusal> {
     let refused = || {
         Refusal::new(field, format!("cannot be {text:?}, which is not a duration"))

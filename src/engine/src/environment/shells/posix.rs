@@ -33,7 +33,7 @@ const PROJECT_HOOK: &str = include_str!("project_hook.sh");
 /// The script.
 pub const FILE: &str = "env.sh";
 
-/// A POSIX shell that is none of the others, such as dash.
+/// Any other POSIX shell, such as dash.
 pub struct Sh;
 /// GNU bash.
 pub struct Bash;

@@ -240,7 +240,7 @@ fn system_paths() -> Vec<PathBuf> {
 mod tests {
     use super::*;
 
-    /// Runs a test on a thread of its own, confined as a kernel with this Landlock would do it.
+    /// Runs a test on a separate thread, confined as a kernel with this Landlock would do it.
     fn confined(landlock: i32, rules: &Rules, test: impl FnOnce() + Send) {
         if support().landlock < landlock {
             return;

@@ -63,7 +63,7 @@ pub struct Rules {
     pub write: Vec<PathBuf>,
     /// Whether it may use the network.
     pub network: bool,
-    /// A directory that no build sees: a root of its own is mounted there.
+    /// A directory that no build sees: its own root is mounted there.
     pub covered: PathBuf,
     /// The user that it runs as, if it is another one.
     pub user: Option<u32>,

@@ -21,7 +21,7 @@ const AT_RECURSIVE: u32 = 0x8000;
 /// The error of the system, as a positive number.
 ///
 /// # Safety
-/// To be called in a process of its own.
+/// To be called in its own process.
 pub unsafe fn mount(
     source: Option<&CStr>,
     place: &CStr,
@@ -50,7 +50,7 @@ pub unsafe fn mount(
 /// The error of the system, as a positive number.
 ///
 /// # Safety
-/// To be called in a process of its own.
+/// To be called in its own process.
 pub unsafe fn set_attributes(
     at: RawFd,
     path: &CStr,
@@ -93,7 +93,7 @@ impl<'a> Walk<'a> {
     /// Closes what is held open.
     ///
     /// # Safety
-    /// To be called in a process of its own.
+    /// To be called in its own process.
     pub unsafe fn end(&mut self) {
         // SAFETY: as the caller says.
         unsafe { self.close_beyond(0) };
@@ -175,7 +175,7 @@ unsafe fn make_file(directory: RawFd, name: &CStr, content: &[u8]) -> Result<(),
 /// The error of the system, as a positive number.
 ///
 /// # Safety
-/// To be called in a process of its own.
+/// To be called in its own process.
 pub unsafe fn perform<'a>(step: &'a Step, walk: &mut Walk<'a>) -> Result<(), i32> {
     // SAFETY: as for the whole process.
     unsafe {
@@ -314,7 +314,7 @@ unsafe fn move_tree<'a>(
 /// The error of the system, as a positive number.
 ///
 /// # Safety
-/// To be called in a process of its own.
+/// To be called in its own process.
 pub unsafe fn open_all(steps: &[Step], failed: &AtomicI32) -> Result<(), i32> {
     for (number, step) in steps.iter().enumerate() {
         let Step::Show { source: Source::Opened(opened), mode, is_optional, .. } = step else {
@@ -353,7 +353,7 @@ unsafe fn target(directory: RawFd, name: &CStr, is_directory: bool) -> Result<Ra
 /// The error of the system, as a positive number.
 ///
 /// # Safety
-/// To be called in a process of its own.
+/// To be called in its own process.
 pub unsafe fn ruleset<'a>(view: &'a View, walk: &mut Walk<'a>) -> Result<Option<RawFd>, i32> {
     let Some(attributes) = &view.handled else { return Ok(None) };
     // SAFETY: the calls read structures of the kernel's form.
@@ -383,7 +383,7 @@ pub unsafe fn ruleset<'a>(view: &'a View, walk: &mut Walk<'a>) -> Result<Option<
 /// The error of the system, as a positive number.
 ///
 /// # Safety
-/// To be called in a process of its own.
+/// To be called in its own process.
 pub unsafe fn allow_root(view: &View, ruleset: RawFd) -> Result<(), i32> {
     for (_, access) in view.rules.iter().filter(|(place, _)| place.is_none()) {
         // SAFETY: as the caller says.

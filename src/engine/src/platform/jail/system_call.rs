@@ -136,7 +136,7 @@ pub fn descriptor(answer: isize) -> Result<RawFd, i32> {
 /// Ends this process.
 ///
 /// # Safety
-/// To be called in a process of its own.
+/// To be called in its own process.
 pub unsafe fn exit(code: c_int) -> ! {
     loop {
         // SAFETY: it ends this process.

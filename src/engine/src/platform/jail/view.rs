@@ -1,4 +1,4 @@
-//! What a build sees at level `namespaces`: a root of its own, as a list of steps that make it.
+//! What a build sees at level `namespaces`: its own root, as a list of steps that make it.
 //!
 //! Everything is prepared here; the processes in `processes.rs` only do the steps.
 

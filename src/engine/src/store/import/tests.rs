@@ -10,7 +10,7 @@ use super::*;
 use crate::hash::READ_SIZE;
 use crate::names::Placeholder;
 
-/// A store in a directory of its own.
+/// A store in its own directory.
 struct Place {
     store: Store,
     _directory: tempfile::TempDir,

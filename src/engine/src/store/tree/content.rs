@@ -1,5 +1,5 @@
 //! Reading files with a search for names: small ones whole, large ones beside what takes their
-//! bytes. It does not know what the bytes are for, but for the archive that large ones go to.
+//! bytes. It does not know what the bytes are for, except for the archive of large ones.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
