@@ -1,7 +1,6 @@
 --- Trees beside GNU Stow: a recursive tree of each package shows the same file at each path as
---- `stow` does, and a home
--- that Stow linked is taken over and given back. `SYSLUA_SWEEP=all` tries 200 sets of packages,
--- `SYSLUA_SEED=7` one.
+--- `stow` does, and a home that Stow linked is taken over and given back. `SYSLUA_SWEEP=all` tries
+--- 200 sets of packages, `SYSLUA_SEED=7` one.
 
 local interpreter = require("spec.support.interpreter")
 local machine = require("spec.support.machine")
