@@ -1,4 +1,4 @@
---- Has services run: records the files of their units, the links that enable them, and what their
+--- Enables services: records the files of their units, the links that enable them, and what their
 -- manager is asked to do. It does not know how units are written.
 
 local border = require("syslua.border")

@@ -1,5 +1,5 @@
---- The inputs of a config, and theirs: which there are, what each is asked for by, and the loaders
--- of their files. It fetches nothing: the engine resolves all inputs of one depth at once.
+--- The inputs of a config, and the inputs of these: their names, their requests, and the loaders of
+-- their files. It fetches nothing: the engine resolves all inputs of one depth at once.
 
 local border = require("syslua.border")
 local failure = require("syslua.util.failure")

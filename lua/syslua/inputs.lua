@@ -1,5 +1,5 @@
---- `syslua.inputs`: what configs get from elsewhere, and what their locks say. It builds and
---- applies nothing.
+--- `syslua.inputs`: the inputs of configs, and their entries in locks. It builds and applies
+--- nothing.
 
 local border = require("syslua.border")
 local failure = require("syslua.util.failure")

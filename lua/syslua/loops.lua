@@ -1,4 +1,4 @@
---- Coroutines of a config, in which Ctrl-C is heard as outside of them. It does not know how.
+--- Coroutines of a config that Ctrl-C interrupts like other code. It does not know how.
 
 local native = require("syslua").native
 

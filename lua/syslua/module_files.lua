@@ -1,4 +1,4 @@
---- Modules that are no files of a config: those that come with sys.lua, and installed ones.
+--- Modules that are not files of a config: those that come with sys.lua, and installed ones.
 
 local border = require("syslua.border")
 local path = require("syslua.util.path")

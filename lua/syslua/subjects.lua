@@ -1,5 +1,5 @@
---- What commands and services are about: derivations, sources, secrets and targets, as the texts
--- by which the engine knows that one of them changed.
+--- The things that commands and services depend on (derivations, sources, secrets and targets) as
+-- texts, by which the engine detects changes.
 
 local border = require("syslua.border")
 local failure = require("syslua.util.failure")

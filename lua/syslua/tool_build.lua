@@ -1,4 +1,4 @@
---- How a tool is made of its release: programs in `bin`, the archive in `opt`, and man pages and
+--- Builds a tool from its release: programs in `bin`, the archive in `opt`, and man pages and
 -- completions where shells and `man` find them. It does not know where releases are.
 
 local tables = require("syslua.util.table")

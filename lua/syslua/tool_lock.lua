@@ -1,5 +1,5 @@
---- Tools that a lock has: moved to newer versions, completed for other platforms, looked for. It
--- works while a config is evaluated as far as its inputs, and builds nothing.
+--- Tools in a lock: updates them, completes them for other platforms, and finds them. It works
+-- while a config is evaluated as far as its inputs, and builds nothing.
 
 local border = require("syslua.border")
 local scope = require("syslua.scope")

@@ -1,4 +1,4 @@
---- `io` of a project: what is read of its files is what is trusted. It does not know what trust is.
+--- `io` of a project: it reads only trusted files of the project. It does not know what trust is.
 
 local border = require("syslua.border")
 local failure = require("syslua.util.failure")

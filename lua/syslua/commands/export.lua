@@ -1,6 +1,5 @@
 --- `export`: writes objects of the store, and everything they refer to, as one file that
---- `import closure` reads.
--- Which objects belong to it, the engine knows.
+--- `import closure` reads. The engine knows which objects belong to it.
 
 local border = require("syslua.border")
 local failure = require("syslua.util.failure")

@@ -1,4 +1,4 @@
---- `gc`: removes what nothing needs any more. What holds what, the engine knows.
+--- `gc`: deletes store objects that nothing references. The engine knows the references.
 
 local failure = require("syslua.util.failure")
 

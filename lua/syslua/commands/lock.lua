@@ -1,5 +1,5 @@
 --- `lock`: checks the lock of a config against its inputs, completes its tools for other platforms,
---- or takes out what no build uses.
+--- or removes pins that no build uses.
 
 local lock = {}
 

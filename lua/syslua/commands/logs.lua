@@ -1,5 +1,4 @@
---- `logs`: shows what a service printed, by the program that the system has for that. It reads no
--- config.
+--- `logs`: shows what a service printed, with the log program of the system. It reads no config.
 
 local border = require("syslua.border")
 local failure = require("syslua.util.failure")

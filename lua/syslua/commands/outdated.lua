@@ -1,5 +1,5 @@
---- `outdated`: shows which inputs and tools of a config could move. It changes nothing but the
---- cache.
+--- `outdated`: shows which inputs and tools of a config have newer versions. It changes nothing but
+--- the cache.
 
 local outdated = {}
 

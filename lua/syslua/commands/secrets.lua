@@ -1,5 +1,5 @@
---- `secrets`: the values of a document of SOPS, its data key and its recipients.
--- How documents are written, the other side of the border knows.
+--- `secrets`: the values of a document of SOPS, its data key and its recipients. The Rust side
+-- writes the documents.
 
 local border = require("syslua.border")
 local failure = require("syslua.util.failure")

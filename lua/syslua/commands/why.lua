@@ -1,5 +1,5 @@
---- `why`: shows who declared a variable, a program, a file or an object, through which lines, which
--- declarations lost, and what keeps an object. It reads what is applied, and no config.
+--- `why`: shows which lines declared a variable, a program, a file or an object, which declarations
+-- lost, and what keeps an object. It reads what is applied, and no config.
 
 local failure = require("syslua.util.failure")
 local path = require("syslua.util.path")

@@ -1,5 +1,5 @@
 --- `service{}`: a program that the service manager keeps running. It checks and completes what is
--- declared; how units are written, the engine knows.
+-- declared; the engine writes the units.
 
 local border = require("syslua.border")
 local enablement = require("syslua.enablement")

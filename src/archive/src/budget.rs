@@ -1,4 +1,4 @@
-//! How much an archive may still unpack to.
+//! The remaining limit of an archive's unpacked size.
 
 use crate::limits::Limits;
 use crate::problem::{Problem, Result};

@@ -1,4 +1,4 @@
-//! What a file is, by its first bytes.
+//! Detects the format of a file by its first bytes.
 
 use crate::compression::Compression;
 use crate::problem::{Problem, Result};

@@ -1,6 +1,5 @@
-//! What outlives one call of the engine: the caller makes it, and hands it to each call in its
-//! settings. Nothing in the engine is process-wide, so that two callers in one process have nothing
-//! in common.
+//! State that outlives one call of the engine. The caller creates it and passes it to each call in
+//! the settings. The engine has no process-wide state, so two callers in one process share nothing.
 
 use std::collections::BTreeSet;
 use std::fmt;

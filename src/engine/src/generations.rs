@@ -1,4 +1,4 @@
-//! Which snapshot is applied, and which there are.
+//! The list of snapshots, and which of them is applied.
 
 use std::collections::HashMap;
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! `journal`: what a switch is about to do, and how to take it back. The format only.
+//! `journal`: the intent of a switch, and how to undo it. Only the format is here.
 //!
 //! The first line is the whole intent, written and synced before the first side effect. Lines that
 //! follow mark what a later reader could not see by looking: commands that began and ended, and

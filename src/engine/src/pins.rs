@@ -1,5 +1,5 @@
-//! Pins: what a config leaves open of what it fetches, and its lock says. In memory only: reading
-//! and writing the file is the caller's.
+//! Pins: the parts of downloads that a config leaves open and its lock fixes. They are in memory
+//! only: the caller reads and writes the file.
 //!
 //! A key is the address of a download, or `ADDRESS#REF` of a commit, where `ADDRESS` ends with
 //! `?submodules=1` when its submodules belong to it. One key means one content for a whole call.

@@ -1,4 +1,4 @@
-//! Getting things from elsewhere: web addresses, HTTP, downloads in parts, and commits of git.
+//! Downloads: web addresses, HTTP, downloads in parts, and commits of git.
 //!
 //! It knows neither what things must hash to nor where they are kept: bytes go to a
 //! [`download::Target`], the files of a commit to a [`git::Destination`]. Settings, a flag to stop

@@ -1,4 +1,4 @@
-//! What an editor of a format knows, and a text with the tree of its keys.
+//! The interface of a format's editor, and a text with the tree of its keys.
 
 use std::ops::Range;
 

@@ -1,4 +1,4 @@
-//! Setting declared keys in a document, and taking back those that are not declared any more.
+//! Sets declared keys in a document, and reverts keys whose declaration was removed.
 
 use serde_json::Value;
 

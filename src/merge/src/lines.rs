@@ -1,4 +1,4 @@
-//! Lines that are there once each, and lines between two marked ones.
+//! Single lines that occur once, and blocks of lines between two markers.
 
 use crate::editor::newline_of;
 

@@ -1,4 +1,4 @@
-//! Setting lines and blocks, and taking them back.
+//! Sets lines and blocks, and removes them again.
 
 use serde_json::Value;
 

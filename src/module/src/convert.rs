@@ -1,4 +1,4 @@
-//! Values on their way between Lua and the engine.
+//! Conversion of values between Lua and the engine.
 
 use mlua::prelude::*;
 use syslua_engine::failure::Failure;

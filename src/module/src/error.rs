@@ -1,4 +1,4 @@
-//! Failures on their way to Lua: `false` and a table, which the Lua side raises.
+//! Conversion of failures to Lua: `false` and a table, which the Lua side raises.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

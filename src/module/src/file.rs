@@ -1,6 +1,6 @@
 //! What `file{}` declares: derivations and actions, in one call for all files of a block, since
 //! configs have thousands of them. The Lua side checked the fields, and decided which declarations
-//! count. It knows no more of helpers than that.
+//! count. It knows nothing else about helpers.
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};

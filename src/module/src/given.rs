@@ -1,4 +1,4 @@
-//! What the Lua side says of one `file{}` when it hands it over.
+//! One `file{}`, as the Lua side passes it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

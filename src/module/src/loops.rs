@@ -1,4 +1,4 @@
-//! Ctrl-C in functions of the user: a loop of Lua looks at no flag.
+//! Ctrl-C in Lua functions of the user: a Lua loop does not check a flag.
 //!
 //! The handler of signals gives the Lua thread that runs a hook, as the program `lua` does; until
 //! then there is none, so that nothing is slower for it. `LuaJIT` calls hooks only from its

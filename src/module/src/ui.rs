@@ -1,4 +1,4 @@
-//! What the terminal is like, and processes beside this one.
+//! Properties of the terminal, and helper processes.
 
 use std::io::{IsTerminal, Read};
 use std::process::{Command, Stdio};

@@ -1,4 +1,4 @@
-//! What a config reads, and waiting until it changes.
+//! The files that a config reads, and waiting until one changes.
 
 use std::path::PathBuf;
 

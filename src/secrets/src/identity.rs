@@ -1,4 +1,4 @@
-//! Who decrypts: identities from every place where sops looks for them.
+//! Identities, which decrypt, from every place where sops looks for them.
 //!
 //! The order is that of sops 3.11: keys of SSH, `SOPS_AGE_KEY`, `SOPS_AGE_KEY_FILE`,
 //! `SOPS_AGE_KEY_CMD`, and `sops/age/keys.txt` in the directory of settings. The keys of the host

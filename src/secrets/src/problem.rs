@@ -1,4 +1,4 @@
-//! What can go wrong. No message ever contains a decrypted value.
+//! Errors. No message ever contains a decrypted value.
 
 /// An error of this crate.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -1,4 +1,4 @@
-//! Who can decrypt: age keys and public keys of SSH.
+//! Recipients, who can decrypt: age keys and public SSH keys.
 
 use std::fmt;
 

@@ -1,4 +1,5 @@
-//! Several jobs at once: asked for together, waited for together, and watched together after that.
+//! Several jobs at once: they start together, are waited for together, and are watched together
+//! afterwards.
 
 use std::thread::sleep;
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! What a manager tells of a unit.
+//! The state of a unit, as its manager reports it.
 
 use std::time::Duration;
 

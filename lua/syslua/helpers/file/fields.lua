@@ -1,5 +1,5 @@
---- What `file{}` takes: its fields, what they may be, and what contradicts itself. For the few that
--- are more than a path and a content. It declares nothing.
+--- Checks the fields of `file{}`: their types, their values and contradictions. Only a `file{}`
+-- with more than a path and a content comes here. It declares nothing.
 
 local border = require("syslua.border")
 local mode = require("syslua.util.mode")

@@ -1,5 +1,4 @@
---- What there is to say of a `file{}` besides its path and its content, for the few that are more
---- than these.
+--- The further fields of a `file{}`, besides its path and its content.
 
 local failure = require("syslua.util.failure")
 local origin = require("syslua.helpers.file.origin")

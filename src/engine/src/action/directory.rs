@@ -1,4 +1,4 @@
-//! A directory at a target, which may hold other targets and whatever else.
+//! A directory at a target. It may contain other targets and other files.
 
 use std::path::Path;
 

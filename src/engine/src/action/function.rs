@@ -1,4 +1,4 @@
-//! A function of interactive shells: in each language its own text.
+//! A function of interactive shells, with a text for each shell language.
 
 use std::collections::BTreeMap;
 

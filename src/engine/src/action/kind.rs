@@ -1,4 +1,4 @@
-//! What every kind of action knows of itself, and what those of each group know besides.
+//! The traits of action kinds: what every kind implements, and what the kinds of each group add.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;

@@ -1,5 +1,4 @@
-//! Keys in a file that a program owns too: what is declared of it. How it is changed is in
-//! `merging.rs`.
+//! Keys in a file that a program owns too: the declaration. `merging.rs` changes the file.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! A private script that shells source: what it sets are secrets.
+//! A private script that shells source. It sets secrets.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,5 +1,5 @@
-//! A service is kept running by the manager of services. Its unit files and the links that enable
-//! it are targets of their own; this is what the manager is asked to do.
+//! A service that the service manager keeps running. Its unit files and the links that enable it
+//! are separate targets; this action is what the manager must do.
 
 use serde::{Deserialize, Serialize};
 use syslua_services::declaration::Scope;

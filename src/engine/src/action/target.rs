@@ -1,7 +1,7 @@
 //! Changing targets, and undoing that.
 //!
-//! Every step is one call of the system that readers see whole, so that taking back needs no memory
-//! of how far it came: it looks, and puts back what is not as it was.
+//! Every step is one system call, so readers never see a part of it. Undoing needs no record of its
+//! progress: it looks at the target and restores what differs.
 
 use std::path::{Path, PathBuf};
 

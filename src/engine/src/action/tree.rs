@@ -1,5 +1,5 @@
-//! A tree whose files are linked one by one, as long as it is not built: then each of them is an
-//! action of its own.
+//! A tree whose files are linked one by one, before it is built. After the build, each file is a
+//! separate action.
 
 use std::path::Path;
 

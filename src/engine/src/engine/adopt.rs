@@ -1,5 +1,5 @@
-//! What `adopt` does to files: it copies them into a config's directory, and back into the sources
-//! there. Where they belong, and what a config says of them, the caller knows.
+//! How `adopt` copies files into a config's directory and edits back into the sources there. The
+//! caller knows where they belong and how the config declares them.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! The verbs that switch, and the plan of what they would do.
+//! `apply` and the plan of an apply.
 
 use std::cell::LazyCell;
 use std::collections::{BTreeMap, BTreeSet, HashSet};

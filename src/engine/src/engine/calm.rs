@@ -1,4 +1,4 @@
-//! Reading without a lock while others may switch: data that changed in between is read again.
+//! Reads without a lock. If a switch changed the data in between, they are read again.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! How the descriptions of two derivations differ. It knows no store: names of others are asked
-//! for.
+//! How the descriptions of two derivations differ. It does not read the store: the caller supplies
+//! the names of other derivations.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! `destroy`: back to before the first apply, then the root is removed. It reads no config.
+//! `destroy`: restores the state before the first apply, then removes the root. It reads no config.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

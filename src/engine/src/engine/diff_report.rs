@@ -1,4 +1,4 @@
-//! What `diff` answers, of snapshots and of derivations, as data for people and programs.
+//! The reports of `diff` for snapshots and derivations, as data.
 
 use std::path::PathBuf;
 

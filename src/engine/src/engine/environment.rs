@@ -1,4 +1,4 @@
-//! `env`: what shells get, and how a shell can tell whether it has the current environment.
+//! `env`: the environment of shells, and how a shell detects that its environment is old.
 
 use std::path::Path;
 

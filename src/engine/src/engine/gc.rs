@@ -1,4 +1,5 @@
-//! `gc`: removes what nothing holds. It reads no config, and fails closed.
+//! `gc`: deletes store objects that nothing references. It reads no config. In doubt, it deletes
+//! nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;

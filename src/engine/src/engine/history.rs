@@ -1,4 +1,4 @@
-//! Verbs that look at snapshots: which there are, and how two of them differ.
+//! `history`: the list of snapshots, and the difference between two of them.
 
 use std::collections::BTreeMap;
 

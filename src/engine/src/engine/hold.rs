@@ -1,5 +1,5 @@
-//! What keeps one object of the store, and what it needs: for `why` and `info`. What holds objects,
-//! `roots` knows.
+//! What keeps one object of the store, and what the object needs, for `why` and `info`. `roots.rs`
+//! finds what keeps objects.
 
 use std::collections::{BTreeMap, BTreeSet};
 

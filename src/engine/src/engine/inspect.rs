@@ -1,4 +1,4 @@
-//! Verbs that only look: what is in the store, and how derivations differ.
+//! Functions that only read: the contents of the store, and the difference between derivations.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

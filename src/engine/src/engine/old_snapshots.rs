@@ -1,5 +1,5 @@
-//! What only snapshots hold that are not in force: what `gc --keep` could free. It is an estimate,
-//! quick enough for `status`.
+//! The size of what only old snapshots keep, which `gc --keep` could free. It is an estimate that
+//! is quick enough for `status`.
 
 use std::collections::{BTreeSet, HashMap};
 

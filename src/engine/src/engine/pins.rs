@@ -1,5 +1,5 @@
-//! What the pins of a lock mean to verbs: which results they take, what a snapshot keeps of the
-//! lock, and which pins no build of a config uses any more.
+//! Pins of a lock: which results they select, which of them a snapshot keeps, and which of them no
+//! build of a config uses.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,5 +1,5 @@
-//! Paths and other bytes in reports: text where they are UTF-8, else the bytes as they are, which
-//! Lua has as a string too.
+//! Paths and other bytes in reports: text if they are UTF-8, otherwise the bytes, which are a
+//! string in Lua too.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,5 @@
-//! What targets will hold: also content that is not built yet, as far as the config gives it. For
-//! plans and differences.
+//! The future content of targets, including content that is not built yet if the config contains
+//! it. Plans and diffs use it.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};

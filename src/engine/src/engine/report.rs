@@ -1,4 +1,4 @@
-//! What the verbs answer, as data for people and programs.
+//! The reports of the public functions, as data.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! The way back to a snapshot.
+//! `rollback`: returns to a snapshot.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Who holds which object: snapshots, links in `gc-roots`, the journal, processes that run.
+//! What keeps which object: snapshots, links in `gc-roots`, the journal and running processes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

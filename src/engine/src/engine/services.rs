@@ -1,4 +1,4 @@
-//! Which services are in force, and what they do.
+//! The applied services and their states.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

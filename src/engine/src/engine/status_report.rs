@@ -1,4 +1,4 @@
-//! What `status` answers, as data for people and programs.
+//! The report of `status`, as data.
 
 use std::path::PathBuf;
 

@@ -1,5 +1,5 @@
-//! What a declared environment may not be: names, values and entries with which a shell or each
-//! program would fail.
+//! Checks a declared environment: names, values and entries with which a shell or every program
+//! would fail.
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -1,5 +1,5 @@
-//! The environment of whole sessions, which programs see that no shell started: a file of
-//! environment.d, a LaunchAgent, and scripts that change the registry of Windows.
+//! The environment of sessions, which also reaches programs that no shell started: a file of
+//! environment.d, a LaunchAgent, and scripts that change the Windows registry.
 //!
 //! environment.d(5) names the grammar: systemd reads `NAME="VALUE"` as `parse_env_file` does, and
 //! expands `$` in what comes of that. launchd.plist(5) and launchctl(1) name the second. Windows

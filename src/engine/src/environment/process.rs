@@ -1,5 +1,5 @@
-//! An environment in the variables of a process that is to be started: what the scripts of shells
-//! do, without a shell.
+//! Applies an environment to the variables of a process that will start, as the scripts do in a
+//! shell.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
-//! What may name an input: `git:`, `path:` and `archive:` addresses. It touches neither network nor
-//! disk.
+//! The addresses of inputs: `git:`, `path:` and `archive:` addresses. It touches neither network
+//! nor disk.
 
 use syslua_fetch::git::{Address, Revision};
 use syslua_fetch::url::{Url, decode, redact};

@@ -1,4 +1,4 @@
-//! A tree that a commit is written to, with what is worth a word about it.
+//! Writes a commit into a tree and collects notices about it.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;

@@ -1,6 +1,6 @@
 //! Trees of git commits, kept by their NAR hash and shared between derivations and processes.
 //!
-//! `git/HASH` is the tree. How its files come here, `syslua_fetch` knows.
+//! `git/HASH` is the tree. `syslua_fetch` downloads its files.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;

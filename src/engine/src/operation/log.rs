@@ -1,6 +1,6 @@
 //! What the programs of a build print: the beginning of it in a file, the last lines for an error.
 //!
-//! It holds little, however much is printed, and however long a line is; and the file has a limit.
+//! Its memory is limited for any amount of output and any length of line. The file is limited too.
 
 use std::fs::File;
 use std::io::Write;

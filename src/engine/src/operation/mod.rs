@@ -1,4 +1,4 @@
-//! What a build may do: one operation a file, all of them [`Send`] so that they run on the pool.
+//! The operations of a build, one file each. All are [`Send`], so they run on the pool.
 
 pub mod fetch_git;
 mod fetch_url;

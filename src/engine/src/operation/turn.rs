@@ -1,5 +1,5 @@
-//! One fetch at a time for each item of the cache: another process that needs it waits, and then
-//! finds it.
+//! One fetch at a time for each item of the cache. Another process that needs the item waits, and
+//! then uses it.
 
 use std::path::{Path, PathBuf};
 

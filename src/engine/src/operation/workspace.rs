@@ -1,4 +1,4 @@
-//! Where one build works, and what it may touch.
+//! The directories of one build, and the paths that it may read and write.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

@@ -1,5 +1,5 @@
-//! The extended attribute that tells whose an installed file is. It does not know what the mark
-//! says.
+//! The extended attribute that names the owner of an installed file. The content is up to the
+//! caller.
 
 use std::fs::File;
 

@@ -1,4 +1,4 @@
-//! What an overlay refuses that other file systems do.
+//! Operations that an overlay refuses and other file systems perform.
 
 use std::ffi::OsStr;
 use std::hash::{BuildHasher, RandomState};

@@ -1,4 +1,4 @@
-//! Programs that are run to their end, with whatever they start.
+//! Programs that run to their end, with all processes that they start.
 //!
 //! A program gets its own process group. When it ends or is stopped, every process that it left is
 //! killed, on Linux also those in another group or session: while programs run, processes without a

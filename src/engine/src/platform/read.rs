@@ -1,4 +1,4 @@
-//! Looking at the file system, with errors that name their path.
+//! Reads of the file system, with errors that name the path.
 
 use std::ffi::OsString;
 use std::fs::{self, File};

@@ -1,5 +1,5 @@
-//! What is to be in force: the actions of a manifest, as far as their content is known, or those of
-//! a snapshot.
+//! The wanted state: the actions of a manifest, if their content is known, or the actions of a
+//! snapshot.
 
 use std::collections::hash_map::Entry as MapEntry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};

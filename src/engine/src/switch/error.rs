@@ -1,4 +1,4 @@
-//! Why a switch was refused, or undone.
+//! The errors of a switch: why it was refused or undone.
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,4 @@
-//! Trees that are declared as one, and what is in them: one action for each file.
+//! Expands a tree that is declared as one action into one action for each file.
 
 use std::path::Path;
 

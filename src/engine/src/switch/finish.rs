@@ -1,4 +1,4 @@
-//! Tidying up after a commit.
+//! The cleanup after a commit.
 
 use std::collections::HashSet;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! The switch: the difference between what is to be and what is applied, and making it so.
+//! The switch: computes the difference between the wanted and the applied state, and performs it.
 //!
 //! Only this module changes the system outside of the root, only under the switch lock, only with a
 //! journal on the disk.

@@ -1,5 +1,5 @@
-//! The difference between what is to be in force and what is. `plan`, `apply` and `rollback` all
-//! call this, and perform nothing else.
+//! The difference between the wanted and the applied state. `plan`, `apply` and `rollback` all call
+//! this, and perform nothing else.
 
 use std::borrow::Cow;
 use std::cmp::Reverse;

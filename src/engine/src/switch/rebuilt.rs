@@ -1,5 +1,5 @@
-//! What is in force when its snapshot cannot be read, as well as it can be known: for going back to
-//! a snapshot that can.
+//! The applied state when its snapshot cannot be read, as complete as possible. A rollback to a
+//! readable snapshot needs it.
 //!
 //! A snapshot's directory also contains the evaluated manifest, from which its actions can be
 //! derived again. If that is lost too, or the progress of a switch is unknown, every target of

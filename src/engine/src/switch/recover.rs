@@ -1,4 +1,4 @@
-//! Finding out whether a journal asks for taking a switch back or for finishing it.
+//! Decides whether a journal requires that a switch is undone or finished.
 
 use std::path::PathBuf;
 

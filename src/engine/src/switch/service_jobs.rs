@@ -1,5 +1,5 @@
-//! What managers of services do during a switch, and while it is taken back: those that run stop
-//! before anything changes, and start when all of it has; units are read again once.
+//! The jobs of service managers during a switch and its undoing. Running services stop before the
+//! first change and start after the last one; units are reloaded once.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

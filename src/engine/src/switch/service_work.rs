@@ -1,4 +1,4 @@
-//! What a plan asks of managers of services.
+//! The work of a plan for service managers.
 
 use serde::Serialize;
 use syslua_services::manager::Job;

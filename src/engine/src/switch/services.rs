@@ -1,5 +1,5 @@
-//! Services in a plan: which units are started, stopped, restarted and reloaded, and because of
-//! what. No manager is asked for that: what a service did before counts only when it changes.
+//! Services in a plan: which units are started, stopped, restarted and reloaded, and why. No
+//! manager is asked: the earlier state of a service matters only when the service changes.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 

@@ -1,4 +1,4 @@
-//! Taking back a switch, however far it came.
+//! Undoes a switch, whatever its progress.
 
 use std::path::Path;
 

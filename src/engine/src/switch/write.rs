@@ -1,4 +1,4 @@
-//! Writing `snapshots/<id>/`: whole beside its place, synced, renamed.
+//! Writes `snapshots/<id>/`: first completely under a temporary name, then synced and renamed.
 
 use std::path::{Path, PathBuf};
 

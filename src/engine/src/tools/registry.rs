@@ -1,4 +1,4 @@
-//! A registry on the disk: its tree is converted once, and the index kept by what it was made of.
+//! A registry on the disk. Its tree is converted once, and the index is cached by its content.
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,5 @@
-//! The tags of repositories: listed by the protocol of git, once for all that ask at a time.
+//! The tags of repositories, listed with the git protocol. Simultaneous requests for one repository
+//! share the answer.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};

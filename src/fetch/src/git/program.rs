@@ -1,5 +1,5 @@
-//! Programs as the system starts and ends them: with all that they start, and a standard input that
-//! reports a program that is gone as an error.
+//! Starts and ends a program with all its processes. Writing to the standard input of an ended
+//! program is an error.
 
 #[cfg(unix)]
 mod system {

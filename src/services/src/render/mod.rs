@@ -1,4 +1,4 @@
-//! Declarations as what managers read.
+//! Renders declarations into files that managers read.
 
 mod calendar;
 mod launchd;

@@ -1,4 +1,4 @@
-//! What renderers share: the calls that a script makes, and the frame around them.
+//! Code that the renderers share: the calls of a script, and the frame around them.
 
 use std::collections::BTreeMap;
 
