@@ -207,6 +207,10 @@ local function get_unit(unit)
   return content
 end
 
+-- Actions that are parts of the environment.
+---@type table<string, boolean?>
+local of_shells = { add_to_path = true, set_variable = true, source_in_shell = true }
+
 local function new_context()
   local ended = false
   local function record(action, positions)
@@ -217,7 +221,12 @@ local function new_context()
         position = position.caller(),
       })
     end
-    border.call("record", action, positions or position.chain())
+    local chain = positions or position.chain()
+    if of_shells[action.kind] then
+      scope.for_shells(border.call, "record", action, chain)
+    else
+      border.call("record", action, chain)
+    end
   end
   ---@class syslua.ActivationContext
   local context = { sys = system.get() }

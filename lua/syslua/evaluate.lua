@@ -123,6 +123,10 @@ end
 -- The helpers that act on what they collected, in their order: modules declare files and variables.
 local collecting = { "module", "persistent", "file", "env", "alias", "secret_env" }
 
+-- Those that record parts of the environment.
+---@type table<string, boolean?>
+local of_shells = { env = true, alias = true, secret_env = true }
+
 -- Has helpers act on what they collected, until there is nothing left.
 local function finalize(current)
   for _, helper in ipairs(collecting) do
@@ -132,7 +136,11 @@ local function finalize(current)
       local collected = block.collected[helper]
       if collected and collected.pending then
         collected.pending = false
-        scope.within(block, collected.finalize, collected)
+        if of_shells[helper] then
+          scope.within(block, scope.for_shells, collected.finalize, collected)
+        else
+          scope.within(block, collected.finalize, collected)
+        end
         -- It may have given more to do to an earlier block.
         index = 0
       end

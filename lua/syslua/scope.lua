@@ -21,6 +21,7 @@ local stack = {}
 ---@field block syslua.Block the current one
 ---@field is_own boolean? inside of `user{}` for oneself, which takes precedence over common
 --- declarations
+---@field own_block syslua.Block? what root declares for the environment of root alone
 ---@field separators table<string, string|false> of variables that the config
 --- defined: false is singular
 ---@field notify fun(message: string, position: string?) tells the user something
@@ -37,6 +38,8 @@ local stack = {}
 ---@field user string?
 ---@field project { name: string, path: string? }?
 ---@field home string what `~` stands for
+---@field whose string? of root's own block, root: only its environment is of that user, all else is
+--- common, with precedence
 ---@field collected table<string, table> what helpers collect, by helper
 
 local function new_block(user, project, home)
@@ -86,7 +89,9 @@ function scope.collect(helper)
   if not current then
     return nil
   end
-  local collected = current.block.collected
+  -- Files of root's own block compete with the common ones.
+  local is_common = current.block.whose and helper == "file"
+  local collected = (is_common and current.blocks[1] or current.block).collected
   collected[helper] = collected[helper] or {}
   return collected[helper]
 end
@@ -142,11 +147,43 @@ function scope.run_own(callback)
   end
 end
 
+--- Does the same for root: what is common is for all users, so what root declares for its own
+-- shells is an environment of its own.
+---@param user string
+---@param callback function
+function scope.run_own_apart(user, callback)
+  local current = stack[#stack]
+  local block = current.own_block
+  if not block then
+    block = new_block(nil, nil, current.block.home)
+    block.whose = user
+    current.own_block = block
+    current.blocks[#current.blocks + 1] = block
+  end
+  scope.within(block, callback)
+end
+
+--- Calls a function that records parts of the environment: in root's own block, for root alone.
+---@param callback function
+function scope.for_shells(callback, ...)
+  local block = stack[#stack] and stack[#stack].block
+  if not block or not block.whose then
+    callback(...)
+    return
+  end
+  border.call("set_scope", block.whose, block.home, nil)
+  local succeeded, problem = pcall(callback, ...)
+  activate(block)
+  if not succeeded then
+    error(problem, 0)
+  end
+end
+
 --- Returns by how much the number of what is declared now is lower.
 ---@return integer
 function scope.get_advantage()
   local current = stack[#stack]
-  return current and current.is_own and 1 or 0
+  return current and (current.is_own or current.block.whose) and 1 or 0
 end
 
 --- Returns the directory that relative paths start from.

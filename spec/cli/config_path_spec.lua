@@ -42,6 +42,10 @@ describe("cli.config_path", function()
     variables.SYSLUA_CONFIG = "~/full"
     assert.equal(directory .. "/full/init.lua", config_path.get())
     assert.truthy(get_failure(directory .. "/none").message:find("/none", 1, true))
+    -- Packages are looked for beside it.
+    assert.equal(directory .. "/full/init.lua", (config_path.get_default()))
+    variables.SYSLUA_CONFIG = directory .. "/none"
+    assert.equal(directory .. "/none", (config_path.get_default()))
     variables.SYSLUA_CONFIG = ""
     assert.truthy(get_failure().message:find(directory .. "/.config/syslua/init.lua", 1, true))
     package.loaded.syslua.username = "root"

@@ -2,6 +2,8 @@
 
 local machine = require("spec.support.machine")
 
+local unpack = table.unpack or unpack
+
 describe("env", function()
   local here
 
@@ -51,6 +53,25 @@ describe("env", function()
     result = here.run("env", "--shell", "bahs")
     assert.equal(2, result.code)
     assert.truthy(result.stderr:find("did you mean `bash`?", 1, true), result.stderr)
+  end)
+
+  it("prints one thing, of a user that there is", function()
+    here.apply(config)
+    for _, words in ipairs({ { "--shell", "bash" }, { "--hook", "--shell", "zsh" } }) do
+      local result = here.run("env", "--json", unpack(words))
+      assert.equal(2, result.code)
+      assert.equal("usage", require("syslua.lib").fromJSON(result.stdout).error.kind)
+      assert.truthy(result.stderr:find("--json shows variables", 1, true), result.stderr)
+    end
+    for _, name in ipairs({ "no-such-user", "", "a/b", "../root" }) do
+      for _, words in ipairs({ {}, { "--json" }, { "--shell", "sh" }, { "--hook" } }) do
+        local result = here.run("env", "--user", name, unpack(words))
+        assert.equal(2, result.code, name)
+        assert.truthy(result.stderr:find("user", 1, true), result.stderr)
+      end
+    end
+    -- A user of this machine for whom nothing is declared has what all have.
+    assert.truthy(here.must("env", "--user", "root").stdout:find("EDITOR=vi\n", 1, true))
   end)
 
   it("says when there is nothing", function()

@@ -3,6 +3,8 @@
 
 local machine = require("spec.support.machine")
 
+local unpack = table.unpack or unpack
+
 describe("a package", function()
   local here
 
@@ -51,6 +53,31 @@ describe("a package", function()
     assert.equal("g9-all|1|\n", here.must("run", "--program", "g9-all", "grep9", "1").stdout)
     assert.equal("two|\n", here.must("run", "--program=two", "tools").stdout)
     assert.is_false(here.exists("root/env.sh"))
+  end)
+
+  it("is beside the config, however that is named", function()
+    local directory = here.home .. "/.config/syslua"
+    for _, config in ipairs({ directory, directory .. "/", directory .. "/init.lua" }) do
+      here.environment.SYSLUA_CONFIG = config
+      assert.equal("hello|\n", here.must("run", "hello").stdout)
+      local result = here.must("shell", "-p", "hello", "--", "hello", "x")
+      assert.equal("hello|x|\n", result.stdout)
+      local listed = here.must("completions", "--values", "packages").stdout
+      assert.truthy(listed:find("hello\n", 1, true), listed)
+    end
+  end)
+
+  it("leaves the help of sys to sys, before its name", function()
+    for _, words in ipairs({
+      { "run", "--help" },
+      { "run", "-h" },
+      { "run", "--quiet", "--help", "hello", "-x" },
+      { "shell", "--help", "--", "hello" },
+      { "shell", "-h", "--", "-h" },
+    }) do
+      assert.equal(here.must("help", words[1]).stdout, here.must(unpack(words)).stdout)
+    end
+    assert.equal("hello|--help|\n", here.must("run", "hello", "--help").stdout)
   end)
 
   it("passes its exit code on, and its input", function()

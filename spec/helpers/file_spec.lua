@@ -126,6 +126,50 @@ describe("file{}", function()
     end
   end)
 
+  it("says which two things of one path differ, whatever they are", function()
+    here.write("source", "source\n")
+    here.write("template", "template\n")
+    here.write("tree/b", "tree\n")
+    local kinds = {
+      absent = "absent = true",
+      content = 'content = "x"',
+      source = 'source = "source"',
+      declared = 'source = source("template")',
+      directory = 'source = "tree"',
+      template = 'template = "template"',
+      lines = 'merge = "lines", values = { "x" }',
+      json = 'merge = "json", values = { a = 1 }',
+      once = 'content = "x", mutable = true',
+      own = 'source = "source", mutable = true',
+      mode = 'content = "x", mode = "755"',
+      force = 'content = syslua.lib.mkForce("z")',
+    }
+    local function declare(kind)
+      if kind == "tree" then
+        return 'file { path = "~/.x", source = "tree", recursive = true }'
+      end
+      return ('file { path = "~/.x/b", %s }'):format(kinds[kind])
+    end
+    local names = { "tree" }
+    for name in pairs(kinds) do
+      names[#names + 1] = name
+    end
+    for _, first in ipairs(names) do
+      for _, second in ipairs(names) do
+        local lines = declare(first) .. "\n" .. declare(second)
+        if first == second or first == "force" or second == "force" then
+          here.evaluate(lines)
+        else
+          local failed = here.fail(lines)
+          local about = first .. ", " .. second .. ": " .. failed.message
+          assert.equal("conflict", failed.kind, about)
+          assert.truthy(failed.message:find("init.lua:2", 1, true), about)
+          assert.equal("init.lua:3", failed.position, about)
+        end
+      end
+    end
+  end)
+
   it("names the first source that is missing, in the order of declaration", function()
     here.write("source", "source\n")
     local plain = [[file({ path = "~/.plain", source = "no-plain" })]]

@@ -63,6 +63,53 @@ describe("user{}", function()
     assert.same({ "what is declared for the user bob is left out: you are ada" }, found.notices)
   end)
 
+  it("is an environment of root's own, as root: nothing of it is everybody's", function()
+    local ways = {
+      'env { SECRET_NAME = "r" }',
+      'env { PATH = { "~/SECRET_NAME" } }',
+      'alias { SECRET_NAME = "x" }',
+      "activate { config = function(_, ctx) %s end }",
+      "activate { config = function(_, ctx) %s end }",
+      "activate { config = function(_, ctx) %s end }",
+      'env.persistent { SECRET_NAME = "r" }',
+    }
+    local calls = {
+      [4] = 'ctx.set_variable("SECRET_NAME", "r")',
+      [5] = 'ctx.add_to_path("~/SECRET_NAME")',
+      [6] = 'ctx.source_in_shell("~/SECRET_NAME")',
+    }
+    for index, way in ipairs(ways) do
+      local lines = ([[
+        env { COMMON = "c" }
+        user { name = "root", setup = function() %s end }
+        user { name = "ada", setup = function() env { ADA = "a" } end }
+      ]]):format(calls[index] and way:format(calls[index]) or way)
+      local found = here.evaluate(lines, { platform = "x86_64-linux", username = "root" })
+      local seen = 0
+      for _, action in ipairs(found.manifest.activations) do
+        local text = require("syslua.lib").toJSON(action.action or action)
+        if text:find("SECRET_NAME", 1, true) then
+          seen = seen + 1
+          assert.equal("root", action.user, way)
+        end
+      end
+      assert.equal(index == 7 and 0 or 1, seen, way)
+      if index == 7 then
+        assert.has_no_file(found, "/etc/environment.d/60-syslua.conf")
+        assert.has_file(found, "~/.config/environment.d/60-syslua.conf")
+      end
+    end
+    -- The files are root's like those outside, and take precedence.
+    local found = here.evaluate(
+      [[
+        file { path = "~/.x", content = "common" }
+        user { name = "root", setup = function() file { path = "~/.x", content = "own" } end }
+      ]],
+      { username = "root" }
+    )
+    assert.has_file(found, "~/.x", "own")
+  end)
+
   it("says what is left out, on stderr", function()
     here.write_config([[user { name = "somebody-else", setup = function() error("not run") end }]])
     local result = here.run("plan", "init.lua")
@@ -140,6 +187,19 @@ describe("project{}", function()
       project { name = "web", setup = function() env { A = "project", B = "other" } end }
     ]])
     assert.truthy(here.run("apply", "init.lua").stdout:find("Snapshot 2", 1, true))
+  end)
+
+  it("is refused a directory that no list of lines could have", function()
+    for _, character in ipairs({ "\\n", "\\r", "\\t", "\\1", "\\27", "\\127" }) do
+      for _, path in ipairs({ "~/x%sy", "/x%s", "%sx", "sub/%s/x" }) do
+        local lines = ('project { name = "web", path = "%s", setup = function() end }'):format(
+          path:format(character)
+        )
+        local failed = here.fail(lines)
+        assert.truthy(failed.message:find("has a control character", 1, true), failed.message)
+        assert.equal("init.lua:2", failed.position)
+      end
+    end
   end)
 
   it("may belong to a user", function()

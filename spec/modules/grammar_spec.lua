@@ -173,6 +173,41 @@ describe("what is written for #once", function()
       assert.equal("-x\nA\nB\n", found)
     end)
 
+    it("gives each word of a command to it, byte for byte", function()
+      local texts = { ";", "a;", "a;;", "a\\;", "a\\\\;", "; a", "echo hi; ", "'x';", "a\n;" }
+      for _, text in ipairs(new_texts(random.new(21), 40, { "\n" })) do
+        -- What begins with `-` is a flag of the command.
+        text = text:gsub("^%-", "=")
+        texts[#texts + 1] = text .. ";"
+        texts[#texts + 1] = text
+      end
+      local tables, values, questions = {}, {}, {}
+      for index, text in ipairs(texts) do
+        tables[index] = ("t%d = { a = { 'set-option', '-g', '@word%d', %s } }"):format(
+          index,
+          index,
+          to_lua(text)
+        )
+        values[index] = ("['@key%d'] = %s"):format(index, to_lua(text))
+        -- What the key does is done as tmux itself writes it.
+        questions[index] = ([[
+          tmux list-keys -T t%d | sed 's/^bind-key *-T t%d *a *//' >"$TMPDIR/line"
+          tmux source-file "$TMPDIR/line"
+          tmux show -gv @word%d; printf '\0'; tmux show -gv @key%d; printf '\0'
+        ]]):format(index, index, index, index)
+      end
+      here.apply(([[
+        require("modules.programs.tmux").setup { tables = { %s }, settings = { %s } }
+      ]]):format(table.concat(tables, ", "), table.concat(values, ", ")))
+      local found = ask(table.concat(questions, "\n"))
+      for index, text in ipairs(texts) do
+        for _, what in ipairs({ "word", "key" }) do
+          assert.equal(text, found:match("^([^%z]*)\n%z"), ("%s %d: %q"):format(what, index, text))
+          found = found:gsub("^[^%z]*%z", "", 1)
+        end
+      end
+    end)
+
     it("is refused keys that are none", function()
       for _, binds in ipairs({ "'kill-pane'", "['x'] = {}", "['x'] = ''", "[''] = 'x'" }) do
         local setup = [[require("modules.programs.tmux").setup { binds = { %s } }]]

@@ -19,13 +19,21 @@ local function can_open(name)
   return true
 end
 
---- Returns the path of the default config, which need not be there, and why it is that.
+-- Only directories have a "."; opening the name itself would swallow the data of a pipe.
+local function is_directory(name)
+  return (can_open(path.join(name, ".")))
+end
+
+--- Returns the path of the default config, which need not be there, and why it is that. A directory
+-- means its init.lua.
 ---@return string
 ---@return string
 function config_path.get_default()
   local named = os.getenv("SYSLUA_CONFIG")
   if named and named ~= "" then
-    return path.expand(named, get_home()), "$SYSLUA_CONFIG names it"
+    named = path.expand(named, get_home())
+    local config = is_directory(named) and path.join(named, "init.lua") or named
+    return config, "$SYSLUA_CONFIG names it"
   end
   if require("syslua").username == "root" then
     return "/etc/syslua/init.lua", "it is the default for root"
@@ -62,8 +70,7 @@ function config_path.get(argument)
   if can_open(inner) then
     return inner
   end
-  -- Only directories have a "."; opening the name itself would swallow the data of a pipe.
-  if can_open(path.join(name, ".")) then
+  if is_directory(name) then
     local _, reason = can_open(inner)
     raise_missing(inner, reason, why)
   end

@@ -175,7 +175,7 @@ local function run(words, program, context)
     others, rest = divide(others)
   end
   if has_word(others, "-h", "--help") then
-    name, others = "help", { name }
+    name, others, rest = "help", { name }, nil
   end
   local command = commands.load(name)
   local args = get_args(name, command, others, program)

@@ -91,12 +91,56 @@ local function render(result, style)
   return lines
 end
 
+-- The user is one of this machine, or one that something is declared for.
+local function check_user(name, options)
+  if name == "" or name:find("[%c/]") then
+    failure.raise({
+      kind = "usage",
+      message = ("%q cannot be the name of a user"):format(name),
+      hint = "--user takes a name: --user ada",
+    })
+  end
+  if border.call("user_home", name) then
+    return
+  end
+  local names, seen = {}, {}
+  for _, action in ipairs(border.call("actions", options).actions) do
+    local user = action.user
+    if user == name then
+      return
+    elseif user and not seen[user] then
+      seen[user] = true
+      names[#names + 1] = user
+    end
+  end
+  local near = require("syslua.util.closest")(name, names)
+  failure.raise({
+    kind = "usage",
+    message = ("there is no user `%s` on this machine, and nothing is declared for one"):format(
+      name
+    ),
+    hint = near and ("did you mean `%s`?"):format(near)
+      or "without --user, `sys env` shows what is declared for all users",
+  })
+end
+
 --- Does it.
 ---@param args syslua.cli.Args
 ---@return integer
 function env.run(args)
   local terminal = require("syslua.cli.terminal")
   local options = require("syslua.cli.options").from_args(args)
+  if args.json and (args.shell or args.hook) then
+    failure.raise({
+      kind = "usage",
+      message = ("--json shows variables, and %s prints a script for a shell"):format(
+        args.hook and "--hook" or "--shell"
+      ),
+      hint = "give one of the two",
+    })
+  elseif args.user then
+    check_user(args.user, options)
+  end
   if args.hook then
     print_hook(args, options)
     return 0

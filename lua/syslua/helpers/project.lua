@@ -47,6 +47,12 @@ return function(given)
   elseif directory and not path.is_absolute(directory) and not directory:find("^~") then
     directory = path.normalize(path.join(scope.get_directory(), directory))
   end
+  if directory and directory:find("%c") then
+    raise(
+      ("`path` in project{} has a control character: %q"):format(directory),
+      "shells look for the project in a list of lines: rename the directory"
+    )
+  end
   local user = current.block.user
   for _, block in ipairs(current.blocks) do
     local other = block.project

@@ -49,12 +49,15 @@ return function(given)
   if name == "" or name:find("[%c/:]") then
     raise(("%q cannot be the name of a user"):format(name))
   end
-  if current.block.user or current.block.project then
-    local outer = current.block.user and "user{}" or "project{}"
+  local block = current.block
+  if block.user or block.whose or block.project then
+    local outer = block.project and "project{}" or "user{}"
     raise(("user{} inside of %s"):format(outer), "declare it separately, in setup()")
   end
   local target = system.get()
-  if target.username == name then
+  if target.username == name and name == "root" then
+    scope.run_own_apart(name, setup)
+  elseif target.username == name then
     scope.run_own(setup)
   elseif target.username == "root" then
     scope.run(name, nil, get_home(name, target), setup)

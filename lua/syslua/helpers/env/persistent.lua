@@ -52,14 +52,16 @@ local function get_place(block)
     )
     return ""
   end
-  return target.username == "root" and not block.user and of.system or of.user
+  local is_common = target.username == "root" and not block.user and not block.whose
+  return is_common and of.system or of.user
 end
 
 -- Declares the file of a block.
 local function finalize(variables)
-  local actions, chain, seen = {}, {}, {}
+  local actions, positions, chain, seen = {}, {}, {}, {}
   for _, variable in ipairs(merge.merge_variables(variables)) do
     actions[#actions + 1] = { kind = "set_variable", name = variable.name, value = variable.value }
+    positions[#positions + 1] = variable.positions
     for _, line in ipairs(variable.positions) do
       if not seen[line] then
         seen[line] = true
@@ -67,7 +69,7 @@ local function finalize(variables)
       end
     end
   end
-  local result = border.call("persistent", actions, system.get().os)
+  local result = border.call("persistent", actions, system.get().os, positions)
   if result.set then
     position.at(chain, change_registry, result)
     return

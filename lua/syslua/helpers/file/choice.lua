@@ -22,6 +22,8 @@ local function describe(file)
     return "secret " .. secret.describe(file.secret)
   elseif file.content then
     return "content " .. text.describe(file.content):gsub("^string ", "")
+  elseif file.absent then
+    return "nothing (absent)"
   elseif file.merge then
     return "keys of a file (" .. file.merge .. ")"
   elseif file.below then
@@ -32,7 +34,8 @@ local function describe(file)
 end
 
 -- What two declarations of a path have in common when they say the same, besides their content.
-local compared = { "content", "merge", "mutable", "executable", "copy", "mode", "owner", "is_once" }
+local compared =
+  { "content", "absent", "merge", "mutable", "executable", "copy", "mode", "owner", "is_once" }
 
 -- What is known of the content of a source: of a local one its hash, of what is built its path.
 local function get_content_key(file)

@@ -85,6 +85,15 @@ local function add_settings(lines, settings)
   end
 end
 
+-- A word of a command. tmux(1) takes an unescaped `;` at the end of an argument of `bind` for the
+-- end of a command, also in quotes.
+local function quote_of_command(word)
+  if type(word) == "string" and word:sub(-1) == ";" then
+    return quote(word:sub(1, -2) .. "\\;")
+  end
+  return quote(word)
+end
+
 -- What is bound to a key: a command as it is written, or a list of its words.
 local function get_command(key, command)
   if type(command) == "string" and command ~= "" then
@@ -94,9 +103,19 @@ local function get_command(key, command)
   end
   local words = {}
   for index, word in ipairs(command) do
-    words[index] = quote(word)
+    words[index] = quote_of_command(word)
   end
   return table.concat(words, " ")
+end
+
+-- A key as an argument of `bind`, where it neither ends the command nor begins a flag.
+local function get_key(key)
+  if key == ";" then
+    return "\\;"
+  elseif key == "-" then
+    return "'-'"
+  end
+  return (key:find("^%-.") and "-- " or "") .. quote(key)
 end
 
 local function add_binds(lines, flags, binds)
@@ -105,14 +124,7 @@ local function add_binds(lines, flags, binds)
     if type(key) ~= "string" or key == "" then
       fail('a key is a string, such as ["1"], not %s', tostring(key))
     end
-    local separator = key:find("^%-.") and "-- " or ""
-    lines[#lines + 1] = ("bind %s%s%s %s"):format(
-      flags,
-      separator,
-      -- It would end the command, or begin a flag.
-      key == ";" and "\\;" or key == "-" and "'-'" or quote(key),
-      get_command(key, command)
-    )
+    lines[#lines + 1] = ("bind %s%s %s"):format(flags, get_key(key), get_command(key, command))
   end
 end
 
@@ -134,7 +146,7 @@ local function render(options)
   if options.prefix ~= "C-b" then
     lines[#lines + 1] = "unbind C-b"
     lines[#lines + 1] = get_set("prefix", options.prefix)
-    lines[#lines + 1] = ("bind %s send-prefix"):format(quote(options.prefix))
+    lines[#lines + 1] = ("bind %s send-prefix"):format(get_key(options.prefix))
   end
   add_settings(lines, options.settings)
   add_binds(lines, "", options.binds)
