@@ -91,7 +91,7 @@ local function render(result, style)
   return lines
 end
 
--- The user is one of this machine, or one that something is declared for.
+-- The user is known on this machine, or something is declared for the name.
 local function check_user(name, options)
   if name == "" or name:find("[%c/]") then
     failure.raise({
