@@ -94,6 +94,51 @@ describe("inputs #once", function()
     assert.equal(0, run(("%q"):format(url)).code)
   end)
 
+  it("are private with a login from a document, decrypted while they are fetched", function()
+    local vectors = "src/secrets/tests/vectors/"
+    here.copy(vectors .. "key.txt", "key.txt")
+    local recipient = "age1fm04afyk2yvux4cluqw83g4vx5cqvfdkle3r7qpx6nsm8yw6vcvstu8dzn"
+    local with_key = {
+      SSL_CERT_FILE = web.authority,
+      SOPS_AGE_KEY_FILE = here.directory .. "/key.txt",
+      SOPS_AGE_RECIPIENTS = recipient,
+    }
+    here.shell(
+      "rm -f tokens.yaml; $LUA -l syslua secrets set git s3cret --file tokens.yaml",
+      with_key
+    )
+    local url = https("private/a.git#main")
+    local declared = ("{ url = %q, auth = 'ada:' .. sops.load('tokens.yaml').git }"):format(url)
+    -- Without an identity the error says which secret it is, and whose it is.
+    assert_failed(run(declared), "git of tokens.yaml", recipient)
+    -- What programs get as arguments is in the trace.
+    local words = "strace -f -qq -s 100000 -e trace=execve -o trace $LUA -l syslua"
+    if here.shell("command -v strace").code ~= 0 then
+      words = "$LUA -l syslua"
+    end
+    run(declared, "plan init.lua", with_key)
+    here.shell("rm -rf root syslua.lock")
+    local result = here.shell(words .. " apply init.lua --verbose", with_key)
+    assert_locked(result, place.hashes.main, place.commits.main)
+    assert.equal("", here.shell("grep -rl 's3cret' root syslua.lock trace 2>/dev/null").stdout)
+    assert.is_nil((result.stdout .. result.stderr):find("s3cret", 1, true))
+    -- Locked and cached, it needs no identity.
+    assert.equal(0, run(declared).code)
+    here.shell("rm -rf root")
+    local without = run(declared)
+    assert.equal(1, without.code)
+    assert.truthy(without.stderr:find("git of tokens.yaml", 1, true), without.stderr)
+    assert.equal(0, run(declared, nil, with_key).code)
+    -- A wrong one is refused without being shown.
+    here.shell(
+      "$LUA -l syslua secrets set git wr0ng --file tokens.yaml; rm -rf root syslua.lock",
+      with_key
+    )
+    local wrong = run(declared, nil, with_key)
+    assert_failed(wrong, "401")
+    assert.is_nil(wrong.stderr:find("wr0ng", 1, true))
+  end)
+
   it("come with the login of ~/.netrc", function()
     local logins = here.write("logins", "machine 127.0.0.1 login ada password s3cret\n")
     local result = run(

@@ -323,7 +323,7 @@ describe("secrets in configs", function()
         local value = canary .. (number % 2 == 0 and "" or "-2")
         assert.equal("postgres:5432:" .. value, here.read("home/pass"))
         assert.equal(value, here.read("home/copy"))
-        local files = here.shell("find root/secrets -type f -not -name '.*'").stdout
+        local files = here.shell("find root/secrets -type f -not -name .key").stdout
         assert.truthy(files:find("^root/secrets/[^/]+/%x+\n$"), files)
         check_nowhere(done)
       end

@@ -1,0 +1,194 @@
+--- Where secrets of a config go: actions that wait for a change, what commands print over many
+-- snapshots, and files that were there.
+
+local machine = require("spec.support.machine")
+
+local recipient = "age1fm04afyk2yvux4cluqw83g4vx5cqvfdkle3r7qpx6nsm8yw6vcvstu8dzn"
+local vectors = "src/secrets/tests/vectors/"
+local canary = "CANARY-5f2a9c"
+
+describe("secrets in use #once", function()
+  local here
+
+  before_each(function()
+    here = machine.new()
+    here.copy(vectors .. "key.txt", "key.txt")
+    here.environment.SOPS_AGE_KEY_FILE = here.directory .. "/key.txt"
+    here.environment.SOPS_AGE_RECIPIENTS = recipient
+  end)
+
+  after_each(function()
+    here.remove()
+  end)
+
+  local function find(text, part)
+    assert.truthy(text:find(part, 1, true), part .. " is not in " .. text)
+  end
+
+  local function set(key, value)
+    here.must("secrets", "set", key, value, "--file", "secrets.yaml")
+  end
+
+  local function write(body)
+    here.write(
+      "init.lua",
+      ('local s = sops.load("secrets.yaml")\nreturn { setup = function()\n%s\nend }\n'):format(body)
+    )
+  end
+
+  local function check_nowhere(...)
+    for index = 1, select("#", ...) do
+      local result = select(index, ...)
+      assert.is_nil((result.stdout .. result.stderr):find(canary, 1, true))
+    end
+    local found = here.shell("grep -rlF -e " .. canary .. " root || true").stdout
+    for line in found:gmatch("[^\n]+") do
+      assert.truthy(line:find("^root/secrets/"), line .. " has the value")
+    end
+  end
+
+  it("are what actions and files wait for", function()
+    set("token", canary)
+    set("other", "x")
+    write([[
+      file { path = "~/linked", secret = s.token }
+      file { path = "~/copied", secret = s.token, copy = true }
+      file { path = "~/told", secret = s.token, on_change = "echo file >>~/log" }
+      activate { config = function(_, ctx)
+        ctx.run("echo linked >>$HOME/log", { name = "a", on_change = { "~/linked" } })
+        ctx.run("echo copied >>$HOME/log", { name = "b", on_change = { "~/copied" } })
+      end }
+    ]])
+    local function get_log()
+      local log = here.shell("sort home/log; rm -f home/log").stdout
+      return log
+    end
+    here.must("apply", "init.lua")
+    assert.equal("copied\nfile\nlinked\n", get_log())
+    -- A change of another value is none, nor is another encryption.
+    set("other", "y")
+    here.must("secrets", "rotate", "--file", "secrets.yaml")
+    here.must("apply", "init.lua")
+    assert.equal("", get_log())
+    set("token", canary .. "-2")
+    local plan = here.run("plan", "init.lua")
+    find(plan.stdout, "secret token of secrets.yaml")
+    local applied = here.run("apply", "init.lua")
+    assert.equal(0, applied.code, applied.stderr)
+    assert.equal("copied\nfile\nlinked\n", get_log())
+    here.must("rollback", "--yes")
+    assert.equal("copied\nfile\nlinked\n", get_log())
+    assert.equal(canary, here.read("home/linked"))
+    check_nowhere(plan, applied)
+  end)
+
+  it("are printed by commands, and each snapshot keeps its own", function()
+    local script = here.write("home/print.sh", "cd; echo $1 >>runs; cat values/$1\n")
+    local function declare(...)
+      local lines = {}
+      for _, name in ipairs({ ... }) do
+        local words = ("{ 'sh', %q, '%s' }"):format(script, name)
+        lines[#lines + 1] = ('file { path = "~/%s", secret = syslua.lib.secret.command %s }'):format(
+          name,
+          words
+        )
+      end
+      here.write(
+        "init.lua",
+        "return { setup = function()\n" .. table.concat(lines, "\n") .. "\nend }\n"
+      )
+    end
+    local function get_runs()
+      return here.shell("cat home/runs; rm -f home/runs").stdout
+    end
+    here.write("home/values/a", canary .. "-1\n")
+    here.write("home/values/b", canary .. "-b\n")
+    declare("a")
+    here.must("plan", "--diff", "init.lua")
+    assert.equal("", get_runs())
+    here.must("apply", "init.lua")
+    assert.equal("a\n", get_runs())
+    for number = 2, 3 do
+      here.write("home/values/a", canary .. "-" .. number .. "\n")
+      here.must("apply", "init.lua")
+      assert.equal("", get_runs())
+      here.must("apply", "--refresh-secrets", "init.lua")
+      assert.equal("a\n", get_runs())
+      assert.equal(canary .. "-" .. number, here.read("home/a"))
+    end
+    -- A new declaration runs, the old one does not.
+    declare("a", "b")
+    here.must("apply", "init.lua")
+    assert.equal("b\n", get_runs())
+    here.shell("rm -r home/values home/print.sh init.lua")
+    local function go_to(id, value)
+      here.must("rollback", tostring(id), "--yes")
+      assert.equal(value, here.read("home/a"))
+    end
+    go_to(1, canary .. "-1")
+    go_to(2, canary .. "-2")
+    go_to(3, canary .. "-3")
+    assert.equal("", get_runs())
+    local kept = "ls root/secrets/.values | wc -l"
+    assert.equal("4\n", here.shell(kept).stdout)
+    local modes = here.shell("find root/secrets/.values -type f -exec stat -c %a {} +").stdout
+    assert.equal(("600\n"):rep(4), modes)
+    assert.equal("600\n", here.shell("stat -c %a root/secrets/.identity").stdout)
+    here.must("gc", "--keep", "1")
+    assert.equal("1\n", here.shell(kept).stdout)
+    assert.equal(canary .. "-3", here.read("home/a"))
+    check_nowhere()
+  end)
+
+  it("touch nothing when a command fails, prints nothing or is not there", function()
+    for command, part in pairs({
+      ['{ "sh", "-c", "echo ' .. canary .. '; exit 3" }'] = "exit status: 3",
+      ['{ "true" }'] = "printed nothing",
+      ['{ "no-such-program-here" }'] = "no-such-program-here",
+    }) do
+      here.write_config(
+        'file { path = "~/other", content = "x" }\n'
+          .. ('file { path = "~/a", secret = syslua.lib.secret.command %s }'):format(command)
+      )
+      local failed = here.run("apply", "init.lua")
+      assert.equal(1, failed.code, failed.stdout)
+      find(failed.stderr, part)
+      find(failed.stderr, "init.lua:3")
+      assert.is_false(here.exists("home/other"))
+      assert.is_false(here.exists("root/store/metadata/current"))
+      check_nowhere(failed)
+    end
+  end)
+
+  it("are made of files that are there", function()
+    here.shell("ssh-keygen -q -t ed25519 -N '' -f home/id; chmod 600 home/id")
+    local key = here.read("home/id")
+    here.environment.SYSLUA_CONFIG = here.directory .. "/config/init.lua"
+    here.write_config("  -- adopt: here", "config/init.lua")
+    local refused = here.run("adopt", "home/id")
+    assert.equal(1, refused.code)
+    find(refused.stderr, "--encrypt")
+    local adopted = here.run("adopt", "--encrypt", "--write", "home/id")
+    assert.equal(0, adopted.code, adopted.stderr)
+    find(here.read("config/init.lua"), "secret = ")
+    local document = here.read("config/secrets.yaml")
+    find(document, "ENC[AES256_GCM")
+    local applied = here.run("apply")
+    assert.equal(0, applied.code, applied.stderr)
+    assert.equal(key, here.read("home/id"))
+    assert.equal("600\n", here.shell("stat -L -c %a home/id").stdout)
+    assert.equal(0, here.shell("ssh-keygen -y -f home/id").code)
+    local line = key:match("\n(%S+)\n")
+    for _, text in ipairs({
+      document,
+      adopted.stdout,
+      adopted.stderr,
+      applied.stdout,
+      applied.stderr,
+    }) do
+      assert.is_nil(text:find(line, 1, true))
+    end
+    here.must("destroy", "--yes")
+    assert.equal(key, here.read("home/id"))
+  end)
+end)
