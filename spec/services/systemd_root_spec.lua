@@ -296,6 +296,57 @@ describe("services with systemd #root #once", function()
     here.shell("loginctl disable-linger ada")
   end)
 
+  it("start anew when a secret in `depends` is another one", function()
+    here.shell([[
+      mkdir -p /root/.config/sops/age /etc/syslua
+      cp /opt/syslua/src/secrets/tests/vectors/key.txt /root/.config/sops/age/keys.txt
+      echo "creation_rules: [{ age: $(sed -n 's/.*: age1/age1/p' /root/.config/sops/age/keys.txt) }]" \
+        >/etc/syslua/.sops.yaml
+    ]])
+    local function set(key, value)
+      here.shell(
+        ("cd /etc/syslua && lua5.4 -l syslua secrets set %s %s --file secrets.yaml"):format(
+          key,
+          value
+        )
+      )
+    end
+    set("token", "one")
+    set("other", "x")
+    local path = "/etc/syslua/secret.lua"
+    here.write(
+      path,
+      [[
+      local s = sops.load("secrets.yaml")
+      return { setup = function()
+        file { path = "/etc/web.env", secret = "TOKEN=" .. s.token .. "\n" }
+        service {
+          name = "web",
+          command = { "/bin/sleep", "1d" },
+          environment_files = { "/etc/web.env" },
+          depends = { "/etc/web.env" },
+        }
+      end }
+    ]]
+    )
+    local function get_process()
+      local applied = here.sys("apply " .. path)
+      assert.are.equal(0, applied.code, applied.stdout .. applied.stderr)
+      return show("MainPID", "web.service")
+    end
+    local function get_token(process)
+      return here.shell(("tr '\\0' '\\n' </proc/%s/environ | grep TOKEN"):format(process))
+    end
+    local first = get_process()
+    assert.are.equal("TOKEN=one", get_token(first))
+    set("other", "y")
+    assert.are.equal(first, get_process())
+    set("token", "two")
+    local second = get_process()
+    assert.are_not.equal(first, second)
+    assert.are.equal("TOKEN=two", get_token(second))
+  end)
+
   it("show what they printed", function()
     must_apply([[service { name = "web", command = "echo hello from web; exec sleep 1d" }]])
     assert.is_truthy(here.sys("logs web").stdout:find("hello from web", 1, true))
