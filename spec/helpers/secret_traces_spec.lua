@@ -1,5 +1,5 @@
---- What switches with secrets leave: no file that others could read at any moment, no core, and after
--- a kill at any operation nothing but what is in force.
+--- What switches with secrets leave: no file that others could read at any moment, no core, and
+-- after a kill at any operation nothing but what is in force.
 
 local machine = require("spec.support.machine")
 local process = require("spec.support.process")
@@ -146,11 +146,8 @@ describe("secrets leave #once", function()
     while true do
       here.shell("chattr -R -f -i root 2>/dev/null; rm -rf root home")
       here.shell("mkdir home")
-      local line = ("strace -f -qq -o /dev/null -e trace=%s -e inject=%s:signal=KILL:when=%d "):format(
-        calls,
-        calls,
-        number
-      )
+      local killing = "strace -f -qq -o /dev/null -e trace=%s -e inject=%s:signal=KILL:when=%d "
+      local line = killing:format(calls, calls, number)
       local result = here.shell(line .. "$LUA -l syslua apply init.lua")
       local when = "killed at operation " .. number
       assert.is_nil((result.stdout .. result.stderr):find(canary, 1, true))

@@ -87,11 +87,8 @@ describe("secrets in use #once", function()
     local function declare(...)
       local lines = {}
       for _, name in ipairs({ ... }) do
-        local words = ("{ 'sh', %q, '%s' }"):format(script, name)
-        lines[#lines + 1] = ('file { path = "~/%s", secret = syslua.lib.secret.command %s }'):format(
-          name,
-          words
-        )
+        local value = ("syslua.lib.secret.command { 'sh', %q, '%s' }"):format(script, name)
+        lines[#lines + 1] = ('file { path = "~/%s", secret = %s }'):format(name, value)
       end
       here.write(
         "init.lua",

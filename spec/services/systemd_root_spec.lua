@@ -300,8 +300,8 @@ describe("services with systemd #root #once", function()
     here.shell([[
       mkdir -p /root/.config/sops/age /etc/syslua
       cp /opt/syslua/src/secrets/tests/vectors/key.txt /root/.config/sops/age/keys.txt
-      echo "creation_rules: [{ age: $(sed -n 's/.*: age1/age1/p' /root/.config/sops/age/keys.txt) }]" \
-        >/etc/syslua/.sops.yaml
+      recipient=$(sed -n 's/.*: age1/age1/p' /root/.config/sops/age/keys.txt)
+      echo "creation_rules: [{ age: $recipient }]" >/etc/syslua/.sops.yaml
     ]])
     local function set(key, value)
       here.shell(
