@@ -38,10 +38,10 @@
 --- an apply would do
 ---@field apply fun(manifest: syslua.Manifest, options: syslua.ApplyOptions?): syslua.Applied makes
 --- the system match
----@field store syslua.Store the objects that builds left, and what goes
+---@field store syslua.Store the objects of the store, and garbage collection
 ---@field secrets syslua.Secrets documents of SOPS and files of age
----@field snapshots syslua.Snapshots what was applied, and going back to it
----@field inputs syslua.Inputs what configs get from elsewhere, and what their locks say
+---@field snapshots syslua.Snapshots the snapshots, and rollback
+---@field inputs syslua.Inputs the inputs of configs, and their locks
 ---@field error fun(caught: any): syslua.Failure the failure behind whatever a `pcall` caught
 ---@field lib syslua.Library functions for configs
 ---@field cli syslua.CommandLine the command line
@@ -52,15 +52,15 @@ local syslua = {}
 
 ---@class syslua.Options
 ---@field root string? where the store and the snapshots are; $SYSLUA_ROOT, or the user's default
----@field jobs integer? operations that run at the same time; as many as there are processors
----@field offline boolean? fail rather than use the network
----@field locked boolean? fail rather than add to `syslua.lock` or change it
+---@field jobs integer? operations that run at the same time; by default the number of processors
+---@field offline boolean? fail instead of using the network
+---@field locked boolean? fail instead of changing `syslua.lock`
 ---@field sandbox "auto"|"require"|"landlock"|"off"|nil how programs of builds are confined;
 --- $SYSLUA_SANDBOX, or "auto"
 ---@field build_users string? the users of root's builds, "FIRST-LAST"; $SYSLUA_BUILD_USERS, or
 --- "1900000000-1900065535"
 ---@field lock_timeout number? seconds to wait for another process; unlimited by default
----@field brief boolean? leave actions out of reports that are in force and stay so
+---@field brief boolean? omit unchanged actions from reports
 ---@field on_event fun(event: syslua.Event)? called during the work
 ---@field ticks boolean? call it with "tick" too, while nothing happens; lets callers show the
 --- elapsed time
@@ -69,67 +69,67 @@ local syslua = {}
 ---@field check boolean? build again, and raise a failure when the result differs
 
 ---@class syslua.DryOptions: syslua.Options
----@field dry_run boolean? only say what would be done
+---@field dry_run boolean? report what would be done, and change nothing
 
 ---@class syslua.ApplyOptions: syslua.DryOptions
 ---@field description string? a line about the snapshot
----@field refresh_secrets boolean? whether the commands of secrets run again
----@field confirm number? seconds after which it can be taken back, by `native.watch`,
---- unless it is confirmed
----@field no_services boolean? leave services as they are, and apply everything else
+---@field refresh_secrets boolean? run the commands of secrets again
+---@field confirm number? seconds until `native.watch` undoes the switch, unless it is confirmed
+---@field no_services boolean? change no service, and apply everything else
 
 ---@class syslua.CollectOptions: syslua.DryOptions
----@field keep integer? the number of snapshots to keep, the newest and the current one
----@field older_than number? remove snapshots that are older, in seconds, and only such downloads
+---@field keep integer? how many of the newest snapshots to keep, besides the current one
+---@field older_than number? an age in seconds: remove only older snapshots and downloads
 
 ---@class syslua.PlanOptions: syslua.Options
----@field build boolean? build first, so that nothing is left open
----@field diff boolean? say how the text of files changes
+---@field build boolean? build first, so that the plan is exact
+---@field diff boolean? show how the text of files changes
 
 ---@class syslua.EvaluateOptions
 ---@field sys { os: syslua.Os, arch: syslua.Arch, hostname: string?, username: string? }? evaluate
 --- for another platform
----@field root string? the root whose source memory is used; that of `apply` unless given
+---@field root string? the root whose cache of source hashes is used; by default the root of `apply`
 ---@field pure boolean? hide `io`, `os` and modules outside of the config
 ---@field on_event fun(event: syslua.Event)? called for notices
 ---@field on_file fun(file: table)? called for each `file{}` that counts
----@field places table<string, string>? where files of the config are now, by the paths that they
---- had: a copy of it
+---@field places table<string, string>? for a copy of a config: the present paths of its files, by
+--- their original paths
 ---@field raw boolean? return a handle that only `plan` and `apply` can read, which is faster
----@field offline boolean? fail rather than use the network for inputs
----@field locked boolean? fail rather than add to `syslua.lock` or change it
----@field update (fun(key: string): boolean)? whether an input is resolved anew, whatever is locked
----@field on_inputs fun(nodes: table[])? called with the inputs; then `setup` is not called
----@field project syslua.TrustedProject? the project that the config is the body of, and how its
---- files are read
----@field setup fun(require: fun(name: string): any)? what is called instead of the `setup` of an
---- entry file
----@field answers table<string, string>? answers to what the config asks with `lib.ask`, by name
+---@field offline boolean? fail instead of using the network for inputs
+---@field locked boolean? fail instead of changing `syslua.lock`
+---@field update (fun(key: string): boolean)? whether to resolve an input again and
+--- ignore its lock entry
+---@field on_inputs fun(nodes: table[])? called with the inputs instead of `setup`
+---@field project syslua.TrustedProject? the project whose body the config is, and how
+--- its files are read
+---@field setup fun(require: fun(name: string): any)? called instead of the `setup` of an entry file
+---@field answers table<string, string>? answers to the questions of `lib.ask`, by name
 ---@field ask nil|fun(open: syslua.Question[]): table<string, syslua.Answer> answers open questions
--- Called with the answers that count, and the names of those that nothing asked for.
+-- Called with the answers in use, and the names of answers without a question.
 ---@field on_answers nil|fun(used: syslua.UsedAnswer[], unused: string[])
--- Called with the path of the file of answers and its new text, when it lacks some that were given.
+-- Called with the path and the new text of the answer file, when it lacks given answers.
 ---@field on_kept_answers nil|fun(file: string, text: string)
----@field lock_sha256 string? what `syslua.lock` must have; an empty text when there is to be none
+---@field lock_sha256 string? the SHA-256 that `syslua.lock` must have; empty when the
+--- file must not exist
 
---- Kinds that a program does not know are to be ignored.
+--- Programs ignore kinds that they do not know.
 ---@class syslua.Event
 ---@field kind syslua.EventKind
 ---@field name string? of the derivation, for builds; of the command, for "command_started" and
 --- "command_finished"
----@field line string? what a command printed, for "command_output"
----@field success boolean? whether it ended well, for "command_finished"
+---@field line string? a line of output, for "command_output"
+---@field success boolean? whether it succeeded, for "command_finished"
 ---@field version string? of the derivation, for builds
 ---@field hash string? of the derivation, for builds
----@field seconds number? how long the build took, for "build_finished"
+---@field seconds number? the duration of the build, for "build_finished"
 ---@field url string? for "download"
 ---@field bytes integer? received until now, for "download"
----@field total integer? in all, when the server says so, for "download"
+---@field total integer? the total size, if the server reports it, for "download"
 ---@field archive string? its path, for "unpack_started" and "unpack_finished"
----@field lock string? what is locked, for "waiting"
----@field pid integer? who holds it, when the system tells, for "waiting"
+---@field lock string? the locked thing, for "waiting"
+---@field pid integer? the process that holds it, if known, for "waiting"
 ---@field message string? for "warning" and "notice"
----@field position string? the line that a "notice" is about
+---@field position string? the line that a "notice" refers to
 
 -- Handles
 
@@ -139,7 +139,7 @@ local syslua = {}
 ---@field name string
 ---@field version string?
 ---@field hash string the hash of the recipe, 64 hexadecimal digits
----@field out string the path of the output `out`, else of the first one
+---@field out string the path of the output `out`, or of the first output
 ---@field outputs { [integer]: string, [string]: string } the names of the outputs,
 --- and their paths by name
 
@@ -149,10 +149,10 @@ local syslua = {}
 
 -- Inputs
 
---- What `setup` gets of an input.
+--- An input, as `setup` gets it.
 ---@class syslua.Input
 ---@field path string its directory
----@field url string as the config has it
+---@field url string the address in the config
 ---@field rev string? the full commit, of git
 ---@field sha256 string? the NAR hash of its tree, in hexadecimal; a directory of
 --- this machine has none
@@ -163,7 +163,7 @@ local syslua = {}
 ---@field dir string? the directory in its tree
 ---@field repository string? the address of a repository
 ---@field ref string? a branch, tag or commit
----@field submodules boolean? whether submodules belong to it
+---@field submodules boolean? whether it includes submodules
 
 ---@class syslua.LockedInput
 ---@field type "git"|"path"|"archive"|"url" the last is a pinned download
@@ -172,13 +172,13 @@ local syslua = {}
 ---@field rev string?
 ---@field sha256 string?
 ---@field last_modified integer? in seconds since 1970
----@field platforms string[]? of a pin: where builds used it
+---@field platforms string[]? for a pin: the platforms of the builds that used it
 
 --- A tool of a lock.
 ---@class syslua.LockedTool
 ---@field package string its name in the registry
 ---@field version string the tag
----@field registry string? the input that its registry is
+---@field registry string? the input that is its registry
 ---@field vars table<string, string>?
 ---@field platforms table<string, syslua.LockedRelease> by platform, "x86_64-linux"
 
@@ -209,7 +209,7 @@ local syslua = {}
 ---@class syslua.Manifest
 ---@field version integer
 ---@field config_path string? the entry file
----@field derivations syslua.ManifestDerivation[] each after those that it needs
+---@field derivations syslua.ManifestDerivation[] in the order of dependencies
 ---@field activations syslua.ManifestAction[] in order of declaration
 
 ---@class syslua.ManifestDerivation
@@ -219,36 +219,35 @@ local syslua = {}
 ---@field format integer
 ---@field outputs string[]
 ---@field sys { platform: string, os: string, arch: string }
----@field file { content: string?, source: string?, built: string?, executable: boolean }? what
---- `file{}` makes it of
+---@field file { content: string?, source: string?, built: string?, executable: boolean }? the file
+--- that `file{}` declares
 ---@field opts any as evaluated; none for a file
----@field config { text: string, captures: table }? the text of the function, and what it captures;
---- none for a file
+---@field config { text: string, captures: table }? the text of the function, and its captures;
+--- absent for a file
 ---@field dependencies string[] the hashes of other derivations
----@field positions string[] who declared it, innermost first: "init.lua:12"
+---@field positions string[] the lines that declared it, innermost first: "init.lua:12"
 
 ---@class syslua.ManifestAction
 ---@field kind syslua.ActionKind
----@field positions string[] who declared it: the user's lines, innermost first, then those of
+---@field positions string[] the lines that declared it: the user's, innermost first, then those of
 --- shipped modules
 ---@field user string? the user that `user{}` scopes it to
 ---@field project { name: string, path: string? }? the project that `project{}` scopes it to
----@field priority integer? the number by which it won, when it is not that of a plain value
+---@field priority integer? its priority, unless it is a plain value
 ---@field overridden syslua.Overridden[]? declarations of the same thing that lost
 ---@field source string? what a link leads to, or the file with the content
 ---@field target string? the path of a link or file
----@field tree string? the user's own directory whose files are linked one by one, when a link is
---- one of these
+---@field tree string? for a link to one file of a tree: the user's directory
 ---@field unfolded boolean? whether a directory exists only because targets below it replaced a link
----@field place string? where it was put, when its target does not tell; in snapshots only
+---@field place string? its real path, if it differs from its target; in snapshots only
 ---@field mutable boolean? whether a link leads to the user's own file, or a file is
 --- written only once
 ---@field mode string? of an installed file, in octal
 ---@field owner string? of an installed file
 ---@field group string? of an installed file
 ---@field digest string? of an installed file that is applied: the SHA-256 of its content
----@field command string|string[]|nil what runs
----@field undo string|string[]|nil what takes it back
+---@field command string|string[]|nil the command to run
+---@field undo string|string[]|nil the command that undoes it
 ---@field always boolean? whether it runs at each apply
 ---@field cwd string? where a command runs
 ---@field env table<string, string>? variables of a command
@@ -305,33 +304,33 @@ local syslua = {}
 ---@alias syslua.Asker fun(problem: string, is_warning: boolean): boolean whether to edit again
 
 ---@class syslua.Overridden
----@field value string what it declared, for people
----@field priority integer its number: the lowest one wins
----@field positions string[] who declared it
+---@field value string the declared value, as text for users
+---@field priority integer its priority: the lowest number wins
+---@field positions string[] the lines that declared it
 
 -- Reports
 
 ---@class syslua.Plan
 ---@field changed boolean whether an apply changes anything
 ---@field root string
----@field snapshot syslua.SnapshotReport what is applied
----@field realize syslua.DerivationReport[] what would be built
+---@field snapshot syslua.SnapshotReport the current snapshot
+---@field realize syslua.DerivationReport[] the derivations that would be built
 ---@field actions syslua.ActionReport[] what would be done, in order
 ---@field environment_changed boolean whether the environment of shells changes
----@field pending syslua.PendingReport? a switch that is not over
----@field locks syslua.LockChange[]? what changes in the lock; added by the command line
+---@field pending syslua.PendingReport? an unfinished switch
+---@field locks syslua.LockChange[]? the changes of the lock; added by the command line
 
 ---@class syslua.Applied: syslua.Plan
 ---@field applied boolean whether anything was done
 ---@field built syslua.DerivationReport[]? what was built; not of a dry run
 ---@field new_snapshot string? the snapshot that was made
 ---@field env_script string? the script that shells source; not of a dry run
----@field deadline number? until when it can be confirmed, in seconds since 1970
----@field confirmation string? what distinguishes a switch that waits to be confirmed
+---@field deadline number? the end of the time to confirm it, in seconds since 1970
+---@field confirmation string? the identifier of a switch that waits for confirmation
 ---@field displaced syslua.DisplacedReport[]? edits of managed targets that were moved away
 
 ---@class syslua.RolledBack: syslua.Plan
----@field to syslua.SnapshotReport the snapshot that is gone back to
+---@field to syslua.SnapshotReport the target of the rollback
 ---@field applied boolean whether it was done
 ---@field displaced syslua.DisplacedReport[]? edits of managed targets that were moved away
 ---@field env_script string the script that shells source
@@ -339,7 +338,7 @@ local syslua = {}
 ---@class syslua.Destroyed: syslua.Plan
 ---@field applied boolean whether it was done
 ---@field exists boolean whether there was a root at all
----@field removed boolean whether the root is gone
+---@field removed boolean whether the root was removed
 ---@field displaced syslua.DisplacedReport[] edits of managed targets, which stay
 ---@field stuck syslua.DisplacedReport[] originals that cannot be restored, because another file is
 --- at their target
@@ -358,7 +357,7 @@ local syslua = {}
 ---@field path string
 ---@field kept boolean whether it stays
 ---@field size integer? bytes of a deleted object
----@field held_by syslua.Holder[]? what holds it by itself
+---@field held_by syslua.Holder[]? the things that keep it directly
 ---@field referred_by string? the object that refers to it
 
 ---@class syslua.CollectedFiles
@@ -371,13 +370,12 @@ local syslua = {}
 ---@field objects syslua.CollectedObject[] all of them, in the order of their names
 ---@field kept integer how many objects stay
 ---@field removed integer how many objects go
----@field snapshots string[] those that go
+---@field snapshots string[] the snapshots that go
 ---@field downloads syslua.CollectedFiles
 ---@field logs syslua.CollectedFiles
 ---@field derivations syslua.CollectedFiles
 ---@field leftovers syslua.CollectedFiles
----@field sources syslua.CollectedFiles contents of sources of configs that only
---- snapshots that go had kept
+---@field sources syslua.CollectedFiles contents of config sources that only removed snapshots kept
 ---@field freed integer bytes
 ---@field dangling string[] links in gc-roots that lead to no object
 ---@field blocked string? why nothing can be removed now
@@ -387,8 +385,8 @@ local syslua = {}
 ---@field from string the snapshot before it
 ---@field to string? the snapshot that it leads to
 ---@field started_at integer seconds since 1970
----@field process integer who began it
----@field deadline number? until when it can be confirmed, in seconds since 1970
+---@field process integer the process that began it
+---@field deadline number? the end of the time to confirm it, in seconds since 1970
 
 ---@class syslua.HistoryEntry: syslua.SnapshotReport
 ---@field parent string? the snapshot that was current when it was made
@@ -402,7 +400,7 @@ local syslua = {}
 ---@class syslua.History
 ---@field root string
 ---@field snapshots syslua.HistoryEntry[] oldest first
----@field pending syslua.PendingReport? a switch that is not over
+---@field pending syslua.PendingReport? an unfinished switch
 
 ---@class syslua.DerivationChange
 ---@field mark "add"|"change"|"remove"
@@ -432,24 +430,23 @@ local syslua = {}
 
 ---@class syslua.Status
 ---@field root string
----@field snapshot syslua.SnapshotReport what is applied
+---@field snapshot syslua.SnapshotReport the current snapshot
 ---@field managed integer how many targets are managed
 ---@field targets syslua.TargetReport[] their states
 ---@field derivations integer how many derivations are in force
----@field drift integer how many targets are not as they should be
----@field old_snapshots { count: integer, size: integer }? what only snapshots hold
---- that are not in force
+---@field drift integer how many targets differ from the applied state
+---@field old_snapshots { count: integer, size: integer }? what only old snapshots keep
 ---@field displaced syslua.DisplacedReport[] edits of managed targets that were moved away
----@field lost_originals syslua.DisplacedReport[] originals that no managed target gets back
----@field environments syslua.StampReport[] by what a shell shows that it has the environment
----@field shell "current"|"old"|"none"|nil whether the shell that asks has it,
---- when anything is declared
----@field pending syslua.PendingReport? a switch that is not over
+---@field lost_originals syslua.DisplacedReport[] originals that no managed target would restore
+---@field environments syslua.StampReport[] the variables that show whether a shell is up to date
+---@field shell "current"|"old"|"none"|nil whether the calling shell is up to date, if the config
+--- declares an environment
+---@field pending syslua.PendingReport? an unfinished switch
 
 ---@class syslua.StampReport
 ---@field user string? the user of the environment; absent for the common one
----@field memory string the variable in which a shell remembers what it has
----@field stamp string with what its value begins when that is current
+---@field memory string the variable in which a shell remembers its environment
+---@field stamp string the beginning of its value in an up-to-date shell
 ---@field variables integer how many variables there are
 
 ---@class syslua.SnapshotReport
@@ -470,48 +467,49 @@ local syslua = {}
 ---@field kind syslua.ActionKind
 ---@field target string? as the config has it
 ---@field name string? of the variable
----@field detail string what it puts there, or runs
+---@field detail string the content at the target, or the command
 ---@field may_change boolean? whether it names content that is not built yet
----@field replaces_existing boolean? whether something of the user's is moved to the backups
----@field replaces string? what that is, in words
+---@field replaces_existing boolean? whether it moves an existing file to the backups
+---@field replaces string? the kind of that file, in words
 ---@field keys { key: string, old: string?, new: string? }[]? keys that change in a file of a
 --- program, as JSON
----@field runs_command boolean? whether a command runs, which may do anything
+---@field runs_command boolean? whether it runs a command, whose effects are unknown
 ---@field undo boolean? whether it is the `undo` of a removed command
 ---@field always boolean? whether it runs at each apply
----@field diff string? how the text of a file changes
----@field needs_build boolean? whether only a build tells that
+---@field diff string? the diff of a text file
+---@field needs_build boolean? whether the diff needs a build
 ---@field user string? the user that it is scoped to
 ---@field project string? the project that it is part of
----@field positions string[] who declared it, innermost first: "init.lua:12"
+---@field positions string[] the lines that declared it, innermost first: "init.lua:12"
 
 ---@class syslua.TargetReport
 ---@field kind "symlink"|"install"
----@field target string as the config has it
+---@field target string the target in the config
 ---@field state "ok"|"missing"|"replaced"|"changed"|"unreadable"|"broken"|"switching"
----@field differs ("link"|"content"|"mode"|"owner"|"group")[]? in what it differs, when it changed
----@field found string? what is there instead, in words
----@field problem string? why it cannot be looked at
----@field detail string what it should lead to, or has the content of
----@field mode string? as declared, in octal
----@field owner string? as declared
----@field group string? as declared
----@field mutable boolean? whether it is the user's to change
+---@field differs ("link"|"content"|"mode"|"owner"|"group")[]? what differs, when
+--- the state is "changed"
+---@field found string? the file there instead, in words
+---@field problem string? why it cannot be read
+---@field detail string the wanted link target, or the source of the wanted content
+---@field mode string? the declared mode, in octal
+---@field owner string? the declared owner
+---@field group string? the declared group
+---@field mutable boolean? whether the user may change it
 ---@field user string? the user that it is scoped to
----@field positions string[] who declared it, innermost first: "init.lua:12"
+---@field positions string[] the lines that declared it, innermost first: "init.lua:12"
 
 ---@class syslua.ObjectReport
 ---@field object string its name in the store
 ---@field path string
 ---@field name string of the derivation that first made it
 ---@field version string? of that derivation
----@field output string which of its outputs it is
+---@field output string the name of the output
 ---@field size integer the bytes of its files
 ---@field content string the SHA-256 that names it
 ---@field nar string the SHA-256 of its NAR
 ---@field deriver string the hash of that derivation
 ---@field references string[] the objects that its bytes refer to
----@field relocatable boolean whether its bytes do not name the place of the store
+---@field relocatable boolean whether its bytes do not contain the path of the store
 ---@field sandbox "namespaces"|"landlock"|"partial"|"off"|"unknown" how far the programs that built
 --- it were confined
 ---@field current boolean whether the current snapshot names it
@@ -519,26 +517,27 @@ local syslua = {}
 ---@class syslua.Listed
 ---@field root string
 ---@field objects syslua.ObjectReport[] in the order of their names
----@field unreadable { object: string, problem: string }[] those whose record is missing or damaged
+---@field unreadable { object: string, problem: string }[] objects whose record
+--- is missing or damaged
 
 ---@class syslua.ObjectHolder: syslua.Holder
----@field through string[] the objects between the two
+---@field through string[] the objects between holder and object
 
 ---@class syslua.Held
----@field closure string[] the objects that it needs, itself among them
+---@field closure string[] the objects that it needs, including itself
 ---@field closure_size integer the bytes of their files
----@field holders syslua.ObjectHolder[] what keeps it
----@field actions integer[] the places of the actions in force that name it, from 0
+---@field holders syslua.ObjectHolder[] the things that keep it
+---@field actions integer[] the indexes of the applied actions that name it, from 0
 
 ---@class syslua.Actions
 ---@field root string
----@field snapshot syslua.SnapshotReport what is applied
----@field actions syslua.ManifestAction[] the actions that are in force
+---@field snapshot syslua.SnapshotReport the current snapshot
+---@field actions syslua.ManifestAction[] the applied actions
 
 ---@class syslua.Info
 ---@field root string
 ---@field platform string
----@field snapshot syslua.SnapshotReport what is applied
+---@field snapshot syslua.SnapshotReport the current snapshot
 ---@field objects integer how many there are
 ---@field size integer the bytes of their files
 
@@ -553,9 +552,9 @@ local syslua = {}
 
 ---@class syslua.Verified
 ---@field root string
----@field checked integer how many objects there were to check
+---@field checked integer how many objects were checked
 ---@field damaged syslua.DamageReport[]
----@field broken integer how many of those still are damaged
+---@field broken integer how many objects are still damaged
 
 ---@class syslua.ClosureObject
 ---@field object string its name in the store
@@ -565,8 +564,8 @@ local syslua = {}
 ---@class syslua.Exported
 ---@field root string
 ---@field file string? the file that was written
----@field roots string[] the objects that were asked for
----@field objects syslua.ClosureObject[] all, each after those it refers to
+---@field roots string[] the requested objects
+---@field objects syslua.ClosureObject[] all objects, in the order of their references
 ---@field length integer the bytes of the file
 
 ---@class syslua.ImportedRoot
@@ -578,17 +577,17 @@ local syslua = {}
 ---@field root string
 ---@field kind "closure"
 ---@field platform string of the machine that wrote it
----@field roots syslua.ImportedRoot[] the objects that were asked for there
----@field imported syslua.ClosureObject[] what is new
----@field present string[] what was there already
+---@field roots syslua.ImportedRoot[] the objects that were requested at the export
+---@field imported syslua.ClosureObject[] the new objects
+---@field present string[] the objects that existed already
 
 ---@class syslua.Difference
----@field path string which input differs: "opts.server.port"
----@field first string? what the first derivation has, as JSON
----@field second string? what the second one has
----@field first_name string? the name and version of the derivation that the first one has there
+---@field path string the input that differs: "opts.server.port"
+---@field first string? the value in the first derivation, as JSON
+---@field second string? the value in the second derivation
+---@field first_name string? name and version, if that value is a derivation
 ---@field second_name string?
----@field diff string? how a text of several lines differs
+---@field diff string? the diff of a text with several lines
 
 ---@class syslua.Diff
 ---@field first string the hash of the first derivation
@@ -600,50 +599,50 @@ local syslua = {}
 
 ---@class syslua.Checked
 ---@field derivation syslua.RealizedReport
----@field reproducible boolean whether it came out the same
+---@field reproducible boolean whether both builds are equal
 ---@field output string? the output that differs
 ---@field file string? the first file of it that differs; "." is the output itself
----@field how string? in which way
+---@field how string? the difference, in words
 
 -- Builds
 
---- How large an archive may be; see the reference for what holds unless given.
+--- How large an archive may be; the reference lists the defaults.
 ---@class syslua.UnpackLimits
----@field bytes integer? of everything that is unpacked
----@field ratio integer? how many times its own size it may unpack to
+---@field bytes integer? the total size of the unpacked files
+---@field ratio integer? the unpacked size divided by the size of the archive
 ---@field entries integer? files, links and directories
 ---@field path integer? bytes of a name
 ---@field depth integer? components of a name
----@field memory integer? bytes that xz and zstd may go back
+---@field memory integer? the window of xz and zstd, in bytes
 
 ---@class syslua.UnpackOptions
----@field strip integer? how many leading components of each name to leave out, as for tar
+---@field strip integer? how many leading components of each name to remove, as in tar
 ---@field limits syslua.UnpackLimits?
----@field allow ("case_collisions"|"setuid")[]? what is refused otherwise
+---@field allow ("case_collisions"|"setuid")[]? names and modes that are refused by default
 
 ---@class syslua.RunOpts
----@field cwd string? the directory to run in; the build directory unless given
+---@field cwd string? the working directory; by default the build directory
 ---@field env table<string, string|number>? variables besides those of `ctx.env`
----@field shell string? the shell for a line; `/bin/sh` unless given
----@field stdin string? its standard input; empty unless given
----@field timeout number? seconds after which it is ended, which is an error
+---@field shell string? the shell for a line; by default `/bin/sh`
+---@field stdin string? its standard input; by default empty
+---@field timeout number? seconds until it is stopped, which is an error
 ---@field read string[]? files and trees outside of the build that it may read and execute
 
---- What `config` of a derivation gets. Every call acts at once and raises a failure when it cannot.
+--- The context of a derivation's `config`. Every call acts at once, and raises a failure on error.
 --- Relative paths are relative to the build directory.
 ---@class syslua.BuildContext
----@field sys syslua.System the platform that is built for
----@field out string where to put the output `out`, else the first one; it does not exist yet
----@field outputs table<string, string> where to put each output
+---@field sys syslua.System the platform of the build
+---@field out string the path of the output `out` or of the first output, which does not exist yet
+---@field outputs table<string, string> the path of each output
 ---@field env table<string, string|number> the environment of programs; may be changed
 local BuildContext = {}
 
 --- Downloads a file and returns its path, which ends with the file's name.
 ---@param url string `https://`, `http://` or `file://`
----@param sha256 string? what the content hashes to: 64 hexadecimal digits, or `sha256-` and base64;
---- without it the lock pins what comes
----@param opts { mirrors: string[]?, name: string? }? `mirrors`: where else to look, in this order;
---- `name`: of the file
+---@param sha256 string? the hash of the content: 64 hexadecimal digits, or `sha256-` and base64.
+--- Without it, the lock pins the first download
+---@param opts { mirrors: string[]?, name: string? }? `mirrors`: further addresses, in this order;
+--- `name`: the name of the file
 ---@return string path
 function BuildContext.fetch_url(url, sha256, opts) end
 
@@ -652,14 +651,13 @@ function BuildContext.fetch_url(url, sha256, opts) end
 --- or an absolute path
 ---@param rev string a commit of 40 digits, a tag or a branch
 ---@param sha256 string? the hash that `nix-prefetch-git` prints: 64 hexadecimal digits, or
---- `sha256-` and base64; without it the lock pins what comes
----@param opts { submodules: boolean? }? `submodules`: whether to fetch them too, instead of empty
---- directories
+--- `sha256-` and base64. Without it, the lock pins the first download
+---@param opts { submodules: boolean? }? `submodules`: whether to fetch submodules; by default they
+--- are empty directories
 ---@return string path
 function BuildContext.fetch_git(url, rev, sha256, opts) end
 
---- Unpacks tar, tar.gz, tar.xz, tar.zst, tar.bz2 or zip, known by content. The destination may be
---- left out, also before options: it is `ctx.out` then.
+--- Unpacks tar, tar.gz, tar.xz, tar.zst, tar.bz2 or zip, recognized by content. Without a destination, also before options, it unpacks into `ctx.out`.
 ---@param archive string
 ---@param destination string|syslua.UnpackOptions|nil
 ---@param opts syslua.UnpackOptions?
@@ -676,7 +674,7 @@ function BuildContext.copy(from, to) end
 function BuildContext.move(from, to) end
 
 --- Makes a symbolic link.
----@param target string where it leads
+---@param target string the target of the link
 ---@param link string
 function BuildContext.symlink(target, link) end
 
