@@ -657,7 +657,8 @@ function BuildContext.fetch_url(url, sha256, opts) end
 ---@return string path
 function BuildContext.fetch_git(url, rev, sha256, opts) end
 
---- Unpacks tar, tar.gz, tar.xz, tar.zst, tar.bz2 or zip, recognized by content. Without a destination, also before options, it unpacks into `ctx.out`.
+--- Unpacks tar, tar.gz, tar.xz, tar.zst, tar.bz2 or zip, recognized by content. Without a
+--- destination, also before options, it unpacks into `ctx.out`.
 ---@param archive string
 ---@param destination string|syslua.UnpackOptions|nil
 ---@param opts syslua.UnpackOptions?
