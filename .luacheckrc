@@ -7,6 +7,7 @@ local config_globals = {
   "derive",
   "activate",
   "file",
+  "directory",
   "env",
   "alias",
   "service",
@@ -14,6 +15,9 @@ local config_globals = {
   "project",
   "source",
   "sops",
+  "age",
+  "tools",
+  "packages",
   "syslua",
 }
 

@@ -17,6 +17,7 @@ local text = require("syslua.util.text")
 ---@field types table<string, syslua.schema.Type|syslua.schema.Type[]>? the types of options that
 --- have no default
 ---@field config fun(options: table) declares what the options ask for
+---@field uses syslua.ConfigModule[]? modules that `config` sets up: they are acted upon after it
 
 ---@class syslua.ConfigModule
 ---@field name string
@@ -28,7 +29,11 @@ local fields = {
   options = { type = "map" },
   types = { type = "map" },
   config = { type = "function", required = true },
+  uses = { type = "list" },
 }
+
+-- What `syslua.module` returned -> the module. Modules of a config disappear with it.
+local modules = setmetatable({}, { __mode = "k" })
 
 local function raise(where, message, hint)
   failure.raise({ kind = "config", message = message, position = where, hint = hint })
@@ -104,14 +109,42 @@ local function get_chain(given)
   return chain
 end
 
-local function finalize(collected)
-  -- A module may set up others, which come after it.
+-- Whether a module sets another one up, itself or through others.
+local function is_user_of(module, other)
+  for _, used in ipairs(module.uses) do
+    local inner = modules[used]
+    if inner == other or inner and is_user_of(inner, other) then
+      return true
+    end
+  end
+  return false
+end
+
+-- The next module to act upon: no other module sets it up later.
+local function get_next(collected)
+  local first
   for _, entry in ipairs(collected) do
     if not entry.is_done then
-      entry.is_done = true
-      local merged = options.merge(entry.module.name, entry.module.options, entry.given)
-      position.at(get_chain(entry.given), entry.module.config, merged)
+      first = first or entry
+      local is_free = true
+      for _, other in ipairs(collected) do
+        is_free = is_free
+          and (other.is_done or other == entry or not is_user_of(other.module, entry.module))
+      end
+      if is_free then
+        return entry
+      end
     end
+  end
+  return first
+end
+
+local function finalize(collected)
+  -- A module may set up others, which come after it.
+  for entry in get_next, collected do
+    entry.is_done = true
+    local merged = options.merge(entry.module.name, entry.module.options, entry.given)
+    position.at(get_chain(entry.given), entry.module.config, merged)
   end
 end
 
@@ -157,8 +190,10 @@ return function(spec)
     options = spec.options or {},
     types = spec.types or {},
     config = spec.config,
+    uses = spec.uses or {},
   }
   local public = { name = module.name, options = module.options }
+  modules[public] = module
   function public.setup(opts)
     module.options = public.options
     set_up(module, opts or {})
