@@ -108,8 +108,8 @@ describe("cli.main", function()
       ["did you mean `--root`?"] = { "--rot", "x", "plan" },
       ["did you mean `--json`?"] = { "plan", "--jsno" },
       ["usage: sys plan [OPTIONS] [CONFIG]"] = { "plan", "a", "b" },
-      ["--jobs takes a number from 1 on, not `0`"] = { "plan", "--jobs", "0" },
-      ["--lock-timeout takes a number of seconds, not `x`"] = { "--lock-timeout=x", "plan" },
+      ["--jobs: expected a number of at least 1, got `0`"] = { "plan", "--jobs", "0" },
+      ["--lock-timeout: expected a number of seconds, got `x`"] = { "--lock-timeout=x", "plan" },
       ["must be one of `auto`, `always`, `never`"] = { "plan", "--color", "red" },
       ["requires an argument"] = { "plan", "--root" },
     }) do
@@ -148,7 +148,7 @@ describe("cli.main", function()
     assert.is_false(calls.apply[2].dry_run)
     local _, data = run("apply", config, "--dry-run")
     assert.is_true(calls.apply[2].dry_run)
-    assert.truthy(data:find("A dry run: none of it was done.", 1, true))
+    assert.truthy(data:find("Dry run: no changes were made.", 1, true))
   end)
 
   it("writes one JSON object", function()

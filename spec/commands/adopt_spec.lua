@@ -250,14 +250,18 @@ describe("adopt", function()
       assert.equal("new\n", here.read("home/.linked"))
       assert.equal("new too\n", here.read("home/.real"))
       assert.equal(0, here.run("status").code)
-      contains(here.must("adopt", "home/.linked").stdout, "~/.linked is as it was applied")
+      contains(here.must("adopt", "home/.linked").stdout, "~/.linked is unchanged since the apply")
     end)
 
     it("of trees: the files that differ, and whole directories", function()
       edit(".tree/two", "new\n")
       here.shell("rm ~/.whole; mkdir ~/.whole; echo three >~/.whole/three; echo one >~/.whole/one")
       local result = here.must("adopt", "home/.tree")
-      contains(result.stdout, "~/.tree/one is as it was applied", "wrote ~/.tree/two into tree/two")
+      contains(
+        result.stdout,
+        "~/.tree/one is unchanged since the apply",
+        "wrote ~/.tree/two into tree/two"
+      )
       assert.equal("new\n", here.read("config/tree/two"))
       assert.equal("old\n", here.read("config/tree/one"))
       here.must("adopt", "home/.whole")
@@ -291,7 +295,7 @@ describe("adopt", function()
       here.shell("mkdir ~/.linked")
       refuses(
         { "home/.linked" },
-        "is a directory by now, and its source linked is a file",
+        "is now a directory, and its source linked is a file",
         "init.lua:2"
       )
       -- Nothing is written when one of several is refused.
@@ -311,15 +315,15 @@ describe("adopt", function()
     ]])
     refuses({ "home/.nothing" }, "there is nothing at ~/.nothing")
     refuses({ "home/.fifo" }, "not a file, directory or link")
-    refuses({ "home/.dangling" }, "is a link to nowhere, where nothing is")
+    refuses({ "home/.dangling" }, "is a link to nowhere, which does not exist")
     refuses({ "home/.empty" }, "holds no file")
     refuses({ "home/.repo" }, "holds one: ~/.repo/.git")
-    refuses({ "home/.out" }, "~/.out/way is a link out of ~/.out")
+    refuses({ "home/.out" }, "~/.out/way is a link from ~/.out")
     refuses({ "home/.special" }, "~/.special/fifo is not a file")
     refuses({ "home/.declared" }, "declared, but not applied yet", "init.lua:2")
     refuses({ "home/.unreadable" }, "/.unreadable: Permission denied")
-    refuses({ "home" }, "holds your whole home directory")
-    refuses({ "/" }, "holds your whole home directory")
+    refuses({ "home" }, "contains your home directory")
+    refuses({ "/" }, "contains your home directory")
     refuses({ "config/init.lua" }, "is already in the config's directory", 'source = "init.lua"')
     here.must("apply")
     here.shell("ln -s $SYSLUA_ROOT/store/obj ~/.store")

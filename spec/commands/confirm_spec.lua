@@ -86,7 +86,7 @@ describe("apply --confirm #once", function()
     local line =
       "(sleep 1; echo y) | script -qec '$LUA -l syslua apply init.lua --confirm 20s' /dev/null"
     local result = here.shell(line)
-    assert.truthy(result.stdout:find("Keep it?", 1, true), result.stdout)
+    assert.truthy(result.stdout:find("Keep the changes?", 1, true), result.stdout)
     assert.truthy(result.stdout:find("Confirmed.", 1, true), result.stdout)
     assert.equal("second\n", here.read("home/.one"))
   end)

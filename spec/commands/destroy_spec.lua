@@ -93,7 +93,7 @@ describe("destroy #once", function()
       "- link    ~/.new/deep/file",
       "! undo",
       "from snapshot 1 to before",
-      "A dry run"
+      "Dry run: no changes were made."
     )
     assert.equal(home, here.list("home"))
     assert.equal(root, here.list("root"))

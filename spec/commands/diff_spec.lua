@@ -116,7 +116,7 @@ describe("diff", function()
       expect(2, second, word)
     end
     local _, talk = expect(2, first)
-    assert.truthy(talk:find("with which one", 1, true), talk)
+    assert.truthy(talk:find("the second derivation is missing", 1, true), talk)
     expect(2, "0", second)
     expect(2, second, "0")
   end)

@@ -185,7 +185,7 @@ describe("import", function()
       ]])
       local report = round_trip("dotfiles", "home/.dots")
       assert.equal(4, report.declared)
-      assert.equal(1, count_left(report, "not in place"))
+      assert.equal(1, count_left(report, "not in the home"))
     end)
   end)
 
@@ -286,7 +286,7 @@ describe("import", function()
       end
       for name, pattern in pairs({
         [".differs"] = "it differs",
-        [".absent"] = "not in place",
+        [".absent"] = "not in the home",
         [".m"] = "modify_",
         [".c"] = "create_",
         [".e"] = "encrypted",

@@ -64,14 +64,17 @@ return {
     assert.equal(
       "EDITOR = vim\n"
         .. render("  ", 6, 1)
-        .. "  with the number 50\n"
-        .. "  won over nano, with the number 900\n"
+        .. "  with the priority 50\n"
+        .. "  overrides nano, with the priority 900\n"
         .. "    at init.lua:3\n",
       here.must("why", "EDITOR").stdout
     )
     local loser = render("    ", 2, 1):gsub("tools.lua:2", "tools.lua:1")
     assert.equal(
-      "PAGER = less\n" .. render("  ", 6, 1) .. "  won over more, with the number 1000\n" .. loser,
+      "PAGER = less\n"
+        .. render("  ", 6, 1)
+        .. "  overrides more, with the priority 1000\n"
+        .. loser,
       here.must("why", "PAGER").stdout
     )
   end)
@@ -82,7 +85,7 @@ return {
     assert.matches("^~/%.config/deep %-> ", first)
     local loser = render("    ", 3, 1):gsub("tools.lua:2", "tools.lua:1")
     assert.equal(
-      render("  ", 7, 1) .. '  won over content "low", with the number 1000\n' .. loser,
+      render("  ", 7, 1) .. '  overrides content "low", with the priority 1000\n' .. loser,
       rest
     )
   end)

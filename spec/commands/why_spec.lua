@@ -32,10 +32,10 @@ describe("why", function()
       [[
 EDITOR = vim
   at init.lua:3
-  with the number 50
-  won over emacs, with the number 900
+  with the priority 50
+  overrides emacs, with the priority 900
     at init.lua:4
-  won over nano, with the number 1000
+  overrides nano, with the priority 1000
     at web.lua:1
     through init.lua:5
 EDITOR = code   (project p)
@@ -60,7 +60,7 @@ EDITOR = code   (project p)
       assert.truthy(result.stdout:find("^~/%.x %-> "), result.stdout)
       assert.truthy(
         result.stdout:find(
-          '\n  won over content "default", with the number 1000\n    at init.lua:6\n',
+          '\n  overrides content "default", with the priority 1000\n    at init.lua:6\n',
           1,
           true
         ),
@@ -82,7 +82,7 @@ EDITOR = code   (project p)
     here.shell("ln -s home/.x link")
     for _, word in ipairs({ object, object:sub(-9), "root/store/obj/" .. object, "link" }) do
       local shown = here.run("why", word).stdout
-      assert.truthy(shown:find("^" .. object:gsub("%p", "%%%0") .. "\n  made by x, "), shown)
+      assert.truthy(shown:find("^" .. object:gsub("%p", "%%%0") .. "\n  built by x, "), shown)
       assert.truthy(shown:find("\n  kept by snapshot 1 (current)\n", 1, true), shown)
       assert.truthy(shown:find("\n  at init.lua:7\n", 1, true), shown)
     end
@@ -166,7 +166,7 @@ EDITOR = code   (project p)
     assert.equal(1, here.run("gc").code)
     here.shell("rm root/store/metadata/journal")
     shown = here.must("why", object).stdout
-    assert.truthy(shown:find("\n  kept by nothing\n", 1, true), shown)
+    assert.truthy(shown:find("\n  not kept by anything\n", 1, true), shown)
   end)
 
   it("gives JSON", function()
@@ -180,7 +180,7 @@ EDITOR = code   (project p)
     local result = here.run("why", "EDITR")
     assert.equal(1, result.code)
     assert.equal(
-      "error: nothing that is applied is about EDITR\n  hint: did you mean EDITOR?\n",
+      "error: no applied declaration is about EDITR\n  hint: did you mean EDITOR?\n",
       result.stderr
     )
     assert.equal(2, here.run("why").code)

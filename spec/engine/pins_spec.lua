@@ -343,7 +343,7 @@ describe("pins", function()
     must("lock", "--prune", "-c", "init.lua")
     assert.same({ "aarch64-darwin" }, pin("two").platforms)
     fail("lock --prune --locked -c init.lua", "--locked")
-    fail("lock --prune --check -c init.lua", "two things")
+    fail("lock --prune --check -c init.lua", "cannot be combined")
   end)
 
   it("of 50 plugins need no hash by hand, and one that moves is one rebuild", function()

@@ -86,7 +86,7 @@ describe("a tree", function()
     assert.equal("b\n", here.read("home/.tree/b"))
     local why = here.run("why", "~/.tree/a").stdout
     assert.truthy(
-      why:find("won over source one/a, with the number 900\n    at init.lua:2", 1, true),
+      why:find("overrides source one/a, with the priority 900\n    at init.lua:2", 1, true),
       why
     )
   end)

@@ -105,11 +105,11 @@ end
 
 local function check_place(given, place, known)
   if holds(place, known.home) then
-    raise(("%s holds your whole home directory"):format(show(given)), "name the files in it")
+    raise(("%s contains your home directory"):format(show(given)), "name the files in it")
   elseif holds(known.root, place) then
     raise(
       ("%s is in %s, where sys.lua keeps its own files"):format(show(given), show(known.root)),
-      "what comes from the store is changed at its source; `why` tells who declared it"
+      "change the source of what is in the store; `why` shows which line declared it"
     )
   elseif holds(known.directory, place) then
     raise(
@@ -120,12 +120,12 @@ local function check_place(given, place, known)
     )
   elseif holds(place, known.directory) then
     raise(
-      ("%s holds the config's own directory, %s"):format(show(given), show(known.directory)),
+      ("%s contains the config's directory, %s"):format(show(given), show(known.directory)),
       "name the files in it"
     )
   elseif holds(place, known.root) then
     raise(
-      ("%s holds %s, where sys.lua keeps its own files"):format(show(given), show(known.root)),
+      ("%s contains %s, where sys.lua keeps its own files"):format(show(given), show(known.root)),
       "name the files in it"
     )
   end
@@ -168,8 +168,8 @@ local function get_source(given, declared, rest, known)
     )
   elseif not declared.from then
     raise(
-      ("%s is declared by what is built: there is no source to write to"):format(show(given)),
-      "change what builds it, or declare the path of a file as its `source`",
+      ("%s is the result of a build: there is no source to write to"):format(show(given)),
+      "change the build, or declare the path of a file as its `source`",
       position
     )
   end
@@ -247,8 +247,8 @@ local function check_private(given, seen, known)
         table.concat(found, ", "),
         count > #found and (", and %d more"):format(count - #found) or ""
       ),
-      "a copy would be in the store, and where the config is pushed to: adopt what is beside it, "
-        .. "encrypt it with --encrypt, or insist with --force"
+      "a copy would be in the store, and wherever the config is pushed: adopt the other files, "
+        .. "encrypt it with --encrypt, or copy it anyway with --force"
     )
   end
 end
@@ -261,12 +261,12 @@ local function adopt_drift(given, seen, managed, known)
       path = given,
       action = "nothing",
       lines = {},
-      reason = "is as it was applied",
+      reason = "is unchanged since the apply",
       position = position,
     }
   elseif managed.state == "switching" then
     raise(
-      ("%s is being changed by a switch that is not over"):format(show(given)),
+      ("an unfinished switch is changing %s"):format(show(given)),
       "`apply` or `rollback` ends it",
       position
     )
@@ -275,7 +275,7 @@ local function adopt_drift(given, seen, managed, known)
   if not declared then
     raise(
       ("%s is managed, and no file{} of the config declares it"):format(show(given)),
-      "change what declares it; without a declaration the next apply moves this to the backups",
+      "change its declaration; without one, the next apply moves this file to the backups",
       position
     )
   end
@@ -283,7 +283,7 @@ local function adopt_drift(given, seen, managed, known)
   local kind = source.kind == "symlink" and border.call("look", source.real).kind or source.kind
   if kind ~= seen.kind then
     raise(
-      ("%s is %s by now, and its source %s is %s"):format(
+      ("%s is now %s, and its source %s is %s"):format(
         show(given),
         kinds[seen.kind],
         relative,
@@ -312,7 +312,7 @@ local function get_mode(given, mode, known)
     return nil
   elseif known.is_system then
     raise(
-      ("%s is hidden from others (mode %s), and all users can read the system's store"):format(
+      ("only its owner can read %s (mode %s), and all users can read the system's store"):format(
         show(given),
         mode
       ),
@@ -326,8 +326,8 @@ local function adopt_link(given, seen, known)
   local target = to_target(seen.place, known)
   if not seen.real then
     raise(
-      ("%s is a link to %s, where nothing is"):format(show(given), seen.target),
-      "make what it leads to, or remove it"
+      ("%s is a link to %s, which does not exist"):format(show(given), seen.target),
+      "create its target, or remove the link"
     )
   elseif holds(known.root, seen.real) then
     raise(
@@ -335,7 +335,7 @@ local function adopt_link(given, seen, known)
         show(given),
         show(seen.target)
       ),
-      "nothing of it is yours: remove it"
+      "none of its files are yours: remove the link"
     )
   end
   local source = to_target(seen.real, known)
@@ -412,21 +412,21 @@ local function read_tree(given, seen)
     local inner = path.join(seen.place, entry.path)
     if path.basename(entry.path) == ".git" then
       raise(
-        ("%s is a git repository, or holds one: %s"):format(show(given), show(inner)),
+        ("%s is or contains a git repository: %s"):format(show(given), show(inner)),
         "declare the repository as an input, or adopt the files in it"
       )
     elseif entry.kind == "special" then
-      raise(("%s is not a file, directory or link"):format(show(inner)), "adopt what is beside it")
+      raise(("%s is not a file, directory or link"):format(show(inner)), "adopt the other files")
     elseif entry.kind == "symlink" then
       local link = border.call("look", inner)
       if link and link.target and leads_out(entry.path, link.target) then
         raise(
-          ("%s is a link out of %s, to %s: a copy of it would lead elsewhere"):format(
+          ("%s is a link from %s to %s: a copy of it would have another target"):format(
             show(inner),
             show(given),
             link.target
           ),
-          "make it absolute, or adopt what is beside it"
+          "make it absolute, or adopt the other files"
         )
       end
       links[#links + 1] = inner
@@ -448,7 +448,7 @@ local function adopt_directory(given, seen, known)
     raise(("%s holds no file"):format(show(given)), "declare it with `directory { path = ... }`")
   elseif private[1] and links[1] then
     raise(
-      ("%s holds both files that others cannot read and links: %s and %s"):format(
+      ("%s contains private files and links: %s and %s"):format(
         show(given),
         show(private[1]),
         show(links[1])

@@ -28,7 +28,7 @@ function cli_answers.parse(given)
     if not name then
       failure.raise({
         kind = "usage",
-        message = ("--answer takes NAME=VALUE, not `%s`"):format(word),
+        message = ("--answer: expected NAME=VALUE, got `%s`"):format(word),
         hint = "for example --answer email=ada@example.org",
       })
     end
@@ -68,7 +68,7 @@ local function ask(question)
       write("\n")
       failure.raise({
         kind = "config",
-        message = ("no answer to `%s`: nothing was done"):format(question.name),
+        message = ("no answer to `%s`: nothing was changed"):format(question.name),
         position = question.position,
         hint = ("--answer %s=VALUE gives it"):format(question.name),
       })

@@ -25,9 +25,8 @@ function confirmation.watch(result, options)
     border.call("revert", result.confirmation, options)
     failure.raise({
       kind = "switch",
-      message = "the process that waits for the confirmation cannot be started: "
-        .. tostring(problem),
-      hint = "everything is as it was; apply without --confirm",
+      message = "cannot start the process that waits for the confirmation: " .. tostring(problem),
+      hint = "nothing was changed; apply without --confirm",
     })
   end
 end
@@ -52,14 +51,14 @@ function confirmation.ask(result, args, options)
   local seconds = args.confirm
   if not (native.is_terminal(0) and native.is_terminal(1)) then
     terminal.write({
-      ("Run `%s confirm` within %.0f s to keep it, or it is taken back."):format(
+      ("Run `%s confirm` within %.0f s to keep the changes; otherwise they are undone."):format(
         args.program,
         seconds
       ),
     })
     return 0
   end
-  terminal.put(("Keep it? It is taken back in %.0f s. [y/N] "):format(seconds))
+  terminal.put(("Keep the changes? They are undone in %.0f s. [y/N] "):format(seconds))
   terminal.flush()
   local answer = native.wait_for_input(seconds + 1) and io.read("*l") or nil
   if answer and answer:find("^[yY]") then
@@ -71,10 +70,11 @@ function confirmation.ask(result, args, options)
   local _, was_reverted = pcall(border.call, "revert", result.confirmation, options)
   local status = border.call("status", options)
   if status.snapshot.id == result.new_snapshot then
-    terminal.write({ "", "It was confirmed elsewhere." })
+    terminal.write({ "", "Another process confirmed the changes." })
     return 0
   end
-  local text = (answer or was_reverted == nil) and "Taken back." or "No answer: taken back."
+  local text = (answer or was_reverted == nil) and "Taken back."
+    or "No answer: " .. "the changes are undone."
   terminal.write({ answer and text or "\n" .. text })
   return 1
 end

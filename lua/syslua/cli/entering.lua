@@ -94,7 +94,7 @@ local function get_reader(found, options, ask)
       kind = "untrusted",
       message = ("the source %s %s"):format(
         place,
-        is_known == nil and "is not among what was trusted" or "has changed since it was trusted"
+        is_known == nil and "is not among the trusted files" or "has changed since it was trusted"
       ),
       hint = "`sys shell --trust` lists the files and asks",
     }))

@@ -26,7 +26,7 @@
 local function to_jobs(word)
   local number = tonumber(word)
   if not number or number < 1 or number % 1 ~= 0 then
-    return nil, ("--jobs takes a number from 1 on, not '%s'"):format(word)
+    return nil, ("--jobs: expected a number of at least 1, got '%s'"):format(word)
   end
   return number
 end
@@ -34,7 +34,7 @@ end
 local function to_seconds(word)
   local number = tonumber(word)
   if not number or number < 0 or number == math.huge then
-    return nil, ("--lock-timeout takes a number of seconds, not '%s'"):format(word)
+    return nil, ("--lock-timeout: expected a number of seconds, got '%s'"):format(word)
   end
   return number
 end
@@ -44,7 +44,7 @@ return {
   {
     name = "--root",
     argument = "DIR",
-    description = "Keep the store and the snapshots in DIR rather than in $SYSLUA_ROOT.",
+    description = "Keep the store and the snapshots in DIR instead of $SYSLUA_ROOT.",
   },
   {
     name = "--jobs",
@@ -52,8 +52,8 @@ return {
     description = "Run at most N operations at a time.",
     convert = to_jobs,
   },
-  { name = "--offline", description = "Fail rather than use the network." },
-  { name = "--locked", description = "Fail rather than add to syslua.lock or change it." },
+  { name = "--offline", description = "Fail instead of using the network." },
+  { name = "--locked", description = "Fail instead of changing syslua.lock." },
   {
     name = "--lock-timeout",
     argument = "SECONDS",
@@ -72,7 +72,7 @@ return {
     description = "Hide `io`, `os` and modules outside of the config from configs.",
   },
   { name = "--verbose", description = "Show whole paths, and the rest of error messages." },
-  { name = "--quiet", description = "Show nothing but errors." },
+  { name = "--quiet", description = "Show only errors." },
   {
     name = "--color",
     argument = "WHEN",

@@ -96,7 +96,7 @@ function gc_report.render(result, args, style)
   add_objects(lines, result, args)
   add_files(lines, result)
   for _, link in ipairs(result.dangling) do
-    lines[#lines + 1] = ("  note    %s leads to no object"):format(show_path(link))
+    lines[#lines + 1] = ("  note    %s points to no object"):format(show_path(link))
   end
   local format = result.applied and "%s %s removed, %s kept: %s freed."
     or "%s %s would be removed, %s kept: %s would be freed."
@@ -107,7 +107,7 @@ function gc_report.render(result, args, style)
     text.size(result.freed)
   )
   if result.blocked then
-    lines[#lines + 1] = "It would be refused now: " .. result.blocked
+    lines[#lines + 1] = "A deletion would be refused now: " .. result.blocked
   end
   return lines
 end

@@ -16,7 +16,7 @@ function apply.add_to_parser(parser)
     :argname("CONFIG")
     :target("config")
     :args("?")
-  parser:flag("--dry-run", "Show what would be done, and do nothing.")
+  parser:flag("--dry-run", "Show what would be done, and change nothing.")
   parser
     :option("--confirm", "Undo the changes after TIME (30s, 5m) unless you confirm them.")
     :argname("TIME")
@@ -100,7 +100,7 @@ function apply.run(args)
     terminal.write(render_locks(locks, false))
     terminal.write(report.render_plan(result, config, args, style))
     if result.changed then
-      terminal.write({ "A dry run: none of it was done." })
+      terminal.write({ "Dry run: no changes were made." })
     end
   else
     terminal.write(notes)

@@ -8,7 +8,7 @@ destroy.summary = require("syslua.cli.commands").get_summary("destroy")
 --- Adds the command's own arguments and flags.
 ---@param parser table
 function destroy.add_to_parser(parser)
-  parser:flag("--dry-run", "Show what would be done, and do nothing.")
+  parser:flag("--dry-run", "Show what would be done, and change nothing.")
   parser:flag("--yes", "Do not ask.")
   parser:flag("--json", "Print one JSON object instead of text.")
 end
@@ -66,7 +66,7 @@ function destroy.run(args)
     write(result)
     terminal.write(result.profiles)
     if args.dry_run and result.changed then
-      terminal.write({ "A dry run: none of it was done." })
+      terminal.write({ "Dry run: no changes were made." })
     end
   end
   return 0

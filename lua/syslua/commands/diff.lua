@@ -28,7 +28,7 @@ function diff.add_to_parser(parser)
     :argname("B")
     :target("second")
     :args("?")
-  parser:flag("--text", "Show how the text of files differs between two snapshots.")
+  parser:flag("--text", "Show the differences of text files between two snapshots.")
   parser:flag("--exit-code", "Exit with 3 when something differs.")
   parser:flag("--json", "Print one JSON object instead of text.")
 end
@@ -77,8 +77,8 @@ local function compare(args, options)
     local hash = check_hash(first, args.program)
     if not second then
       raise_usage(
-        ("`%s` is the hash of a derivation: with which one is it to be compared?"):format(first),
-        ("`%s diff A B` takes two"):format(args.program)
+        ("`%s` is the hash of a derivation: the second derivation is missing"):format(first),
+        ("`%s diff A B` compares two derivations"):format(args.program)
       )
     end
     return border.call("diff_derivations", hash, check_hash(second, args.program), options), false

@@ -16,7 +16,7 @@ function edit.add_to_parser(parser)
   parser
     :option("-c --config", "The config: a file, or a directory with an init.lua.")
     :argname("CONFIG")
-  parser:flag("--yes", "Apply what was edited without a question.")
+  parser:flag("--yes", "Apply the edit without asking.")
   require("syslua.cli.answers").add_option(parser)
 end
 
@@ -45,7 +45,7 @@ local function get_source(declared, place, directory)
   if not name or name:find("^<") then
     require("syslua.util.failure").raise({
       kind = "config",
-      message = ("%s is made by %s, which is not a file of your config"):format(
+      message = ("%s comes from %s, which is not a file of your config"):format(
         path.display(place, get_home()),
         name or "a module"
       ),
@@ -96,7 +96,7 @@ function edit.run(args)
   if not args.target then
     failure.raise({
       kind = "usage",
-      message = "which target is to be edited?",
+      message = "edit: the target is missing",
       hint = ("for example `%s edit ~/.bashrc`"):format(args.program),
     })
   end
@@ -137,7 +137,7 @@ function edit.run(args)
   end
   local question = require("syslua.cli.question")
   if not (args.yes or (question.can_ask() and question.ask(shown .. " changed. Apply?"))) then
-    terminal.write({ ("%s changed. `%s apply` makes it so."):format(shown, args.program) })
+    terminal.write({ ("%s changed. `%s apply` applies the change."):format(shown, args.program) })
     return 0
   end
   ---@type any

@@ -97,7 +97,7 @@ local function check_user(name, options)
     failure.raise({
       kind = "usage",
       message = ("%q cannot be the name of a user"):format(name),
-      hint = "--user takes a name: --user ada",
+      hint = "for example --user ada",
     })
   end
   if border.call("user_home", name) then
@@ -133,10 +133,10 @@ function env.run(args)
   if args.json and (args.shell or args.hook) then
     failure.raise({
       kind = "usage",
-      message = ("--json shows variables, and %s prints a script for a shell"):format(
+      message = ("--json shows variables, but %s prints a script for a shell"):format(
         args.hook and "--hook" or "--shell"
       ),
-      hint = "give one of the two",
+      hint = "use only one of them",
     })
   elseif args.user then
     check_user(args.user, options)

@@ -20,7 +20,7 @@ function export.add_to_parser(parser)
     :target("objects")
     :args("+")
   parser
-    :option("-o --output", "The file to write; - is standard output, as without this flag.")
+    :option("-o --output", "The file to write. - is standard output, the default.")
     :argname("FILE")
   parser:flag("--json", "Print one JSON object instead of text; needs --output FILE.")
 end
@@ -62,7 +62,7 @@ function export.run(args)
   if not args.objects then
     failure.raise({
       kind = "usage",
-      message = "which objects are to be exported?",
+      message = "export: an object is missing",
       hint = ("`%s list --all` shows the objects"):format(args.program),
       details = ("usage: %s export [OPTIONS] OBJECT..."):format(args.program),
     })

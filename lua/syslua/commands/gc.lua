@@ -11,12 +11,12 @@ gc.summary = require("syslua.cli.commands").get_summary("gc")
 function gc.add_to_parser(parser)
   parser:flag("--dry-run", "Show why each object stays or would be deleted; delete nothing.")
   parser
-    :option("--keep", "Remove all snapshots but the newest N; the current one is among them.")
+    :option("--keep", "Keep only the newest N snapshots, including the current one.")
     :argname("N")
   parser
     :option(
       "--older-than",
-      "Remove snapshots older than this, never the current one, and only such downloads: 30d, 12h."
+      "Remove snapshots and downloads older than this (30d, 12h), but never the current snapshot."
     )
     :argname("AGE")
   parser:flag("--json", "Print one JSON object instead of text.")

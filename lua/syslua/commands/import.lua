@@ -28,7 +28,7 @@ function import.add_to_parser(parser)
     :target("path")
     :args("?")
   parser
-    :option("--output", "Write the config to DIR; where apply looks for it, unless given.")
+    :option("--output", "Write the config to DIR. Default: where apply looks for it.")
     :argname("DIR")
   parser:flag("--force", "Overwrite an existing config.")
   parser:flag("--json", "Print one JSON object instead of text.")
@@ -132,7 +132,7 @@ local function raise_unknown(kind, program)
   end
   failure.raise({
     kind = "usage",
-    message = ("`import` knows no kind `%s`: it can import %s"):format(
+    message = ("there is no kind `%s` to import, only %s"):format(
       kind,
       require("syslua.util.text").enumerate(quoted, "and")
     ),
@@ -149,7 +149,7 @@ function import.run(args)
   if not args.kind then
     failure.raise({
       kind = "usage",
-      message = "what is to be imported, and from where?",
+      message = "import: the kind and the path are missing",
       hint = ("for example `%s import closure FILE`"):format(args.program),
       details = ("usage: %s import [OPTIONS] KIND PATH"):format(args.program),
     })

@@ -57,7 +57,7 @@ end)
 ---@param parser table
 function init.add_to_parser(parser)
   parser
-    :argument("DIR", "Where to write it: where commands look for a config, unless given.")
+    :argument("DIR", "Where to write it. Default: where commands look for a config.")
     :argname("DIR")
     :target("directory")
     :args("?")
@@ -155,7 +155,7 @@ local function offer(args, known)
     return {}
   end
   local shown = require("syslua.util.path").display(login.profile, get_home())
-  local asked = ("Have %s read the environment at its start? It is a line in %s."):format(
+  local asked = ("Make %s read the environment when it starts? This adds a line to %s."):format(
     login.name,
     shown
   )
@@ -226,7 +226,7 @@ local function clone(args, directory)
     failure.raise({
       kind = "config",
       message = ("%s already exists, and is not empty"):format(shown),
-      hint = "name another directory after the address, or move that one away",
+      hint = "name another directory after the address, or move the existing one away",
     })
   end
   border.call("clone", address.repository, address.ref, directory)
@@ -257,7 +257,7 @@ local function clone(args, directory)
   if args.yes or (question.can_ask() and question.ask("Apply it?")) then
     return commands.load("apply").run(given)
   elseif not args.quiet then
-    terminal.write({ ("Next: `%s apply %s` does it."):format(args.program, short) })
+    terminal.write({ ("Next: `%s apply %s` applies it."):format(args.program, short) })
   end
   return 0
 end

@@ -10,9 +10,9 @@ list.summary = require("syslua.cli.commands").get_summary("list")
 ---@param parser table
 function list.add_to_parser(parser)
   parser:flag("--all", "Show all objects of the store.")
-  parser:option("--available", "Show the versions that there are of a tool."):argname("NAME")
+  parser:option("--available", "Show the versions of a tool."):argname("NAME")
   parser
-    :option("-c --config", "The config whose registry counts: a file, or a directory.")
+    :option("-c --config", "The config whose registry is used: a file, or a directory.")
     :argname("CONFIG")
   parser:flag("--json", "Print one JSON object instead of text.")
 end

@@ -80,7 +80,7 @@ function lock.run(args)
   if args.prune and args.check then
     require("syslua.util.failure").raise({
       kind = "usage",
-      message = "--check and --prune are two things",
+      message = "--check and --prune cannot be combined",
       hint = "give one of them",
     })
   elseif args.prune then
@@ -90,7 +90,7 @@ function lock.run(args)
   elseif not args.check then
     require("syslua.util.failure").raise({
       kind = "usage",
-      message = "`lock` needs a word on what to do",
+      message = "lock: the action is missing",
       hint = "`lock --check` verifies syslua.lock, `lock --platform P` completes it, "
         .. "`lock --prune` deletes unused pins; "
         .. "`apply` and `update` write it",

@@ -11,7 +11,7 @@ logs.summary = require("syslua.cli.commands").get_summary("logs")
 ---@param parser table
 function logs.add_to_parser(parser)
   parser:argument("NAME", "The service."):argname("NAME"):target("name")
-  parser:flag("--follow", "Continue with new lines.")
+  parser:flag("--follow", "Follow the log and show new lines.")
   parser:option("--lines", "Show the last N lines."):argname("N"):convert(tonumber)
 end
 
@@ -70,7 +70,7 @@ function logs.run(args)
   if not args.name then
     failure.raise({
       kind = "usage",
-      message = "which service's log is to be shown?",
+      message = "logs: the service is missing",
       hint = "`services` lists them",
     })
   end

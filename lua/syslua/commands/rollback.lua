@@ -8,11 +8,11 @@ rollback.summary = require("syslua.cli.commands").get_summary("rollback")
 ---@param parser table
 function rollback.add_to_parser(parser)
   parser
-    :argument("ID", "The number of a snapshot; that before the current one unless given.")
+    :argument("ID", "The number of a snapshot. Default: the snapshot before the current one.")
     :argname("ID")
     :target("id")
     :args("?")
-  parser:flag("--dry-run", "Show what would be done, and do nothing.")
+  parser:flag("--dry-run", "Show what would be done, and change nothing.")
   parser:flag("--yes", "Do not ask.")
   parser:flag("--json", "Print one JSON object instead of text.")
 end
@@ -54,7 +54,7 @@ function rollback.run(args)
     local style = terminal.get_data_style(args)
     terminal.write(require("syslua.cli.snapshot_report").render_rollback(result, args, style))
     if args.dry_run and result.changed then
-      terminal.write({ "A dry run: none of it was done." })
+      terminal.write({ "Dry run: no changes were made." })
     end
   end
   return 0

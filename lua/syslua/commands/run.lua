@@ -13,15 +13,12 @@ run.summary = require("syslua.cli.commands").get_summary("run")
 ---@param parser table
 function run.add_to_parser(parser)
   parser
-    :argument(
-      "PACKAGE",
-      "The package or tool: its name, that of its module below `pkgs`, or NAME@VERSION."
-    )
+    :argument("PACKAGE", "The package or tool: its name, its module below `pkgs`, or NAME@VERSION.")
     :argname("PACKAGE")
     :target("package")
     :args("?")
   parser
-    :argument("ARGUMENT", "What the program gets, flags too.")
+    :argument("ARGUMENT", "The arguments of the program, including flags.")
     :argname("ARGUMENT")
     :target("command")
     :args("*")

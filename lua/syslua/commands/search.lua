@@ -7,9 +7,13 @@ search.summary = require("syslua.cli.commands").get_summary("search")
 --- Adds the command's own arguments and flags.
 ---@param parser table
 function search.add_to_parser(parser)
-  parser:argument("WORD", "What to look for."):argname("WORD"):target("word"):args("?")
   parser
-    :option("-c --config", "The config whose registry counts: a file, or a directory.")
+    :argument("WORD", "A word in a name, program or description.")
+    :argname("WORD")
+    :target("word")
+    :args("?")
+  parser
+    :option("-c --config", "The config whose registry is used: a file, or a directory.")
     :argname("CONFIG")
   parser:flag("--json", "Print one JSON object instead of text.")
 end

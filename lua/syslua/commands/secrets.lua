@@ -28,7 +28,7 @@ function secrets.add_to_parser(parser)
     :target("words")
     :args("*")
   parser
-    :option("--file", "The document; `secrets.yaml` beside the config unless given.")
+    :option("--file", "The document. Default: `secrets.yaml` beside the config.")
     :argname("FILE")
   parser
     :option("--type", "The type of the value for set, instead of the existing type.")
@@ -37,11 +37,11 @@ function secrets.add_to_parser(parser)
   parser
     :option(
       "--recipient",
-      "A recipient for rotate, instead of those of .sops.yaml; can be repeated."
+      "A recipient for rotate, instead of the recipients of .sops.yaml. Can be repeated."
     )
     :argname("RECIPIENT")
     :count("*")
-  parser:option("--output", "The file that keygen makes."):argname("FILE")
+  parser:option("--output", "The file that keygen writes."):argname("FILE")
   parser:flag("--json", "Print one JSON object instead of text.")
 end
 
@@ -73,7 +73,7 @@ end
 local function refuse_flag(args, name, action)
   local given = args[name]
   if given and (type(given) ~= "table" or #given > 0) and args.action ~= action then
-    raise_usage(("`--%s` is for `secrets %s`"):format(name, action))
+    raise_usage(("`--%s` works only with `secrets %s`"):format(name, action))
   end
 end
 
@@ -195,7 +195,7 @@ function run.keygen(args)
   local output = args.output and border.call("absolute", args.output)
   local result = border.call("secrets_keygen", output)
   return write(args, result, {
-    "made an identity in " .. result.file,
+    "wrote an identity to " .. result.file,
     "its recipient is " .. result.recipient,
   })
 end
@@ -210,7 +210,7 @@ function run.recipients(args)
     return write(args, result, result.recipients)
   elseif (action ~= "add" and action ~= "remove") or not words[2] then
     raise_usage(
-      "recipients are added or removed",
+      "secrets recipients: expected `add` or `remove`",
       ("write `%s secrets recipients add age1...`"):format(args.program)
     )
   end

@@ -15,13 +15,13 @@ function shell.add_to_parser(parser)
   parser
     :argument(
       "PROJECT",
-      "The name of a project{} of the config; the directories around unless given."
+      "The name of a project{} of the config. Default: the project of the directory."
     )
     :argname("PROJECT")
     :target("project")
     :args("?")
   parser
-    :argument("COMMAND", "What to run instead of a shell, and its arguments, after `--`.")
+    :argument("COMMAND", "The command to run instead of a shell, after `--`.")
     :argname("COMMAND")
     :target("command")
     :args("*")
@@ -119,7 +119,7 @@ function shell.run(args)
   if args.trust and (args.project or args.config or wanted[1]) then
     failure.raise({
       kind = "usage",
-      message = "--trust is about the directory that you are in",
+      message = "--trust works only for the current directory",
       hint = "`cd` there, and run `sys shell --trust`",
     })
   elseif wanted[1] then
@@ -140,7 +140,7 @@ function shell.run(args)
     end
     failure.raise({
       kind = "usage",
-      message = "neither a project is named, nor has a directory around this one a syslua.lua",
+      message = "no project is named, and no directory above this one has a syslua.lua",
       hint = "name a project{} of the config, or write a syslua.lua here",
     })
   end

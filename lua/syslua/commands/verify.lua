@@ -11,7 +11,7 @@ verify.summary = require("syslua.cli.commands").get_summary("verify")
 ---@param parser table
 function verify.add_to_parser(parser)
   parser
-    :argument("CONFIG", "With --repair, the config to build damaged objects again from.")
+    :argument("CONFIG", "With --repair, the config from which damaged objects are rebuilt.")
     :argname("CONFIG")
     :target("config")
     :args("?")

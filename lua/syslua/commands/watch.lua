@@ -88,7 +88,7 @@ function watch.run(args)
     else
       if not args.quiet then
         local count = require("syslua.util.text").count(#paths, "place")
-        terminal.talk({ ("Watching %s; Ctrl-C ends it."):format(count) })
+        terminal.talk({ ("Watching %s. Ctrl-C stops."):format(count) })
       end
       io.stdout:flush()
       local changed, found = native.watch_wait(paths, known)

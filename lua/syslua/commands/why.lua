@@ -197,10 +197,13 @@ local function render(actions, style, environments)
     end
     add_positions(lines, action.positions, style, "  ")
     if action.priority then
-      lines[#lines + 1] = ("  with the number %d"):format(action.priority)
+      lines[#lines + 1] = ("  with the priority %d"):format(action.priority)
     end
     for _, loser in ipairs(action.overridden or {}) do
-      lines[#lines + 1] = ("  won over %s, with the number %d"):format(loser.value, loser.priority)
+      lines[#lines + 1] = ("  overrides %s, with the priority %d"):format(
+        loser.value,
+        loser.priority
+      )
       add_positions(lines, loser.positions, style, "    ")
     end
     add_earlier(lines, action, environments)
@@ -212,13 +215,13 @@ local function render_object(result, args, style)
   local object = result.object
   local made = require("syslua.cli.store_report").get_label(object)
   local lines = {
-    ("  made by %s, the derivation %s"):format(made, object.deriver:sub(1, 12)),
+    ("  built by %s, the derivation %s"):format(made, object.deriver:sub(1, 12)),
   }
   for _, line in ipairs(require("syslua.cli.holders").render(result.holders, args.verbose)) do
     lines[#lines + 1] = "  kept by " .. line
   end
   if not result.holders[1] then
-    lines[#lines + 1] = "  kept by nothing"
+    lines[#lines + 1] = "  not kept by anything"
   end
   lines = require("syslua.cli.terminal").fold(lines, 10)
   table.insert(lines, 1, style("strong", object.object))
@@ -235,7 +238,7 @@ local function raise_unknown(word, known, program)
   end
   failure.raise({
     kind = "config",
-    message = ("nothing that is applied is about %s"):format(word),
+    message = ("no applied declaration is about %s"):format(word),
     hint = near and ("did you mean %s?"):format(near)
       or ("`%s status --verbose` lists the managed targets, `%s list --all` the objects"):format(
         program,

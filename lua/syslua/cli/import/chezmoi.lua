@@ -151,7 +151,7 @@ local function add_template(context, target, seen, content, expected)
     return
   elseif not gives(context, turned, used, expected) then
     add_copy(context, target, seen)
-    leave_out(context, target, "the present file is used: its template gives something else")
+    leave_out(context, target, "the present file is used: its template renders something else")
     return
   end
   local mode = get_fields(context, target, seen)
@@ -191,7 +191,7 @@ local function add_file(context, source, target, parsed)
   if parsed.kind == "script" then
     leave_out(context, source, "a script: see `activate` and `ctx.run`")
   elseif parsed.kind == "modify" then
-    leave_out(context, target, "a program changes it (modify_): it stays as it is")
+    leave_out(context, target, "a program changes it (modify_): it stays unchanged")
   elseif parsed.encrypted then
     leave_out(context, target, "encrypted: `sys secrets` keeps such files")
   elseif parsed.kind == "remove" then
@@ -207,16 +207,16 @@ local function add_file(context, source, target, parsed)
     if seen then
       add_symlink(context, target, seen, content)
     else
-      leave_out(context, target, "it is in the source, and not in place")
+      leave_out(context, target, "it is in the source, but not in the home")
     end
   elseif content == "" and not (parsed.empty or parsed.kind == "create") then
     leave_out(context, target, "an empty file without `empty_`: chezmoi makes none")
   elseif not seen then
-    leave_out(context, target, "it is in the source, and not in place")
+    leave_out(context, target, "it is in the source, but not in the home")
   elseif seen.kind ~= "file" then
     leave_out(context, target, "it is not a file")
   elseif parsed.kind == "create" then
-    leave_out(context, target, "made once (create_), and yours since: it stays as it is")
+    leave_out(context, target, "created once (create_) and yours since then: it stays unchanged")
   elseif parsed.template then
     add_template(context, target, seen, content, read(target))
   elseif read(target) ~= content then
@@ -233,7 +233,7 @@ local function walk(context, source, target)
     if name:sub(1, 1) == "." then
       local is_known = name:find("^%.chezmoidata") or name == ".chezmoiroot" or name == ".git"
       if name:find("^%.chezmoi") and not is_known then
-        leave_out(context, place, "no part of the config: see the guide")
+        leave_out(context, place, "not part of the config: see the guide")
       end
     elseif kind == "directory" then
       local parsed = names.parse_directory(name)

@@ -192,7 +192,7 @@ local function check_free(files, force)
       failure.raise({
         kind = "config",
         message = ("%s already exists"):format(config_writer.show(file)),
-        hint = "name another directory with --output, or write over it with --force",
+        hint = "name another directory with --output, or overwrite it with --force",
       })
     end
   end

@@ -66,13 +66,13 @@ local function import_bare(directory, found)
     local target = path.join(top, name)
     local seen = border.call("look", target)
     if not seen then
-      writer.leave_out(found, target, "it is in the repository, and not in place")
+      writer.leave_out(found, target, "it is in the repository, but not in the home")
     elseif seen.kind == "file" then
       add_copy(found, "the files of the repository", target, seen, "files/" .. name)
     elseif seen.kind == "symlink" and seen.real then
       writer.add_link(found, "links of the repository", target, seen.real)
     else
-      writer.leave_out(found, target, "it is neither a file nor a link that leads somewhere")
+      writer.leave_out(found, target, "it is neither a file nor a link to an existing file")
     end
   end
 end

@@ -156,7 +156,7 @@ function linked_tree.add(found, group, source, target, takes_same)
   result.add()
   if result.count > 0 then
     for _, place in ipairs(context.missing) do
-      writer.leave_out(found, place, "it is in " .. writer.show(source) .. ", and not in place")
+      writer.leave_out(found, place, "it is in " .. writer.show(source) .. ", but not in the home")
     end
   end
   return result.count

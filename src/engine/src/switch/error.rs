@@ -370,7 +370,7 @@ impl Error {
             }
             Error::Action { cause, .. } => cause.hint()?,
             Error::Manager { problem, .. } => problem.hint()?,
-            Error::ServiceTwice { .. } => "give one of the two another name",
+            Error::ServiceTwice { .. } => "use only one of them another name",
             Error::Services(_) => return services_hint(self),
             Error::MissingObject { .. } => "`verify --repair` restores what can be restored",
             Error::Journal { path, .. } => {
