@@ -251,3 +251,24 @@ describe("examples/config_spec.lua", function()
     here.remove()
   end)
 end)
+
+describe("examples/tools #once", function()
+  it("needs nothing but its lock, on each platform", function()
+    local here = machine.new()
+    here.copy("examples/tools", "tools")
+    for _, platform in ipairs({
+      "x86_64-linux",
+      "aarch64-linux",
+      "aarch64-darwin",
+      "x86_64-windows",
+    }) do
+      local result =
+        here.run("plan", "tools", "--locked", "--offline", "--system", platform, "--verbose")
+      assert.equal(0, result.code, result.stderr)
+      for _, tool in ipairs({ "ripgrep", "fd", "fzf", "jq" }) do
+        assert.truthy(result.stdout:find("build +" .. tool .. " "), result.stdout)
+      end
+    end
+    here.remove()
+  end)
+end)
