@@ -201,7 +201,7 @@ local function get_unit(unit)
       kind = "config",
       message = ("`unit` in ctx.enable_service: there is no file %s"):format(place),
       position = position.caller(),
-      hint = "name a file that is there already, or give the text of the unit",
+      hint = "name an existing file, or give the text of the unit",
     })
   end
   return content

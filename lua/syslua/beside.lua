@@ -60,9 +60,9 @@ local function locate(call, given)
   if guard.is_active() then
     failure.raise({
       kind = "build",
-      message = ("`%s` is not there while a derivation is built"):format(call),
+      message = ("`%s` is not available in a build"):format(call),
       position = position.caller(),
-      hint = "pass what it gives in through opts, or declare the file with source()",
+      hint = "pass its result through opts, or declare the file with source()",
     })
   end
   local caller, name = find_caller()
@@ -83,8 +83,8 @@ local function locate(call, given)
 end
 
 -- What explains most failures: the line that calls is gone when a file is looked for.
-local tail_call = "paths begin at the file that calls; after `return %s(...)` Lua no longer knows "
-  .. "the calling file: put the result in a local variable first"
+local tail_call = "paths are relative to the calling file; after `return %s(...)` Lua no longer "
+  .. "knows the calling file: put the result in a local variable first"
 
 --- Returns the bytes of a file, for a call of this name, and what the file is called in messages:
 -- its path below the config's directory, where it is there.
@@ -154,7 +154,7 @@ local function compile_part(part, whole)
       result[#result + 1] = "[%z\1-\127\192-\255][\128-\191]*"
     elseif character == "[" and not close then
       raise(
-        ("lib.list: `[` has no `]` in the pattern `%s`"):format(whole),
+        ("lib.list: a `]` is missing in the pattern `%s`"):format(whole),
         "`[ab]*.conf`, `[0-9]*`"
       )
     elseif close then

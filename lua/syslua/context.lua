@@ -136,7 +136,7 @@ local function check_unpack_options(opts)
   for _, name in ipairs(opts.allow or {}) do
     if not unpack_allowed[name] then
       raise(
-        ('"%s" in `allow` of ctx.unpack is nothing that can be allowed'):format(name),
+        ('"%s" in `allow` of ctx.unpack cannot be allowed'):format(name),
         '"case_collisions" and "setuid" are'
       )
     end
@@ -250,7 +250,12 @@ local function split_hash(call, sha256, opts)
     sha256, opts = nil, sha256
   end
   if sha256 ~= nil then
-    check_text(call, "sha256", sha256, "a hash, or nothing: then syslua.lock pins what comes")
+    check_text(
+      call,
+      "sha256",
+      sha256,
+      "a hash, or nothing: then syslua.lock pins the " .. "first download"
+    )
   end
   return sha256, opts or {}
 end

@@ -39,10 +39,10 @@ function enablement.get_scope(what, given)
     message = ('`scope` in %s: expected "system" or "user", got %q'):format(what, tostring(given))
   elseif result == "system" and user then
     message = ("a service of the system in user{}: `scope` in %s"):format(what)
-    hint = "declare it beside, in setup()"
+    hint = "declare it separately, in setup()"
   elseif result == "system" and not is_root and not system.get().is_windows then
     message = ("only root has services of the system: `scope` in %s"):format(what)
-    hint = "leave `scope` out for a service of your own, or apply as root"
+    hint = "remove `scope` for your own service, or apply as root"
   end
   if message then
     failure.raise({

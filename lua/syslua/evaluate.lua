@@ -337,11 +337,11 @@ end
 -- What Lua says of a global that is nil is true, but not the reason.
 local function explain(value, globals, is_pure, replaced)
   if value.message:find("not enough memory", 1, true) then
-    value.kind, value.message = "config", "the config needs more memory than there is"
-    value.hint = "a loop that never ends and keeps what it makes is the usual reason"
+    value.kind, value.message = "config", "the config needs more memory than is available"
+    value.hint = "the usual reason is an endless loop that keeps its results"
     return value
   elseif replaced and value.kind == "error" then
-    value.hint = ("the config replaced `%s`, which sys.lua uses too: it was put back"):format(
+    value.hint = ("the config replaced `%s`, which sys.lua uses too: it was restored"):format(
       replaced
     )
     return value

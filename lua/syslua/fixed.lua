@@ -328,7 +328,7 @@ local function check_metatable(metatable)
     if rawget(metatable, name) ~= nil then
       raise(
         ("a metatable with `%s` cannot be used in a build"):format(name),
-        "when memory is collected differs from run to run"
+        "the time of garbage collection differs from run to run"
       )
     end
   end

@@ -15,7 +15,7 @@ return setmetatable({}, {
     end
     failure.raise({
       kind = "build",
-      message = ("`syslua.%s` is not there while a derivation is built"):format(tostring(name)),
+      message = ("`syslua.%s` is not available in a build"):format(tostring(name)),
       position = position.caller(),
       hint = "pass it in: opts = { value = syslua... }, or put it in a local variable "
         .. "above derive{}",
@@ -26,7 +26,7 @@ return setmetatable({}, {
       kind = "build",
       message = ("`syslua.%s` cannot be set"):format(tostring(name)),
       position = position.caller(),
-      hint = "keep what is yours in a `local` variable",
+      hint = "keep your values in a `local` variable",
     })
   end,
 })

@@ -14,8 +14,8 @@ local hints = {
   require = "require modules at the top of the file: what `config` captures is part of its hash",
   load = "write the code into `config`",
   package = "require modules at the top of the file",
-  debug = "nothing in a build needs it",
-  coroutine = "ctx calls wait by themselves",
+  debug = "a build does not need it",
+  coroutine = "calls of ctx wait for their results",
   arg = "pass what it needs through opts",
 }
 hints.dofile, hints.loadfile, hints.loadstring, hints.module =
@@ -35,7 +35,7 @@ local active = 0
 local function refuse(name)
   failure.raise({
     kind = "build",
-    message = ("`%s` is not there while a derivation is built"):format(name),
+    message = ("`%s` is not available in a build"):format(name),
     position = position.caller(),
     hint = hints[name],
   })
@@ -62,7 +62,7 @@ local function new_index(library)
     if hint then
       failure.raise({
         kind = "build",
-        message = ("`%s.%s` is not there while a derivation is built"):format(library, name),
+        message = ("`%s.%s` is not available in a build"):format(library, name),
         position = position.caller(),
         hint = hint,
       })

@@ -27,8 +27,8 @@ local function new_kind(name, what)
     __metatable = name,
     __newindex = function(_, key)
       raise(
-        ("`%s` cannot be set: %s is for reading"):format(tostring(key), what),
-        "keep what is yours in a variable or table of your own"
+        ("`%s` cannot be set: %s is read-only"):format(tostring(key), what),
+        "keep your values in your own variable or table"
       )
     end,
   }
@@ -38,8 +38,8 @@ end
 -- what it produces does not.
 local function refuse_hash(name)
   raise(
-    ("`hash` of the derivation %s is not there while another one is built"):format(name),
-    "pass it in, if it is really needed: opts = { hash = handle.hash }"
+    ("`hash` of the derivation %s is not available in the build of another one"):format(name),
+    "if the build needs it, pass it in: opts = { hash = handle.hash }"
   )
 end
 
@@ -96,7 +96,7 @@ function source.__index(self, key)
   elseif key == "path" then
     raise(
       "a source has no `path`: its place on this machine is not part of a derivation",
-      "give the source itself to opts, or to a call of ctx that takes a path"
+      "pass the source itself in opts, or to a call of ctx that takes a path"
     )
   end
 end

@@ -88,10 +88,15 @@ describe("a script", function()
     assert.matches("syslua.snapshots.rollback\tdid you mean `dry_run`?", lines[3], 1, true)
     assert.matches("`dry_run` in the options of syslua.snapshots.destroy: ", lines[4], 1, true)
     assert.matches("script.lua:8\tunknown field `dryrun` in the", lines[5], 1, true)
-    assert.matches("script.lua:9\t`keep` is a number of snapshots, 1 or more", lines[6], 1, true)
+    assert.matches(
+      "script.lua:9\t`keep`: expected a number of snapshots, 1 or more",
+      lines[6],
+      1,
+      true
+    )
     assert.matches("`keep` in the options of syslua.store.gc: expected", lines[7], 1, true)
-    assert.matches("`older_than` is a number of seconds, 0 or more", lines[8], 1, true)
-    assert.matches("`older_than` is a number of seconds, 0 or more", lines[9], 1, true)
+    assert.matches("`older_than`: expected a number of seconds, 0 or more", lines[8], 1, true)
+    assert.matches("`older_than`: expected a number of seconds, 0 or more", lines[9], 1, true)
     assert.matches("`older_than` in the options of syslua.store.gc: ", lines[10], 1, true)
     assert.matches("syslua.store.gc: expected a table of options, got ", lines[11], 1, true)
     assert.matches("script.lua:15\t", lines[12], 1, true)

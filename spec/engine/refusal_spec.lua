@@ -91,7 +91,7 @@ local failing = {
   ["the hash of a dependency"] = { "return dependency.hash", "`hash`", "dependency", "opts" },
   ["the hash of a dependency in opts"] = { "return opts.d.hash", "`hash`", "dependency", "opts" },
   ["the path of a source"] = { "return text.path", "`path`", "source" },
-  ["a field that is added to a handle"] = { "dependency.flags = 1", "`flags`", "for reading" },
+  ["a field that is added to a handle"] = { "dependency.flags = 1", "`flags`", "read-only" },
   ["a verb of the module"] = { "return module.build(dependency)", "while a build runs" },
   ["a fact of this machine that is not captured"] = {
     "return syslua.hostname",
@@ -242,20 +242,20 @@ local refused = {
   ["a field that is added to a handle"] = {
     'local d = derive({ name = "x", config = function() end })\nd.flags = 1',
     "`flags`",
-    "for reading",
+    "read-only",
     "hint: ",
     line = 3,
   },
   ["a field of a handle that is overwritten"] = {
     'local d = derive({ name = "x", config = function() end })\nd.out = "/x"',
     "`out`",
-    "for reading",
+    "read-only",
     line = 3,
   },
   ["a field that is added to a source"] = {
     'local s = source("init.lua")\ns.flags = 1',
     "`flags`",
-    "for reading",
+    "read-only",
     line = 3,
   },
   ["a handle that was added to behind its back"] = {

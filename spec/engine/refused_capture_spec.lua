@@ -228,14 +228,14 @@ local refused = {
     "return x(), y()",
     "`x`",
     "line 2",
-    "lines of its own",
+    "on separate lines",
   },
   ["two functions on one line that capture the same"] = {
     "local z = 1\nlocal x, y = function() return z end, function() return -z end",
     "return x(), y()",
     "`x`",
     "line 3",
-    "lines of its own",
+    "on separate lines",
     line = 4,
   },
   ["a function without a file"] = {
@@ -253,7 +253,7 @@ if interpreter.version == "5.4" then
     "return t[1]()",
     "`t[1]`",
     "line 3",
-    "lines of its own",
+    "on separate lines",
     line = 4,
   }
 end
@@ -481,7 +481,7 @@ describe("what config captures", function()
     here.write("init.lua", (here.read("init.lua"):gsub("__index = %b{}", "__index = _G")))
     result = here.run("apply", "init.lua")
     assert.equal(1, result.code, result.stdout)
-    assert.truthy(result.stderr:find("`os` is not there", 1, true), result.stderr)
+    assert.truthy(result.stderr:find("`os` is not available", 1, true), result.stderr)
   end)
 
   it("is refused when the file of a function is not the one that was loaded", function()

@@ -95,7 +95,7 @@ describe("a config that replaces", function()
     if result.code == 1 or interpreter.name ~= "luajit" then
       assert.equal(1, result.code, result.stderr)
       assert.truthy(
-        result.stderr:find("^error: the config needs more memory than there is\n"),
+        result.stderr:find("^error: the config needs more memory than is available\n"),
         result.stderr
       )
       assert.is_nil(result.stderr:find("traceback"))

@@ -110,8 +110,8 @@ describe("a link in a tree #once", function()
           ["/etc/hostname"] = "tree/deep/away leads to /etc/hostname, "
             .. "out of the config's directory",
           ["/etc"] = "tree/deep/away leads to /etc, out of the config's directory",
-          ["/nowhere/at/all"] = "tree/deep/away leads to /nowhere/at/all, where nothing is",
-          ["../../nothing"] = "tree/deep/away leads to ../../nothing, where nothing is",
+          ["/nowhere/at/all"] = "tree/deep/away leads to /nowhere/at/all, which does not exist",
+          ["../../nothing"] = "tree/deep/away leads to ../../nothing, which does not exist",
         }) do
           here.shell(("ln -sfn %s tree/deep/away"):format(target))
           here.write_config(declare(extra))

@@ -185,10 +185,7 @@ describe("lib.read, lib.list and lib.exists", function()
     ]])
     local result = here.run("apply", "init.lua")
     assert.equal(1, result.code)
-    assert.truthy(
-      result.stderr:find("`lib.read` is not there while a derivation is built"),
-      result.stderr
-    )
+    assert.truthy(result.stderr:find("`lib.read` is not available in a build"), result.stderr)
   end)
 
   it("serve scripts, which have no config", function()

@@ -25,7 +25,7 @@ local raise = position.raise
 -- The target, written in the one way that it is compared by.
 local function check_target(target)
   if target:find("%z") then
-    raise("`path` in directory{} has a NUL byte, which no name can hold")
+    raise("`path` in directory{} has a NUL byte, which a name cannot contain")
   elseif not (path.is_absolute(target) or target:find("^~/")) then
     raise(("`path` in directory{} is relative: %q"):format(target), "begin the path with ~/ or /")
   end

@@ -100,7 +100,7 @@ pub fn describe(start: &[u8]) -> String {
         return "a zip archive".to_owned();
     }
     if [GZIP, XZ, ZSTD, b"BZh"].iter().any(|magic| start.starts_with(magic)) {
-        return "something compressed once more".to_owned();
+        return "data that is compressed again".to_owned();
     }
     if start.get(257..262) == Some(b"ustar") {
         return "a tar archive whose first header is damaged".to_owned();

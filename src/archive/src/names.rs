@@ -89,7 +89,7 @@ fn refused_by_windows(part: &[u8]) -> Option<&'static str> {
     if text.contains([':', '<', '>', '"', '|', '?', '*']) || text.bytes().any(|byte| byte < b' ') {
         Some("has a character in its name that this system does not allow")
     } else if text != "." && text.ends_with(['.', ' ']) {
-        Some("has a name that ends in a dot or a space, which this system takes away")
+        Some("has a name that ends in a dot or a space, which this system removes")
     } else if DEVICES.contains(&stem.as_str()) || is_port("com") || is_port("lpt") {
         Some("has the name of a device of this system")
     } else {

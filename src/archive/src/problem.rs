@@ -11,7 +11,7 @@ pub enum Problem {
     },
     /// Compressed data that is not an archive.
     #[error(
-        "it is a single file, compressed with {compression}, and no archive: inside is {found}"
+        "it is a single file compressed with {compression}, not an archive: it contains {found}"
     )]
     SingleFile {
         /// `gzip` and so on, which are also the names of the programs.
@@ -62,7 +62,7 @@ pub enum Problem {
     #[error("it has no entries")]
     Empty,
     /// All its names are stripped.
-    #[error("strip = {0} leaves nothing of it: none of its names has more components")]
+    #[error("strip = {0} removes every entry: no name has more components")]
     Stripped(usize),
     /// Its bytes cannot be read.
     #[error("it cannot be read: {0}")]

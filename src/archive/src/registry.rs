@@ -85,7 +85,7 @@ impl Registry {
                              and some file systems cannot tell them apart"
                         .to_owned(),
                     allow: "case_collisions",
-                    effect: "both are kept, where the file system can",
+                    effect: "both files are kept if the file system supports it",
                 });
             }
             if there == value && kind == Kind::Directory {

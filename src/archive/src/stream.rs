@@ -161,10 +161,10 @@ impl<'a> Stream<'a> {
         } else if error.raw_os_error().is_some() {
             Problem::Read(error)
         } else if compression::wants_memory(&error) {
-            let what = format!("{name} wants to keep more of it in memory");
+            let what = format!("{name} needs a larger window in memory");
             Problem::Limit { what, limit: "memory", value: self.budget.memory }
         } else if error.kind() == io::ErrorKind::UnexpectedEof {
-            Problem::CutOff(format!("what {name} compressed has no end"))
+            Problem::CutOff(format!("its {name} data has no end"))
         } else {
             Problem::Damaged(format!("{name}: {error}"))
         }

@@ -527,7 +527,7 @@ fn restore_source(
                 platform::copy_file(&contents.join(content.to_hex()), &path, store.interrupt())?;
                 platform::set_mode(&path, mode(*executable))?;
                 if tree::hash(&path, store.interrupt())?.nar != *content {
-                    return Err(damaged("it is not what was copied"));
+                    return Err(damaged("its content differs from the copy"));
                 }
             }
         }

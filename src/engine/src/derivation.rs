@@ -118,7 +118,7 @@ pub struct Derivation {
 
 /// A placeholder that belongs to no derivation known here.
 #[derive(Debug, thiserror::Error)]
-#[error("{0} is not the placeholder of a derivation that was declared here")]
+#[error("{0} is not the placeholder of a declared derivation")]
 pub struct UnknownPlaceholder(pub Placeholder);
 
 impl Derivation {

@@ -62,7 +62,7 @@ fn confirm(options: Option<&LuaTable>) -> Answer<Option<f64>> {
     let seconds = options.get::<Option<f64>>("confirm").map_err(lua_failure)?;
     match seconds {
         Some(seconds) if !(seconds > 0.0 && seconds.is_finite()) => {
-            Err(Failure::new("usage", "`confirm` is a number of seconds above 0"))
+            Err(Failure::new("usage", "`confirm`: expected a number of seconds above 0"))
         }
         seconds => Ok(seconds),
     }

@@ -58,13 +58,10 @@ fn fields_of(
     };
     match find().map_err(lua_failure)? {
         Some((fields, true)) => Ok(Some(fields)),
-        Some((_, false)) => Err(Failure::new(
-            "config",
-            format!("`{}` is a handle that was changed", name()),
-        )
-        .with_hint(
-            "handles are for reading: keep what is yours in a variable or table of your own",
-        )),
+        Some((_, false)) => {
+            Err(Failure::new("config", format!("`{}` is a handle that was changed", name()))
+                .with_hint("handles are read-only: keep your values in your own variable or table"))
+        }
         None => Ok(None),
     }
 }
@@ -85,7 +82,7 @@ pub fn handle_of(lua: &Lua, table: &LuaTable, name: &dyn Fn() -> String) -> Answ
             "config",
             format!("`{}.outputs` is part of a handle, and was changed", name()),
         )
-        .with_hint("handles are for reading: copy the paths into a table of your own"));
+        .with_hint("handles are read-only: copy the paths into your own table"));
     }
     Ok(Some(hash))
 }
@@ -215,11 +212,11 @@ fn derive(lua: &Lua, spec: &LuaTable) -> Answer<LuaTable> {
     let output_hash =
         text("output_sha256")?.map(|hash| Hash::parse(&hash)).transpose().map_err(|error| {
             Failure::new("config", format!("`output_sha256`: {error}"))
-                .with_hint("write 64 zeros for a start: the build says what it got")
+                .with_hint("begin with 64 zeros: the build reports the hash")
         })?;
     if output_hash.is_some() && (outputs.len() > 1 || !outputs[0].is_main()) {
         let message = "`output_sha256` is the hash of the output `out`, \
-                       and a derivation that has it has no other one";
+                       so the derivation cannot have other outputs";
         return Err(Failure::new("config", message));
     }
     let positions = spec.raw_get::<Vec<String>>("positions").map_err(lua_failure)?.into();

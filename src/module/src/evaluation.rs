@@ -302,7 +302,7 @@ fn manifest_from_table(lua: &Lua, table: &LuaTable) -> Answer<Manifest> {
         json => json,
     };
     let activations: Vec<Activation> = serde_json::from_value(unescape(json)).map_err(|error| {
-        Failure::new("config", format!("`activations` is not as evaluate gave it: {error}"))
+        Failure::new("config", format!("`activations` was changed after syslua.evaluate: {error}"))
     })?;
     let config_path: Option<PathBuf> = table
         .raw_get::<Option<LuaString>>("config_path")

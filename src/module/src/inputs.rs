@@ -338,8 +338,8 @@ pub fn finish(lua: &Lua, session: LockSession, config: &Path) -> Answer<Option<(
     let changes = if is_restored { Vec::new() } else { file.changes(&inputs) };
     if is_frozen && let Some(change) = changes.first() {
         let message = format!(
-            "syslua.lock has the input `{}`, which the config has not, and --locked changes \
-             nothing",
+            "syslua.lock has the input `{}`, which the config does not have, \
+             and --locked forbids changes",
             change.key
         );
         return Err(Failure::new("lock", message)
@@ -389,7 +389,7 @@ pub fn write_pending(lua: &Lua, config: &Path) -> Answer<bool> {
                 "another process pinned {key} in syslua.lock in the meantime, with other content"
             ),
         )
-        .with_hint("what it pinned stays: do it again, and it is built with that"));
+        .with_hint("its pin stays: run the command again to build with it"));
     }
     Ok(!pending.changes(&pins).is_empty())
 }
@@ -547,7 +547,7 @@ fn run_git(command: &mut Command, what: &str) -> Answer<()> {
     command.stdout(Stdio::null());
     let status = command.status().map_err(|error| {
         failed(format!("git cannot be started ({error})"))
-            .with_hint("install git, or do it by hand")
+            .with_hint("install git, or commit the lock yourself")
     })?;
     if status.success() { Ok(()) } else { Err(failed(format!("git ended with {status}"))) }
 }

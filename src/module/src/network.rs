@@ -36,9 +36,10 @@ fn number(variable: &dyn Fn(&str) -> Option<OsString>, name: &str) -> Answer<Opt
     let value = value.to_string_lossy().into_owned();
     match value.parse::<f64>() {
         Ok(number) if number.is_finite() && number >= 0.0 => Ok(Some(number)),
-        _ => {
-            Err(Failure::new("usage", format!("${name} is a number, 0 or more, and not '{value}'")))
-        }
+        _ => Err(Failure::new(
+            "usage",
+            format!("${name}: expected a number, 0 or more, got '{value}'"),
+        )),
     }
 }
 

@@ -55,10 +55,10 @@ impl Options {
         let timeout = options.get::<Option<f64>>("lock_timeout").map_err(lua_failure)?;
         let lock_timeout = timeout.map(Duration::try_from_secs_f64).transpose();
         let lock_timeout = lock_timeout.map_err(|_| {
-            Failure::new("usage", "`lock_timeout` is a number of seconds, 0 or more")
+            Failure::new("usage", "`lock_timeout`: expected a number of seconds, 0 or more")
         })?;
         if jobs == Some(0) {
-            return Err(Failure::new("usage", "`jobs` is 1 or more"));
+            return Err(Failure::new("usage", "`jobs`: expected a number of at least 1"));
         }
         Ok(Options {
             settings: Settings {

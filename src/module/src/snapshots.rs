@@ -41,12 +41,12 @@ fn destroy(lua: &Lua, table: Option<&LuaTable>) -> Answer<LuaValue> {
 fn gc_options(table: Option<&LuaTable>) -> Answer<GcOptions> {
     let Some(table) = table else { return Ok(GcOptions::default()) };
     let wrong = |text: &'static str| move |_| Failure::new("usage", text);
-    let keep = wrong("`keep` is a number of snapshots, 1 or more");
+    let keep = wrong("`keep`: expected a number of snapshots, 1 or more");
     let kept = table.get::<Option<usize>>("keep").map_err(|_| keep(()))?;
     if kept == Some(0) {
         return Err(keep(()));
     }
-    let older = wrong("`older_than` is a number of seconds, 0 or more");
+    let older = wrong("`older_than`: expected a number of seconds, 0 or more");
     let seconds = table.get::<Option<f64>>("older_than").map_err(|_| older(()))?;
     let older_than = seconds.map(Duration::try_from_secs_f64).transpose().map_err(|_| older(()))?;
     Ok(GcOptions { keep: kept, older_than })

@@ -170,7 +170,10 @@ fn resolve(build: &Build, bytes: &[u8]) -> Answer<Vec<u8>> {
     build.resolve(bytes).map_err(|placeholder| {
         Failure::new(
             "build",
-            format!("{placeholder} stands for a derivation that this build does not depend on"),
+            format!(
+                "{placeholder} is the placeholder of a derivation that this build does not \
+                 depend on"
+            ),
         )
         .with_hint("capture its handle or name it in opts")
     })

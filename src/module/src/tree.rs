@@ -141,11 +141,15 @@ fn leads_away(link: &Path, end: Option<&Path>) -> Failure {
             end.display()
         ),
         None => {
-            format!("the link {} leads to {}, where nothing is", link.display(), target.display())
+            format!(
+                "the link {} leads to {}, which does not exist",
+                link.display(),
+                target.display()
+            )
         }
     };
     Failure::new("config", message)
-        .with_hint("put what it leads to beside the config, or leave the link out of the tree")
+        .with_hint("move its target beside the config, or remove the link from the tree")
 }
 
 /// The failure of a link that leads to a tree with a link that leads back.
@@ -155,7 +159,7 @@ pub fn leads_back(link: &Path, end: &Path) -> Failure {
         link.display(),
         end.display()
     );
-    Failure::new("config", message).with_hint("leave one of the two links out")
+    Failure::new("config", message).with_hint("remove one of the two links")
 }
 
 fn special(path: &Path) -> Failure {

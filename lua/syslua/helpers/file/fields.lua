@@ -138,7 +138,7 @@ end
 local function check_target(file)
   local target = file.path
   if find(target, "\0", 1, true) then
-    raise("`path` in file{} has a NUL byte, which no name can hold")
+    raise("`path` in file{} has a NUL byte, which a name cannot contain")
   elseif not path.is_plain(target) then
     if not (path.is_absolute(target) or target == "~" or find(target, "^~/")) then
       raise(("`path` in file{} is relative: %q"):format(target), "begin the path with ~/ or /")

@@ -410,7 +410,7 @@ pub fn refuse_setuid(name: &[u8], mode: u32, is_allowed: bool) -> Result<()> {
     let reason = if mode & 0o4000 != 0 { "is setuid" } else { "is setgid" };
     Err(Problem::NotAllowed {
         name: name.to_owned(),
-        reason: format!("{reason}, which nothing in the store can be"),
+        reason: format!("{reason}, which no file in the store can be"),
         allow: "setuid",
         effect: "it is unpacked without that bit",
     })

@@ -132,7 +132,7 @@ impl Form {
         } else {
             let mut offset = None;
             for (key, value) in records.iter() {
-                let value = || decimal(value).ok_or("has something else than a number");
+                let value = || decimal(value).ok_or("has text that is not a number");
                 match key {
                     b"GNU.sparse.offset" if offset.is_none() => offset = Some(value()?),
                     b"GNU.sparse.numbytes" => {
@@ -164,11 +164,11 @@ impl DecimalMap {
             if *byte != b'\n' {
                 self.digits.push(*byte);
                 if self.digits.len() > 20 {
-                    return Err("has something else than a number".to_owned());
+                    return Err("has text that is not a number".to_owned());
                 }
                 continue;
             }
-            let value = decimal(&self.digits).ok_or("has something else than a number")?;
+            let value = decimal(&self.digits).ok_or("has text that is not a number")?;
             self.digits.clear();
             match (self.count, self.offset.take()) {
                 (None, _) => self.count = Some(value),

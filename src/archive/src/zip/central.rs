@@ -240,7 +240,7 @@ impl<S: ReadAt + ?Sized> Records<'_, S> {
         let mut fixed = [0; RECORD_SIZE];
         self.read(&mut fixed)?;
         if !fixed.starts_with(RECORD) {
-            return Err(damaged("its central directory has something else than a record"));
+            return Err(damaged("its central directory has data that is not a record"));
         }
         let lengths =
             [28, 30, 32].map(|at| usize::from(u16::from_le_bytes([fixed[at], fixed[at + 1]])));

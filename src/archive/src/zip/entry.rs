@@ -147,7 +147,7 @@ impl<'a, S: ReadAt + ?Sized, D: Destination> Reader<'a, S, D> {
 
     fn problem(&self, record: &Record, error: &io::Error) -> Problem {
         if compression::wants_memory(error) {
-            let what = "an entry wants to keep more of it in memory".to_owned();
+            let what = "an entry needs a larger window in memory".to_owned();
             return Problem::Limit { what, limit: "memory", value: self.memory };
         }
         Problem::entry(&record.name, format!("is damaged: {error}"))

@@ -147,7 +147,8 @@ impl Engine {
             Ok((report, unread))
         })?;
         for directory in unread {
-            let message = format!("{} holds too much: not all of it was read", directory.display());
+            let message =
+                format!("{} has too many entries: some were not read", directory.display());
             on_event(Event::Warning { message });
         }
         Ok(report)

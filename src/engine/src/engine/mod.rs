@@ -191,7 +191,7 @@ impl Error {
                 Failure::new("gc", self.to_string()).with_hint("`confirm` keeps what it did")
             }
             Error::Unfinished { .. } => Failure::new("gc", self.to_string())
-                .with_hint("`apply` or `rollback` bring it to an end first"),
+                .with_hint("run `apply` or `rollback` to end it first"),
             Error::Unswept => Failure::new("interrupted", self.to_string())
                 .with_hint("run `gc` again to continue"),
             Error::NoSnapshot(_) => {
@@ -199,7 +199,7 @@ impl Error {
             }
             Error::NoDerivation { .. } | Error::Ambiguous { .. } => {
                 Failure::new("usage", self.to_string())
-                    .with_hint("`list` and the names in store/drv/ tell the hashes")
+                    .with_hint("`list` and the names in store/drv/ show the hashes")
             }
             Error::Store(error @ store::Error::Foreign { .. }) => {
                 Failure { hint: error.hint(), ..Failure::new("usage", error.to_string()) }
@@ -212,7 +212,7 @@ impl Error {
 
 const INSIDE: &str = "a command of an activation cannot change the root that it belongs to: \
                       run this after the apply";
-const WAIT_LONGER: &str = "wait until it is done, or give it more time with --lock-timeout";
+const WAIT_LONGER: &str = "wait until it ends, or wait longer with --lock-timeout";
 
 fn how_far(is_confirmable: bool) -> &'static str {
     if is_confirmable { "waits to be confirmed" } else { "was cut off" }

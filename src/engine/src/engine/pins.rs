@@ -97,11 +97,11 @@ impl Engine {
             if !is_known && wanted.contains(&derivation.hash) {
                 let title = derivation.title();
                 let message = format!(
-                    "{title} was never built on this machine with the pins of syslua.lock: \
-                     its pins are not known"
+                    "{title} was never built on this machine with the pins of syslua.lock, \
+                     so its pins are unknown"
                 );
                 return Err(Failure::new("lock", message)
-                    .with_hint("apply the config, and prune then")
+                    .with_hint("apply the config first, then prune")
                     .at(derivation.positions.first().cloned()));
             }
         }

@@ -73,7 +73,7 @@ impl Engine {
         }
         if perform && let Some(aside) = switch::set_journal_aside(&self.store)? {
             let message = format!(
-                "the journal of a switch that was cut off cannot be read: it is now {}",
+                "the journal of an interrupted switch cannot be read: it was moved to {}",
                 aside.display()
             );
             on_event(Event::Warning { message });
@@ -150,9 +150,9 @@ impl Engine {
                 return Ok(InForce { current, is_guess: false, problem: None });
             }
             Ok(_) => None,
-            Err(error) => Some(format!(
-                "{error}: what it declared is found by other means, which may not find all"
-            )),
+            Err(error) => {
+                Some(format!("{error}: its declarations are reconstructed, which may miss some"))
+            }
         };
         let (id, everything) = match generations::current_id(&self.store) {
             Ok(id) => (id, is_lost),

@@ -188,7 +188,7 @@ impl Engine {
             }
         }
         let Some(wanted) = wanted else {
-            damage.reason = Some("no derivation of the config makes it".to_owned());
+            damage.reason = Some("no derivation of the config builds it".to_owned());
             return Ok(false);
         };
         let wanted = BTreeSet::from([wanted]);
@@ -204,7 +204,7 @@ impl Engine {
         damage.reason = match built {
             Err(error) => Some(Error::from(error).to_failure().message),
             Ok(_) if objects::look(&self.store, &damage.object).is_ok() => None,
-            Ok(_) => Some("building it again gave other content".to_owned()),
+            Ok(_) => Some("building it again gave different content".to_owned()),
         };
         Ok(damage.reason.is_none())
     }

@@ -160,10 +160,7 @@ impl Checking<'_> {
             }
             _ => None,
         };
-        Err(self.refusal(
-            format!("the variable {name} cannot be set: {keeper} keeps it for itself"),
-            hint,
-        ))
+        Err(self.refusal(format!("the variable {name} cannot be set: {keeper} reserves it"), hint))
     }
 
     fn alias(&self, name: &str, command: &Text) -> Result<(), Box<Refusal>> {
@@ -175,7 +172,7 @@ impl Checking<'_> {
                 "a name has letters, digits and `_ . -`, and begins with a letter or _".to_owned();
             return Err(self.refusal(message, Some(hint)));
         } else if command.0.iter().all(u8::is_ascii_whitespace) {
-            return Err(self.refusal(format!("the alias {name} stands for nothing"), None));
+            return Err(self.refusal(format!("the alias {name} is empty"), None));
         } else if command.0.iter().any(u8::is_ascii_control) {
             let message = format!("the alias {name} has a line break or another control character");
             return Err(
@@ -249,7 +246,7 @@ impl Checking<'_> {
         }
         if script.below_home().is_none() && !self.is_absolute(&script.0) {
             let message = format!("ctx.source_in_shell: the path {} is relative", script.display());
-            return Err(self.refusal(message, Some("give it from `~/` or `/`".to_owned())));
+            return Err(self.refusal(message, Some("begin the path with `~/` or `/`".to_owned())));
         }
         Ok(())
     }

@@ -50,7 +50,9 @@ pub fn begin(
 fn unknown(placeholder: Placeholder) -> Failure {
     Failure::new(
         "build",
-        format!("{placeholder} stands for a derivation that this build does not depend on"),
+        format!(
+            "{placeholder} is the placeholder of a derivation that this build does not depend on"
+        ),
     )
 }
 

@@ -542,7 +542,7 @@ pub fn facts(lua: &Lua, module: &LuaTable) -> Answer<Value> {
                 "config",
                 format!("`syslua.{name}` was added to the module, and a build may use it"),
             )
-            .with_hint("keep what is yours in a `local` variable"));
+            .with_hint("keep your values in a `local` variable"));
         }
     }
     let plain = plain_members(module).map_err(lua_failure)?;

@@ -79,14 +79,12 @@ pub fn check(
             format!("{what} has changed since the derivation was declared{why}"),
         )
         .with_hint(
-            "a build may use only what was fixed by then: set it before derive{}, \
+            "a build may use only values that were set before derive{}: set it earlier, \
              or pass it through opts",
         ),
         Moment::After => Failure::new(
             "build",
-            format!(
-                "{what} has changed while it was in use: by this build, or by one beside it{why}"
-            ),
+            format!("{what} was changed while it was in use, by this build or by another one{why}"),
         )
         .with_hint(
             "a build may not change what it captures: work on a local variable inside of `config`",

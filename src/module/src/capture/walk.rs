@@ -184,7 +184,7 @@ impl<'a> Walk<'a> {
             if self.looked_at > MOST_LOOKED_AT {
                 return Err(refused(
                     name,
-                    "nested too much in tables that are keys of tables",
+                    "nested too deeply in tables that are keys of tables",
                     "use strings or numbers as keys",
                 ));
             }
@@ -435,7 +435,7 @@ impl<'a> Walk<'a> {
                 return Err(refused(
                     name,
                     "a table with two keys that cannot be told apart",
-                    "tables or functions that look alike have no fixed order as keys: use strings, \
+                    "equal tables or functions have no fixed order as keys: use strings, \
                      or a list of pairs",
                 ));
             }
@@ -496,8 +496,8 @@ impl<'a> Walk<'a> {
                 )
             } else {
                 refuse(
-                    &format!("is of a text that is not among those loaded as {name}"),
-                    "define it in a file of its own",
+                    &format!("belongs to none of the texts that were loaded as {name}"),
+                    "define it in a separate file",
                 )
             }
         })?;
@@ -518,7 +518,7 @@ impl<'a> Walk<'a> {
             chunk.function(first, last, &variables).map_err(|not_found| match not_found {
                 NotFound::Ambiguous => refuse(
                     &format!("cannot be told apart from another function on line {first}"),
-                    "put each function on lines of its own",
+                    "put each function on separate lines",
                 ),
                 NotFound::Nothing => refuse(
                     &format!(
