@@ -104,7 +104,8 @@ end
 
 local truths = { yes = true, y = true, ["true"] = true, no = false, n = false, ["false"] = false }
 
---- Returns an answer as the question wants it: of the type of its default, and one of its choices.
+--- Converts an answer to the type of the question's default, and checks that it is one of the
+-- choices.
 ---@param question syslua.Question
 ---@param given string|syslua.Answer
 ---@return syslua.Answer? answer
@@ -146,7 +147,7 @@ local fields = {
   choices = { type = "list", items = "string" },
 }
 
--- Returns a question, once it is known to be one.
+-- Checks the fields of a question and returns it.
 local function check(name, opts)
   if type(name) ~= "string" or not name:find("^[%w_][%w_.%-]*$") then
     position.raise(
@@ -281,7 +282,7 @@ function answers.get_failure(open)
   })
 end
 
---- Returns the names of answers that were given and that nothing asked for.
+--- Returns the names of given answers that no question used.
 ---@param session syslua.answers.Session
 ---@return string[]
 function answers.list_unused(session)

@@ -30,7 +30,7 @@ function inputs.lock(config)
   return border.call("read_lock", config)
 end
 
--- Evaluates a config as far as its inputs; returns them in the order in which they were resolved.
+-- Evaluates the inputs of a config, and returns them in the order in which they were resolved.
 -- `with_tools` is called when they are, with the options.
 local function resolve(config, options, update, with_tools)
   local given = {}
@@ -55,8 +55,8 @@ local function to_pattern(glob)
   return "^" .. glob:gsub("[%^%$%(%)%%%.%[%]%+%-%?]", "%%%0"):gsub("%*", ".*") .. "$"
 end
 
--- Returns whether one of some names means an input, as a function; all are meant when there are no
--- names.
+-- Returns a function that tells whether one of the names means an input. Without names, every input
+-- is meant.
 ---@return fun(key: string): boolean
 local function new_selection(names)
   return function(key)
@@ -74,8 +74,8 @@ local function list_pins(config)
   return require("syslua.util.table").get_sorted_keys(inputs.lock(config).fetches)
 end
 
--- Returns whether one of some names means a tool of the lock, as a function; all are meant when
--- there are no names.
+-- Returns a function that tells whether one of the names means a tool of the lock. Without names,
+-- every tool is meant.
 local function new_tool_selection(names)
   return function(key, entry)
     for _, name in ipairs(names or {}) do
@@ -168,7 +168,7 @@ local function find_changes(config, names, options)
   return changes
 end
 
--- Writes the lock of a config. That of a trusted project stays trusted by what is written.
+-- Writes the lock of a config. The lock of a trusted project stays trusted.
 local function write(config, options)
   if not ("/" .. config):find("[/\\]syslua%.lua$") then
     border.call("write_lock", config)
@@ -181,8 +181,8 @@ local function write(config, options)
   end
 end
 
---- Resolves inputs and pins anew, those of the names or all, and locks what they are now; with
--- `dry_run` it only says what it would lock. Nothing is built or applied.
+--- Resolves inputs and pins again, all or those with the names, and locks the results. With
+-- `dry_run`, only reports the changes. Nothing is built or applied.
 ---@param config string the entry file
 ---@param names string[]? names of inputs and keys of pins, which may have `*`
 ---@param options syslua.DryOptions?
@@ -198,7 +198,7 @@ function inputs.update(config, names, options)
   return changes
 end
 
---- Says which inputs and pins could move, and changes nothing.
+--- Returns the inputs and pins with newer versions, and changes nothing.
 ---@param config string the entry file
 ---@param options syslua.Options?
 ---@return syslua.LockChange[]
@@ -224,8 +224,8 @@ function inputs.complete(config, platforms, options)
   return changes
 end
 
---- Says what an apply would change in the lock, and changes nothing: an empty list where the lock
--- is complete. What is locked is verified.
+--- Returns the changes that an apply would make in the lock, and changes nothing. The list is empty
+-- if the lock is complete. Locked inputs are verified.
 ---@param config string the entry file
 ---@param options syslua.Options?
 ---@return syslua.LockChange[]
@@ -237,8 +237,8 @@ function inputs.check(config, options)
   return changes
 end
 
---- Takes this platform from the pins that no build of a config uses, and drops pins without a
--- platform; with `dry_run` it only says what it would do. Inputs stay as they are locked.
+--- Removes this platform from the pins that no build of a config uses, and deletes pins without a
+-- platform. With `dry_run`, only reports the changes. Locked inputs stay unchanged.
 ---@param config string the entry file
 ---@param options syslua.DryOptions?
 ---@return syslua.LockChange[]

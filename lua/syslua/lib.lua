@@ -56,8 +56,8 @@ local function parse(call, format, given, name)
   return border.call("parse", given, format, name or beside.get_name(given))
 end
 
---- Returns the value that a JSON text stands for. `null` is `lib.null`, and lists are marked, so
--- that `lib.toJSON` gives the same text again.
+--- Returns the value of a JSON text. `null` is `lib.null`, and lists are marked, so `lib.toJSON`
+-- returns the same text.
 ---@param json string
 ---@param name string? the file that errors name: that which `lib.read` read, unless given
 ---@return any
@@ -65,7 +65,7 @@ function lib.fromJSON(json, name)
   return parse("lib.fromJSON", "JSON", json, name)
 end
 
---- Returns the table that a TOML text stands for. Times are strings.
+--- Returns the table of a TOML text. Times are strings.
 ---@param toml string
 ---@param name string? the file that errors name: that which `lib.read` read, unless given
 ---@return table
@@ -73,8 +73,8 @@ function lib.fromTOML(toml, name)
   return parse("lib.fromTOML", "TOML", toml, name)
 end
 
---- Returns the value that a YAML text of one document stands for, by the core schema of YAML 1.2.
--- Anchors and merge keys are followed, and `null` is `lib.null`.
+--- Returns the value of a YAML text with one document, by the core schema of YAML 1.2. Anchors and
+-- merge keys are followed, and `null` is `lib.null`.
 ---@param yaml string
 ---@param name string? the file that errors name: that which `lib.read` read, unless given
 ---@return any
@@ -82,9 +82,9 @@ function lib.fromYAML(yaml, name)
   return parse("lib.fromYAML", "YAML", yaml, name)
 end
 
---- Returns the table that an INI text stands for: the keys before the first section, and a table
--- for each section. All values are strings. A key that occurs several times is a list; a
--- key without a value is true.
+--- Returns the table of an INI text: the keys before the first section, and a table for each
+-- section. All values are strings. A key that occurs several times is a list; a key without a value
+-- is true.
 ---@param ini string
 ---@param name string? the file that errors name: that which `lib.read` read, unless given
 ---@return table
@@ -128,8 +128,9 @@ function lib.read(path)
   return beside.read(path)
 end
 
---- Returns the names in a directory, sorted by their bytes. With a pattern those that match it: `*`
--- and `?` stand for characters of a name, `[a-z]` for one of several, `**` for any directories.
+--- Returns the names in a directory, sorted by their bytes. With a pattern, returns the names that
+-- match it: `*` and `?` match characters of a name, `[a-z]` matches one of several, `**` matches
+-- any directories.
 ---@param directory string as for `lib.read`
 ---@param glob string? "*.conf", "**/*.lua"
 ---@return string[]
@@ -144,9 +145,9 @@ function lib.exists(path)
   return beside.exists(path)
 end
 
---- Returns the text that a template in the syntax of Jinja2 makes of values. A name that has no
--- value is an error. The filters `sh`, `json`, `toml` and `lua` quote; what is included is beside
--- the file that calls.
+--- Renders a template in the syntax of Jinja2 with values, and returns the text. A name without a
+-- value is an error. The filters `sh`, `json`, `toml` and `lua` quote. Included templates are in
+-- the directory of the calling file.
 ---@param given string the text of the template
 ---@param values table<string, any>?
 ---@return string
@@ -155,9 +156,9 @@ function lib.template(given, values)
   return template.render_text(given, values or {})
 end
 
---- Returns the answer to a question of the config. `apply` asks it once, on a terminal, and keeps
--- the answer in `syslua.local.json` beside the config; elsewhere `--answer NAME=VALUE` gives it, or
--- the default counts.
+--- Returns the answer to a question of the config. `apply` asks once on a terminal, and keeps the
+-- answer in `syslua.local.json` beside the config. Otherwise the answer is `--answer NAME=VALUE` or
+-- the default.
 ---@param name string letters, digits, `_`, `.` and `-`
 ---@param opts { prompt: string?, default: syslua.Answer?, choices: string[]? }?
 ---@return any answer a string, or of the type of `default`
@@ -165,7 +166,7 @@ function lib.ask(name, opts)
   return answers.ask(name, opts)
 end
 
---- Marks a table as a list, so that it is one in JSON also when it is empty; returns it.
+--- Marks a table as a list and returns it, so an empty one is `[]` in JSON.
 ---@generic T: table
 ---@param list T
 ---@return T
@@ -173,9 +174,8 @@ function lib.array(list)
   return setmetatable(list, native.array_metatable)
 end
 
---- Lays tables over one another, the last one on top: tables with names are merged deeply, anything
--- else is replaced. `mkDefault` gives way, `mkForce` stays, and `mkBefore` and `mkAfter` join
--- lists.
+--- Merges tables; later ones take precedence. Tables with string keys are merged deeply, other
+-- values are replaced. `mkDefault` yields, `mkForce` wins, and `mkBefore` and `mkAfter` join lists.
 ---@param ... table
 ---@return table
 function lib.merge(...)
@@ -195,7 +195,7 @@ function lib.merge(...)
   return options.overlay(...)
 end
 
---- Gives a value that wins over others, and replaces what others put into a list.
+--- Returns a value that wins over others. In a list it replaces the entries of others.
 ---@param value any
 ---@return syslua.Priority
 function lib.mkForce(value)
@@ -223,7 +223,7 @@ function lib.mkAfter(value)
   return priority.mark("lib.mkAfter", priority.after, value, false)
 end
 
---- Gives a value with a priority: the lowest one wins.
+--- Returns a value with a priority: the lowest number wins.
 ---@param number integer
 ---@param value any
 ---@return syslua.Priority
@@ -231,7 +231,7 @@ function lib.mkOverride(number, value)
   return priority.mark("lib.mkOverride", number, value, true)
 end
 
---- Gives a value with a place in a list: the lowest number comes first.
+--- Returns a value with a place in a list: the lowest number comes first.
 ---@param number integer
 ---@param value any
 ---@return syslua.Priority
@@ -251,7 +251,7 @@ end
 local env = {}
 lib.env = env
 
---- Has declarations of a variable follow one another, as those of PATH do.
+--- Defines a variable as a list, like PATH: its declarations are joined.
 ---@param name string
 ---@param separator string? the separator of entries: ":" by default, ";" on Windows
 function env.defineMergeable(name, separator)
@@ -261,7 +261,7 @@ function env.defineMergeable(name, separator)
   merge.define("lib.env.defineMergeable", name, separator)
 end
 
---- Has a variable have one value, for which declarations compete.
+--- Defines a variable with a single value: one of its declarations wins.
 ---@param name string
 function env.defineSingular(name)
   merge.define("lib.env.defineSingular", name, false)

@@ -92,8 +92,8 @@ local function get_place(self, file)
   return self.places and self.places[path.normalize(file)] or file
 end
 
--- Reads a file; one of a project only as it is trusted. Those of other inputs of a project have
--- their hash in its lock.
+-- Reads a file. A file of a project is read only if its content is trusted. Other inputs of a
+-- project have their hash in its lock.
 local function read_trusted(self, file)
   local project = self.project
   if project and project.read and (not self.key or project.contains(file)) then
@@ -102,8 +102,7 @@ local function read_trusted(self, file)
   return read_file(get_place(self, file))
 end
 
--- Reads a file of the config, which the snapshot keeps a copy of; returns nil and the reason when
--- it cannot.
+-- Reads a file of the config, whose copy the snapshot keeps. Returns nil and the reason on failure.
 local function read_config_file(self, file)
   local text, problem = read_trusted(self, file)
   if text then
@@ -112,8 +111,8 @@ local function read_config_file(self, file)
   return text, problem
 end
 
--- Where a module may be: beside the entry file, in an input also in `lua/`, as in a plugin of an
--- editor.
+-- The possible places of a module: beside the entry file, and in an input also in `lua/`, as in an
+-- editor plugin.
 local function get_candidates(self, relative)
   local candidates = { relative .. ".lua", relative .. "/init.lua" }
   if self.key then
@@ -125,7 +124,7 @@ local function get_candidates(self, relative)
   return candidates
 end
 
--- Returns which of several files there is.
+-- Returns the first of several files that exists.
 local function find_file(self, candidates)
   for _, candidate in ipairs(self.places and candidates or {}) do
     -- The contents of the copy take precedence over later files.
@@ -660,7 +659,8 @@ function loader.show(self, file)
   return file
 end
 
---- Returns the failure of what a config raised; called where it was raised, so that it has a line.
+--- Returns the failure of an error that a config raised. It is called where the error was raised,
+-- so it finds the line.
 ---@param value any
 ---@return syslua.Failure
 function loader.to_failure(value)

@@ -165,7 +165,7 @@ local function merge_single(name, declarations)
   }
 end
 
--- What else an entry may not be, the engine knows.
+-- The engine checks the other rules for entries.
 local function check_entry(name, item)
   if reference.display(item.value) == "" then
     raise_at(item, ("an empty text cannot be an entry of %s"):format(name))
@@ -237,7 +237,8 @@ local function check_circles(merged)
   end
 end
 
---- Merges declarations; returns one record a variable, in order of first declaration.
+--- Merges declarations; returns one record for each variable, in the order of their first
+-- declarations.
 ---@param variables syslua.merge.Variable[]
 ---@return syslua.merge.Merged[]
 function merge.merge_variables(variables)

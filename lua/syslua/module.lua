@@ -95,7 +95,7 @@ local function check_given(module, opts, where)
   end
 end
 
--- Every line that set a module up, each once.
+-- All lines that set up a module, without duplicates.
 local function get_chain(given)
   local chain, seen = {}, {}
   for _, one in ipairs(given) do

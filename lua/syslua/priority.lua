@@ -68,8 +68,8 @@ function priority.unwrap(value)
   return value.value, value.number, replaces
 end
 
---- Orders declarations of a list: those that replace the rest, else all by their numbers, equal
--- ones in order of declaration. Returns those that count, and those that lost.
+--- Orders the declarations of a list by their numbers, equal ones in order of declaration.
+-- Declarations that replace the others come alone. Returns the winners and the losers.
 ---@param declarations table[] with `number` and `replaces`
 ---@return table[] kept
 ---@return table[] lost
@@ -99,8 +99,9 @@ function priority.sort(declarations)
   return kept, lost
 end
 
---- Returns the declaration of a single value that counts, the first one of the lowest number;
--- another one of that number which differs from it; and those of higher numbers.
+--- Returns the winning declaration of a single value (the first one with the lowest number), a
+-- different declaration with the same number if there is one, and the declarations with higher
+-- numbers.
 ---@param declarations table[] with `number`; at least one
 ---@param is_equal fun(left: table, right: table): boolean
 ---@return table winner

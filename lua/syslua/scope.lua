@@ -163,7 +163,8 @@ function scope.run_own_apart(user, callback)
   scope.within(block, callback)
 end
 
---- Calls a function that records parts of the environment: in root's own block, for root alone.
+--- Calls a function that records parts of the environment. In root's own block they are for root
+-- only.
 ---@param callback function
 function scope.for_shells(callback, ...)
   local block = stack[#stack] and stack[#stack].block
@@ -179,7 +180,7 @@ function scope.for_shells(callback, ...)
   end
 end
 
---- Returns by how much the number of what is declared now is lower.
+--- Returns the amount by which the priority number of a declaration is lower here.
 ---@return integer
 function scope.get_advantage()
   local current = stack[#stack]
@@ -224,7 +225,7 @@ local function get_normal_home()
   return last_normal_home
 end
 
---- Returns where a target is that has nothing to leave out.
+--- Returns the place of a target that is written in its shortest form.
 ---@param target string absolute, or from `~/`
 ---@return string
 function scope.get_place(target)

@@ -72,7 +72,7 @@ function secret.new(parts)
   return made
 end
 
---- Returns what a secret is made of.
+--- Returns the parts of a secret.
 ---@param value syslua.Secret
 ---@return syslua.secret.Part[]
 function secret.get_parts(value)
@@ -112,7 +112,7 @@ local function get_identity(parts)
   return table.concat(shown, "\0")
 end
 
---- Returns what tells whether two secrets are the same, without decrypting.
+--- Returns a text that is equal for equal secrets, without decrypting them.
 ---@param value syslua.Secret
 ---@return string
 function secret.get_identity(value)
@@ -130,7 +130,7 @@ function secret.each_sealed(value, callback)
   end)
 end
 
---- Says what a secret is made of, for people: "db.password of secrets.yaml".
+--- Describes the parts of a secret for users: "db.password of secrets.yaml".
 ---@param value syslua.Secret
 ---@return string
 function secret.describe(value)

@@ -23,8 +23,7 @@ local function get_sample(value)
   return sample == nil and "x" or sample
 end
 
--- Takes the values of a template apart: what they stand for by the names that lead to them; returns
--- samples of the same shape.
+-- Collects the secrets in the values of a template by name, and returns samples of the same shape.
 local function take_apart(values, at, named)
   local sample = {}
   for _, key in ipairs(tables.get_sorted_keys(values)) do
@@ -56,9 +55,9 @@ local function take_apart(values, at, named)
   return sample
 end
 
---- Makes a secret of a template in the syntax of Jinja2, `password={{ db.password }}`. It is
---- rendered at the switch, strictly: a name that is not among the values is an error before that.
----@param given string the template; that of a file is `lib.read(path)`
+--- Returns a secret: a template in the syntax of Jinja2, `password={{ db.password }}`. The switch
+-- renders it. A name without a value is already an error during evaluation.
+---@param given string the template; `lib.read(path)` reads one from a file
 ---@param values table<string, any> secrets, texts and tables of these, such as a loaded document
 ---@return syslua.Secret
 function secret_library.template(given, values)
@@ -91,8 +90,9 @@ function secret_library.template(given, values)
   return secret.new({ { template = name, texts = texts, values = named } })
 end
 
---- Makes a secret of what a program prints, without newlines at its end: of `op`, `pass`, `bw` or
---- `gpg`. It runs at the switch, once for a declaration; the value is kept encrypted in the root.
+--- Returns a secret: the output of a program such as `op`, `pass`, `bw` or `gpg`, without newlines
+-- at its end. The program runs at the switch, once for a declaration. The value is kept encrypted
+-- in the root.
 ---@param words string[] the program and its arguments
 ---@return syslua.Secret
 function secret_library.command(words)
@@ -120,7 +120,7 @@ function secret_library.command(words)
   return secret.new({ { command = command } })
 end
 
--- Hands over the variables of a block.
+-- Passes the variables of a block to the engine.
 local function finalize(variables)
   local by_name, list = {}, {}
   for _, variable in ipairs(variables) do

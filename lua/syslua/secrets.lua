@@ -15,8 +15,8 @@ function secrets.get(file, key)
   return border.call("secrets_get", file, key).value
 end
 
---- Encrypts a value and writes it into a document, which is made when there is none. All else in
---- the file stays as it is.
+--- Encrypts a value and writes it into a document, which is created if it is missing. The rest of
+-- the file stays unchanged.
 ---@param file string
 ---@param key string
 ---@param value string|number|boolean a text is read as the type of the existing value
@@ -44,7 +44,7 @@ function secrets.recipients(file, action, recipient)
   return border.call("secrets_recipients", file, action, recipient)
 end
 
---- Makes an identity in a file that is not there yet.
+--- Writes a new identity into a new file.
 ---@param file string? the place where sops looks for it unless given
 ---@return { file: string, recipient: string }
 function secrets.keygen(file)

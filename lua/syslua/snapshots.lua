@@ -23,7 +23,7 @@ function snapshots.list(options)
   return border.call("history", options)
 end
 
---- Says how two snapshots differ: the one before the current and the current one unless given.
+--- Returns the differences of two snapshots; by default the previous and the current one.
 ---@param first string|integer|nil
 ---@param second string|integer|nil
 ---@param options syslua.Options?
@@ -38,8 +38,7 @@ function snapshots.diff(first, second, options)
   )
 end
 
---- Goes back to a snapshot, that before the current one unless given; with `dry_run` it only says
---- what it would do.
+--- Returns to a snapshot; by default the previous one. With `dry_run`, only reports the changes.
 ---@param id string|integer|nil
 ---@param options syslua.DryOptions?
 ---@return syslua.RolledBack
@@ -48,8 +47,8 @@ function snapshots.rollback(id, options)
   return border.call("rollback", id and tostring(id), options)
 end
 
---- Goes back to before the first apply and removes the root, except for displaced copies; with
---- `dry_run` it only says what it would do.
+--- Restores the state before the first apply and removes the root, except for displaced copies.
+-- With `dry_run`, only reports the changes.
 ---@param options syslua.DryOptions?
 ---@return syslua.Destroyed
 function snapshots.destroy(options)
@@ -57,7 +56,7 @@ function snapshots.destroy(options)
   return border.call("destroy", options)
 end
 
---- Keeps an apply that waits to be confirmed.
+--- Confirms an apply that waits for confirmation.
 ---@param options syslua.Options?
 ---@return syslua.Confirmed
 function snapshots.confirm(options)

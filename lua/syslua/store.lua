@@ -28,7 +28,7 @@ function store.list(options)
   return border.call("list", options)
 end
 
---- Says what keeps an object, and what it needs.
+--- Returns what keeps an object, and what the object needs.
 ---@param object string
 ---@param options syslua.Options?
 ---@return syslua.Held
@@ -45,8 +45,8 @@ function store.verify(options)
   return border.call("verify", options)
 end
 
---- Removes the objects that nothing needs, after snapshots if `keep` or `older_than` say so; with
---- `dry_run` it only says what would stay and go, and why.
+--- Deletes objects that nothing references. `keep` and `older_than` delete snapshots first. With
+-- `dry_run`, only reports what would stay or go, and why.
 ---@param options syslua.CollectOptions?
 ---@return syslua.Collected
 function store.gc(options)
@@ -54,7 +54,7 @@ function store.gc(options)
   return border.call("gc", options)
 end
 
---- Writes objects and all that they refer to into a file, which `import` reads.
+--- Writes objects and their dependencies into a file, which `import` reads.
 ---@param objects string[]
 ---@param file string its path
 ---@param options syslua.Options?
@@ -64,7 +64,7 @@ function store.export(objects, file, options)
   return border.call("export", objects, border.call("absolute", file), options)
 end
 
---- Takes in what `export` wrote, also in another root.
+--- Imports a file that `export` wrote, even in another root.
 ---@param file string its path
 ---@param options syslua.Options?
 ---@return syslua.Imported

@@ -74,7 +74,7 @@ local function render(texts, name, values, where)
   end
 end
 
---- Renders a file of the config. What it includes is beside it.
+--- Renders a file of the config. Included templates are beside it.
 ---@param given string absolute, from `~/`, or relative to the config's directory
 ---@param values table<string, any>
 ---@return string
@@ -94,7 +94,7 @@ function template.render_file(given, values)
   return render({ [file] = text }, file, values, where)
 end
 
---- Renders a text. What it includes is beside the file that calls.
+--- Renders a text. Included templates are in the directory of the calling file.
 ---@param text string
 ---@param values table<string, any>
 ---@return string
@@ -103,10 +103,9 @@ function template.render_text(text, values)
   return render({ [name] = text }, name, values, position.caller())
 end
 
---- Renders a text to see whether it can be rendered; returns what it takes to do so later: the
--- texts of all templates by their names, false for those that do not exist, and the name of the
--- given template.
--- Names are relative to the calling file's directory, as far as they are below it.
+--- Renders a text as a test, and returns what a later rendering needs: the texts of all templates
+-- by name (false if one does not exist), and the name of the given template. Names below the
+-- calling file's directory are relative to it.
 ---@param text string
 ---@param values table<string, any>
 ---@return table<string, string|false> texts

@@ -72,7 +72,7 @@ local function read_file(name)
   return content
 end
 
--- The derivation behind a path, and what is below its output.
+-- The derivation of a path, and the path below its output.
 local function find_derivation(self, path)
   local start = path:find("/syslua-placeholder/", 1, true)
   if not start then

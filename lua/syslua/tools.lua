@@ -156,7 +156,7 @@ local function notify(notices, where)
   end
 end
 
--- Tells of constraints of the registry that cannot be evaluated, and so count as false.
+-- Reports constraints of the registry that cannot be evaluated and therefore count as false.
 local function notify_unevaluated(place, key, entry, platform, where)
   local succeeded, release =
     pcall(border.call, "resolve_tool", place, entry.package, entry.version, platform, {
@@ -169,7 +169,7 @@ local function notify_unevaluated(place, key, entry, platform, where)
   notify(notices, where)
 end
 
--- Has those resolved and locked that the lock does not have for this platform.
+-- Resolves and locks the tools that the lock does not have for this platform.
 local function complete(list, entries, platform, given, where)
   local missing = {}
   for _, tool in ipairs(list) do
@@ -243,7 +243,7 @@ local function get_files(row)
   return files
 end
 
--- The recipe of a tool holds nothing but the row of its platform.
+-- The recipe of a tool contains only the row of its platform.
 local function make(entry, row, github)
   return derive({
     name = (entry.package:match("[^/]+$"):gsub("[^%w_.+-]", "-")),
@@ -309,7 +309,7 @@ local resolve_fields = {
   root = { type = "string" },
 }
 
---- Says where the release of a tool is, after a registry: nothing is asked of a server.
+--- Finds the address of a tool's release with a registry, without the network.
 ---@param given syslua.tools.Question
 ---@return syslua.tools.Release
 function tools.resolve(given)
