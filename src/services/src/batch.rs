@@ -40,8 +40,8 @@ pub struct Failed {
     pub lines: Vec<String>,
 }
 
-/// Has a manager do jobs, and waits for them; returns those that failed. What is started has to
-/// stay for a second. `is_stopped` tells whether the user asked to stop.
+/// Starts jobs of a manager, waits for them, and returns the failed ones. A started unit must run
+/// for a second. `is_stopped` tells whether the user requested a stop.
 ///
 /// # Errors
 /// When the manager does not answer, or the user asked to stop.
@@ -125,7 +125,7 @@ fn wait<'a>(
     Ok(ended)
 }
 
-/// Says why a job whose end this state is has failed, if it has.
+/// Returns why a job with this final state failed, if it failed.
 fn verdict(job: Job, state: &UnitState) -> Option<String> {
     if job == Job::Stop {
         return matches!(state.active.as_str(), "active" | "activating" | "deactivating")
@@ -202,7 +202,7 @@ mod tests {
 
     use super::*;
 
-    /// A manager whose units go through given states, one at each question.
+    /// A manager whose units go through given states, one at each request.
     #[derive(Default)]
     struct Told {
         states: BTreeMap<String, Vec<UnitState>>,

@@ -44,8 +44,8 @@ pub fn outliving(is_root: bool) -> Vec<&'static str> {
     words
 }
 
-/// Has a manager do a job of a service that this process is part of, a second from now. The
-/// manager remembers that: this process may end before.
+/// Schedules a job for a service that this process is part of, a second from now. The manager keeps
+/// the schedule, because this process may end before.
 ///
 /// # Errors
 /// Why that cannot be, in words.

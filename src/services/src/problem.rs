@@ -25,7 +25,7 @@ impl Refusal {
     }
 }
 
-/// Why a manager of services does not do what it is asked to.
+/// Why a service manager refuses a request.
 #[derive(Debug, thiserror::Error)]
 pub enum Problem {
     /// There is no manager, or it does not answer.

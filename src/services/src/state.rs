@@ -55,7 +55,7 @@ impl UnitState {
         self.kind == "oneshot"
     }
 
-    /// Says how it ended.
+    /// Describes how it ended.
     pub fn in_words(&self) -> String {
         match (self.result.as_str(), &self.exit) {
             ("timeout", _) => "it took too long".to_owned(),

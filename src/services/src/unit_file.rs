@@ -24,7 +24,7 @@ impl UnitFile {
         }
     }
 
-    /// Has a key of a section have just these values, given verbatim.
+    /// Sets a key of a section to exactly these values, verbatim.
     ///
     /// # Errors
     /// When the section, the key or a value would be read as something else.

@@ -323,7 +323,7 @@ impl Output {
         Output { chunks, last: Tail::new(LAST_LINES), current: Default::default() }
     }
 
-    /// Takes available output, within a time limit; returns whether more may come.
+    /// Reads available output within a time limit, and returns whether more may follow.
     fn take(&mut self, limit: Duration, on_event: &mut dyn FnMut(Event)) -> bool {
         let begin = Instant::now();
         loop {
@@ -352,7 +352,7 @@ impl Output {
         }
     }
 
-    /// Takes the rest, of a program that has ended.
+    /// Reads the remaining output of a program that has ended.
     fn end(&mut self, on_event: &mut dyn FnMut(Event)) {
         self.take(LAST_WORDS, on_event);
         for current in std::mem::take(&mut self.current) {

@@ -108,7 +108,7 @@ impl DeclaredKey {
     }
 }
 
-/// Returns what is declared of a document.
+/// Returns the declaration of a document.
 pub fn declaration(format: Format, comment: Option<&str>, keys: &[DeclaredKey]) -> Declaration {
     Declaration {
         format,
@@ -157,7 +157,7 @@ pub struct Planned {
 }
 
 impl Edit {
-    /// Returns what is to be.
+    /// Returns the wanted value.
     pub fn wanted(&self) -> Declaration {
         let comment = self.comments.as_ref().and_then(|(_, after)| after.as_deref());
         declaration(self.format, comment, &self.to)

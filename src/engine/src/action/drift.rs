@@ -54,8 +54,8 @@ pub struct Accounts {
 }
 
 impl Accounts {
-    /// Returns which of a declared owner and group something does not have. An account that is gone
-    /// has no number: nothing can be said of it.
+    /// Returns which of the declared owner and group differ. A removed account has no number, so it
+    /// is not compared.
     pub fn differ(
         &self,
         owner: Option<&String>,

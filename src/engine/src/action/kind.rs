@@ -27,7 +27,7 @@ pub trait Kind {
     }
 }
 
-/// What is declared of a target besides what it holds. For reports.
+/// The declared attributes of a target, besides its content, for reports.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Properties<'a> {
     /// Permission bits in octal.
@@ -45,13 +45,13 @@ pub trait TargetKind: Kind {
     /// Returns where; `~/` is the user's home.
     fn target(&self) -> &Text;
 
-    /// Returns what it puts there, in one word.
+    /// Returns the kind of its content in one word.
     fn noun(&self) -> &'static str;
 
-    /// Returns what it puts there, in words that tell it from others.
+    /// Describes its content in words that distinguish it from others.
     fn in_words(&self) -> String;
 
-    /// Returns what is equal for two that put the same at their targets, wherever these are.
+    /// Returns a key that is equal for actions with equal content, whatever their targets.
     fn content(&self) -> Vec<u8>;
 
     /// Returns a value that is equal for two actions if one continues the other and the target is
@@ -136,12 +136,12 @@ pub trait TargetKind: Kind {
         None
     }
 
-    /// Returns what it puts there, for people, where the target is told too.
+    /// Describes its content for users, next to its target.
     fn detail(&self) -> Text {
         self.source().cloned().unwrap_or_default()
     }
 
-    /// Returns what is declared of it besides.
+    /// Returns its declared attributes.
     fn properties(&self) -> Properties<'_> {
         Properties::default()
     }
@@ -165,7 +165,7 @@ pub trait TargetKind: Kind {
     /// all objects, and `ways` that of the links of the root's to trees.
     fn complete(&mut self, _objects: &[u8], _ways: &[u8]) {}
 
-    /// Has a link say where it leads.
+    /// Sets the destination of a link.
     fn lead_straight(&mut self) {}
 
     /// Returns the file whose digest belongs to the action, and that digest as far as it is known.
@@ -203,7 +203,7 @@ pub trait EnvironmentKind: Kind {
     /// Returns its value, for people.
     fn detail(&self) -> Text;
 
-    /// Returns what it adds.
+    /// Describes what it adds.
     fn addition(&self) -> Addition<'_>;
 }
 
@@ -227,10 +227,10 @@ pub struct Surroundings<'a> {
 
 /// An action with another effect, which may know how to undo it.
 pub trait EffectKind: Kind {
-    /// Returns what is equal for effects that count as one.
+    /// Returns a key that is equal for effects that count as one.
     fn key(&self) -> Vec<u8>;
 
-    /// Returns what is done, or what takes it back, for people.
+    /// Describes the command, or its undo, for users.
     fn describe(&self, undo: bool) -> String;
 
     /// Returns whether it can be undone.
@@ -249,7 +249,7 @@ pub trait EffectKind: Kind {
     /// them changes.
     fn on_change(&self) -> &[Text];
 
-    /// Takes over what the same effect says that is declared once more.
+    /// Merges another declaration of the same effect.
     fn absorb(&mut self, other: &dyn EffectKind);
 
     /// Does it, or takes it back.

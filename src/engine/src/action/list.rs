@@ -221,7 +221,7 @@ impl Action {
         }
     }
 
-    /// Returns what is done, if it is an effect, to be changed.
+    /// Returns the effect, if it is one, for changes.
     pub fn as_effect_mut(&mut self) -> Option<&mut dyn EffectKind> {
         if let Action::Effect(effect) = self { Some(effect.get_mut()) } else { None }
     }

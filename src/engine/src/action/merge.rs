@@ -41,7 +41,7 @@ fn keys<'de, D: Deserializer<'de>>(
 }
 
 impl Merge {
-    /// Returns the keys that are not as they are declared, or why the file cannot be read.
+    /// Returns the keys whose value differs from the declaration, or why the file cannot be read.
     pub fn changed(&self, look: Look<'_>, place: &Path) -> String {
         let Ok(bytes) = read(look.directories, place) else { return String::new() };
         match differences(bytes.as_deref(), &self.declaration()) {
@@ -53,7 +53,7 @@ impl Merge {
         }
     }
 
-    /// Returns what is declared of the document.
+    /// Returns the declaration of the document.
     pub fn declaration(&self) -> Declaration {
         declaration(self.format, self.comment.as_deref(), &self.keys)
     }
@@ -140,7 +140,7 @@ impl TargetKind for Merge {
     }
 }
 
-/// Returns the bytes of the file at a place; nothing where there is none.
+/// Returns the bytes of the file at a place, or `None` if it does not exist.
 ///
 /// # Errors
 /// When it is not a file, or cannot be read.

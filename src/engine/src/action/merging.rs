@@ -34,8 +34,8 @@ fn merged(
         .map_err(|problem| Error::Unmergeable { path: place.to_owned(), problem })
 }
 
-/// Returns the change that sets keys of the file at a place, and what changes, key by key; nothing
-/// when all is as it should be. `from` is what was declared until now.
+/// Returns the change that sets keys of the file at a place, with the changes of each key, or
+/// `None` if all keys are right. `from` is the earlier declaration.
 ///
 /// # Errors
 /// When the file cannot be read, is not of its format, or has no place for a value.
@@ -231,7 +231,7 @@ fn put(
     Err(Error::Changed(place))
 }
 
-/// Takes the change back, however far it came. `last` is what was noted last of what it came to.
+/// Undoes the change, whatever its progress. `last` is the last record of its progress.
 ///
 /// # Errors
 /// When the file system refuses; it can be tried again.

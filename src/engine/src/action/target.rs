@@ -198,7 +198,7 @@ pub fn is_after(
     })
 }
 
-/// Takes the change back, however far it came. `merged` is what it was last told to come to.
+/// Undoes the change, whatever its progress. `merged` is the last recorded result.
 ///
 /// # Errors
 /// When the file system refuses; it can be tried again.
@@ -371,7 +371,7 @@ pub fn moved(path: PathBuf, change: &TargetChange) -> PathBuf {
     }
 }
 
-/// Removes a directory that holds nothing but empty directories; returns whether it is gone.
+/// Removes a directory that contains only empty directories, and returns whether it was removed.
 fn remove_empty(directories: &Directories, path: &Path) -> Result<bool, Error> {
     let mut is_empty = true;
     for (name, kind) in directories.open(path)?.list()? {

@@ -32,7 +32,7 @@ pub enum Taken {
 const RIGHTS: u32 = 0o777;
 
 impl Engine {
-    /// Checks that a switch could manage targets that nothing manages yet.
+    /// Checks that a switch could manage targets that are not managed yet.
     ///
     /// # Errors
     /// When it could not, as a plan says it.
@@ -85,9 +85,9 @@ impl Engine {
         Ok(Taken::Made)
     }
 
-    /// Puts the content of a file or tree into the source that it came from. What the source held
-    /// is copied to the displaced copies first; returns where that is, or nothing when both are the
-    /// same.
+    /// Puts the content of a file or tree into the source that it came from. The old content of the
+    /// source is copied to the displaced copies first. Returns the path of the copy, or `None` if
+    /// both contents are equal.
     ///
     /// # Errors
     /// When one of the two cannot be read, is of another kind, or the file system refuses: then the

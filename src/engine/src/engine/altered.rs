@@ -103,8 +103,8 @@ impl Engine {
         [platform::bytes_of_path(self.store.objects()).as_slice(), b"/"].concat()
     }
 
-    /// Finds out what programs changed in the objects in force. Until they are built again, these
-    /// count as missing.
+    /// Finds applied objects that programs changed. They count as missing until they are built
+    /// again.
     ///
     /// # Errors
     /// When a file cannot be read, or on an interrupt.
@@ -130,8 +130,8 @@ impl Engine {
         Ok(altered)
     }
 
-    /// Keeps what programs wrote into objects as displaced copies of the targets that lead there;
-    /// again for what is kept already changes nothing. The caller holds the switch lock.
+    /// Copies what programs wrote into objects to the displaced copies of their targets. Calling it
+    /// again changes nothing. The caller holds the switch lock.
     ///
     /// # Errors
     /// When something cannot be read or written.

@@ -59,7 +59,7 @@ pub struct ApplyOptions {
     pub refresh_secrets: bool,
 }
 
-/// A plan, and what it was computed from.
+/// A plan and its inputs.
 pub(super) struct Planned {
     pub(super) plan: Plan,
     pub(super) wanted: BTreeSet<Hash>,

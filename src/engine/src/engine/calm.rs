@@ -39,7 +39,7 @@ impl Engine {
         (pending.map(|pending| pending.mark), self.current_link())
     }
 
-    /// Returns which link leads to the snapshot in force.
+    /// Returns the link to the applied snapshot.
     pub(super) fn current_link(&self) -> Option<Identity> {
         platform::look(&self.store.current()).ok().flatten().map(|seen| seen.identity)
     }

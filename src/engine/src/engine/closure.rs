@@ -133,8 +133,8 @@ impl Engine {
     }
 }
 
-/// Writes beside a file's place and renames it, so that a failure keeps the existing file. A path
-/// that is not a regular file, such as a pipe, is written directly.
+/// Writes a file under a temporary name and renames it, so a failure keeps the existing file. A
+/// path that is not a regular file, such as a pipe, is written directly.
 fn write_file(
     path: &Path,
     write: impl FnOnce(&mut dyn Write) -> closure::Result<Exported>,

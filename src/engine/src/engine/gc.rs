@@ -23,7 +23,7 @@ use crate::store::shared::SweepNote;
 use crate::store::sweep::{self, Dead, Forgotten, Garbage, KeptDownloads};
 use crate::{inputs, store, switch};
 
-/// Which snapshots and downloads go besides the objects that nothing holds.
+/// The snapshots and downloads to delete, besides unreferenced objects.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct GcOptions {
     /// The number of snapshots that stay: the current one and the newest others.
@@ -99,8 +99,8 @@ pub struct GcReport {
 }
 
 impl Engine {
-    /// Removes the objects that nothing holds, and what belongs to them. Without `perform` it only
-    /// says what it would do, and takes no lock.
+    /// Deletes unreferenced objects and their records. Without `perform` it only reports the
+    /// deletions, and takes no lock.
     ///
     /// # Errors
     /// When the directory is not a root, a file that could hold an object cannot be read, or a
@@ -194,8 +194,7 @@ impl Engine {
         Some(named)
     }
 
-    /// Gives those objects their names back that a sweep which was cut off took away, and that
-    /// something holds.
+    /// Restores the names of referenced objects that an interrupted sweep renamed.
     fn bring_back_cut_off(&self, own: &Own, snapshots: &BTreeSet<SnapshotId>) -> Result<(), Error> {
         let moved = sweep::moved(&self.store, own)?;
         if moved.is_empty() {
@@ -211,7 +210,7 @@ impl Engine {
         Error::Unfinished { path: self.store.journal(), is_confirmable: pending.is_confirmable }
     }
 
-    /// Takes the lock of builds, then that of switches, as far as there is something to lock.
+    /// Takes the lock of builds and then the lock of switches, if their files exist.
     pub(super) fn locks(&self, on_event: &mut dyn FnMut(Event)) -> Result<Vec<Lock>, Error> {
         if !platform::exists(&self.store.metadata()) {
             return Ok(Vec::new());
@@ -228,7 +227,7 @@ impl Engine {
         Ok(vec![builds, self.lock(on_event)?])
     }
 
-    /// Returns the snapshots that the options let go. Never the current one; snapshot 0 holds
+    /// Returns the snapshots to delete by the options, never the current one. Snapshot 0 references
     /// nothing.
     fn dropped(&self, options: GcOptions) -> Result<BTreeSet<SnapshotId>, Error> {
         if options.keep.is_none() && options.older_than.is_none() {
@@ -292,7 +291,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Gives those objects their names back that users rooted since the roots were read.
+    /// Restores the names of objects that users rooted after the roots were read.
     fn bring_back_rooted(
         &self,
         own: &Own,
@@ -333,8 +332,8 @@ impl Engine {
         Ok(())
     }
 
-    /// Makes sure that the greatest number is not used again. On a full disk nothing can be
-    /// written, which does no harm as long as a snapshot with a greater number stays.
+    /// Makes sure that the greatest number is not used again. A failed write on a full disk is
+    /// harmless while a snapshot with a greater number stays.
     fn remember_numbers(&self, snapshots: &BTreeSet<SnapshotId>) -> Result<(), Error> {
         let written = generations::write_index(&self.store, None);
         let stays = generations::all(&self.store)?.into_iter().rfind(|id| !snapshots.contains(id));

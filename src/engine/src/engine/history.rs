@@ -73,7 +73,7 @@ impl Engine {
         Ok(HistoryReport { root: self.settings.root.clone(), snapshots, pending: self.pending()? })
     }
 
-    /// Says in short what a snapshot changed.
+    /// Summarizes the changes of a snapshot.
     fn changes(&self, parent: &Snapshot, snapshot: &Snapshot) -> ChangesReport {
         let differences = compare_actions(&self.store, parent, snapshot);
         let count =
@@ -110,8 +110,8 @@ impl Engine {
         }
     }
 
-    /// Says how two snapshots differ, `with_text` also how the text of files does. Unless given,
-    /// the second is the current one, and the first its parent.
+    /// Returns the differences of two snapshots, and with `with_text` the diffs of text files. The
+    /// second is by default the current snapshot, the first its parent.
     ///
     /// # Errors
     /// When one of them is not there or cannot be read.

@@ -37,7 +37,8 @@ pub struct HoldReport {
 }
 
 impl Engine {
-    /// Tells what keeps an object, and what it needs, as far as snapshots and records can be read.
+    /// Returns what keeps an object and what the object needs, according to the readable snapshots
+    /// and records.
     ///
     /// # Errors
     /// When the store, the snapshots or the processes cannot be listed, or the current snapshot

@@ -69,8 +69,8 @@ impl Engine {
         Ok(ListReport { root: self.settings.root.clone(), objects, unreadable })
     }
 
-    /// Returns how far the programs were confined that built an object, as the record of its
-    /// derivation says; that of an older version is about the object.
+    /// Returns the sandbox level of the programs that built an object, from the record of its
+    /// derivation. In older versions the record of the object has it.
     fn level_of(&self, object: &ObjectName, info: &ObjectInfo) -> Level {
         let recorded = recorded_outputs(&self.store, info.deriver).unwrap_or_default();
         let level = recorded
@@ -80,7 +80,8 @@ impl Engine {
         level.filter(|level| *level != Level::Unknown).unwrap_or(info.sandbox)
     }
 
-    /// Returns the actions that are in force, with who declared them and over what they won.
+    /// Returns the applied actions, with the lines that declared them and the declarations that
+    /// they override.
     ///
     /// # Errors
     /// When the current snapshot cannot be read.
@@ -98,7 +99,7 @@ impl Engine {
         })
     }
 
-    /// Tells about the root as a whole.
+    /// Describes the root.
     ///
     /// # Errors
     /// When the store or the current snapshot cannot be read.
@@ -113,7 +114,7 @@ impl Engine {
         })
     }
 
-    /// Says which inputs of two derivations differ. Each is given by the beginning of its hash.
+    /// Returns the differing inputs of two derivations. The beginning of its hash identifies each.
     ///
     /// # Errors
     /// When one is unknown or ambiguous, or its description cannot be read.

@@ -266,14 +266,14 @@ impl Engine {
         Ok(Engine { settings, store, ahead: Mutex::default() })
     }
 
-    /// Returns the same engine, which need not read the snapshot in force again as long as it is
-    /// that.
+    /// Returns the same engine with the applied snapshot, which it need not read again while that
+    /// stays current.
     #[must_use]
     pub fn with_current(self, ahead: Option<Ahead>) -> Engine {
         Engine { ahead: Mutex::new(ahead), ..self }
     }
 
-    /// Returns the snapshot in force.
+    /// Returns the applied snapshot.
     fn current(&self) -> Result<Snapshot, generations::Error> {
         let ahead = self.ahead.lock().unwrap_or_else(PoisonError::into_inner).take();
         let current = ahead.and_then(|ahead| ahead.take(&self.store));

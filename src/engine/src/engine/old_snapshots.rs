@@ -18,8 +18,8 @@ struct Shared {
 }
 
 impl Engine {
-    /// Returns what snapshots other than the current one hold alone; nothing when there are none.
-    /// What cannot be read counts nothing.
+    /// Returns the size of what only old snapshots keep, or `None` without old snapshots.
+    /// Unreadable files count as 0.
     pub(super) fn old_snapshots(&self, current: &Snapshot) -> Option<OldSnapshotsReport> {
         let mut ids = generations::all(&self.store).ok()?;
         ids.retain(|id| *id != current.id && *id != SnapshotId(0));
@@ -55,7 +55,8 @@ impl Engine {
         info.map(|info| info.references.into_iter().collect()).unwrap_or_default()
     }
 
-    /// Returns what objects refer to, directly and through others. Files refer to nothing, mostly.
+    /// Returns the objects that objects refer to, directly and through others. Most files refer to
+    /// none.
     fn needed(&self, objects: impl Iterator<Item = ObjectName>) -> BTreeSet<ObjectName> {
         let mut needed = BTreeSet::new();
         let mut front: Vec<ObjectName> =

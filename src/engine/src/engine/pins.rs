@@ -16,8 +16,8 @@ use crate::store::{Outputs, Present, find_outputs, recorded_outputs};
 use crate::value::Text;
 use crate::{inputs, realize};
 
-/// Returns a manifest whose copy of the lock has the pins that were added since it was evaluated;
-/// nothing where there are none.
+/// Returns a manifest whose copy of the lock has the pins that were added after its evaluation, or
+/// `None` if there are none.
 pub(super) fn with_pins(manifest: &Manifest, settings: &Settings) -> Option<Manifest> {
     let changes = settings.pins.changes();
     let entry = manifest.config_path.as_ref().filter(|_| !changes.is_empty())?;
@@ -32,13 +32,13 @@ pub(super) fn with_pins(manifest: &Manifest, settings: &Settings) -> Option<Mani
 }
 
 impl Engine {
-    /// Returns whether the pins of a result are those of the lock.
+    /// Returns whether the pins of a result equal the pins of the lock.
     pub(super) fn has_pins_of(&self, outputs: &Outputs) -> bool {
         realize::agrees(&self.settings, None, outputs)
     }
 
-    /// Returns what is realized of a manifest already: from the current snapshot, which is one
-    /// file, and from the store for the rest.
+    /// Returns the existing results of a manifest: from the current snapshot, which is one file,
+    /// and otherwise from the store.
     pub(super) fn known_outputs(
         &self,
         wanted: &BTreeSet<Hash>,

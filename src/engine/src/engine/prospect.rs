@@ -132,7 +132,7 @@ impl<'a> Prospect<'a> {
         text_diff::compare(&name, &before, &after)
     }
 
-    /// Returns whether what is moved away from a target has the content that comes there.
+    /// Returns whether a file that is moved away from a target has the new content of the target.
     pub(super) fn is_same_content(&self, step: &Step) -> bool {
         if self.is_secret(step) {
             return false;

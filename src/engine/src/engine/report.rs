@@ -414,7 +414,7 @@ pub struct InfoReport {
     pub size: u64,
 }
 
-/// The actions that are in force.
+/// The applied actions.
 #[derive(Debug, Serialize)]
 pub struct ActionsReport {
     /// The root.

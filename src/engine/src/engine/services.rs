@@ -14,7 +14,7 @@ use crate::snapshot::Snapshot;
 use crate::switch::{self, Step};
 use crate::value::Positions;
 
-/// A service that is in force, and what it does.
+/// An applied service and its state.
 #[derive(Debug, Serialize)]
 pub struct ServiceStateReport {
     /// Its name.
@@ -46,7 +46,7 @@ pub struct ServiceStateReport {
 }
 
 impl ServiceStateReport {
-    /// Returns whether it does not do what is declared.
+    /// Returns whether its state differs from the declaration.
     pub fn is_drift(&self) -> bool {
         ["stopped", "failed", "masked", "missing"].contains(&self.state)
     }
@@ -65,7 +65,7 @@ pub struct ServicesReport {
 }
 
 impl Engine {
-    /// Tells which services are in force, and asks their managers what they do.
+    /// Returns the applied services with their states, for which it asks their managers.
     ///
     /// # Errors
     /// When the snapshot cannot be read.
@@ -138,7 +138,8 @@ impl Engine {
     }
 }
 
-/// Tells the state of a service by those of its main unit and of the units that a switch starts.
+/// Returns the state of a service from the states of its main unit and of the units that a switch
+/// starts.
 fn tell(report: &mut ServiceStateReport, states: &[UnitState]) {
     let Some((main, started)) = states.split_first() else { return };
     // What starts it may be stopped while it still runs, and it may fail while that waits.

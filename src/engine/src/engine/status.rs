@@ -24,7 +24,7 @@ use crate::value::Text;
 const TRIES: usize = 10;
 
 impl Engine {
-    /// Compares what is applied with what is there.
+    /// Compares the applied state with the file system.
     ///
     /// # Errors
     /// When the snapshot cannot be read.
@@ -278,7 +278,7 @@ fn unreadable(
     }
 }
 
-/// Says what is there instead, as far as words tell more than the kind of the difference.
+/// Describes the file there, if the words say more than the kind of the difference.
 fn in_words(found: &Found, differs: &[Aspect]) -> Option<String> {
     let seen = found.seen()?;
     let words = differs.iter().filter_map(|aspect| match aspect {

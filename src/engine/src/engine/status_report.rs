@@ -10,7 +10,7 @@ use crate::action::{Aspect, Properties};
 use crate::activation::Activation;
 use crate::value::{Positions, Text};
 
-/// What only snapshots hold that are not in force.
+/// The size of what only old snapshots keep.
 #[derive(Debug, Serialize)]
 pub struct OldSnapshotsReport {
     /// How many there are.

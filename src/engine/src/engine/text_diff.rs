@@ -18,7 +18,7 @@ pub(super) enum TextDiff {
     None,
 }
 
-/// Returns the text of a file; nothing when it is long, or no text.
+/// Returns the text of a file, or `None` if it is too long or not text.
 pub(super) fn read(path: &Path) -> Option<Vec<u8>> {
     let file = platform::open_regular(path).ok()?;
     let mut text = Vec::new();
@@ -26,7 +26,7 @@ pub(super) fn read(path: &Path) -> Option<Vec<u8>> {
     (text.len() as u64 <= LARGEST).then_some(text)
 }
 
-/// Compares two texts; an empty one is that of no file.
+/// Compares two texts. A missing file is an empty text.
 pub(super) fn compare(name: &str, before: &[u8], after: &[u8]) -> TextDiff {
     let text = |bytes| std::str::from_utf8(bytes).ok().filter(|text| !text.contains('\0'));
     let (Some(before), Some(after)) = (text(before), text(after)) else { return TextDiff::None };

@@ -25,8 +25,8 @@ pub struct Rebuild<'a> {
 }
 
 impl Engine {
-    /// Restores the copy that a snapshot keeps of its config, to evaluate it; nothing where there
-    /// is none.
+    /// Restores the copy of a snapshot's config for evaluation, or returns `None` if there is no
+    /// copy.
     ///
     /// # Errors
     /// When the snapshot cannot be read, or the copy cannot be written below the store.
@@ -83,8 +83,8 @@ impl Engine {
         })
     }
 
-    /// Hashes every object again, and restores what is damaged: from the substitute store, else by
-    /// building it again. What cannot be restored goes to `quarantine/`.
+    /// Hashes every object and restores damaged ones from the substitute store or by building them
+    /// again. Objects that cannot be restored go to `quarantine/`.
     ///
     /// # Errors
     /// When the store cannot be read or written.

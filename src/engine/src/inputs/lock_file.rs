@@ -43,7 +43,7 @@ pub struct Changes<'a> {
 }
 
 impl Changes<'_> {
-    /// Returns whether nothing happens.
+    /// Returns whether there are no changes.
     pub fn is_empty(&self) -> bool {
         self.inputs.is_empty() && self.pins.is_empty() && self.tools.is_empty()
     }
@@ -60,7 +60,7 @@ pub struct LockFile {
     pub lock: LockDocument,
 }
 
-/// Reads the text of a lock; nothing where there is no file.
+/// Reads the text of a lock, or `None` if there is no file.
 fn read_text(path: &Path) -> Result<Option<Vec<u8>>, Failure> {
     match platform::read_file(path) {
         Ok(text) => Ok(Some(text)),

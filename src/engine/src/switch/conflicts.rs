@@ -9,7 +9,7 @@ use crate::action::Target;
 use crate::platform::{self, FileKind};
 use crate::store::Store;
 
-/// A target and what is declared of it.
+/// A target and its declaration.
 pub struct Declared<'a> {
     /// Where it is.
     pub place: PathBuf,

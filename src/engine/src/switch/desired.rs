@@ -19,7 +19,7 @@ use crate::snapshot::Snapshot;
 use crate::store::{Outputs, Store};
 use crate::value::Text;
 
-/// An action that is to be in force.
+/// A wanted action.
 #[derive(Clone, Debug)]
 pub struct Entry {
     /// The action, resolved as far as its content is known.
@@ -35,7 +35,7 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// Returns an entry for what a snapshot has in force.
+    /// Returns an entry for an applied action of a snapshot.
     pub fn applied(activation: &Arc<Activation>) -> Entry {
         Entry {
             activation: Arc::clone(activation),
@@ -52,7 +52,7 @@ impl Entry {
     }
 }
 
-/// What is to be in force.
+/// The wanted state.
 #[derive(Debug)]
 pub struct Desired {
     /// The actions, in order of declaration, each once.
@@ -74,7 +74,7 @@ pub struct Desired {
 }
 
 impl Desired {
-    /// Returns what a snapshot had in force. `reads` is what its config read.
+    /// Returns the applied state of a snapshot. `reads` is what its config read.
     pub fn from_snapshot(snapshot: &Snapshot, home: &Path, reads: Vec<PathBuf>) -> Desired {
         let mut entries: Vec<Entry> = snapshot.activations.iter().map(Entry::applied).collect();
         if let Some(other) = snapshot.home.as_ref().map(Text::to_path).filter(|other| other != home)
@@ -345,7 +345,7 @@ fn keep_straight<'a>(
     }
 }
 
-/// Returns whether something is in force only since targets below it need it.
+/// Returns whether something is applied only because targets below it need it.
 fn is_implied(activation: &Activation) -> bool {
     activation.action.as_target().is_some_and(|target| target.is_implied())
 }
@@ -379,7 +379,7 @@ fn is_first(
     }
 }
 
-/// Returns what is equal for actions that collapse.
+/// Returns a key that is equal for actions that collapse into one.
 fn key(activation: &Activation) -> Vec<u8> {
     match activation.action.as_effect() {
         Some(effect) => {

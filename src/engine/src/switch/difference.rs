@@ -15,7 +15,7 @@ use crate::activation::Activation;
 use crate::platform::{self, FileKind, Seen};
 use crate::value::Text;
 
-/// What is in force at a target.
+/// The applied action at a target.
 pub struct Old<'a> {
     /// The action and who declared it.
     pub activation: &'a Arc<Activation>,

@@ -54,7 +54,7 @@ pub struct Planner<'a> {
     pub changed: Changed<'a>,
 }
 
-/// Returns what is equal for effects that count as one: those of one user that are the same.
+/// Returns a key for effects that count as one: equal effects of one user.
 fn key(activation: &Activation) -> Option<(Option<&str>, Vec<u8>)> {
     Some((activation.user.as_deref(), activation.action.as_effect()?.key()))
 }
@@ -68,7 +68,7 @@ impl Planner<'_> {
         effects
     }
 
-    /// Adds what is gone, in reverse of the order in which it was done.
+    /// Adds the undoing of removed effects, in reverse order.
     fn add_gone(&self, current: &Snapshot, entries: &[Entry], effects: &mut Effects) {
         let kept: BTreeSet<_> = entries.iter().filter_map(|entry| key(&entry.activation)).collect();
         for activation in current.activations.iter().rev() {
@@ -93,7 +93,7 @@ impl Planner<'_> {
         }
     }
 
-    /// Adds what is declared, in its order.
+    /// Adds the declared effects in their order.
     fn add_wanted(&self, current: &Snapshot, entries: &[Entry], effects: &mut Effects) {
         let present = current
             .activations

@@ -143,7 +143,7 @@ fn take_back(
     }
 }
 
-/// Returns a journal that says nothing yet.
+/// Returns an empty journal.
 fn intent(plan: &Plan, confirm: Option<f64>, is_first: bool) -> Journal {
     let moment = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let process = std::process::id();

@@ -208,7 +208,7 @@ pub fn plan(
     })
 }
 
-/// Returns the plan of what is applied already. `steps` are those of its targets.
+/// Returns a plan without changes. `steps` are the steps of its targets.
 fn nothing_to_do(
     store: &Store,
     home: &Path,
@@ -239,7 +239,7 @@ fn nothing_to_do(
     })
 }
 
-/// Returns whether the same objects are in force, whatever they are made by.
+/// Returns whether the applied objects are the same, whatever derivations built them.
 fn has_same_objects(desired: &Desired, current: &Snapshot) -> bool {
     fn objects(derivations: &BTreeMap<Hash, Outputs>) -> HashSet<&ObjectName> {
         derivations.values().flat_map(Outputs::values).collect()
@@ -249,7 +249,7 @@ fn has_same_objects(desired: &Desired, current: &Snapshot) -> bool {
         || objects(&desired.derivations) == objects(&current.derivations)
 }
 
-/// Collects what is in force at targets, by their places.
+/// Collects the applied actions at targets, by their places.
 fn present<'a>(
     targets: &Targets<'_>,
     current: &'a Snapshot,
@@ -387,7 +387,7 @@ fn removals(
     Ok(steps)
 }
 
-/// What is known besides what is declared.
+/// What the plan knows besides the declarations.
 struct Known<'a> {
     /// What is in force, by its place.
     present: &'a HashMap<PathBuf, Old<'a>>,

@@ -36,8 +36,8 @@ struct KeptDerivation {
     outputs: Vec<OutputName>,
 }
 
-/// Returns what is likely to be in force under a number. With `everything`, that may be what any
-/// snapshot declares.
+/// Returns the likely applied state of a snapshot number. With `everything`, the state includes the
+/// declarations of all snapshots.
 pub fn rebuilt(store: &Store, id: SnapshotId, everything: bool) -> Snapshot {
     let known = generations::read(store, id).ok().or_else(|| from_manifest(store, id));
     let everything = everything || known.is_none();

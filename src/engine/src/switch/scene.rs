@@ -65,7 +65,7 @@ impl<'a> Scene<'a> {
         }
     }
 
-    /// Returns what it takes to look at targets.
+    /// Returns what is needed to observe targets.
     pub fn looking(&self) -> Look<'_> {
         Look { directories: &self.directories, accounts: &self.accounts }
     }
@@ -115,7 +115,7 @@ impl<'a> Scene<'a> {
         self.backups().directories.contains(&Text(platform::bytes_of_path(place)))
     }
 
-    /// Returns what is kept of the user's, read once.
+    /// Returns the kept files of the user, read once.
     pub fn backups(&self) -> &Backups {
         self.backups.get_or_init(|| Backups::load(self.store, self.home))
     }

@@ -106,7 +106,7 @@ impl Secrets {
         Ok(Secrets { contents: Arc::new(contents), digests, printed, _no_core: Some(no_core) })
     }
 
-    /// Returns what is to be written.
+    /// Returns the secrets to write.
     pub fn contents(&self) -> &Arc<Contents> {
         &self.contents
     }
@@ -324,7 +324,7 @@ fn in_force(current: &Snapshot) -> HashMap<(Option<String>, Vec<u8>), &Activatio
     secrets.map(|activation| (subject(activation), activation)).collect()
 }
 
-/// Returns the directory of the private files of whose secret it is.
+/// Returns the directory for the private files of a secret's owner.
 fn directory_of(store: &Store, activation: &Activation) -> Text {
     let holder = activation.user.clone().unwrap_or_else(|| {
         let number = platform::user_number();
@@ -430,7 +430,7 @@ pub fn unknown(activations: &[Arc<Activation>]) -> Option<&Activation> {
         .find(|one| secret_of(one).is_some_and(|secret| secret.digest.is_none()))
 }
 
-/// Returns whether a place is that of a private file.
+/// Returns whether a path is a private file.
 pub fn is_private_file(store: &Store, place: &Path) -> bool {
     place.starts_with(platform::canonical(&store.secrets()))
 }

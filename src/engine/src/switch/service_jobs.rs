@@ -60,7 +60,7 @@ impl<'a> Managers<'a> {
     }
 }
 
-/// Returns whose manager it is; nothing if it does not manage this home.
+/// Returns the owner of the manager, or `None` if it does not manage this home.
 fn whose(settings: &Settings, scope: Scope, user: Option<&str>) -> Result<Option<Whose>, Problem> {
     if scope == Scope::System {
         return Ok(Some(Whose::System));
@@ -267,7 +267,7 @@ fn record_earlier(
     Ok(())
 }
 
-/// Has a manager run without a session, or no longer, and records that a service asked for it.
+/// Starts or stops running a manager without a session, and records that a service requested it.
 fn change_linger(
     store: &Store,
     settings: &Settings,
@@ -433,8 +433,8 @@ fn in_waves(
     Ok(failed)
 }
 
-/// Takes back what a phase did: what was started stops, and when all files are as they were, what
-/// ran before runs again.
+/// Undoes a phase: started units stop, and when all files are restored, the units from before run
+/// again.
 ///
 /// # Errors
 /// When a manager does not answer.
@@ -493,8 +493,8 @@ pub fn undo(
     Ok(())
 }
 
-/// Has the service that the switch runs in start anew, now that all is done: in a moment, so that
-/// the process can tell what it did before that ends it.
+/// Restarts the service that contains the switch, after everything else. A delay lets the process
+/// report its result first.
 pub fn restart_own(settings: &Settings, changes: &[Change], on_event: &mut dyn FnMut(Event)) {
     for change in changes {
         let Change::Services { phase: Phase::Start, managers: of, units } = change else {

@@ -15,7 +15,7 @@ use crate::activation::Activation;
 use crate::snapshot::Snapshot;
 use crate::value::{Positions, Text};
 
-/// Returns what is equal for a service and what replaces it.
+/// Returns a key that is equal for a service and its replacement.
 fn key(activation: &Activation) -> Option<(Option<&str>, String)> {
     let service = activation.action.as_service()?;
     Some((activation.user.as_deref(), format!("{:?} {}", service.scope, service.name)))
@@ -76,7 +76,7 @@ impl Planner<'_> {
         Ok(steps)
     }
 
-    /// Returns what is asked for a service that replaces another one, and why.
+    /// Returns the jobs for a service that replaces another one, and the reason.
     fn changed_service(
         &self,
         old: &Service,
@@ -184,8 +184,8 @@ impl Planner<'_> {
     }
 }
 
-/// Has a service that runs start anew when its socket begins to listen: systemd starts no socket
-/// whose service runs.
+/// Restarts a running service when its socket is new, because systemd does not start a socket whose
+/// service runs.
 fn yield_to_socket(jobs: &mut Vec<UnitJob>, new: &Service) {
     let Some(main) = new.units.last() else { return };
     let begins = |job: &UnitJob| {
@@ -219,8 +219,8 @@ pub fn own_targets<'a>(activations: impl Iterator<Item = &'a Activation>) -> Has
         .collect()
 }
 
-/// Leaves services alone: nothing is asked of their managers. Returns the names of those that
-/// would have changed.
+/// Leaves services unchanged and asks their managers for nothing. Returns the names of services
+/// that would have changed.
 pub(super) fn leave_alone(steps: &mut [Step]) -> Vec<String> {
     let mut names = Vec::new();
     for step in steps.iter_mut().filter(|step| step.mark != Mark::Unchanged) {

@@ -10,7 +10,7 @@ use crate::activation::Activation;
 use crate::environment::{self, Environment};
 use crate::snapshot::Snapshot;
 
-/// Compares what makes the environment, by what each part is about.
+/// Compares the parts of two environments by their subjects.
 pub fn steps(current: &Snapshot, entries: &[Entry]) -> Vec<Step> {
     fn key(activation: &Activation) -> Option<Vec<u8>> {
         let subject = activation.action.as_environment()?.subject();
@@ -62,7 +62,8 @@ pub fn differ(new: &[Arc<Activation>], old: &[Arc<Activation>], home: &Path) -> 
     environments(&new, home) != environments(&old, home)
 }
 
-/// Returns the common environment, that of each user, and what makes those of projects.
+/// Returns the common environment, the environment of each user, and the parts of the environments
+/// of projects.
 fn environments<'a>(
     activations: &(impl Iterator<Item = &'a Activation> + Clone),
     home: &Path,

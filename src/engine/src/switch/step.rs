@@ -64,7 +64,7 @@ pub struct Step {
 }
 
 impl Step {
-    /// Makes a step that touches nothing.
+    /// Makes a step without a change.
     pub fn new(mark: Mark, entry: &Entry) -> Step {
         Step {
             mark,
@@ -78,7 +78,7 @@ impl Step {
         }
     }
 
-    /// Makes a step for a target that stays as it is.
+    /// Makes a step for an unchanged target.
     pub fn at(mark: Mark, entry: &Entry, place: &Path) -> Step {
         Step { place: Some(place.to_owned()), ..Step::new(mark, entry) }
     }

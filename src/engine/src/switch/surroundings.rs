@@ -6,8 +6,7 @@ use crate::names::SnapshotId;
 use crate::settings::{Interrupt, Settings};
 use crate::store::Store;
 
-/// Returns with what effects of a user are performed while the environment of a snapshot is in
-/// force.
+/// Returns the surroundings of a user's effects with the environment of a snapshot.
 pub fn surroundings<'a>(
     store: &Store,
     settings: &'a Settings,

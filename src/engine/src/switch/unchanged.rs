@@ -36,7 +36,7 @@ fn is_there(new: &Activation, old: &Activation) -> bool {
     new.place.is_none() || new.place == old.place
 }
 
-/// Returns whether what is wanted differs from what is applied only in where links lead.
+/// Returns whether the wanted and the applied state differ only in the destinations of links.
 pub fn leads_elsewhere_only(desired: &Desired, current: &Snapshot) -> bool {
     let is_alike = |entry: &Entry, old: &Arc<Activation>| {
         let new = &entry.activation;

@@ -16,8 +16,8 @@ use crate::settings::{Event, Settings};
 use crate::store::Store;
 use crate::value::Text;
 
-/// Undoes a switch, in reverse; returns what could not be undone, in words. Then the journal stays,
-/// and it can be tried again. `failed` is the command that failed itself.
+/// Undoes a switch in reverse order, and describes what could not be undone. In that case the
+/// journal stays, and undoing can be repeated. `failed` is the command that failed itself.
 pub fn undo(
     store: &Store,
     settings: &Settings,

@@ -30,7 +30,7 @@ pub struct Ways<'a> {
 }
 
 impl<'a> Ways<'a> {
-    /// Returns the ways of links. Those of what is not built yet lead nowhere, and are left out.
+    /// Returns the ways of links. Ways of unbuilt trees have no destination and are omitted.
     pub fn of(store: &Store, activations: impl Iterator<Item = &'a Activation>) -> Ways<'a> {
         let [objects, ways] = [store.objects(), &store.ways()].map(platform::bytes_of_path);
         let first = |path: &'a Text, above: &[u8]| {
@@ -89,7 +89,7 @@ fn text(object: &[u8]) -> Text {
     Text([b"../obj/".as_slice(), object].concat())
 }
 
-/// Returns whether a place is that of a way.
+/// Returns whether a path is a way.
 pub fn is_way(store: &Store, place: &Path) -> bool {
     place
         .parent()

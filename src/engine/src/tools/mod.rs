@@ -160,8 +160,8 @@ pub fn versions(
     Ok(versions.map(|tagged| (tagged.version.to_owned(), tagged.tag.to_owned())).collect())
 }
 
-/// Resolves tools side by side. What the lock has stays as it is, unless it is refreshed; missing
-/// platforms are added. The answers are in the order of the requests.
+/// Resolves tools in parallel. Locked tools stay unchanged, unless they are refreshed; missing
+/// platforms are added. The answers have the order of the requests.
 pub fn resolve(
     settings: &Settings,
     index: &Index,

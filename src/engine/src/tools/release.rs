@@ -31,7 +31,7 @@ pub struct Releases<'a> {
     tag: &'a str,
     /// Whether no other version can replace it.
     is_exact: bool,
-    /// Files of checksums that were fetched, by address; nothing where there is none.
+    /// Fetched checksum files by address; `None` if one does not exist.
     files: BTreeMap<String, Option<String>>,
     /// What is worth a word.
     pub notices: Vec<String>,
@@ -187,7 +187,7 @@ impl<'a> Releases<'a> {
         )
     }
 
-    /// Returns the text of a file of checksums; nothing where there is none.
+    /// Returns the text of a checksum file, or `None` if it does not exist.
     fn checksum_file(&mut self, file: &ChecksumFile) -> Result<Option<String>, Failure> {
         if let Some(known) = self.files.get(&file.url) {
             return Ok(known.clone());
@@ -208,7 +208,7 @@ impl<'a> Releases<'a> {
         platform::read_file(&place).map_err(|error| Failure::new("io", chain(&error)))
     }
 
-    /// Downloads a file into the cache; nothing where the server has none.
+    /// Downloads a file into the cache, or returns `None` if the server does not have it.
     fn download(&self, url: &str) -> Result<Option<Hash>, Failure> {
         let Session { settings, store, events, wanted, .. } = self.session;
         let downloads = store.downloads();

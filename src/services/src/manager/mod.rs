@@ -67,7 +67,7 @@ pub enum Whose {
 }
 
 impl Whose {
-    /// Says whose it is.
+    /// Describes its owner.
     pub fn in_words(&self) -> String {
         match self {
             Whose::System => "the system's service manager".to_owned(),
@@ -102,7 +102,7 @@ pub trait Manager {
     /// When it does not answer.
     fn reset_failed(&mut self, unit: &str) -> Result<(), Problem>;
 
-    /// Tells the states of units, in the same order.
+    /// Returns the states of units, in the same order.
     ///
     /// # Errors
     /// When it does not answer.
@@ -112,7 +112,7 @@ pub trait Manager {
     fn last_lines(&mut self, state: &UnitState) -> Vec<String>;
 }
 
-/// Connects to a manager; nothing when it is one of a user and does not run.
+/// Connects to a manager, or returns `None` for a user's manager that does not run.
 ///
 /// # Errors
 /// When that of the system cannot be reached.
@@ -194,7 +194,7 @@ pub(crate) fn run(command: &mut Command) -> Result<Output, String> {
     Err(if told.is_empty() { output.status.to_string() } else { told.to_owned() })
 }
 
-/// Has a command run as the user whose manager it is for.
+/// Makes a command run as the user of the manager.
 #[cfg(target_os = "linux")]
 pub(crate) fn become_user(command: &mut Command, whose: &Whose) {
     use std::os::unix::process::CommandExt;
@@ -210,8 +210,7 @@ pub(crate) fn become_user(command: &mut Command, whose: &Whose) {
 #[cfg(target_os = "linux")]
 const LAST_LINES: usize = 10;
 
-/// Returns the last lines of the journal about a run of a unit: what it printed, and what systemd
-/// said of it.
+/// Returns the last journal lines about a run of a unit: its output and the messages of systemd.
 #[cfg(target_os = "linux")]
 fn journal(state: &UnitState, whose: &Whose) -> Vec<String> {
     if state.invocation.is_empty() {

@@ -73,7 +73,7 @@ pub(super) fn given(name: &str, scope: Scope, text: &str) -> Result<Unit, Refusa
     })
 }
 
-/// Returns a unit whose text is not there yet: it is enabled in the usual way.
+/// Returns a unit whose text does not exist yet. It is enabled in the usual way.
 pub(super) fn given_later(name: &str, scope: Scope) -> Unit {
     let mut file = UnitFile::default();
     file.add("Install", "WantedBy", usual_target(scope));
