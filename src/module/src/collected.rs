@@ -317,8 +317,8 @@ fn take_contested(
 }
 
 /// Collects what is in a tree: where it is, where its files are to be in the one way to write that,
-/// and the config's directory.
-/// Returns the number of the tree; nothing where no directory is, or one without files.
+/// and the config's directory. Returns the number of the tree, or `None` if the directory does not
+/// exist or has no files.
 ///
 /// # Errors
 /// When a link leads out of the config's directory, or a path is not a file, directory or link.

@@ -258,7 +258,7 @@ pub fn declare(
     Ok(derivation)
 }
 
-/// Follows a link that is named as a source, and notes that; nothing where it leads nowhere.
+/// Follows a link that is named as a source and notes that, or returns `None` if it is dangling.
 pub fn follow(lua: &Lua, link: &Path) -> Option<PathBuf> {
     let end = platform::end_of(link).ok()?;
     state::change(lua, |state| {

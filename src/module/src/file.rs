@@ -360,7 +360,7 @@ impl Declaring<'_> {
         Ok(is_there)
     }
 
-    /// Returns what a file is linked to or copied from; nothing when its source does not exist.
+    /// Returns what a file is linked to or copied from, or `None` if its source does not exist.
     fn source_of(&mut self, given: &Given, ticket: &Ticket) -> Answer<Option<Resolved>> {
         let mut private = None;
         let place = || self.directory.join(platform::path_from_bytes(&given.text));

@@ -552,8 +552,8 @@ fn run_git(command: &mut Command, what: &str) -> Answer<()> {
     if status.success() { Ok(()) } else { Err(failed(format!("git ended with {status}"))) }
 }
 
-/// Returns a string of a config with the trees of inputs that it names taken out of it; nothing
-/// where it names none.
+/// Returns a string of a config with the trees of inputs that it names taken out of it, or `None`
+/// if it names none.
 pub fn join(trees: &InputTrees, text: &[u8]) -> Option<Value> {
     let parent = trees.keys().next()?.parent()?;
     let prefix = [platform::bytes_of_path(parent).as_slice(), b"/"].concat();

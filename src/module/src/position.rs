@@ -73,8 +73,8 @@ fn add(lines: &mut Vec<String>, line: &str) {
 }
 
 impl Frames {
-    /// Returns the user's lines on the call stack, innermost first, then those of shipped modules;
-    /// nothing if the user has none there. The innermost `own` frames belong to sys.lua.
+    /// Returns the user's lines on the call stack, innermost first, then those of shipped modules,
+    /// or `None` if the user has none there. The innermost `own` frames belong to sys.lua.
     ///
     /// # Safety
     /// The state is that of the Lua thread that runs.

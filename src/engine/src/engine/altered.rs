@@ -165,7 +165,8 @@ impl Engine {
         Ok(kept)
     }
 
-    /// Copies a path to the displaced copies; nothing if a copy of the target has the same content.
+    /// Copies a path to the displaced copies, or `None` if a copy of the target has the same
+    /// content.
     fn keep(&self, from: &Path, target: &Path) -> Result<Option<Backup>, Error> {
         if platform::kind_of(from)?.is_none_or(|kind| kind == FileKind::Special) {
             return Ok(None);

@@ -152,7 +152,7 @@ impl Engine {
             .then(|| self.entered(kept.environment, kept.name, id.to_owned()))
     }
 
-    /// Returns what a shell entered, by the name that [`Engine::layer`] gave it; nothing when it is
+    /// Returns what a shell entered, by the name that [`Engine::layer`] gave it, or `None` if it is
     /// kept no more.
     pub fn left(&self, layer: &str) -> Option<Entered> {
         let (id, key) = layer.split_once('/')?;

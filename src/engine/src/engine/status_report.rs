@@ -108,7 +108,7 @@ pub struct StatusReport {
     pub derivations: usize,
     /// How many targets and services are not as they should be.
     pub drift: usize,
-    /// What only snapshots hold that are not in force; nothing when there are none.
+    /// The size of what only old snapshots keep, or `None` without old snapshots.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub old_snapshots: Option<OldSnapshotsReport>,
     /// Edits of managed targets that were moved away.

@@ -54,7 +54,7 @@ impl Changes<'_> {
 pub struct LockFile {
     /// Where it is.
     pub path: PathBuf,
-    /// Its text; nothing where there is no file.
+    /// Its text, or `None` if there is no file.
     pub text: Option<Vec<u8>>,
     /// What it says.
     pub lock: LockDocument,
@@ -122,7 +122,7 @@ impl LockFile {
         keys.iter().map(change).filter(|change| change.old != change.new).collect()
     }
 
-    /// Returns the text that the file has after some changes; nothing where it stays absent.
+    /// Returns the text that the file has after some changes, or `None` if it stays absent.
     pub fn text_after(&self, changes: Changes<'_>) -> Option<Vec<u8>> {
         if changes.is_empty() {
             self.text.clone()
@@ -171,7 +171,7 @@ impl LockFile {
     }
 }
 
-/// Returns the text of a lock with pins added; nothing if it is not a lock.
+/// Returns the text of a lock with pins added, or `None` if it is not a lock.
 pub fn text_with_pins(text: Option<&[u8]>, pins: &[PinChange]) -> Option<Vec<u8>> {
     let lock = match text {
         Some(text) => LockDocument::parse(text).ok()?,

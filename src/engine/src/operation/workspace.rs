@@ -58,7 +58,7 @@ pub struct Workspace {
     /// Whether this is a second build, to see what the first one depended on: its programs get
     /// other surroundings.
     pub is_check: bool,
-    /// Tells what to search for in what becomes of an output; nothing where that is not known.
+    /// Returns the patterns to search for in an output, or `None` if they are not known.
     pub search: Option<Search>,
     /// The known facts about sources and outputs.
     pub copies: Mutex<Copies>,

@@ -166,7 +166,7 @@ pub fn look(path: &Path) -> Result<Option<Seen>> {
     }
 }
 
-/// Returns the numbers of the file system and of the file at a path, which may be a link; nothing
+/// Returns the numbers of the file system and of the file at a path, which may be a link, or `None`
 /// if there is none, and where the system has no such numbers.
 pub fn id_at(path: &Path) -> Option<(u64, u64)> {
     raw::id_at(path).ok()

@@ -215,7 +215,7 @@ mod unix {
     pub struct Mark(File);
 
     impl Mark {
-        /// Makes one of a file; nothing where the system has no such descriptors.
+        /// Creates one from a file, or returns `None` if the system has no such descriptors.
         pub fn of(path: &Path) -> Option<Mark> {
             #[cfg(target_os = "linux")]
             {

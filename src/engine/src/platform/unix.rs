@@ -283,8 +283,7 @@ pub fn user_number() -> u32 {
     rustix::process::geteuid().as_raw()
 }
 
-/// Returns the number that files have which this process makes; nothing where users have no
-/// numbers.
+/// Returns the user number of files that this process creates, or `None` if users have no numbers.
 pub fn own_number() -> Option<u32> {
     Some(user_number())
 }

@@ -92,7 +92,8 @@ pub(super) fn id_at(path: &Path) -> io::Result<(u64, u64)> {
     Ok(id(&sys::statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW)?))
 }
 
-/// Tells what an empty directory is; nothing where it holds anything, or has what modes do not say.
+/// Returns the attributes of an empty directory, or `None` if it has entries or attributes besides
+/// its mode.
 #[cfg(target_os = "linux")]
 pub(super) fn blank(directory: &Handle) -> io::Result<Option<Blank>> {
     use rustix::fs::{RawDir, flistxattr, ioctl_getflags};
@@ -306,7 +307,7 @@ fn no_file(kind: FileKind) -> io::Error {
     }
 }
 
-/// Opens a regular file to replace its content, and returns its size; nothing if there is no file
+/// Opens a regular file to replace its content, and returns its size, or `None` if there is no file
 /// with this single name.
 pub(super) fn open_to_write(directory: &Handle, name: &OsStr) -> io::Result<Option<(File, u64)>> {
     let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;

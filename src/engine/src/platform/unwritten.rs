@@ -19,7 +19,7 @@ use super::FACTS;
 pub struct Unwritten([u64; FACTS]);
 
 impl Unwritten {
-    /// Returns what a file looks like that nothing is writing to, before it is read; nothing where
+    /// Returns the metadata of a file that no program writes to, before it is read, or `None` if
     /// the system cannot tell, or where a change could go unseen.
     pub fn begin(file: &File) -> Option<Unwritten> {
         system::begin(file)

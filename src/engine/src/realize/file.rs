@@ -104,8 +104,8 @@ impl Task for FileTask {
     }
 }
 
-/// Returns the file that a derivation makes if it is small and names no other object; nothing if it
-/// is not, or on an error, which its task will report.
+/// Returns the file that a derivation makes if it is small and names no other object, or `None` if
+/// it is not, or on an error, which its task will report.
 pub fn small<'a>(store: &Store, derivation: &'a Derivation, level: Level) -> Option<File<'a>> {
     let Recipe::File(file) = &derivation.spec.recipe else { return None };
     if !derivation.dependencies.is_empty() {

@@ -160,7 +160,7 @@ impl Serialize for Recorded<'_> {
 }
 
 impl Results {
-    /// Reads the text of a record; nothing where it is damaged.
+    /// Reads the text of a record, or returns `None` if it is damaged.
     pub fn parse(text: &[u8]) -> Option<Results> {
         if text.trim_ascii_start().starts_with(b"[") {
             let results: Vec<Outputs> = serde_json::from_slice(text).ok()?;

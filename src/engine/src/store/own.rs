@@ -148,7 +148,8 @@ pub struct Own {
 }
 
 impl Own {
-    /// Opens a root; nothing where none is. The root itself may be reached through links.
+    /// Opens a root, or returns `None` if it does not exist. The root itself may be reached through
+    /// links.
     ///
     /// # Errors
     /// When it cannot be opened.
@@ -164,8 +165,8 @@ impl Own {
         }
     }
 
-    /// Returns a directory by its path below the root; nothing where none is, or where a link leads
-    /// there.
+    /// Returns a directory by its path below the root, or `None` if it does not exist or a link
+    /// leads there.
     ///
     /// # Errors
     /// When it cannot be opened.
@@ -301,7 +302,7 @@ impl Own {
         Ok(true)
     }
 
-    /// Returns the directory that something below the root is in, and its name there; nothing where
+    /// Returns the directory that something below the root is in, and its name there, or `None` if
     /// a link leads there.
     ///
     /// # Errors

@@ -51,7 +51,8 @@ impl<'a> Present<'a> {
     }
 }
 
-/// Lists the objects; nothing when there are more than `most`, or the directory cannot be read.
+/// Lists the objects, or returns `None` if there are more than `most`, or the directory cannot be
+/// read.
 fn list(store: &Store, most: usize) -> Option<HashSet<Vec<u8>>> {
     let mut listed = HashSet::new();
     let mut is_short = true;

@@ -174,7 +174,7 @@ impl SourceMemory {
         }
     }
 
-    /// Returns the file at a path and its NAR hash, reading it only if it changed; nothing if it
+    /// Returns the file at a path and its NAR hash, reading it only if it changed, or `None` if it
     /// does not exist.
     ///
     /// # Errors
@@ -266,7 +266,7 @@ impl SourceMemory {
         Ok((nar, is_private))
     }
 
-    /// Returns the NAR hashes of some files of a tree; nothing when one cannot be read.
+    /// Returns the NAR hashes of some files of a tree, or `None` if one cannot be read.
     fn hash_each(&self, top: &Path, files: Vec<PathBuf>) -> Option<Vec<(PathBuf, Hash)>> {
         let hash = |inner: PathBuf| {
             Some((tree::hash(&top.join(&inner), &self.interrupt).ok()?.nar, inner))
@@ -365,7 +365,7 @@ impl<'a> Fingerprint<'a> {
         }
     }
 
-    /// Returns the files and links that changed shortly before a moment; nothing when these are
+    /// Returns the files and links that changed shortly before a moment, or `None` if these are
     /// many, or one did so in the tick of the clock that ends with it.
     fn fresh_before(&self, now: SystemTime) -> Option<Vec<PathBuf>> {
         let is_few =

@@ -24,7 +24,7 @@ use crate::settings::{Event, Settings};
 use crate::store::Store;
 use crate::value::Positions;
 
-/// A connection to a manager; nothing if it does not run.
+/// A connection to a manager, or `None` if it does not run.
 type Connection = Option<Box<dyn Manager>>;
 
 /// Connections to managers, by scope and user.
@@ -122,7 +122,7 @@ fn manager_of(activation: &Activation, service: &Service) -> ServiceManager {
 }
 
 /// Runs the checks of services that come or change, and returns what their managers do before and
-/// after all other changes; nothing when no service changes. Changes nothing.
+/// after all other changes, or `None` if no service changes. Changes nothing.
 ///
 /// # Errors
 /// When a check fails, or a manager cannot be reached.

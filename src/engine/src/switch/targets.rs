@@ -160,7 +160,7 @@ impl<'a> Targets<'a> {
         Ok(resolved)
     }
 
-    /// Returns the present place of the future file at a path; nothing if it must not be read,
+    /// Returns the present place of the future file at a path, or `None` if it must not be read,
     /// because it is removed.
     fn actual_at(&self, path: &Path) -> Option<PathBuf> {
         let (moved, mut replaced) = (self.actual.borrow(), self.replaced.borrow_mut());

@@ -58,7 +58,7 @@ pub fn leads_elsewhere_only(desired: &Desired, current: &Snapshot) -> bool {
 }
 
 /// Returns the steps of the applied actions, links first, all without effect, or none if
-/// `is_brief`; nothing if only a full check can tell.
+/// `is_brief`, or `None` if only a full check can tell.
 pub fn unchanged(
     store: &Store,
     home: &Path,

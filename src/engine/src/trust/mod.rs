@@ -150,7 +150,7 @@ pub struct Look {
     pub text: Vec<u8>,
     /// The hash of the content.
     pub hash: Hash,
-    /// Whether the record has the same hash; nothing when the record lacks the file.
+    /// Whether the record has the same hash, or `None` if the record lacks the file.
     pub is_trusted: Option<bool>,
 }
 
@@ -279,7 +279,7 @@ impl Project {
         Ok(Look { text, hash, is_trusted: known.map(|known| known.sha256 == hash) })
     }
 
-    /// Returns whether a source is trusted; nothing when the record lacks it.
+    /// Returns whether a source is trusted, or `None` if the record lacks it.
     pub fn trusts_source(&self, path: &Path, hash: Hash) -> Option<bool> {
         let key = self.key(path);
         let known =
@@ -420,7 +420,7 @@ fn read_safely(directory: &Path, path: &Path) -> Result<Vec<u8>> {
     found.ok_or_else(|| Doubt::Missing(path.to_owned()))
 }
 
-/// Reads a file below a directory; nothing where nothing is.
+/// Reads a file below a directory, or returns `None` if it does not exist.
 fn read_below(top: &Path, inner: &Path) -> Result<Option<Vec<u8>>> {
     let mut directory = match Directory::at(top) {
         Ok(directory) => Arc::new(directory),

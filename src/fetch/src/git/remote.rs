@@ -123,7 +123,8 @@ fn locate(source: &Source<'_>, repository: &gix::Repository) -> Result<(String, 
     Ok((address, place))
 }
 
-/// Counts the commits that are in `newer` and not in `older`; nothing where that cannot be told.
+/// Counts the commits that are in `newer` and not in `older`, or returns `None` if that is not
+/// known.
 pub fn count_commits(
     git: &Git<'_>,
     url: &str,

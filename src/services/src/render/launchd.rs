@@ -214,7 +214,7 @@ mod tests {
     const READ: &str = "import json, plistlib, sys\n\
                         print(json.dumps(plistlib.load(sys.stdin.buffer)))";
 
-    /// Reads a property list as `plistutil` writes it again; nothing where it is not installed.
+    /// Reads a property list as `plistutil` writes it again, or `None` if it is not installed.
     fn read(plist: &str) -> Option<serde_json::Value> {
         let directory = tempfile::tempdir().unwrap();
         let (given, written) = (directory.path().join("a"), directory.path().join("b"));

@@ -125,7 +125,7 @@ pub fn fetch_newest(cache: Cache<'_>, url: &str, mirrors: &[String]) -> Result<P
 /// What a content must be.
 #[derive(Clone, Copy, Default)]
 struct Expected<'a> {
-    /// Its hash; nothing where any will do, and the file goes to the place of that.
+    /// Its hash, or `None` if any will do, and the file goes to the place of that.
     sha256: Option<Hash>,
     /// What the lock calls it, where that gives the hash.
     key: Option<&'a str>,

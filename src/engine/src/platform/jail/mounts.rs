@@ -347,7 +347,7 @@ unsafe fn target(directory: RawFd, name: &CStr, is_directory: bool) -> Result<Ra
     }
 }
 
-/// Makes the ruleset of Landlock that all commands of a build have; nothing where there is none.
+/// Creates the Landlock ruleset of all commands of a build, or returns `None` if there is none.
 ///
 /// # Errors
 /// The error of the system, as a positive number.

@@ -138,7 +138,7 @@ fn limit(what: String, limit: &'static str, value: u64) -> Trouble {
 /// Where the parts of an archive go. Each is made relative to the open directory that it is in, and
 /// no link is followed.
 struct Tree {
-    /// The innermost directory; nothing where the archive is only looked at.
+    /// The innermost directory, or `None` if the archive is only looked at.
     place: Option<Descent>,
     /// The names on the way to the current entry; first that of the object.
     way: Vec<Vec<u8>>,

@@ -89,7 +89,7 @@ pub struct CopiedLarge {
     pub length: u64,
     /// The numbers of the patterns in it, each once.
     pub found: BTreeSet<usize>,
-    /// What it looked like all the time; nothing where that changed, or the copy is on another file
+    /// What it looked like all the time, or `None` if that changed, or the copy is on another file
     /// system.
     pub look: Option<Unwritten>,
 }
