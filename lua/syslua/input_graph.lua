@@ -308,6 +308,37 @@ local function get_followed(node, theirs, ours)
   return followed
 end
 
+-- Refuses a circle that `follows` makes: each input has a place of its own, but one of them is an
+-- input of itself.
+---@param node syslua.input_graph.Node
+---@param way syslua.input_graph.Node[] from the config to it
+---@param known table<syslua.input_graph.Node, "open"|"done">
+local function check_follows(node, way, known)
+  known[node] = "open"
+  way[#way + 1] = node
+  for _, name in ipairs(tables.get_sorted_keys(node.inputs)) do
+    local inner = node.inputs[name]
+    if known[inner] == "open" then
+      local names, is_inside = {}, false
+      for _, one in ipairs(way) do
+        is_inside = is_inside or one == inner
+        if is_inside then
+          names[#names + 1] = one.key
+        end
+      end
+      names[#names + 1] = inner.key
+      raise(
+        "inputs go in a circle: " .. table.concat(names, " -> "),
+        node.declared and node.declared.position,
+        ("remove `follows.%s` of the input `%s`"):format(name, node.key)
+      )
+    elseif not known[inner] then
+      check_follows(inner, way, known)
+    end
+  end
+  way[#way], known[node] = nil, "done"
+end
+
 -- Adds what the inputs of one depth declare to what is open; what follows another one is that.
 local function open_next(nodes)
   local level = {}
@@ -385,6 +416,7 @@ function input_graph.resolve(root, given, file, session)
     end
   end
   set_loaders(top)
+  check_follows(top, {}, {})
   return top
 end
 

@@ -279,6 +279,23 @@ describe("inputs", function()
     fail("plan init.lua", "circle: a -> b -> a", "<inputs.a/b>/init.lua:1")
   end)
 
+  it("that go in a circle by `follows` are shown as a chain #once", function()
+    place.commit("a", { ["init.lua"] = ("return { inputs = { b = %q } }"):format(url("low")) })
+    place.commit("b", { ["init.lua"] = ("return { inputs = { d = %q } }"):format(url("low")) })
+    place.commit("low", { file = "" })
+    local function declare(a, b)
+      local form =
+        "a = { url = %q, follows = { b = %q } },\nb = { url = %q, follows = { d = %q } },"
+      write(form:format(url("a"), a, url("b"), b))
+    end
+    declare("b", "a")
+    fail("plan init.lua", "circle: a -> b -> a", "init.lua:", "hint:")
+    declare("a", "a")
+    fail("plan init.lua", "circle: a -> a", "init.lua:3", "hint:")
+    declare("b", "b")
+    fail("plan init.lua", "circle: b -> b", "init.lua:4", "hint:")
+  end)
+
   it("count by their content in hashes of derivations", function()
     place.commit("dots", { ["sub/file"] = "one\n" })
     write(
