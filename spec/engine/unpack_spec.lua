@@ -171,7 +171,7 @@ with zipfile.ZipFile("archive.zip", "w") as archive:
     ["{ limits = { depth = 2 } }"] = "limits = { depth = ... }",
     ['{ allow = { "setgid" } }'] = '"setuid"',
     ['{ allow = "setuid" }'] = "list",
-    ["{ strip = 9 }"] = "strip = 9 leaves nothing",
+    ["{ strip = 9 }"] = "strip = 9 removes every entry",
   }
 
   it("refuses options that make no sense, and holds limits", function()

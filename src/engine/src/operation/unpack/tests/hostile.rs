@@ -389,7 +389,7 @@ pub fn limits() -> Vec<(&'static str, UnpackOptions, &'static str)> {
         (
             "stripped to nothing",
             UnpackOptions { strip: 9, ..UnpackOptions::default() },
-            "strip = 9 leaves nothing",
+            "strip = 9 removes every entry",
         ),
     ]
 }
