@@ -367,6 +367,8 @@ local function require_module(self, name)
   -- The module as this evaluation shows it: for the machine that is evaluated for.
   if name == "syslua" then
     return self.syslua
+  elseif name == "io" and self.project and self.project.read and not self.is_pure then
+    return self.environment.io
   end
   local input, inner = name:match("^inputs%.([^.]+)%.?(.*)$")
   local found = input and find_input(self, input)

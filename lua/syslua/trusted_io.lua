@@ -13,11 +13,25 @@ local position = require("syslua.util.position")
 ---@field contains nil|fun(file: string): boolean whether a file is one of the directory
 ---@field note_source nil|fun(place: string, sha256: string) is told of each `source()`
 
---- Makes it: `open` and `lines` give files of the project as they are trusted; all else is Lua's.
+local function raise(message, hint)
+  failure.raise({
+    kind = "config",
+    message = message,
+    position = position.caller(),
+    hint = hint,
+  })
+end
+
+--- Makes it: whatever opens a file of the project to read it gives the file as it is trusted; all
+-- else is Lua's. What `io.input` sets is the project's alone.
 ---@param project syslua.TrustedProject
 ---@return iolib
 return function(project)
   local read, contains = assert(project.read), assert(project.contains)
+  -- The file that io.read and io.lines read unless given.
+  ---@type any
+  local input
+
   local function open_trusted(name)
     local text, problem = read(border.call("absolute", name))
     if not text then
@@ -29,23 +43,78 @@ return function(project)
     copy:seek("set")
     return copy
   end
-  local trusted = setmetatable({}, { __index = io })
-  function trusted.open(name, mode)
-    if type(name) == "string" and (mode or "r"):find("^r") and contains(name) then
-      return open_trusted(name)
-    end
-    return io.open(name, mode)
+
+  local function is_own(name)
+    return (type(name) == "string" or type(name) == "number") and contains(tostring(name))
   end
-  function trusted.lines(name, ...)
-    if type(name) == "string" and contains(name) then
-      ---@type any, any
-      local file, problem = open_trusted(name)
-      if not file then
-        failure.raise({ kind = "config", message = problem, position = position.caller() })
+
+  -- As `io.input` and `io.lines` do, raises what `io.open` returns.
+  local function open_or_raise(name)
+    ---@type any, any
+    local file, problem = open_trusted(tostring(name))
+    if not file then
+      raise(problem)
+    end
+    return file
+  end
+
+  local trusted = setmetatable({}, { __index = io })
+
+  function trusted.open(name, mode, ...)
+    if is_own(name) then
+      local wanted = mode == nil and "r" or tostring(mode)
+      if wanted:find("^r") and not wanted:find("+", 1, true) then
+        return open_trusted(tostring(name))
+      elseif wanted:find("^[ra]") and wanted:find("+", 1, true) then
+        raise(
+          ("io.open: a file of a project is not opened to be read and written: %s"):format(name),
+          'read it with "r", and write with "w" or "a"'
+        )
       end
-      return file:lines(...)
+    end
+    return io.open(name, mode, ...)
+  end
+
+  function trusted.input(file)
+    if is_own(file) then
+      input = open_or_raise(file)
+    elseif type(file) == "string" or type(file) == "number" then
+      ---@type any, any
+      local opened, problem = io.open(file, "r")
+      if not opened then
+        raise(problem)
+      end
+      input = opened
+    elseif file ~= nil then
+      if io.type(file) == nil then
+        raise(("io.input: expected a file or its name, got a %s"):format(type(file)))
+      end
+      input = file
+    end
+    return input or io.input()
+  end
+
+  function trusted.read(...)
+    return trusted.input():read(...)
+  end
+
+  function trusted.lines(name, ...)
+    if name == nil then
+      return trusted.input():lines(...)
+    elseif is_own(name) then
+      return open_or_raise(name):lines(...)
     end
     return io.lines(name, ...)
   end
+
+  function trusted.close(file)
+    if file == nil then
+      return io.close()
+    elseif file == input then
+      input = nil
+    end
+    return file:close()
+  end
+
   return trusted
 end

@@ -119,6 +119,12 @@ describe("a directory with an entry file", function()
         'package.path = DIRECTORY .. "/?.lua;" .. package.path; require(("ex") .. "tra")',
         'load(io.open(DIRECTORY .. "/extra" .. ".lua"):read("*a"))()',
         'for line in io.lines(DIRECTORY .. "/extra" .. ".lua") do load(line)() end',
+        'io.input(DIRECTORY .. "/extra" .. ".lua"); load(io.read("*a"))()',
+        'io.input(DIRECTORY .. "/extra" .. ".lua"); load(io.input():read("*a"))()',
+        'io.input("ex" .. "tra.lua"); for line in io.lines() do load(line)() end',
+        'io.input(io.open("ex" .. "tra.lua", "rb")); load(io.read("*a"))()',
+        'local io = require("io"); load(io.open("ex" .. "tra.lua"):read("*a"))()',
+        'load(_G.io.open("./ex" .. "tra.lua"):read("*a"))()',
       }) do
         way = way:gsub("DIRECTORY", ("%q"):format(here.directory .. "/web"))
         projects.write(here, "web", ("env({ PORT = 1 }) pcall(function() %s end)"):format(way))
@@ -140,6 +146,32 @@ describe("a directory with an entry file", function()
       assert.is_true(here.exists("canary"))
     end
   )
+
+  it("opens its files to be read, or to be written, but not for both", function()
+    here.write("web/extra.lua", "one")
+    for _, mode in ipairs({ "r+", "r+b", "a+", "a+b" }) do
+      projects.write(here, "web", ('io.open("extra.lua", %q)'):format(mode))
+      local code, shown = projects.trust(here, "web")
+      assert.equal(1, code, mode)
+      assert.truthy(shown:find("to be read and written", 1, true), shown)
+      assert.truthy(shown:find("syslua.lua:2", 1, true), shown)
+    end
+    -- What io.input reads is what others read no longer.
+    projects.write(
+      here,
+      "web",
+      [[
+      io.input("extra.lua")
+      local text = io.read(3)
+      io.close(io.input())
+      local ok = pcall(io.input, "missing")
+      env({ PORT = text .. tostring(ok) })
+    ]]
+    )
+    projects.trust(here, "web")
+    local result = enter("-- sh -c 'echo $PORT; cat'")
+    assert.equal("onefalse\n", result.stdout, result.stderr)
+  end)
 
   it("is evaluated once for a content", function()
     local counter = ("%q"):format(here.directory .. "/counter")
