@@ -204,3 +204,22 @@ describe("a directory that a link leads to", function()
     end)
   end
 end)
+
+describe("another home with the same root #once", function()
+  it("sees the targets of the first by their full paths", function()
+    local here = machine.new()
+    finally(here.remove)
+    here.apply([[
+      file { path = "~/.rc", content = "1" }
+      file { path = "~/b", content = "2" }
+    ]])
+    here.shell("rm ~/b")
+    local first = here.home
+    here.environment.HOME = here.directory .. "/other"
+    local status = here.shell("mkdir -p ~; $LUA -l syslua status --verbose")
+    assert.equal(3, status.code, status.stderr)
+    assert.truthy(status.stdout:find("missing  " .. first .. "/b", 1, true), status.stdout)
+    assert.truthy(status.stdout:find(first .. "/.rc", 1, true), status.stdout)
+    assert.falsy(status.stdout:find("~/", 1, true), status.stdout)
+  end)
+end)

@@ -1,6 +1,7 @@
 //! The applied state, compared with the file system. Takes no lock, and shows one consistent state
 //! while a switch runs.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -93,8 +94,16 @@ impl Engine {
                 .stand(&self.store, &directories)
                 .is_ok_and(|stand| stand),
         };
+        let home = &self.settings.home;
+        let other_home = current.home.as_ref().map(Text::to_path).filter(|other| other != home);
         let mut targets = Vec::with_capacity(current.activations.len());
         for activation in &current.activations {
+            let mut activation = Cow::Borrowed(activation);
+            if let Some(other) = &other_home {
+                let action = &mut activation.to_mut().action;
+                *action = action.in_home(other);
+            }
+            let activation = &*activation;
             let Some(target) = activation.action.as_target() else { continue };
             let recorded = current.place_of(activation, &self.settings.home).unwrap_or_default();
             match places.place(&recorded, &activation.positions) {

@@ -22,10 +22,10 @@ pub struct Descent {
 }
 
 #[derive(Debug)]
-struct Level {
-    /// The directory, unless it was let go.
-    directory: Option<Arc<Directory>>,
-    id: (u64, u64),
+enum Level {
+    Open(Arc<Directory>),
+    /// Let go, and found again by its device and inode.
+    Closed((u64, u64)),
 }
 
 impl Descent {
@@ -49,12 +49,13 @@ impl Descent {
     /// # Errors
     /// When the system does not report what would be needed to return.
     pub fn enter(&mut self, directory: Arc<Directory>) -> Result<()> {
-        let id = self.lowest.id()?;
         let above = std::mem::replace(&mut self.lowest, directory);
-        self.levels.push(Level { directory: Some(above), id });
+        self.levels.push(Level::Open(above));
         // The first stays open: it may be the only way to its place.
-        if let Some(index) = self.levels.len().checked_sub(HELD).filter(|index| *index > 0) {
-            self.levels[index].directory = None;
+        if let Some(index) = self.levels.len().checked_sub(HELD).filter(|index| *index > 0)
+            && let Level::Open(directory) = &self.levels[index]
+        {
+            self.levels[index] = Level::Closed(directory.id()?);
         }
         Ok(())
     }
@@ -65,9 +66,9 @@ impl Descent {
     /// When the directory was moved in the meantime.
     pub fn leave(&mut self) -> Result<Option<Arc<Directory>>> {
         let Some(level) = self.levels.pop() else { return Ok(None) };
-        let above = match level.directory {
-            Some(directory) => directory,
-            None => Arc::new(self.lowest.parent(level.id)?),
+        let above = match level {
+            Level::Open(directory) => directory,
+            Level::Closed(id) => Arc::new(self.lowest.parent(id)?),
         };
         Ok(Some(std::mem::replace(&mut self.lowest, above)))
     }

@@ -119,9 +119,6 @@ impl<'a> IntoIterator for &'a Outputs {
 
 impl Serialize for Outputs {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if self.pins.is_empty() {
-            return serializer.collect_map(self.iter());
-        }
         let mut map = serializer.serialize_map(Some(2))?;
         map.serialize_entry(NAMED_PINS, &self.pins)?;
         map.serialize_entry(NAMED_OUTPUTS, &Objects(self))?;
@@ -251,9 +248,11 @@ mod tests {
 
     #[test]
     fn outputs_are_a_map_of_at_least_one() {
-        let text = r#"{"dev":"tool-dev-123456789","out":"tool-123456789"}"#;
-        let outputs: Outputs = serde_json::from_str(text).unwrap();
+        let old = r#"{"dev":"tool-dev-123456789","out":"tool-123456789"}"#;
+        let text = format!(r#"{{"pins":{{}},"outputs":{old}}}"#);
+        let outputs: Outputs = serde_json::from_str(&text).unwrap();
         assert_eq!(serde_json::to_string(&outputs).unwrap(), text);
+        assert_eq!(serde_json::from_str::<Outputs>(old).unwrap(), outputs);
         for damaged in [
             "{}",
             "[]",
@@ -261,10 +260,10 @@ mod tests {
             "null",
             r#"{"out":1}"#,
             r#"{"":"tool-123456789"}"#,
+            r#"{"pins":{},"outputs":{}}"#,
         ] {
             assert!(serde_json::from_str::<Outputs>(damaged).is_err(), "{damaged}");
         }
-        assert_eq!(serde_json::to_string(&Outputs::default()).unwrap(), "{}");
     }
 
     #[test]
@@ -277,8 +276,8 @@ mod tests {
         assert_eq!(record, r#"{"out":"tool-123456789","@sandbox":"namespaces"}"#);
         let read: Outputs = serde_json::from_str(&record).unwrap();
         assert_eq!(
-            (read.level(), serde_json::to_string(&read).unwrap().as_str()),
-            (Level::Namespaces, old)
+            (read.level(), serde_json::to_string(&read).unwrap()),
+            (Level::Namespaces, format!(r#"{{"pins":{{}},"outputs":{old}}}"#))
         );
         assert!(serde_json::from_str::<Outputs>(r#"{"@sandbox":"namespaces"}"#).is_err());
     }
