@@ -2,6 +2,7 @@
 
 local machine = require("spec.support.machine")
 local process = require("spec.support.process")
+local random = require("spec.support.random")
 
 describe("the hook of #once", function()
   local here
@@ -90,6 +91,94 @@ describe("the hook of #once", function()
         { "vi||", "web|8080|", "web|1|in", "web|1|in", "web|8080|", "vi||", "mine||" },
         shown
       )
+    end)
+
+    it_there(name .. " gives back what aliases and functions of a project hid", function()
+      here.apply([[
+        alias { t = "echo \"<system>\"" }
+        project({ name = "web", path = "~/web", setup = function()
+          alias { t = "echo \"<web>\"", u = "echo \"<web u>\"" }
+        end })
+        project({ name = "inner", path = "~/web/deep", setup = function()
+          alias { u = "echo \"<inner u>\"", f = "echo \"<inner f>\"" }
+        end })
+      ]])
+      local fish = name == "fish"
+      local shown = run(name, {
+        fish and [[function u; echo "<mine u$none>"; end]] or [[alias u='echo "<mine u$none>"']],
+        fish and [[function f; echo "<mine f$none>"; end]] or [[f() { echo "<mine f$none>"; }]],
+        "t; u; f",
+        "cd ~/web",
+        "t; u; f",
+        "cd ~/web/deep",
+        "t; u; f",
+        "cd ~/other",
+        "t; u; f",
+        "cd ~/web/deep",
+        "t; u; f",
+        "cd ~/web",
+        "t; u; f",
+        "cd ~",
+        "t; u; f",
+      })
+      local out, web = { "system", "mine u", "mine f" }, { "web", "web u", "mine f" }
+      local inner = { "web", "inner u", "inner f" }
+      local expected = {}
+      for _, part in ipairs({ out, web, inner, out, inner, web, out }) do
+        for _, word in ipairs(part) do
+          expected[#expected + 1] = word
+        end
+      end
+      assert.same(expected, shown)
+    end)
+
+    it_there(name .. " shows the name of the innermost project, in the prompt too", function()
+      here.apply([[
+        project({ name = "web", path = "~/web", setup = function() env({ PORT = 1 }) end })
+        project({ name = "inner", path = "~/web/deep", setup = function() env({ PORT = 2 }) end })
+      ]])
+      local name_of = 'echo "<$SYSLUA_PROJECT|$PORT>"'
+      local lines = {}
+      local places = { "~/web", "~/web/deep/inner", "~/web", "~/other", "~/web/deep", "~" }
+      for _, place in ipairs(places) do
+        lines[#lines + 1] = "cd " .. place
+        lines[#lines + 1] = name_of
+      end
+      local shown = run(name, lines)
+      assert.same({ "web|1", "inner|2", "web|1", "|", "inner|2", "|" }, shown)
+      local text = here.read("shown")
+      assert.truthy(text:find("(web) ", 1, true), text)
+      assert.truthy(text:find("(inner) ", 1, true), text)
+      assert.falsy(text:find("(web) (", 1, true), text)
+    end)
+
+    it_there(name .. " ends every loop, whatever its variables hold", function()
+      here.apply([[
+        env({ EDITOR = "vi", PATH = { "~/bin" } })
+        project({ name = "web", path = "~/web", setup = function() env({ PORT = 1 }) end })
+      ]])
+      local memory = here.read("root/env.sh"):match("(__SYSLUA_%x+)")
+      local pick = random.new(os.time())
+      local words =
+        { "1/projects/web", " ", "  ", "\t", "web", "*", "left", "+1", "PATH+1", ":", "/" }
+      for _ = 1, tonumber(os.getenv("SYSLUA_ROUNDS")) or 6 do
+        local environment = { TERM = "dumb", PS1 = "$ " }
+        for _, part in ipairs({ "", "_inside", "_shell", "_entered", "_PATH", "_aliases" }) do
+          local value = {}
+          for index = 1, pick(5) - 1 do
+            value[index] = words[pick(#words)]
+          end
+          environment[memory .. part] = table.concat(value, pick(2) == 1 and " " or "")
+        end
+        here.write("lines", shells[name][2] .. "\ncd ~/web\ncd ~/other\necho '<end>'\nexit 0\n")
+        local line = "timeout -s KILL 20 script -qec '" .. shells[name][1]
+        local result = here.shell(line .. "' /dev/null <lines >shown", environment)
+        local given = {}
+        for key, value in pairs(environment) do
+          given[#given + 1] = ("%s=%q"):format(key, value)
+        end
+        assert.equal(0, result.code, table.concat(given, " "))
+      end
     end)
 
     it_there(name .. " starts no process when nothing changed, and is there once", function()

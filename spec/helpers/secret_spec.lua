@@ -302,7 +302,7 @@ describe("secrets in configs", function()
     here.write(
       "watch.sh",
       [[
-      while [ ! -e stop ]; do
+      while [ -e watch.sh ] && [ ! -e stop ]; do
         for process in /proc/[0-9]*; do
           tr '\0' '\n' <$process/cmdline
           tr '\0' '\n' <$process/environ

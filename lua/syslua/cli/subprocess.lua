@@ -13,6 +13,7 @@ local exit_codes = { not_found = 127, not_started = 126 }
 --- What a program gets.
 ---@class syslua.cli.Entered
 ---@field variables table<string, string> its whole environment
+---@field shell_variables table<string, string>? that of a shell whose script sets the rest
 ---@field arguments string[]? those of a shell
 ---@field script string? what a shell reads at its start
 ---@field directory string? the variable that names the directory of its files
@@ -20,7 +21,7 @@ local exit_codes = { not_found = 127, not_started = 126 }
 
 -- Writes the files that a shell reads; returns its variables.
 local function write_files(entered, root)
-  local variables = entered.variables
+  local variables = entered.shell_variables or entered.variables
   if not entered.files then
     return variables
   end

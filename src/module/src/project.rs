@@ -88,37 +88,57 @@ fn start_table(
 ) -> Answer<LuaTable> {
     let mut variables: Variables =
         std::env::vars_os().map(|(name, value)| (bytes(&name), bytes(&value))).collect();
-    for layer in layers {
-        layer.environment.apply_to(&mut variables, &layer.identity());
-    }
     if let Some(innermost) = layers.last() {
         variables.insert(b"SYSLUA_PROJECT".to_vec(), innermost.name.as_bytes().to_vec());
+        // A hook in the shell leaves alone what the shell was started in.
+        let common = Identity { user: None, project: None, ..innermost.identity() }.memory();
+        let [entered, inside, of_shell] =
+            ["entered", "inside", "shell"].map(|what| format!("{common}_{what}").into_bytes());
+        variables.remove(&inside);
+        if directories.is_some() {
+            variables.remove(&entered);
+        }
+        let before = variables.remove(&of_shell).unwrap_or_else(|| b" ".to_vec());
+        let sort: &[u8] = if directories.is_some() { b":" } else { b"" };
+        let names = [before.as_slice(), sort, innermost.name.as_bytes(), b" "].concat();
+        variables.insert(of_shell, names);
     }
     if let Some(directories) = directories {
-        // A hook in the shell leaves alone what the shell was started in.
-        variables.retain(|name, _| !(name.starts_with(b"SYSLUA_") && name.ends_with(b"_entered")));
         variables.insert(b"SYSLUA_SHELL".to_vec(), directories.as_bytes().to_vec());
     }
-    to_table(lua, layers, &variables, shell.and_then(shells::find)).map_err(lua_failure)
+    // What is entered again lies on top of all that was entered since.
+    for layer in layers {
+        let memory = layer.identity().memory().into_bytes();
+        let start = [memory.as_slice(), b"_"].concat();
+        variables.retain(|name, _| *name != memory && !name.starts_with(&start));
+    }
+    to_table(lua, layers, variables, shell.and_then(shells::find)).map_err(lua_failure)
 }
 
 fn to_table(
     lua: &Lua,
     layers: &[Arc<Entered>],
-    variables: &Variables,
+    mut variables: Variables,
     shell: Option<&'static dyn Shell>,
 ) -> LuaResult<LuaTable> {
     let table = lua.create_table()?;
-    let all = lua.create_table()?;
-    for (name, value) in variables {
-        all.raw_set(lua.create_string(name)?, lua.create_string(value)?)?;
-    }
+    let to_lua = |variables: &Variables| {
+        let all = lua.create_table()?;
+        for (name, value) in variables {
+            all.raw_set(lua.create_string(name)?, lua.create_string(value)?)?;
+        }
+        LuaResult::Ok(all)
+    };
     if let Some((shell, started)) =
         shell.and_then(|shell| Some((shell, shell.subshell(platform::SCRIPT)?)))
     {
+        // Its script enters the projects after the user's files, which may read the environment of
+        // another snapshot.
+        let own = to_lua(&variables)?;
         for (name, value) in &started.variables {
-            all.raw_set(name.as_str(), value.as_str())?;
+            own.raw_set(name.as_str(), value.as_str())?;
         }
+        table.raw_set("shell_variables", own)?;
         table.raw_set("arguments", started.arguments.clone())?;
         table.raw_set("script", lua.create_string(Entered::script(layers, shell))?)?;
         if let Some((variable, files)) = started.files {
@@ -126,7 +146,10 @@ fn to_table(
             table.raw_set("files", lua.create_table_from(files.iter().copied())?)?;
         }
     }
-    table.raw_set("variables", all)?;
+    for layer in layers {
+        layer.environment.apply_to(&mut variables, &layer.identity());
+    }
+    table.raw_set("variables", to_lua(&variables)?)?;
     let entries = layers
         .iter()
         .filter_map(|layer| layer.environment.lists.get("PATH"))
@@ -387,6 +410,19 @@ fn step(lua: &Lua, wanted: &LuaTable, options: Option<&LuaTable>) -> Answer<LuaS
 /// separate file.
 const NEXT: &[u8] = b"\n# sys.lua: next\n";
 
+/// Returns the name of the project that this shell was started in, or nothing.
+fn name_of_shell(engine: &Engine) -> String {
+    let common = Identity {
+        root: engine.store().root(),
+        user: None,
+        project: None,
+        snapshot: SnapshotId(0),
+    };
+    let names = std::env::var(format!("{}_shell", common.memory())).unwrap_or_default();
+    let name = names.split_whitespace().last().unwrap_or_default();
+    name.strip_prefix(':').unwrap_or(name).to_owned()
+}
+
 fn step_script(lua: &Lua, wanted: &LuaTable, engine: &Engine) -> LuaResult<Vec<u8>> {
     let shell = wanted.get::<String>("shell")?;
     let Some(shell) = shells::find(&shell) else { return Ok(Vec::new()) };
@@ -418,7 +454,7 @@ fn step_script(lua: &Lua, wanted: &LuaTable, engine: &Engine) -> LuaResult<Vec<u
     // In a shell that was started in a project, a hook that entered nothing leaves its name alone.
     match layers.last() {
         Some(innermost) => name = Some(innermost.name.clone()),
-        None if had_layers => name = Some(String::new()),
+        None if had_layers => name = Some(name_of_shell(engine)),
         None => {}
     }
     let mut watched = Vec::new();

@@ -1,7 +1,6 @@
 //! The applied state, compared with the file system. Takes no lock, and shows one consistent state
 //! while a switch runs.
 
-use std::borrow::Cow;
 use std::collections::HashSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -98,12 +97,11 @@ impl Engine {
         let other_home = current.home.as_ref().map(Text::to_path).filter(|other| other != home);
         let mut targets = Vec::with_capacity(current.activations.len());
         for activation in &current.activations {
-            let mut activation = Cow::Borrowed(activation);
-            if let Some(other) = &other_home {
-                let action = &mut activation.to_mut().action;
-                *action = action.in_home(other);
-            }
-            let activation = &*activation;
+            let in_other_home = other_home.as_ref().map(|other| Activation {
+                action: activation.action.in_home(other),
+                ..Activation::clone(activation)
+            });
+            let activation = in_other_home.as_ref().unwrap_or(activation);
             let Some(target) = activation.action.as_target() else { continue };
             let recorded = current.place_of(activation, &self.settings.home).unwrap_or_default();
             match places.place(&recorded, &activation.positions) {

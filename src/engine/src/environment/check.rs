@@ -171,6 +171,10 @@ impl Checking<'_> {
             let hint =
                 "a name has letters, digits and `_ . -`, and begins with a letter or _".to_owned();
             return Err(self.refusal(message, Some(hint)));
+        } else if reserved::is_word(name) {
+            let message = format!("{name:?} cannot be the name of an alias in every shell");
+            let hint = "it is a reserved word of a shell, or a command that scripts of shells need";
+            return Err(self.refusal(message, Some(hint.to_owned())));
         } else if command.0.iter().all(u8::is_ascii_whitespace) {
             return Err(self.refusal(format!("the alias {name} is empty"), None));
         } else if command.0.iter().any(u8::is_ascii_control) {

@@ -105,6 +105,11 @@ pub trait Words {
     /// Returns what a variable has when the script is read, or nothing.
     fn reference(&self, name: &str) -> Vec<u8>;
 
+    /// Returns the name of a variable as an argument.
+    fn name_word(&self, name: &str) -> Vec<u8> {
+        name.as_bytes().to_vec()
+    }
+
     /// Returns the line that writes a message, without quotes in it, to the standard error.
     fn say(&self, message: &str) -> String {
         format!("echo '{message}' >&2")
@@ -116,6 +121,11 @@ pub trait Words {
     /// Why it cannot.
     fn check_name(&self, _name: &str) -> Result<(), &'static str> {
         Ok(())
+    }
+
+    /// Returns whether an alias can have a name. Those that no shell takes are refused before.
+    fn takes_alias(&self, _name: &str) -> bool {
+        true
     }
 
     /// Writes a whole value as a word.
@@ -185,14 +195,16 @@ pub fn lines(shell: &(impl Shell + Words), environment: &Environment) -> (Vec<u8
         let words = || -> Result<Vec<Vec<u8>>, &'static str> {
             shell.check_name(name)?;
             match call {
-                Call::Single(_, value) => {
-                    Ok(vec![b"__syslua_single".to_vec(), name.into(), shell.check_value(value)?])
-                }
+                Call::Single(_, value) => Ok(vec![
+                    b"__syslua_single".to_vec(),
+                    shell.name_word(name),
+                    shell.check_value(value)?,
+                ]),
                 Call::List(_, list) => {
                     let separator = shell.quote(list.separator.as_bytes())?;
                     let start = vec![
                         b"__syslua_list".to_vec(),
-                        name.into(),
+                        shell.name_word(name),
                         separator,
                         shell.default(list.default)?,
                     ];
@@ -212,6 +224,20 @@ pub fn lines(shell: &(impl Shell + Words), environment: &Environment) -> (Vec<u8
         lines.push(b'\n');
     }
     (lines, declared)
+}
+
+/// Returns the aliases that a shell can have, and the lines that name the others.
+pub fn aliases<'a>(
+    shell: &(impl Shell + Words),
+    environment: &'a Environment,
+) -> (Vec<(&'a str, &'a Text)>, Vec<u8>) {
+    let all = environment.aliases.iter().map(|(name, command)| (name.as_str(), command));
+    let (taken, refused): (Vec<_>, Vec<_>) = all.partition(|(name, _)| shell.takes_alias(name));
+    let say = |(name, _): &(&str, _)| {
+        let what = format!("the alias {name}");
+        shell.say(&refusal(shell.name(), &what, "the shell keeps the name for itself")) + "\n"
+    };
+    (taken, refused.iter().map(say).collect::<String>().into_bytes())
 }
 
 /// Returns what a script says when its shell cannot have a value.

@@ -15,12 +15,22 @@ const FUNCTIONS: &str = include_str!("fish.fish");
 const HOOK: &str = include_str!("hook.fish");
 
 /// What it does there about directories with an entry file.
+/// Defines aliases and functions.
+const ALIASES: &str = include_str!("aliases.fish");
+
 const PROJECT_HOOK: &str = include_str!("project_hook.fish");
 
 /// fish.
 pub struct Fish;
 
+/// Names that no function can have. Source: its manual, `function`.
+const RESERVED: [&str; 8] = ["[", "_", "argparse", "read", "status", "string", "ulimit", "wait"];
+
 impl Words for Fish {
+    fn takes_alias(&self, name: &str) -> bool {
+        !RESERVED.contains(&name)
+    }
+
     fn quote(&self, text: &[u8]) -> Result<Vec<u8>, &'static str> {
         let mut quoted = vec![b'\''];
         for &byte in text {
@@ -85,8 +95,7 @@ impl Shell for Fish {
         script.extend(b"set -g __syslua_is_new ''\n__syslua_end\n".iter().copied());
         script.extend(
             format!(
-                "set -e {memory}\nset -e {memory}_aliases[1]\n\
-                 builtin functions -e ${memory}_aliases\nset -e {memory}_aliases\n"
+                "set -e {memory}\nbuiltin functions -q __syslua_undo; and __syslua_undo {memory}\n"
             )
             .into_bytes(),
         );
@@ -147,30 +156,37 @@ impl Shell for Fish {
     fn render(&self, environment: &Environment, identity: &Identity<'_>) -> Vec<u8> {
         let (mut rest, declared) = common::lines(self, environment);
         rest.extend_from_slice(b"__syslua_end\n");
-        let (stamp, done) = (identity.stamp(environment), format!("{}_aliases", identity.memory()));
+        let stamp = identity.stamp(environment);
         let functions = common::functions(environment, self.name());
         let own = functions.iter().map(|(name, _)| *name);
-        let names: Vec<&str> = environment.aliases.keys().map(String::as_str).chain(own).collect();
-        let begin = format!(
-            "if status is-interactive; and test \"${done}[1]\" != {stamp}\n    set -e \
-             {done}[1]\n    builtin functions -e ${done}\n    set -g {done} {stamp} {}\n",
-            names.join(" ")
-        );
-        rest.extend(begin.into_bytes());
-        for (name, command) in &environment.aliases {
+        let (aliases, refused) = common::aliases(self, environment);
+        rest.extend(refused);
+        let names: Vec<&str> = aliases.iter().map(|(name, _)| *name).chain(own).collect();
+        let memory = identity.memory();
+        let layer = if identity.project.is_some() { "top" } else { "base" };
+        let mut define = Vec::new();
+        for (name, command) in aliases {
             let command = self.quote(&command.0).unwrap_or_default();
-            rest.extend(
-                [b"    alias ".as_slice(), name.as_bytes(), b" ", &command, b"\n"].concat(),
+            define.extend(
+                [b"        alias ".as_slice(), name.as_bytes(), b" ", &command, b"\n"].concat(),
             );
         }
         for (name, text) in functions {
             // What cannot be read is an error of this function only.
             let whole = [format!("function {name}\n").as_bytes(), &text.0, b"\nend"].concat();
-            rest.extend(
-                [b"    eval ".as_slice(), &self.quote(&whole).unwrap_or_default(), b"\n"].concat(),
+            define.extend(
+                [b"        eval ".as_slice(), &self.quote(&whole).unwrap_or_default(), b"\n"]
+                    .concat(),
             );
         }
-        rest.extend_from_slice(b"end\n");
+        let filled = |text: &str| {
+            text.replace("MEMORY", &memory)
+                .replace("STAMP", &stamp)
+                .replace("LAYER", layer)
+                .replace("NAMES", &names.join(" "))
+        };
+        let (before, after) = ALIASES.split_once("DEFINE").unwrap_or((ALIASES, ""));
+        rest.extend([filled(before).as_bytes(), &define, filled(after).as_bytes()].concat());
         for share in common::shares(environment, identity) {
             let Ok(directory) =
                 self.quote(&[&share, b"/fish/vendor_completions.d".as_slice()].concat())

@@ -54,11 +54,14 @@ def --env __syslua_look_ID [] {
   )
   if $is_around and $line == $old.line and $env.PWD == $old.directory { return false }
   # The projects around the directory, outermost first: each as SNAPSHOT/projects/NAME.
+  let own = ($env.MEMORY_shell? | default "" | split row " " | where {|name| $name != "" })
+  # What the shell was started in is neither entered nor left.
   let now = (
     try { open --raw (CURRENT + "/projects/list") | lines } catch { [] }
     | each {|one| $one | split row --number 2 " " }
     | where {|one| ($one | length) == 2 and ($"($env.PWD)/" | str starts-with $"($one.1 | str trim --right --char '/')/") }
     | each {|one| $one.0 }
+    | where {|name| ($name | split row "/" | last) not-in $own }
   )
   let before = ($env.MEMORY_inside? | default "" | split row " " | where {|name| $name != "" })
   $env.__syslua_hook_ID = { line: $line, directory: $env.PWD, entered: $now, found: $found }
@@ -79,6 +82,15 @@ def --env __syslua_look_ID [] {
     ++ ($files | where {|file| $file | path exists } | each {|file| $"source ($file | to nuon)" })
     ++ ($parts | each {|part| $"source ($part.file | to nuon)" })
     ++ (if $now == [] { ["hide-env --ignore-errors MEMORY_inside"] } else { [$"$env.MEMORY_inside = ($" ($now | str join ' ') " | to nuon)"] })
+    # The name of the innermost one. A directory's one is innermost.
+    ++ (
+      if $now != [] {
+        [$"if \($env.MEMORY_entered? | default '') == '' { $env.SYSLUA_PROJECT = ($now | last | split row '/' | last | to nuon) }"]
+      } else if $before != [] {
+        let name = ($own | append "" | first ([($own | length) 1] | math max) | last | str replace --regex '^:' "")
+        [$"if \($env.MEMORY_entered? | default '') == '' { (if $name == "" { "hide-env --ignore-errors SYSLUA_PROJECT" } else { $"$env.SYSLUA_PROJECT = ($name | to nuon)" }) }"]
+      } else { [] }
+    )
     ++ ($parts | each {|part| $"rm --force ($part.file | to nuon)" })
     | str join "\n"
   )
@@ -109,7 +121,7 @@ if $nu.is-interactive {
     $env.PROMPT_COMMAND = {||
       let before = $env.__syslua_prompt_ID.before
       let shown = (if ($before | describe | str starts-with "closure") { do $before } else { $before })
-      if ($env.MEMORY_entered? | default "") == "" { $shown } else { "(" + ($env.SYSLUA_PROJECT? | default "") + $") ($shown)" }
+      if ($env.MEMORY_entered? | default "") == "" and ($env.MEMORY_inside? | default "") == "" { $shown } else { "(" + ($env.SYSLUA_PROJECT? | default "") + $") ($shown)" }
     }
   }
 }

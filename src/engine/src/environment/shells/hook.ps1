@@ -19,6 +19,9 @@ function global:__syslua_hook_ID {
       $__syslua_name, $__syslua_path = $__syslua_one.Split([char[]]' ', 2)
       $__syslua_path = $__syslua_path.TrimEnd('/', '\') + [System.IO.Path]::DirectorySeparatorChar
       $__syslua_here = $__syslua_directory + [System.IO.Path]::DirectorySeparatorChar
+      # What the shell was started in is neither entered nor left.
+      $__syslua_own = ([string]$env:MEMORY_shell).Split(' ') -ccontains $__syslua_name.Split('/')[-1]
+      if ($__syslua_own) { continue }
       if ($__syslua_here.StartsWith($__syslua_path, [System.StringComparison]::Ordinal)) { $__syslua_now += $__syslua_name }
     }
   } catch { }
@@ -28,6 +31,7 @@ function global:__syslua_hook_ID {
     if (($__syslua_now -join ' ') -ceq $global:__syslua_entered_ID) { return }
   }
   $global:__syslua_entered_ID = $__syslua_now -join ' '
+  if ($__syslua_before.Count -gt 0) { $global:__syslua_named_ID = '?' }
   for ($__syslua_at = $__syslua_before.Count - 1; $__syslua_at -ge 0; $__syslua_at--) {
     $__syslua_path = (SNAPSHOTS) + '/' + $__syslua_before[$__syslua_at] + '/leave.ps1'
     if (($__syslua_now -cnotcontains $__syslua_before[$__syslua_at]) -and [System.IO.File]::Exists($__syslua_path)) {
@@ -51,6 +55,7 @@ if (([string]$function:prompt) -notmatch '__syslua_hook_ID') {
   $global:__syslua_seen_ID = ''
   $global:__syslua_directory_ID = ''
   $global:__syslua_entered_ID = ''
+  $global:__syslua_named_ID = ''
   & {
     param($__syslua_prompt)
     Set-Item -Path Function:global:prompt -Value {
@@ -60,7 +65,17 @@ if (([string]$function:prompt) -notmatch '__syslua_hook_ID') {
       try { __syslua_projects_ID } catch { [Console]::Error.WriteLine("sys.lua: $_") }
       # The mark in the prompt, for what the hook entered.
       $__syslua_mark = ''
-      if ([string]$env:MEMORY_entered -ne '') { $__syslua_mark = "($env:SYSLUA_PROJECT) " }
+      # The name of the innermost one, where it has changed. A directory's one is innermost.
+      if ([string]$env:MEMORY_entered -eq '') {
+        $__syslua_name = ([string]$global:__syslua_entered_ID).Split(' ')[-1].Split('/')[-1]
+        if (($__syslua_name -eq '') -and ([string]$global:__syslua_named_ID -ne '')) {
+          $__syslua_own = @(([string]$env:MEMORY_shell).Split(' ') | Where-Object { $_ -ne '' })
+          if ($__syslua_own.Count -gt 0) { $env:SYSLUA_PROJECT = $__syslua_own[-1].TrimStart(':') }
+          else { $env:SYSLUA_PROJECT = $null }
+        } elseif ($__syslua_name -ne '') { $env:SYSLUA_PROJECT = $__syslua_name }
+        $global:__syslua_named_ID = $__syslua_name
+      }
+      if ([string]$env:MEMORY_entered + [string]$env:MEMORY_inside -ne '') { $__syslua_mark = "($env:SYSLUA_PROJECT) " }
       $global:LASTEXITCODE = $__syslua_code
       # The prompt may show whether the last command succeeded.
       if ($__syslua_is_good) { $null = 1 } else { Write-Error '' -ErrorAction Ignore }

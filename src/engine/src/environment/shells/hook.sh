@@ -16,7 +16,10 @@ __syslua_hook_ID() {
     if [[ -r CURRENT/projects/list ]]; then
       while IFS=' ' \read -r __syslua_name __syslua_path; do
         __syslua_place=${PWD-}/
-        if [ "${__syslua_place#"${__syslua_path%/}/"}" != "$__syslua_place" ]; then
+        __syslua_line=" ${__syslua_name##*/} "
+        # What the shell was started in is neither entered nor left.
+        if [ "${__syslua_place#"${__syslua_path%/}/"}" != "$__syslua_place" ] &&
+          [ "${MEMORY_shell-}" = "${MEMORY_shell#*"$__syslua_line"}" ]; then
           __syslua_now="$__syslua_now$__syslua_name "
         fi
       done <CURRENT/projects/list
@@ -24,7 +27,9 @@ __syslua_hook_ID() {
     # A shell inside a shell has the variables, and no aliases.
     if [ "$__syslua_now" != "${MEMORY_inside- }" ] || [ "$__syslua_now" != "${__syslua_entered_ID- }" ]; then
       # Innermost first.
-      __syslua_line=${MEMORY_inside- }
+      __syslua_named_ID=${MEMORY_inside+?}
+      # With a blank at its end, so that each turn takes something away whatever the variable holds.
+      __syslua_line="${MEMORY_inside-} "
       while [[ $__syslua_line == *[!\ ]* ]]; do
         __syslua_name=${__syslua_line% }
         __syslua_name=${__syslua_name##* }
@@ -47,6 +52,32 @@ __syslua_hook_ID() {
     fi
   fi
   __syslua_projects_ID || :
+  # The name of the innermost one, where it has changed, and the mark in the prompt. A directory's one is innermost.
+  if [ -z "${MEMORY_entered-}" ]; then
+    __syslua_name=${__syslua_entered_ID-}
+    __syslua_name=${__syslua_name% }
+    __syslua_name=${__syslua_name##*[\ /]}
+    if [ -z "$__syslua_name" ] && [ -n "${__syslua_named_ID-}" ]; then
+      __syslua_place=${MEMORY_shell-}
+      __syslua_place=${__syslua_place% }
+      __syslua_place=${__syslua_place##* }
+      __syslua_called_ID "${__syslua_place#:}"
+    elif [ -n "$__syslua_name" ] && [ "$__syslua_name" != "${SYSLUA_PROJECT-}" ]; then
+      __syslua_called_ID "$__syslua_name"
+    fi
+    __syslua_named_ID=$__syslua_name
+  fi
+  __syslua_place=
+  if [ -n "${MEMORY_entered-}${MEMORY_inside-}" ]; then __syslua_place="(${SYSLUA_PROJECT-}) "; fi
+  if [ "$__syslua_place" != "${__syslua_mark_ID-}" ]; then
+    __syslua_line=${PS1-}
+    __syslua_line=${__syslua_line#"${__syslua_mark_ID-}"}
+    # A shell that was started in a project has its mark.
+    if [ -z "$__syslua_place" ] || [ "${__syslua_line#"$__syslua_place"}" = "$__syslua_line" ]; then
+      __syslua_prompt_ID "$__syslua_place$__syslua_line"
+      __syslua_mark_ID=$__syslua_place
+    fi
+  fi
   # An exit code of a prompt would end a shell with `set -e`.
   if [[ $- == *e* ]]; then \return 0; fi
   \return $__syslua_code

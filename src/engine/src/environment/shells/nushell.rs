@@ -13,8 +13,36 @@ const FUNCTIONS: &str = include_str!("nushell.nu");
 const HOOK: &str = include_str!("hook.nu");
 
 /// Names that Nushell sets itself and refuses to have set. Source: its book, Special Variables.
-const RESERVED: [&str; 5] =
-    ["CURRENT_FILE", "FILE_PWD", "LAST_EXIT_CODE", "NU_VERSION", "PROCESS_PATH"];
+/// Case of letters does not count there.
+const RESERVED: [&str; 7] = [
+    "CURRENT_FILE",
+    "ENV_CONVERSIONS",
+    "FILE_PWD",
+    "LAST_EXIT_CODE",
+    "NU_VERSION",
+    "PROCESS_PATH",
+    "PWD",
+];
+
+/// Words that no command can have as its name. Source: its book, the commands of kind `keyword`.
+const KEYWORDS: [&str; 16] = [
+    "extern",
+    "false",
+    "hide",
+    "hide-env",
+    "if",
+    "loop",
+    "match",
+    "module",
+    "mut",
+    "null",
+    "overlay",
+    "plugin",
+    "register",
+    "source-env",
+    "true",
+    "where",
+];
 
 /// Nushell.
 pub struct Nushell;
@@ -37,7 +65,16 @@ impl Words for Nushell {
     }
 
     fn reference(&self, name: &str) -> Vec<u8> {
-        format!("(__syslua_get {name})").into_bytes()
+        format!("(__syslua_get \"{name}\")").into_bytes()
+    }
+
+    fn takes_alias(&self, name: &str) -> bool {
+        !KEYWORDS.contains(&name)
+    }
+
+    // A bare word may be a value of another kind, such as `true`.
+    fn name_word(&self, name: &str) -> Vec<u8> {
+        format!("\"{name}\"").into_bytes()
     }
 
     fn join(&self, parts: Vec<Vec<u8>>) -> Vec<u8> {
@@ -49,7 +86,13 @@ impl Words for Nushell {
     }
 
     fn check_name(&self, name: &str) -> Result<(), &'static str> {
-        if RESERVED.contains(&name) { Err("Nushell keeps the name for itself") } else { Ok(()) }
+        // `Path` is PATH there.
+        let is_path = name != "PATH" && name.eq_ignore_ascii_case("PATH");
+        if is_path || RESERVED.iter().any(|kept| kept.eq_ignore_ascii_case(name)) {
+            Err("Nushell keeps the name for itself")
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -129,7 +172,7 @@ impl Shell for Nushell {
             // What this shell could not have, it did not set.
             if let Ok(value) = self.template(value) {
                 script.extend(
-                    [b"  { name: ", name.as_bytes(), b", value: ", &value, b" }\n"].concat(),
+                    [b"  { name: \"", name.as_bytes(), b"\", value: ", &value, b" }\n"].concat(),
                 );
             }
         }
@@ -152,7 +195,9 @@ impl Shell for Nushell {
     fn render(&self, environment: &Environment, identity: &Identity<'_>) -> Vec<u8> {
         let (mut rest, declared) = common::lines(self, environment);
         rest.extend_from_slice(b"__syslua_end\n");
-        for (name, command) in &environment.aliases {
+        let (aliases, refused) = common::aliases(self, environment);
+        rest.extend(refused);
+        for (name, command) in &aliases {
             // It has no words of other shells: sh takes them.
             let text = [&command.0, b" \"$@\"".as_slice()].concat();
             match self.quote(&text) {
@@ -177,17 +222,13 @@ impl Shell for Nushell {
             }
         }
         // A list, which other programs do not get: only a shell that has read this knows the names.
-        let own = Identity { project: None, ..*identity }.memory();
-        let names: Vec<&str> = environment
-            .aliases
-            .keys()
-            .map(String::as_str)
-            .chain(functions.iter().map(|(name, _)| *name))
-            .collect();
+        let memory = Identity { project: None, ..*identity }.memory();
+        let own = functions.iter().map(|(name, _)| *name);
+        let names: Vec<&str> = aliases.iter().map(|(name, _)| *name).chain(own).collect();
         rest.extend(
             format!(
-                "$env.{own}_aliases = ($env.{own}_aliases? | default [] | append [{}] | uniq)\n",
-                names.join(" ")
+                "$env.{memory}_aliases = ($env.{memory}_aliases? | default [] | append [{}] | uniq)\n",
+                names.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ")
             )
             .into_bytes(),
         );
@@ -211,7 +252,7 @@ impl Shell for Nushell {
             "__syslua_begin {} {stamp} {}\nhide-env --ignore-errors \
              ...$env.__syslua_state.hidden\n",
             identity.memory(),
-            declared.join(" ")
+            declared.iter().map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(" ")
         );
         common::script(identity, &stamp, FUNCTIONS, &[begin.as_bytes(), &rest])
     }

@@ -17,6 +17,9 @@ use crate::variable::Template;
 /// Functions that the script calls.
 const FUNCTIONS: &str = include_str!("posix.sh");
 
+/// Defines aliases and functions.
+const ALIASES: &str = include_str!("aliases.sh");
+
 /// A function of zsh that takes directories of completions.
 const ZSH_COMPLETIONS: &str = include_str!("completions.zsh");
 
@@ -161,7 +164,7 @@ fn render(environment: &Environment, identity: &Identity<'_>) -> Vec<u8> {
     script.line(&[b"__syslua_fpath", &fpath]);
     script.line(&[b"__syslua_end"]);
     let stamp = identity.stamp(environment);
-    script.aliases(environment, &identity.memory(), &stamp);
+    script.aliases(environment, identity, &stamp);
     script.completions(&common::shares(environment, identity), &identity.memory());
     script.sources(&environment.scripts);
     let begin =
@@ -251,34 +254,79 @@ impl Script {
         self.0.push(b'\n');
     }
 
-    /// Sets aliases, once for each shell and stamp, and reverts the earlier ones.
-    fn aliases(&mut self, environment: &Environment, memory: &str, stamp: &str) {
-        let (done, undo) = (format!("{memory}_aliases"), format!("{memory}_unalias"));
-        self.line(&[b"case $- in *i*)"]);
-        self.line(&[format!("  if [ \"${{{done}-}}\" != '{stamp}' ]; then").as_bytes()]);
-        self.line(&[
-            format!("    if [ -n \"${{{done}-}}\" ]; then {undo} 2>/dev/null || :; fi").as_bytes()
-        ]);
-        self.line(&[format!("    {done}='{stamp}'").as_bytes()]);
-        let names: Vec<&str> = environment.aliases.keys().map(String::as_str).collect();
-        let functions: Vec<&str> = environment.functions.keys().map(String::as_str).collect();
-        let mut all = if names.is_empty() {
-            ":".to_owned()
-        } else {
-            format!("\\unalias {}", names.join(" "))
-        };
-        if !functions.is_empty() {
-            all.push_str(&format!("; \\unset -f {}", functions.join(" ")));
-        }
-        self.line(&[format!("    {undo}() {{ {all}; }}").as_bytes()]);
+    /// Defines aliases and functions, once for each shell and stamp, and reverts the earlier ones.
+    fn aliases(&mut self, environment: &Environment, identity: &Identity<'_>, stamp: &str) {
+        let memory = identity.memory();
+        let (mut define, mut undo) = (Script(Vec::new()), Script(Vec::new()));
         for (name, command) in &environment.aliases {
-            self.line(&[b"    \\alias ", name.as_bytes(), b"=", &quote(&command.0)]);
+            define.keep(name, false);
+            define.line(&[b"      \\alias ", name.as_bytes(), b"=", &quote(&command.0)]);
+            undo.give_back(name, false);
         }
-        for name in functions {
-            self.function(environment, name);
+        for name in environment.functions.keys() {
+            define.keep(name, true);
+            define.function(environment, name);
+            undo.give_back(name, true);
         }
-        self.line(&[b"  fi ;;"]);
-        self.line(&[b"esac"]);
+        let layer = if identity.project.is_some() { "top" } else { "base" };
+        let mut rest = ALIASES;
+        // In this order in the text.
+        for (mark, with) in [("DEFINE", define.0), ("UNDO", undo.0)] {
+            let (before, after) = rest.split_once(mark).unwrap_or((rest, ""));
+            self.0.extend(filled(before, &memory, stamp, layer).into_bytes());
+            self.0.extend(with);
+            rest = after;
+        }
+        self.0.extend(filled(rest, &memory, stamp, layer).into_bytes());
+    }
+
+    /// Keeps the alias of a name, and for a function of ours also the function, unless another
+    /// environment of ours keeps them already.
+    fn keep(&mut self, name: &str, with_function: bool) {
+        let [alias, function] = kept(name);
+        self.line(&[format!("      if [ -z \"${{{alias}+x}}\" ]; then {alias}=").as_bytes()]);
+        self.line(&[format!(
+            "        if \\alias {name} >/dev/null 2>&1; then \
+             {alias}=$(\\alias ${{ZSH_VERSION:+-L}} {name}) || :; fi"
+        )
+        .as_bytes()]);
+        // Some shells print it without the word.
+        self.line(&[format!(
+            "        if [ -n \"${alias}\" ] && [ \"${{{alias}#alias }}\" = \"${alias}\" ]; \
+             then {alias}=\"alias ${alias}\"; fi"
+        )
+        .as_bytes()]);
+        self.line(&[b"      fi"]);
+        if with_function {
+            self.line(&[
+                format!("      if [ -z \"${{{function}+x}}\" ]; then {function}=").as_bytes()
+            ]);
+            self.line(&[format!(
+                "        if \\typeset -f {name} >/dev/null 2>&1; then \
+                 {function}=$(\\typeset -f {name}) || :; fi"
+            )
+            .as_bytes()]);
+            self.line(&[b"      fi"]);
+        }
+    }
+
+    /// Takes an alias or function of ours away, and gives the name what was kept.
+    fn give_back(&mut self, name: &str, with_function: bool) {
+        let [alias, function] = kept(name);
+        let remove = if with_function { "unset -f" } else { "unalias" };
+        self.line(&[format!("      \\{remove} {name} 2>/dev/null || :").as_bytes()]);
+        if with_function {
+            self.line(&[format!(
+                "      if [ -n \"${{{function}-}}\" ]; then \\eval \"${function}\" || :; fi"
+            )
+            .as_bytes()]);
+        }
+        self.line(&[format!(
+            "      if [ -n \"${{{alias}-}}\" ]; then \\eval \"\\\\${alias}\" || :; fi"
+        )
+        .as_bytes()]);
+        let both = if with_function { format!("{alias} {function}") } else { alias };
+        self.line(&[format!("      \\unset {both}").as_bytes()]);
     }
 
     /// Defines a function. A text that the shell cannot read is an error of that function only.
@@ -288,20 +336,20 @@ impl Script {
             let own = functions.iter().find(|(function, _)| *function == name);
             quote(&own.map(|(_, text)| text.0.clone()).unwrap_or_default())
         };
-        self.line(&[b"    case ${ZSH_VERSION:+z}${BASH_VERSION:+b} in"]);
-        self.line(&[b"      z) __syslua_body=", &text("zsh"), b" ;;"]);
-        self.line(&[b"      b) __syslua_body=", &text("bash"), b" ;;"]);
-        self.line(&[b"      *) __syslua_body=", &text("sh"), b" ;;"]);
-        self.line(&[b"    esac"]);
+        self.line(&[b"      case ${ZSH_VERSION:+z}${BASH_VERSION:+b} in"]);
+        self.line(&[b"        z) __syslua_body=", &text("zsh"), b" ;;"]);
+        self.line(&[b"        b) __syslua_body=", &text("bash"), b" ;;"]);
+        self.line(&[b"        *) __syslua_body=", &text("sh"), b" ;;"]);
+        self.line(&[b"      esac"]);
         let name = name.as_bytes();
         // An alias of the name would stand for it.
-        self.line(&[b"    if [ -n \"$__syslua_body\" ]; then"]);
-        self.line(&[b"      \\unalias ", name, b" 2>/dev/null || :"]);
-        self.line(&[b"      __syslua_body=\"", name, b"() {\n$__syslua_body\n}\""]);
-        self.line(&[b"      if [ -n \"${ZSH_VERSION-}\" ]; then \\eval \"$__syslua_body\" || :"]);
-        self.line(&[b"      else \\command eval \"$__syslua_body\" || :; fi"]);
-        self.line(&[b"    fi"]);
-        self.line(&[b"    \\unset __syslua_body"]);
+        self.line(&[b"      if [ -n \"$__syslua_body\" ]; then"]);
+        self.line(&[b"        \\unalias ", name, b" 2>/dev/null || :"]);
+        self.line(&[b"        __syslua_body=\"", name, b"() {\n$__syslua_body\n}\""]);
+        self.line(&[b"        if [ -n \"${ZSH_VERSION-}\" ]; then \\eval \"$__syslua_body\" || :"]);
+        self.line(&[b"        else \\command eval \"$__syslua_body\" || :; fi"]);
+        self.line(&[b"      fi"]);
+        self.line(&[b"      \\unset __syslua_body"]);
     }
 
     /// Has interactive shells find the completions of packages: bash when they are asked for, zsh
@@ -351,10 +399,21 @@ impl Script {
         self.line(&[b"  *) __syslua_strict= ;; esac; \\set +eu"]);
         lines.iter().for_each(|line| self.line(&[line]));
         self.line(&[
-            b"case $__syslua_strict in -eu) \\set -eu ;; -e) \\set -e ;; -u) \\set -u ;; esac; \
+            b"\\set +eu; case $__syslua_strict in -eu) \\set -eu ;; -e) \\set -e ;; -u) \\set -u ;; esac; \
               \\unset __syslua_strict",
         ]);
     }
+}
+
+/// Returns the variables in which a shell keeps the alias and the function of a name.
+fn kept(name: &str) -> [String; 2] {
+    let hex = data_encoding::HEXLOWER.encode(name.as_bytes());
+    [format!("__syslua_alias_{hex}"), format!("__syslua_function_{hex}")]
+}
+
+/// Returns a part of the text that defines aliases.
+fn filled(text: &str, memory: &str, stamp: &str, layer: &str) -> String {
+    text.replace("MEMORY", memory).replace("STAMP", stamp).replace("LAYER", layer)
 }
 
 /// Returns the line that sources a script in its shells; `None` when it is for none of these.

@@ -31,13 +31,5 @@ if status is-interactive
         end
         set -g __syslua_found_ID "$found"
         SYSLUA_ENTERED="$MEMORY_entered" SYSLUA_SAID="$__syslua_said_ID" SYSLUA_SEEN="$seen" STEP_VARIABLESSTEP_WORDS | builtin source
-        # The mark in the prompt, for what the hook entered.
-        if set -q MEMORY_entered; and not builtin functions -q __syslua_prompt_ID; and builtin functions -q fish_prompt
-            builtin functions -c fish_prompt __syslua_prompt_ID
-            function fish_prompt
-                set -q MEMORY_entered; and builtin echo -n "($SYSLUA_PROJECT) "
-                __syslua_prompt_ID
-            end
-        end
     end
 end

@@ -2,15 +2,29 @@
 # or one of their files has changed.
 \unset __syslua_found_ID || :
 __syslua_watch_ID() { \return 1; }
-# Sets the prompt. It may be read-only: in bash that ends a shell with `set -e`, unless `command` stands before.
+# Sets the prompt, and the name of the innermost project. They may be read-only: in bash that ends a shell with `set -e`,
+# unless `command` is before it.
 if [[ -n ${ZSH_VERSION-} ]]; then
   \emulate zsh -c '
     __syslua_prompt_ID() {
       { PS1=$1 } always { TRY_BLOCK_ERROR=0 } 2>/dev/null
       \return 0
     }
+    __syslua_called_ID() {
+      {
+        if [[ -n $1 ]]; then \export "SYSLUA_PROJECT=$1"; else \unset SYSLUA_PROJECT; fi
+      } always { TRY_BLOCK_ERROR=0 } 2>/dev/null
+      \return 0
+    }
   '
 else
+  __syslua_called_ID() {
+    if [ -n "$1" ]; then
+      \command export "SYSLUA_PROJECT=$1" 2>/dev/null || :
+    else
+      \command unset SYSLUA_PROJECT 2>/dev/null || :
+    fi
+  }
   __syslua_prompt_ID() { \command printf -v PS1 %s "$1" 2>/dev/null || :; }
 fi
 __syslua_projects_ID() {
@@ -30,11 +44,4 @@ __syslua_projects_ID() {
   __syslua_found_ID=$__syslua_found
   __syslua_found=$(SYSLUA_ENTERED="${MEMORY_entered-}" SYSLUA_SAID="${__syslua_said_ID-}" SYSLUA_SEEN="$__syslua_at" STEP_VARIABLESSTEP_WORDS) || :
   \eval "$__syslua_found" || :
-  # The mark in the prompt, for what the hook entered.
-  __syslua_at=${MEMORY_entered:+"(${SYSLUA_PROJECT-}) "}
-  if [ "$__syslua_at" != "${__syslua_mark_ID-}" ]; then
-    __syslua_found=${PS1-}
-    __syslua_prompt_ID "$__syslua_at${__syslua_found#"${__syslua_mark_ID-}"}"
-    __syslua_mark_ID=$__syslua_at
-  fi
 }
