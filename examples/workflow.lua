@@ -2,7 +2,7 @@
 --
 --   lua examples/workflow.lua CONFIG ROOT
 --
--- It builds one thing by itself, and then plans and applies a config. ROOT is where the store and
+-- It builds one derivation alone, and then plans and applies a config. ROOT is where the store and
 -- the snapshots go. The config's links go to your home; to try it without touching that:
 --
 --   HOME=$(mktemp -d) lua examples/workflow.lua examples/dotfiles /tmp/syslua-root

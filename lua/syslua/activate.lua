@@ -21,7 +21,7 @@ local text = require("syslua.util.text")
 ---@alias syslua.ShellName "sh"|"bash"|"zsh"|"fish"|"elvish"|"nushell"|"powershell"|"cmd"
 
 ---@class syslua.activate.InstallOpts
----@field mode string? octal digits, such as "600"; 644 or 755 unless given
+---@field mode string? octal digits, such as "600"; by default 644 or 755
 ---@field owner string|integer|nil a name or number; by default the applying user
 ---@field group string|integer|nil a name or number
 ---@field mutable boolean? write it once, and leave it to the user after that
@@ -39,14 +39,14 @@ local text = require("syslua.util.text")
 -- Its triggers: it runs again when one of these changes. Derivations, sources, and targets:
 -- absolute, or from `~/`; a directory stands for the targets below it.
 ---@field on_change (syslua.Derivation|syslua.Source|syslua.Secret|string)[]?
----@field cwd string? the directory that it runs in; the home unless given
+---@field cwd string? the directory that it runs in; by default the home
 ---@field env table<string, string|number>? variables besides those of the environment
----@field shell string? the shell for lines; /bin/sh unless given
+---@field shell string? the shell for lines; by default /bin/sh
 
 ---@class syslua.activate.ServiceOpts
 ---@field unit string the text of a unit of systemd, or the path of a file with one
----@field scope "system"|"user"|nil whose it is; root's own are the system's unless given
----@field on_switch "restart"|"reload"|"nothing"|nil what a change does; "restart" unless given
+---@field scope "system"|"user"|nil whose it is; by default root's own are the system's
+---@field on_switch "restart"|"reload"|"nothing"|nil what a change does; by default "restart"
 
 local fields = {
   opts = { type = { "table", "function" } },
@@ -350,7 +350,7 @@ local function new_context()
 
   --- Has shells source a script.
   ---@param script string
-  ---@param opts { shells: syslua.ShellName[]? }? sh, bash and zsh unless given, since a script is
+  ---@param opts { shells: syslua.ShellName[]? }? by default sh, bash and zsh, since a script is
   --- of one language
   function context.source_in_shell(script, opts)
     check_text("ctx.source_in_shell", "script", script)

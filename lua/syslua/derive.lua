@@ -12,7 +12,7 @@ require("syslua.fixed")
 ---@class syslua.derive.Opts
 ---@field name string letters, digits and `+ - . _ ? =`
 ---@field version string?
----@field outputs string[]? the names of its outputs; `{ "out" }` unless given
+---@field outputs string[]? the names of its outputs; by default `{ "out" }`
 ---@field opts table|(fun(sys: syslua.System): table)|nil plain data, derivations and sources
 ---@field config fun(opts: any, ctx: syslua.BuildContext) builds it
 ---@field output_sha256 string? what its only output must hash to (SHA-256 of the NAR); its programs

@@ -59,7 +59,7 @@ end
 --- Returns the value of a JSON text. `null` is `lib.null`, and lists are marked, so `lib.toJSON`
 -- returns the same text.
 ---@param json string
----@param name string? the file that errors name: that which `lib.read` read, unless given
+---@param name string? the file that errors name; by default the file that `lib.read` read
 ---@return any
 function lib.fromJSON(json, name)
   return parse("lib.fromJSON", "JSON", json, name)
@@ -67,7 +67,7 @@ end
 
 --- Returns the table of a TOML text. Times are strings.
 ---@param toml string
----@param name string? the file that errors name: that which `lib.read` read, unless given
+---@param name string? the file that errors name; by default the file that `lib.read` read
 ---@return table
 function lib.fromTOML(toml, name)
   return parse("lib.fromTOML", "TOML", toml, name)
@@ -76,7 +76,7 @@ end
 --- Returns the value of a YAML text with one document, by the core schema of YAML 1.2. Anchors and
 -- merge keys are followed, and `null` is `lib.null`.
 ---@param yaml string
----@param name string? the file that errors name: that which `lib.read` read, unless given
+---@param name string? the file that errors name; by default the file that `lib.read` read
 ---@return any
 function lib.fromYAML(yaml, name)
   return parse("lib.fromYAML", "YAML", yaml, name)
@@ -86,7 +86,7 @@ end
 -- section. All values are strings. A key that occurs several times is a list; a key without a value
 -- is true.
 ---@param ini string
----@param name string? the file that errors name: that which `lib.read` read, unless given
+---@param name string? the file that errors name; by default the file that `lib.read` read
 ---@return table
 function lib.fromINI(ini, name)
   return parse("lib.fromINI", "INI", ini, name)

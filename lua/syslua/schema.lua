@@ -206,7 +206,7 @@ end
 ---@param what string how messages name the table: "file{}", "the options of ctx.run"
 ---@param value any
 ---@param fields table<string, syslua.schema.Field>
----@param where string? the user's position; found on the call stack unless given
+---@param where string? the user's position; by default found on the call stack
 function schema.check(what, value, fields, where)
   if type(value) ~= "table" then
     raise(where, ("%s: expected a table of options, got %s"):format(what, text.describe(value)))

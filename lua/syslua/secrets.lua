@@ -45,7 +45,7 @@ function secrets.recipients(file, action, recipient)
 end
 
 --- Writes a new identity into a new file.
----@param file string? the place where sops looks for it unless given
+---@param file string? by default the place where sops looks for it
 ---@return { file: string, recipient: string }
 function secrets.keygen(file)
   return border.call("secrets_keygen", file)

@@ -14,7 +14,7 @@ local text = require("syslua.util.text")
 local testing = {}
 
 ---@class syslua.testing.Options
----@field platform string? "aarch64-darwin"; that of this machine unless given
+---@field platform string? "aarch64-darwin"; by default that of this machine
 ---@field hostname string?
 ---@field username string? "root" sees the blocks of every `user{}`
 ---@field pure boolean? as `--pure`

@@ -28,7 +28,7 @@ local tool_registry = require("syslua.tool_registry")
 ---@field platforms string[] which platforms the version is released for
 ---@field unevaluated string[] constraints that cannot be evaluated, and so count as false
 
---- Which release is wanted: `registry` is a directory, `platform` this one unless given.
+--- Which release is wanted: `registry` is a directory, `platform` is by default this one.
 ---@class syslua.tools.Question
 ---@field registry string
 ---@field name string

@@ -3,7 +3,7 @@
 
 ---@class syslua.joined.shells_zoxide.Options: syslua.joined.Options
 ---@field shells syslua.ShellName[]? which shells have it
----@field command string? what it is called by; `z` unless given
+---@field command string? what it is called by; by default `z`
 
 ---@class syslua.joined.ShellsZoxide: syslua.ConfigModule
 ---@field setup fun(opts: syslua.joined.shells_zoxide.Options?)

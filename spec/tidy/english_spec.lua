@@ -39,6 +39,7 @@ local banned = {
   { word = "the very" },
   { word = "but for" },
   { word = "all the same" },
+  { word = "by itself" },
   -- Variables of scripts.
   { word = "ours?", except = { "%$ours", "ours:", '"ours"', "_ours", "^ours$" } },
 }

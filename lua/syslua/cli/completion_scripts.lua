@@ -317,7 +317,7 @@ local function quote_for_powershell(text)
   return "'" .. text:gsub("'", "''") .. "'"
 end
 
--- A table of PowerShell: what is offered at a place. Files are what it offers by itself.
+-- A table of PowerShell: the values for a place. By default PowerShell offers files.
 local function add_powershell_places(lines, commands)
   local function add(place, completed)
     ---@type string?

@@ -136,7 +136,7 @@ function terminal.get_talk_style(args)
   return wants_colour(2, args) and colour or terminal.plain
 end
 
---- Returns whether work is shown by bars on stderr: where colours are shown by themselves.
+--- Returns whether progress bars are shown on stderr: where colours are shown by default.
 ---@param args syslua.cli.Args
 ---@return boolean
 function terminal.wants_bars(args)

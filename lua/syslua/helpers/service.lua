@@ -24,16 +24,16 @@ local raise = position.raise
 
 ---@class syslua.service.Opts
 ---@field name string its name, without a suffix
----@field scope "system"|"user"|nil whose it is; root's own are the system's unless given
----@field description string? a line for people; its name unless given
+---@field scope "system"|"user"|nil whose it is; by default root's own are the system's
+---@field description string? a line for people; by default its name
 ---@field command string|string[] a line for /bin/sh, or the program and its arguments
 ---@field environment table<string, string|number>? variables
 ---@field environment_files string|string[]|nil files with variables; `-`: it may be missing
 ---@field user string? the user that it runs as
 ---@field group string? the group that it runs as
 ---@field directory string? the directory that it runs in
----@field restart "no"|"on-failure"|"always"|nil when it is started again; "on-failure" unless given
----@field ready "exec"|"notify"|"forking"|"oneshot"|nil how it is ready; "exec" unless given
+---@field restart "no"|"on-failure"|"always"|nil when it is started again; by default "on-failure"
+---@field ready "exec"|"notify"|"forking"|"oneshot"|nil how it is ready; by default "exec"
 ---@field after string|string[]|nil units that start before it
 ---@field requires string|string[]|nil units that it does not run without
 ---@field wants string|string[]|nil units that are started with it
@@ -42,7 +42,7 @@ local raise = position.raise
 ---@field socket syslua.service.Socket? where the manager listens for it
 -- What it depends on besides what `command` and `environment_files` name: a change is one of it.
 ---@field depends (syslua.Derivation|syslua.Source|syslua.Secret|string)[]?
----@field on_switch "restart"|"reload"|"nothing"|nil what a change does; "restart" unless given
+---@field on_switch "restart"|"reload"|"nothing"|nil what a change does; by default "restart"
 ---@field check string|string[]|nil what must succeed on the new files before anything changes
 ---@field linger boolean? whether a user's service runs without a session
 ---@field unit table<string, table<string, any>>? sections, verbatim; a list repeats the key

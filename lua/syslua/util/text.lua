@@ -275,7 +275,7 @@ end
 
 --- Returns "a", "a or b", "a, b or c".
 ---@param words string[]
----@param conjunction string? "or" unless given
+---@param conjunction string? by default "or"
 ---@return string
 function text.enumerate(words, conjunction)
   if #words < 2 then

@@ -35,7 +35,7 @@ pub struct Journal {
     pub process: u32,
     /// When it began, in seconds since the epoch.
     pub started_at: u64,
-    /// For how many seconds the switch waits to be confirmed; for none unless given.
+    /// For how many seconds the switch waits to be confirmed; by default for none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confirm: Option<f64>,
     /// What it does, in order.
@@ -52,7 +52,7 @@ pub enum Change {
     Directory {
         /// Where.
         path: Text,
-        /// Permission bits; unless given, those of a new directory.
+        /// Permission bits; by default those of a new directory.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         mode: Option<u32>,
     },

@@ -1,9 +1,9 @@
 //! SOPS documents and age files: reading, decrypting, changing and writing them, with recipients
 //! and identities.
 //!
-//! The crate knows neither Lua nor the store. It reads no environment variable and no home by
-//! itself: where identities may be is told by the caller ([`identity::Places`]). What it decrypts
-//! is wiped when it is dropped.
+//! The crate knows neither Lua nor the store. It reads no environment variable and no home: the
+//! caller names the places of identities ([`identity::Places`]). What it decrypts is wiped when it
+//! is dropped.
 //!
 //! A document is kept as its text. Values are found with their places in it ([`tree`]), and a
 //! change replaces just these places: the order, the comments and the formatting of all else stay

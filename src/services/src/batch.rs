@@ -13,7 +13,7 @@ const POLL: Duration = Duration::from_millis(20);
 const LONGEST_POLL: Duration = Duration::from_millis(100);
 /// How long a job may take whose unit has no limit.
 const USUAL_LIMIT: Duration = Duration::from_secs(300);
-/// How long after its limit systemd may take to end a job by itself.
+/// The time that systemd has to end a job after the limit of the job.
 const GRACE: Duration = Duration::from_secs(10);
 /// How long a program has to stay for its start to count.
 const WATCH: Duration = Duration::from_secs(1);

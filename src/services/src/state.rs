@@ -21,7 +21,7 @@ pub struct UnitState {
     pub kind: String,
     /// The process that counts, or 0.
     pub main_pid: u32,
-    /// How often it was started again by itself.
+    /// How often its manager restarted it.
     pub restarts: u32,
     /// The job that is under way for it, or 0.
     pub job: u32,

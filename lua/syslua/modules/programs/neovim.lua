@@ -3,7 +3,7 @@
 ---@class syslua.programs.neovim.Map
 ---@field key string
 ---@field action string
----@field mode string|string[]|nil "n" unless given
+---@field mode string|string[]|nil by default "n"
 ---@field options table? of `vim.keymap.set`
 
 ---@class syslua.programs.neovim.Options

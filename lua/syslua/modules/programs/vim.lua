@@ -3,15 +3,15 @@
 ---@class syslua.programs.vim.Map
 ---@field key string keys, in Vim's notation: `<leader>w`
 ---@field action string what they stand for, in the same notation
----@field mode string? letters of modes, "n" unless given: "nv"
+---@field mode string? letters of modes, "nv"; by default "n"
 ---@field remap boolean? whether keys in `action` may be mapped again
----@field silent boolean? whether the command line does not show it; true unless given
+---@field silent boolean? whether the command line does not show it; by default true
 ---@field buffer boolean? only for the buffer that is current when the file is read
 ---@field expr boolean? whether `action` is an expression that gives the keys
 
 ---@class syslua.programs.vim.Autocommand
 ---@field event string|string[] such as "BufWritePre"
----@field pattern string|string[]|nil which files; all unless given
+---@field pattern string|string[]|nil which files; by default all
 ---@field command string what is done
 
 ---@alias syslua.programs.vim.Value string|number|boolean|table

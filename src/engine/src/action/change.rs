@@ -127,7 +127,7 @@ pub enum After {
     },
     /// A directory, which may contain foreign files.
     Directory {
-        /// Permission bits; unless given, those of a new directory.
+        /// Permission bits; by default those of a new directory.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         mode: Option<u32>,
         /// The number of its owner.

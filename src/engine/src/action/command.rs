@@ -28,7 +28,7 @@ const CHUNKS: usize = 16;
 const LONGEST_LINE: usize = 4096;
 const FIRST_POLL: Duration = Duration::from_millis(1);
 const LONGEST_POLL: Duration = Duration::from_millis(50);
-/// How long a command has to end by itself after Ctrl-C.
+/// The time that a command has to end after Ctrl-C before it is killed.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// How long to wait for output of a program that left others behind.
 const LAST_WORDS: Duration = Duration::from_millis(200);
@@ -108,13 +108,13 @@ pub struct Run {
     /// Whether it runs at each apply.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub always: bool,
-    /// The directory that it runs in; the home unless given.
+    /// The directory that it runs in; by default the home.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cwd: Option<Text>,
     /// Variables besides those of the environment.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub env: BTreeMap<String, Text>,
-    /// The shell for lines; the system's own unless given.
+    /// The shell for lines; by default the system's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shell: Option<Text>,
     /// Its name.

@@ -28,7 +28,7 @@ pub struct File {
     pub source: Text,
     /// The path of the file; `~/` is the user's home.
     pub target: Text,
-    /// Permission bits in octal; unless given, 0644, or 0755 for a source that can be run.
+    /// Permission bits in octal; by default 0644, or 0755 for a source that can be run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mode: Option<String>,
     /// The owner, a name or number; by default the applying user.

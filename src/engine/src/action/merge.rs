@@ -22,7 +22,7 @@ pub struct Merge {
     pub target: Text,
     /// How it is written.
     pub format: Format,
-    /// What a comment begins with; `#` unless given.
+    /// What a comment begins with; by default `#`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comment: Option<String>,
     /// The declared keys. They may be given as a text of JSON.

@@ -33,7 +33,7 @@ pub struct Secret {
     pub target: Text,
     /// What it consists of.
     pub content: Vec<Part>,
-    /// Permission bits in octal; 0600 unless given.
+    /// Permission bits in octal; by default 0600.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mode: Option<String>,
     /// The owner, a name or number; by default the applying user.

@@ -45,10 +45,10 @@ pub struct GcObject {
     /// Bytes of deleted files.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub size: Option<u64>,
-    /// What holds it by itself.
+    /// The things that keep it directly.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub held_by: BTreeSet<Holder>,
-    /// The object that refers to it and through which it stays, when nothing holds it by itself.
+    /// The object through which it stays, if nothing keeps it directly.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub referred_by: Option<ObjectName>,
 }

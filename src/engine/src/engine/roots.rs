@@ -20,7 +20,7 @@ const USER_LIMITS: LinkLimits = LinkLimits { names: 100_000, depth: 8, bytes: 16
 /// How many links of a user that lead nowhere are named.
 const MOST_DANGLING: usize = 100;
 
-/// What holds an object by itself.
+/// A thing that keeps an object directly.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Holder {
@@ -64,7 +64,7 @@ pub enum Holder {
 pub struct Roots {
     /// All objects that are there.
     pub present: BTreeSet<ObjectName>,
-    /// The objects that something holds by itself.
+    /// The objects that are kept directly.
     pub held: BTreeMap<ObjectName, BTreeSet<Holder>>,
     /// Those, and all that they refer to.
     pub living: Living,

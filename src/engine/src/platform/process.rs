@@ -66,7 +66,7 @@ pub struct Terms<'a> {
 /// How a program ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
-    /// By itself.
+    /// On its own.
     Ended(ExitStatus),
     /// Its time was over.
     TimedOut,

@@ -43,7 +43,7 @@ mod unix {
         Ok(groups.into_iter().map(nix::unistd::Gid::as_raw).collect())
     }
 
-    /// Returns the user's main group: here the system adds the others by itself (setgroups(2) of
+    /// Returns the user's main group: here the system adds the other groups (setgroups(2) of
     /// macOS).
     #[cfg(not(target_os = "linux"))]
     #[expect(clippy::unnecessary_wraps, reason = "elsewhere it can fail")]

@@ -392,7 +392,7 @@ fn sees(store: &Store, objects: &BTreeSet<ObjectName>, system: Option<&Store>) -
     let (store, objects, system) = (store.clone(), objects.clone(), system.cloned());
     let seen = OnceLock::new();
     Box::new(move |object| {
-        // What it depends on by itself can be read also where a record is damaged.
+        // Its direct dependencies can be read even if a record is damaged.
         let closure =
             || closure(&store, &objects, system.as_ref()).unwrap_or_else(|_| objects.clone());
         objects.contains(object) || seen.get_or_init(closure).contains(object)

@@ -362,7 +362,7 @@ struct Switch<'a> {
     settings: &'a Settings,
     written: Written,
     directories: Directories,
-    /// The command that failed by itself: it is taken to have done nothing.
+    /// The command that failed itself: it counts as not done.
     failed: Option<usize>,
 }
 

@@ -240,7 +240,7 @@ impl Session<'_> {
         for tag in candidates.iter().take(MOST_PASSED) {
             let is_exact = wanted.is_exact();
             let mut releases = Releases::new(self, &package, tool, tag, is_exact);
-            // What was locked of the same version stays: its address never changes by itself.
+            // A locked entry of the same version stays: its address never changes on its own.
             let same = tool.locked.as_ref().filter(|locked| {
                 locked.version == *tag && locked.package == package.name && locked.vars == tool.vars
             });

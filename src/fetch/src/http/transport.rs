@@ -54,8 +54,8 @@ impl Surroundings {
         }
     }
 
-    /// Runs blocking code on a separate thread, and waits for it or for the time to be
-    /// over. The thread ends by itself, unheard.
+    /// Runs blocking code on a separate thread, and waits for it or for the time to be over. The
+    /// thread then ends, and its result is ignored.
     fn wait<T: Send + 'static>(
         &self,
         timeout: NextTimeout,

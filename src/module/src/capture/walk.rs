@@ -225,7 +225,8 @@ impl<'a> Walk<'a> {
         Ok(Some(Value::Again(number)))
     }
 
-    /// Returns what a table or function stands for by itself: known ones, handles, sources.
+    /// Returns the name of a table or function that counts by its name: known ones, handles,
+    /// sources.
     fn without_content(&mut self, given: &LuaValue, name: &str) -> Answer<Option<Value>> {
         if let Some(varying) = self.known.varying(given) {
             let what = format!("Lua's own `{varying}`, whose answers differ from run to run");

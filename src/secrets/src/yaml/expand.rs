@@ -1,4 +1,4 @@
-//! Writes aliases out: SOPS encrypts each place by itself, so that no two can share a value.
+//! Expands aliases: SOPS encrypts each place separately, so two places cannot share a value.
 
 use std::collections::HashMap;
 

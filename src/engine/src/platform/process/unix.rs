@@ -16,7 +16,7 @@ use crate::platform::jail::Keeper;
 
 /// How soon a request to stop is noticed.
 const NOTICED_WITHIN: Duration = Duration::from_millis(100);
-/// How often a system is asked that does not tell the end of a program by itself.
+/// The interval of polling on systems that do not report the end of a program.
 const ASKED_EVERY: Duration = Duration::from_millis(5);
 /// The time limit for the last output of killed processes.
 const LAST_OUTPUT: Duration = Duration::from_millis(500);
@@ -136,7 +136,7 @@ pub(super) fn status(pid: Pid) -> io::Result<ExitStatus> {
     }
 }
 
-/// Waits until the program ended by itself, which is `None`, or has to.
+/// Waits until the program ends (`None`) or must be ended.
 fn wait(
     held: &Held<'_>,
     handle: Option<&OwnedFd>,

@@ -35,7 +35,7 @@ pub struct Small {
 }
 
 /// Reads a file and searches in it; `None` when it is large. A small one is copied to the name in
-/// another directory, if one is given, and hashed by itself, if that is asked for.
+/// another directory, if one is given, and hashed separately, if requested.
 ///
 /// # Errors
 /// When it cannot be read or written, or changes during the copy.
