@@ -109,7 +109,7 @@ describe("in a terminal of 80 columns", function()
     lines = show("status")
     assert.matches("^! missing  ~/%.config/%S*…%S*/settings%.toml$", lines[6])
     assert.matches("^          %(%-> …/tool%S*…%S*%)$", lines[7])
-    assert.equal("          init.lua:8", lines[8])
+    assert.equal("          init.lua:9", lines[8])
     show("plan a/configuration/directory/whose/path/is/rather/long")
   end)
 
