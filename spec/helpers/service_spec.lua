@@ -180,6 +180,52 @@ WantedBy=default.target
     assert.are.equal("reload", found.services.a.on_switch)
   end)
 
+  it("takes units that are built with everything else", function()
+    here.write_config([[
+      local package = derive {
+        name = "units",
+        config = function(_, ctx)
+          ctx.write(ctx.out .. "/web.service", "[Service]\nExecStart=/bin/a\n")
+        end,
+      }
+      activate { opts = { package = package }, config = function(opts, ctx)
+        ctx.enable_service("web", { scope = "user", unit = opts.package.out .. "/web.service" })
+      end }
+    ]])
+    local applied = here.run("apply", "init.lua")
+    assert.are.equal(0, applied.code, applied.stderr)
+    local place = here.home .. "/.config/systemd/user/"
+    assert.are.equal("[Service]\nExecStart=/bin/a\n", here.read(place .. "web.service"))
+    assert.is_truthy(here.read(place .. "default.target.wants/web.service"))
+    -- Commands know it by its name.
+    for _, word in ipairs({ "web", "web.service" }) do
+      local why = here.run("why", word)
+      assert.is_truthy(why.stdout:find("service web  web.service", 1, true), why.stdout)
+    end
+    local nameless = here.run("logs")
+    assert.are.equal(2, nameless.code)
+    assert.is_truthy(nameless.stderr:find("which service", 1, true), nameless.stderr)
+  end)
+
+  it("depends on objects, sources and targets", function()
+    local _, found = get_unit(
+      [[
+      service {
+        name = "web", command = { "/bin/a" },
+        depends = { source("."), "/etc/x", derive { name = "b", config = function(_, ctx)
+          ctx.write(ctx.out, "")
+        end } },
+      }
+    ]],
+      "web.service"
+    )
+    local kinds = {}
+    for index, about in ipairs(found.services.web.depends) do
+      kinds[index] = about:match("^source%-") or about:match("^/syslua%-placeholder/") or about
+    end
+    assert.are.same({ "source-", "/etc/x", "/syslua-placeholder/", "/bin/a" }, kinds)
+  end)
+
   it("enables a user's service where no manager runs, and undoes it", function()
     local function declare(command)
       here.write_config(

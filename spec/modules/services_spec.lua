@@ -114,6 +114,14 @@ describe("modules of services #once", function()
     local server =
       process.run_line("ls -d /usr/lib/postgresql/*/bin/postgres").stdout:match("[^\n]+")
     if server then
+      -- The check of the service takes the file, and not one with a wrong value.
+      local check = found.services.postgresql.check
+      check = check:gsub("/usr/lib/postgresql/%d+/bin/postgres", server)
+      for value, code in pairs({ ["33"] = 0, ["'many'"] = 1 }) do
+        here.write("checked.conf", "max_connections = " .. value .. "\n")
+        local line = check:gsub("/syslua%-placeholder/%w+", here.directory .. "/checked.conf")
+        assert.are.equal(code, process.run_line(line).code, line)
+      end
       for name, value in pairs({ max_connections = "33", application_name = "it's \\ #" }) do
         local line = ("%s -C %s -D %s -c config_file=$PWD/%s"):format(
           server,
@@ -135,6 +143,16 @@ describe("modules of services #once", function()
     local place =
       build("syncthing", 'folders = { notes = { path = "~/a & \\"b\\"" } }', "config.xml")
     assert.is_truthy(here.read(place):find('path="~/a &amp; &quot;b&quot;"', 1, true))
+    if has("syncthing") then
+      local check = found.services.syncthing.check
+      local program = process.run_line("command -v syncthing").stdout:match("[^\n]+")
+      check = check:gsub("/usr/bin/syncthing", program)
+      for id, code in pairs({ [""] = 0, ['<device id="x"></device>'] = 1 }) do
+        here.write("checked.xml", '<configuration version="36">' .. id .. "</configuration>")
+        local line = check:gsub("/syslua%-placeholder/%w+", here.directory .. "/checked.xml")
+        assert.are.equal(code, process.run_line(line, { environment = { HOME = here.home } }).code)
+      end
+    end
     local failure = here.fail([[require("modules.services.syncthing").setup {
         folders = { a = { path = "/a", devices = { "b" } } },
       }]])

@@ -81,15 +81,11 @@ local module = syslua.module({
       name = "postgresql",
       description = "A database",
       command = start,
-      check = {
-        server,
-        "-C",
-        "max_connections",
-        "-D",
-        options.data,
-        "-c",
-        "config_file=" .. settings,
-      },
+      -- It wants a directory, though it reads only the file.
+      check = ([[d=$(mktemp -d) && trap 'rmdir "$d"' EXIT && %s -C max_connections -D "$d" -c %s]]):format(
+        quote(server),
+        quote("config_file=" .. settings)
+      ),
       user = options.user,
       ready = "notify",
       after = "network.target",

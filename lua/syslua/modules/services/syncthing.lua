@@ -93,6 +93,11 @@ local module = syslua.module({
       scope = "user",
       description = "Keeps directories of several machines alike",
       command = put .. " && exec " .. start,
+      -- It reads the file before it makes keys, which are not kept.
+      check = (
+        [[d=$(mktemp -d) && trap 'rm -rf "$d"' EXIT && ]]
+        .. [[install -m 600 %s "$d/config.xml" && %s generate --home="$d" >"$d/log"]]
+      ):format(quote(built), quote(options.program)),
       linger = options.linger or nil,
       unit = { Service = { SuccessExitStatus = "3 4" } },
     })
