@@ -204,7 +204,7 @@ WantedBy=default.target
     end
     local nameless = here.run("logs")
     assert.are.equal(2, nameless.code)
-    assert.is_truthy(nameless.stderr:find("which service", 1, true), nameless.stderr)
+    assert.is_truthy(nameless.stderr:find("the service is missing", 1, true), nameless.stderr)
   end)
 
   it("depends on objects, sources and targets", function()

@@ -82,10 +82,10 @@ local module = syslua.module({
       description = "A database",
       command = start,
       -- It wants a directory, though it reads only the file.
-      check = ([[d=$(mktemp -d) && trap 'rmdir "$d"' EXIT && %s -C max_connections -D "$d" -c %s]]):format(
-        quote(server),
-        quote("config_file=" .. settings)
-      ),
+      check = (
+        [[d=$(mktemp -d) && trap 'rmdir "$d"' EXIT && ]]
+        .. [[%s -C max_connections -D "$d" -c %s]]
+      ):format(quote(server), quote("config_file=" .. settings)),
       user = options.user,
       ready = "notify",
       after = "network.target",
