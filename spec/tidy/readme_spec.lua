@@ -124,6 +124,33 @@ describe("README and docs #once", function()
     end
   end)
 
+  it("name a spec for each thing that setups need", function()
+    local rows = {}
+    for _, line in ipairs(tree.lines(tree.read("docs/guide/what-setups-need.md"))) do
+      local need, way, proof = line:match("^| (.-) | (.-) | (.-) |$")
+      if need and need ~= "they need" then
+        local name = proof:match("^`(spec/[%w_/]+_spec%.lua)`$")
+        assert.truthy(name, line)
+        assert.is_true(tree.exists(name), line)
+        assert.is_nil(rows[need], line)
+        rows[need] = way
+      end
+    end
+    -- What the table has to speak of, whatever its rows are called.
+    local all = ""
+    for need, way in pairs(rows) do
+      all = all .. need .. " " .. way .. "\n"
+    end
+    for word in
+      (
+        "link recursive exclude include rename optional overlay template host ask merge secret "
+        .. "alias service tools copy mode absent inputs on_change import"
+      ):gmatch("%S+")
+    do
+      assert.truthy(all:find(word, 1, true), word)
+    end
+  end)
+
   -- The lists of rooms in docs/architecture.md: a section a directory, a file or directory a line.
   it("name every room, and no other", function()
     local directory, rooms = nil, {}

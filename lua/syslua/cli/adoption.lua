@@ -146,13 +146,28 @@ local function find_managed(place, known)
   return at, below
 end
 
+-- Whether a tree declares a file of this path below it, once it is there.
+local function takes(tree, below)
+  return not tree.from
+    or border.call("tree_takes", {
+      source = tree.from,
+      below = below,
+      exclude = tree.exclude,
+      include = tree.include,
+    })
+end
+
 -- The declaration of a place, or of the tree that it belongs to; and the rest of its path there.
 local function find_declared(place, known)
   for _, file in ipairs(known.files) do
     file.resolved = file.resolved or resolve(file.place)
     if file.resolved == place then
       return file, ""
-    elseif file.recursive and holds(file.resolved, place) then
+    elseif
+      file.recursive
+      and holds(file.resolved, place)
+      and takes(file, place:sub(#file.resolved + 2))
+    then
       return file, place:sub(#file.resolved + 1)
     end
   end

@@ -20,6 +20,10 @@ local native = require("syslua").native
 ---@field mutable boolean? with `source`: link to it, so that edits need no apply; with `content`:
 --- write it once
 ---@field recursive boolean? link every file of a directory, rather than the directory
+---@field exclude string[]? with `recursive`: what is left out, in the syntax of .gitignore
+---@field include string[]? with `recursive`: the files that alone are taken; `exclude` wins
+---@field rename (fun(path: string): string?)? with `recursive`: the new path; nil leaves it out
+---@field optional boolean? the source may be absent on this machine: then nothing is declared
 ---@field executable boolean? whether the file can be run
 ---@field copy boolean? a real file instead of a link
 ---@field mode string? the permissions of a real file, in octal: "640"
@@ -75,6 +79,11 @@ local native = require("syslua").native
 --- declaration
 ---@field has_more boolean? whether it is more than a path and a content
 ---@field recursive boolean?
+---@field exclude string[]?
+---@field include string[]?
+---@field rename (fun(path: string): string?)?
+---@field optional boolean?
+---@field template string?
 ---@field on_change string|string[]|nil
 ---@field members integer? the number of the tree that it is, in the engine's collection
 ---@field from string? where that tree is
@@ -243,6 +252,16 @@ return function(given)
   ---@type any
   local file = require("syslua.helpers.file.fields").check(given)
   file.ticket = border.call("add_ticket_at", position.chain())
+  if file.optional and require("syslua.helpers.file.parts").is_left_out(file) then
+    return
+  elseif file.rename then
+    local renamed = require("syslua.helpers.file.tree").get_renamed(get_plain(collected), file)
+    for _, member in ipairs(renamed) do
+      collected[#collected + 1] = member
+    end
+    collected.has_commands = collected.has_commands or file.on_change ~= nil
+    return
+  end
   collected.has_trees = collected.has_trees or file.recursive
   collected.has_merges = collected.has_merges or file.merge ~= nil
   collected.has_commands = collected.has_commands or file.on_change ~= nil

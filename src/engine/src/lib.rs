@@ -5,8 +5,8 @@
 //! floor a room uses only rooms listed before it:
 //!
 //! - **F0** [`failure`], [`hash`], [`pins`], [`seen_trees`], [`context`], [`settings`], [`nar`],
-//!   [`names`], [`tail`], [`platform`], [`value`], [`encode`], [`template`], [`watch`]: data, texts
-//!   and the system
+//!   [`names`], [`tail`], [`platform`], [`value`], [`encode`], [`template`], [`watch`],
+//!   [`tree_choice`]: data, texts and the system
 //! - **F1** [`store`]: the immutable objects and what is recorded of them
 //! - **F2** [`derivation`], [`variable`], [`unseal`], [`action`], [`activation`], [`manifest`],
 //!   [`snapshot`], [`journal`], [`lock`]: what is wanted, what was done
@@ -31,6 +31,7 @@ pub mod seen_trees;
 pub mod settings;
 pub mod tail;
 pub mod template;
+pub mod tree_choice;
 pub mod value;
 pub mod watch;
 

@@ -104,8 +104,9 @@ pub(crate) fn set(
                 let message = format!("it is {what} in the file: declare its keys instead");
                 return Err(Problem::value(path, message));
             }
+            let old = &document.text[node.span.clone()];
             let place = document.place_of(path);
-            let text = render(document, path, &value, &place)?;
+            let text = with_gap_of(old, render(document, path, &value, &place)?);
             Before::Value(document.replace(path, &text)?)
         }
         None => insert(document, path, &value, record)?,
@@ -150,6 +151,19 @@ fn wanted(
     }
     let Want::Value(value) = &key.want else { return Ok(None) };
     if holds(found, &key.want) { Ok(None) } else { Ok(Some((value.clone(), None))) }
+}
+
+/// Returns a written value with the blanks before it that the old one has, where both are on the
+/// line of their key.
+fn with_gap_of(old: &str, new: String) -> String {
+    let bare = old.trim_start_matches([' ', '\t']);
+    let gap = &old[..old.len() - bare.len()];
+    match new.strip_prefix(' ') {
+        Some(value) if !gap.is_empty() && !bare.is_empty() && !bare.starts_with(['\r', '\n']) => {
+            format!("{gap}{value}")
+        }
+        _ => new,
+    }
 }
 
 fn render(

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 use std::ffi::c_int;
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::slice;
 
 use memchr::memmem;
@@ -14,11 +15,14 @@ use mlua::prelude::*;
 use mlua::{BString, ffi, lua_State};
 use syslua_engine::names::Placeholder;
 use syslua_engine::platform;
+use syslua_engine::tree_choice::{Choice, IGNORE_FILE};
 use syslua_engine::value::Positions;
 
 use crate::error::{Answer, lua_failure, register as register_function, register_plain};
+use crate::file::at;
+use crate::given::choice;
 use crate::state::{self, State};
-use crate::tree::{Members, members};
+use crate::tree::{Members, choice_failure, members};
 
 /// The minimum number of sys.lua frames between the user's line and [`collect`]: the caller for
 /// Lua, `collect`, and a function of `helpers/file.lua`.
@@ -44,6 +48,8 @@ struct Tree {
     place: Vec<u8>,
     /// What is left of it.
     members: Members,
+    /// What is not taken of it.
+    left_out: Rc<BTreeSet<PathBuf>>,
 }
 
 /// The files of a block.
@@ -111,6 +117,12 @@ impl Collection {
     /// Returns what is left of the tree of a number, counted from 1, and forgets it.
     pub fn take_members(&mut self, number: usize) -> Option<Members> {
         self.trees.get_mut(number.checked_sub(1)?).map(|tree| std::mem::take(&mut tree.members))
+    }
+
+    /// Returns what is not taken of the tree of a number, counted from 1.
+    pub fn left_out(&self, number: usize) -> Rc<BTreeSet<PathBuf>> {
+        let tree = number.checked_sub(1).and_then(|number| self.trees.get(number));
+        tree.map(|tree| Rc::clone(&tree.left_out)).unwrap_or_default()
     }
 
     /// Returns where a source is: absolute, or relative to the config's directory.
@@ -316,29 +328,99 @@ fn take_contested(
         .map_err(lua_failure)
 }
 
-/// Collects what is in a tree: where it is, where its files are to be in the one way to write that,
-/// and the config's directory. Returns the number of the tree, or `None` if the directory does not
-/// exist or has no files.
+/// A tree, as the Lua side asks for it.
+struct AskedTree {
+    /// The number of the collection.
+    collection: usize,
+    /// Where it is.
+    source: PathBuf,
+    /// Where its files are to be, in the one way to write that.
+    place: Vec<u8>,
+    /// The config's directory.
+    directory: PathBuf,
+    /// What of it is taken.
+    choice: Choice,
+    /// Stands for the lines that declared it.
+    ticket: usize,
+    /// Whether the Lua side declares its files itself.
+    gives_members: bool,
+}
+
+impl AskedTree {
+    fn read(given: &LuaTable) -> LuaResult<AskedTree> {
+        let bytes = |key: &str| given.raw_get::<BString>(key).map(Vec::from);
+        Ok(AskedTree {
+            collection: given.raw_get("collection")?,
+            source: platform::path_from_bytes(&bytes("source")?),
+            place: bytes("place")?,
+            directory: platform::path_from_bytes(&bytes("directory")?),
+            choice: choice(given)?.unwrap_or_default(),
+            ticket: given.raw_get("ticket")?,
+            gives_members: given.raw_get::<Option<bool>>("gives_members")? == Some(true),
+        })
+    }
+}
+
+/// Collects what is in a tree. Returns the number of the tree, a list of what is passed by in it
+/// since it is not a file, and those of its files that the Lua side declares itself, in the form of
+/// [`take_contested`]. Nothing where no directory is, or where no file of it is taken.
 ///
 /// # Errors
-/// When a link leads out of the config's directory, or a path is not a file, directory or link.
-fn collect_tree(
-    lua: &Lua,
-    (number, source, place, directory): (usize, BString, BString, BString),
-) -> Answer<Option<usize>> {
-    let [source, directory] = [source, directory].map(|path| platform::path_from_bytes(&path));
-    let Some(members) = members(lua, &source, &directory, &BTreeSet::new())? else {
+/// When a pattern is wrong, a link leads out of the config's directory, or something cannot be read.
+fn collect_tree(lua: &Lua, given: LuaTable) -> Answer<Option<LuaTable>> {
+    let asked = AskedTree::read(&given).map_err(lua_failure)?;
+    let ticket = asked.ticket;
+    add_tree(lua, asked).map_err(at(lua, ticket))
+}
+
+/// Returns whether a tree declares a file of this path below it, if the file is there.
+fn tree_takes(given: &LuaTable) -> Answer<bool> {
+    let read = || {
+        let path = |key: &str| given.raw_get::<BString>(key);
+        LuaResult::Ok((path("source")?, path("below")?, choice(given)?))
+    };
+    let (source, below, choice) = read().map_err(lua_failure)?;
+    let [top, below] = [source, below].map(|path| platform::path_from_bytes(&path));
+    let takes = choice.unwrap_or_default().takes(&platform::canonical(&top), &below);
+    takes.map_err(|error| choice_failure(&error))
+}
+
+fn add_tree(lua: &Lua, asked: AskedTree) -> Answer<Option<LuaTable>> {
+    let top = platform::canonical(&state::locate(lua, asked.source.clone()));
+    if !platform::is_directory(&top) {
+        return Ok(None);
+    }
+    let left = asked.choice.left_out(&top).map_err(|error| choice_failure(&error))?;
+    let Some(mut members) = members(lua, &asked.source, &asked.directory, &left.paths)? else {
         return Ok(None);
     };
+    members.below.retain(|below| below != IGNORE_FILE.as_bytes());
     if members.below.is_empty() {
         return Ok(None);
     }
+    let taken = if asked.gives_members { std::mem::take(&mut members.below) } else { Vec::new() };
+    let mut followed = members.followed.clone();
     let added = state::change(lua, |state| {
-        let trees = &mut state.evaluations.last_mut()?.collections.get_mut(number)?.trees;
-        trees.push(Tree { place: place.into(), members });
+        let evaluation = state.evaluations.last_mut()?;
+        let trees = &mut evaluation.collections.get_mut(asked.collection)?.trees;
+        trees.push(Tree { place: asked.place, members, left_out: Rc::new(left.paths) });
         Some(trees.len())
     });
-    added.flatten().ok_or_else(crate::file::outside).map(Some)
+    let tree = added.flatten().ok_or_else(crate::file::outside)?;
+    let answer = || {
+        let answer = lua.create_table()?;
+        answer.raw_set("number", tree)?;
+        let passed = left.special.iter();
+        let passed = passed.map(|path| lua.create_string(platform::bytes_of_path(path)));
+        answer.raw_set("passed", passed.collect::<LuaResult<Vec<_>>>()?)?;
+        let taken = taken.into_iter().map(|below| {
+            let followed = followed.remove(&below);
+            Contested::Member { tree, below, followed }.into_table(lua, b"")
+        });
+        answer.raw_set("members", taken.collect::<LuaResult<Vec<_>>>()?)?;
+        Ok(answer)
+    };
+    answer().map(Some).map_err(lua_failure)
 }
 
 /// Makes a collection for a block; returns its number.
@@ -368,6 +450,7 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
     )?;
     register_plain(lua, native, "collect_file", collect)?;
     register_function(lua, native, "collect_tree", collect_tree)?;
+    register_function(lua, native, "tree_takes", |_, given: LuaTable| tree_takes(&given))?;
     register_function(lua, native, "take_contested", take_contested)
 }
 
@@ -397,6 +480,7 @@ mod tests {
                 below: below.iter().map(|below| below.as_bytes().to_vec()).collect(),
                 ..Members::default()
             },
+            left_out: Rc::default(),
         };
         let homes = [b"/home/a/".to_vec(), b"/home/a/".to_vec()];
         let targets = ["~/x", "/home/a/x", "~/y", "/etc/y", "~/z", "/home/b/x", "~/t/1"];

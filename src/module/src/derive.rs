@@ -1,5 +1,6 @@
 //! Derivations and sources as Lua sees them.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -295,7 +296,8 @@ fn source(lua: &Lua, path: &LuaString, excluded: Option<Vec<LuaString>>) -> Answ
 /// Returns everything below a directory: pairs of relative path and kind, each directory before
 /// what is in it. A file has nothing below it.
 fn list_tree(lua: &Lua, path: &LuaString) -> Answer<Vec<LuaTable>> {
-    let entries = entries_below(&state::locate(lua, platform::path_from_bytes(&path.as_bytes())))?;
+    let top = state::locate(lua, platform::path_from_bytes(&path.as_bytes()));
+    let entries = entries_below(&top, &BTreeSet::new())?;
     let entry = |(inner, kind): &(PathBuf, FileKind)| {
         let entry = lua.create_table()?;
         entry.raw_set("path", lua.create_string(platform::bytes_of_path(inner))?)?;
@@ -321,7 +323,7 @@ fn list_directory(lua: &Lua, path: &LuaString, is_deep: bool) -> Answer<Option<V
         return Ok(None);
     }
     let names: Vec<PathBuf> = if is_deep {
-        entries_below(&top)?.into_iter().map(|(inner, _)| inner).collect()
+        entries_below(&top, &BTreeSet::new())?.into_iter().map(|(inner, _)| inner).collect()
     } else {
         let entries = platform::list_directory(&top).map_err(|error| config_failure(&error))?;
         entries.into_iter().map(|(name, _)| PathBuf::from(name)).collect()
@@ -337,11 +339,11 @@ fn stands(lua: &Lua, path: &LuaString) -> bool {
 }
 
 /// Returns everything below a directory by its path relative to that, each directory before what is
-/// in it.
+/// in it, but for what is left out.
 ///
 /// # Errors
 /// When a directory cannot be read.
-pub fn entries_below(top: &Path) -> Answer<Vec<(PathBuf, FileKind)>> {
+pub fn entries_below(top: &Path, left_out: &BTreeSet<PathBuf>) -> Answer<Vec<(PathBuf, FileKind)>> {
     let mut entries = Vec::new();
     if platform::kind_of(top).map_err(|error| config_failure(&error))? != Some(FileKind::Directory)
     {
@@ -353,6 +355,9 @@ pub fn entries_below(top: &Path) -> Answer<Vec<(PathBuf, FileKind)>> {
             .map_err(|error| config_failure(&error))?
         {
             let inner = directory.join(name);
+            if left_out.contains(&inner) {
+                continue;
+            }
             if kind == FileKind::Directory {
                 pending.push(inner.clone());
             }

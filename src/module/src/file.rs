@@ -28,7 +28,7 @@ use crate::error::{Answer, lua_failure, register as register_function, register_
 use crate::evaluation::record_in_scope;
 use crate::given::{Given, More, Origin};
 use crate::state::{self, State, Ticket};
-use crate::tree::{Members, leads_back, members};
+use crate::tree::{Members, choice_failure, leads_back, members};
 
 /// The longest name of an object that is made of a target's.
 const LONGEST_NAME: usize = 60;
@@ -85,21 +85,21 @@ fn absolute(place: PathBuf) -> Answer<PathBuf> {
 
 /// Returns the source at a place and whether others cannot read a part of it, or nothing if it is
 /// missing. A link that is named as a source is followed.
-fn source_at(lua: &Lua, place: PathBuf) -> Answer<Option<(Source, bool)>> {
+fn source_at(lua: &Lua, place: PathBuf, excluded: &Excluded) -> Answer<Option<(Source, bool)>> {
     let named = absolute(place)?;
     let path = state::locate(lua, named.clone());
     // The copies of sources that a snapshot keeps are private, whatever the sources are.
     let is_original = path == named;
     let found = |path: PathBuf, known: Known| {
         (
-            Source { path, nar: known.nar, excluded: BTreeSet::new() },
+            Source { path, nar: known.nar, excluded: excluded.clone() },
             known.is_private && is_original,
         )
     };
-    match look(lua, &path)? {
+    match look(lua, &path, excluded)? {
         Some(Known { kind: FileKind::Symlink, .. }) => {
             let Some(end) = follow(lua, &path) else { return Ok(None) };
-            let known = look(lua, &end)?;
+            let known = look(lua, &end, excluded)?;
             Ok(known.map(|known| found(end, known)))
         }
         Some(known) => Ok(Some(found(path, known))),
@@ -130,8 +130,8 @@ fn is_readable_by_all(path: &Path) -> Failure {
     )
 }
 
-fn look(lua: &Lua, path: &Path) -> Answer<Option<Known>> {
-    let known = state::change(lua, |state| state.sources.look(path));
+fn look(lua: &Lua, path: &Path, excluded: &Excluded) -> Answer<Option<Known>> {
+    let known = state::change(lua, |state| state.sources.look_without(path, excluded));
     let known = known.ok_or_else(|| Failure::new("internal", "the state is in use"))?;
     known.map_err(|error| config_failure(&error))
 }
@@ -174,8 +174,8 @@ pub fn derive_file(
     Ok(derivation.placeholder(&OutputName::main()).to_string().into_bytes())
 }
 
-/// The place of a tree, and what is left out of it.
-type TreeKey = (Vec<u8>, BTreeSet<PathBuf>);
+/// What is left out of a tree, by the paths below it.
+type Excluded = BTreeSet<PathBuf>;
 
 /// What is known of a tree.
 struct KnownTree {
@@ -195,7 +195,7 @@ struct Declaring<'a> {
     /// The number of the collection, if there is one.
     collection: Option<usize>,
     /// The trees by their places and what is left out of them.
-    trees: HashMap<TreeKey, KnownTree>,
+    trees: HashMap<(Vec<u8>, Rc<Excluded>), KnownTree>,
     /// The trees whose links are followed now, each by a link of the one before.
     followed: Vec<PathBuf>,
 }
@@ -267,9 +267,10 @@ impl Declaring<'_> {
     fn declare_members(&mut self, given: &Given, number: usize, ticket: &Ticket) -> Answer<bool> {
         let collection = self.collection;
         let taken = state::change(self.lua, |state| {
-            state.evaluations.last_mut()?.collections.get_mut(collection?)?.take_members(number)
+            let collection = state.evaluations.last_mut()?.collections.get_mut(collection?)?;
+            Some((collection.take_members(number)?, collection.left_out(number)))
         });
-        let Some(members) = taken.flatten() else { return Ok(true) };
+        let Some((members, excluded)) = taken.flatten() else { return Ok(true) };
         let is_own = given.more.tree.is_some();
         let top = platform::path_from_bytes(&given.text);
         for below in members.below {
@@ -281,7 +282,8 @@ impl Declaring<'_> {
                 Some(end) => (platform::bytes_of_path(end), Origin::Local),
                 None => {
                     let (top, below) = (given.target.clone(), below.clone());
-                    (given.text.clone(), Origin::Member { top, below, excluded: BTreeSet::new() })
+                    let excluded = Rc::clone(&excluded);
+                    (given.text.clone(), Origin::Member { top, below, excluded })
                 }
             };
             let target = join(&given.target, &below);
@@ -325,8 +327,8 @@ impl Declaring<'_> {
         let depth = self.followed.len();
         self.followed.extend([top.to_owned(), platform::canonical(top)]);
         let excluded = match &given.origin {
-            Origin::Declared(source) => source.excluded.clone(),
-            _ => BTreeSet::new(),
+            Origin::Declared(source) => Rc::new(source.excluded.clone()),
+            _ => Rc::default(),
         };
         let mut is_there = true;
         for below in &tree.below {
@@ -336,7 +338,7 @@ impl Declaring<'_> {
                 }
                 Some(end) => (platform::bytes_of_path(end), Origin::Local),
                 None => {
-                    let (target, excluded) = (given.target.clone(), excluded.clone());
+                    let (target, excluded) = (given.target.clone(), Rc::clone(&excluded));
                     let origin = Origin::Member { top: target, below: below.clone(), excluded };
                     (platform::bytes_of_path(top), origin)
                 }
@@ -372,7 +374,7 @@ impl Declaring<'_> {
                 }
                 FileContent::Text(given.text.clone())
             }
-            Origin::Local => match source_at(self.lua, place())? {
+            Origin::Local => match source_at(self.lua, place(), &BTreeSet::new())? {
                 Some((source, is_private)) => {
                     private = is_private.then(|| source.path.clone());
                     FileContent::Source(source)
@@ -380,13 +382,16 @@ impl Declaring<'_> {
                 None => return Ok(None),
             },
             Origin::Declared(source) => {
-                let known = source_at(self.lua, source.path.clone())?;
+                let known = source_at(self.lua, source.path.clone(), &source.excluded)?;
                 private =
                     known.filter(|(_, is_private)| *is_private).map(|(source, _)| source.path);
                 FileContent::Source(source.clone())
             }
             Origin::Built if given.executable => FileContent::Built(given.text.clone()),
             Origin::Built => {
+                if let Some(choice) = &given.more.choice {
+                    choice.check().map_err(|error| choice_failure(&error))?;
+                }
                 let through =
                     given.more.is_whole.then(|| way_to(self.lua, &given.target)).transpose()?;
                 return Ok(Some(Resolved { through, ..Resolved::from(given.text.clone()) }));
@@ -418,25 +423,24 @@ impl Declaring<'_> {
     fn member(
         &mut self,
         given: &Given,
-        (top, excluded): (&[u8], &BTreeSet<PathBuf>),
+        (top, excluded): (&[u8], &Rc<Excluded>),
         below: &[u8],
         ticket: &Ticket,
     ) -> Answer<Option<Resolved>> {
-        let key = (given.text.clone(), excluded.clone());
+        // Lua declares a file with a place that others have too, or with a new name.
+        let of_tree = state::read(self.lua, |state| {
+            let collection = state.evaluations.last()?.collections.get(self.collection?)?;
+            Some(collection.left_out(given.more.member_of?))
+        });
+        let excluded = of_tree.as_ref().unwrap_or(excluded);
+        let key = (given.text.clone(), Rc::clone(excluded));
         let tree = match self.trees.get(&key) {
             Some(tree) => tree,
             None => {
                 let place = self.directory.join(platform::path_from_bytes(&given.text));
-                let Some((mut source, is_private)) = source_at(self.lua, place)? else {
+                let Some((source, is_private)) = source_at(self.lua, place, excluded)? else {
                     return Ok(None);
                 };
-                if !excluded.is_empty() {
-                    let nar =
-                        state::change(self.lua, |state| state.sources.hash(&source.path, excluded));
-                    let nar = nar.ok_or_else(|| Failure::new("internal", "the state is in use"))?;
-                    source.nar = nar.map_err(|error| config_failure(&error))?;
-                    source.excluded.clone_from(excluded);
-                }
                 let private = is_private.then(|| source.path.clone());
                 let recipe = FileRecipe { content: FileContent::Source(source), executable: false };
                 let path = derive_file(self.lua, top, recipe, ticket)?;
@@ -461,7 +465,9 @@ fn action_of(more: &More, link: Link, private: bool) -> Action {
         return Absent { target: link.target }.into();
     }
     if more.is_whole && !more.is_installed {
-        return Tree { source: link.source, target: link.target, through: link.through }.into();
+        let choice = more.choice.clone().unwrap_or_default();
+        return Tree { source: link.source, target: link.target, through: link.through, choice }
+            .into();
     }
     if !more.is_installed {
         return if private { private_file(link) } else { link.into() };
@@ -594,7 +600,7 @@ fn declare_plain(
 }
 
 /// Adds the line of a declaration to a failure that has none.
-fn at(lua: &Lua, number: usize) -> impl Fn(Failure) -> Failure {
+pub fn at(lua: &Lua, number: usize) -> impl Fn(Failure) -> Failure {
     move |failure| Failure {
         position: failure
             .position

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use mlua::BString;
 use mlua::prelude::*;
 use syslua_engine::platform;
+use syslua_engine::tree_choice::Choice;
 use syslua_engine::value::Source;
 
 use crate::derive::source_of;
@@ -35,7 +36,7 @@ pub enum Origin {
         /// The path of the file below it.
         below: Vec<u8>,
         /// What is left out of the tree, by the paths below it.
-        excluded: BTreeSet<PathBuf>,
+        excluded: Rc<BTreeSet<PathBuf>>,
     },
     /// What is left of this tree of the collection, file by file.
     Tree(usize),
@@ -147,8 +148,28 @@ pub struct More {
     pub owner: Option<String>,
     /// Where the user's own tree is that the file is one of.
     pub tree: Option<PathBuf>,
+    /// The number of the tree of the collection that it is a file of.
+    pub member_of: Option<usize>,
+    /// What of a built tree is taken.
+    pub choice: Option<Choice>,
     /// By which number it won, and over which others.
     pub explained: Explained,
+}
+
+/// Reads what of a tree is taken: the fields `exclude` and `include`. Nothing without either.
+///
+/// # Errors
+/// When they are no lists of texts.
+pub fn choice(table: &LuaTable) -> LuaResult<Option<Choice>> {
+    let patterns = |key: &str| {
+        let patterns: Option<Vec<LuaString>> = table.raw_get(key)?;
+        let text = |pattern: &LuaString| pattern.to_string_lossy();
+        LuaResult::Ok(patterns.map(|patterns| patterns.iter().map(text).collect()))
+    };
+    Ok(match (patterns("exclude")?, patterns("include")?) {
+        (None, None) => None,
+        (exclude, include) => Some(Choice { exclude: exclude.unwrap_or_default(), include }),
+    })
 }
 
 impl More {
@@ -164,6 +185,8 @@ impl More {
             mode: table.raw_get("mode")?,
             owner: table.raw_get("owner")?,
             tree: tree.map(|place| directory.join(platform::path_from_bytes(&place))),
+            member_of: table.raw_get("member_of")?,
+            choice: choice(table)?,
             explained: Explained::read(table)?,
         })
     }
@@ -204,7 +227,7 @@ fn origin(lua: &Lua, more: Option<&LuaTable>) -> LuaResult<Origin> {
     }
     if let Some(below) = more.raw_get::<Option<BString>>("below")? {
         let top = more.raw_get::<BString>("top")?.into();
-        return Ok(Origin::Member { top, below: below.into(), excluded: BTreeSet::new() });
+        return Ok(Origin::Member { top, below: below.into(), excluded: Rc::default() });
     }
     if let Some(parts) = more.raw_get::<Option<Vec<LuaValue>>>("secret")? {
         return Ok(Origin::Secret(parts.into_iter().map(Piece::read).collect::<LuaResult<_>>()?));

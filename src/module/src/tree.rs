@@ -7,8 +7,9 @@ use std::path::{Component, Path, PathBuf};
 use mlua::prelude::*;
 use syslua_engine::failure::Failure;
 use syslua_engine::platform::{self, FileKind};
+use syslua_engine::tree_choice;
 
-use crate::derive::entries_below;
+use crate::derive::{config_failure, entries_below};
 use crate::error::Answer;
 use crate::state;
 
@@ -43,10 +44,7 @@ pub fn members(
     let directory = &platform::canonical(&state::locate(lua, directory.to_owned()));
     let mut members = Members { below: Vec::new(), empty: Vec::new(), followed: BTreeMap::new() };
     let mut full = HashSet::new();
-    for (inner, kind) in entries_below(top)? {
-        if !excluded.is_empty() && inner.ancestors().any(|above| excluded.contains(above)) {
-            continue;
-        }
+    for (inner, kind) in entries_below(top, excluded)? {
         if let Some(above) = inner.parent() {
             full.insert(above.to_owned());
         }
@@ -164,4 +162,14 @@ pub fn leads_back(link: &Path, end: &Path) -> Failure {
 
 fn special(path: &Path) -> Failure {
     Failure::new("config", format!("{} is not a file, directory or link", path.display()))
+}
+
+/// The failure of a pattern, or of a tree that cannot be read.
+pub fn choice_failure(error: &tree_choice::Error) -> Failure {
+    let failure = config_failure(error);
+    if !matches!(error, tree_choice::Error::Pattern { .. }) {
+        return failure;
+    }
+    failure
+        .with_hint("patterns are those of .gitignore, such as \"*.bak\", \"/cache/\" and \"!keep\"")
 }

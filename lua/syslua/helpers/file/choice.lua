@@ -118,6 +118,16 @@ local function complete(file)
   return file
 end
 
+-- Like it, for a file of a tree that has another name there.
+local function complete_renamed(file)
+  file.positions = get_positions(file)
+  file.from = file.source
+  if file.below and not file.mutable then
+    file.from = path.join(file.tree.from, file.below)
+  end
+  return file
+end
+
 --- Tells of the declarations that count: of single files first, then of trees.
 ---@param winners syslua.file.Declared[]
 ---@param on_file fun(file: table)
@@ -125,7 +135,10 @@ function choice.tell(winners, on_file)
   local trees, seen = {}, {}
   for _, file in ipairs(winners) do
     local tree = file.tree
-    if tree and not seen[tree] then
+    if tree and tree.rename then
+      -- Its place says nothing of where it is in the tree.
+      on_file(complete_renamed(file))
+    elseif tree and not seen[tree] then
       seen[tree] = true
       trees[#trees + 1] = tree
     elseif not tree and not file.members then

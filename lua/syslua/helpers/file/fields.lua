@@ -29,6 +29,10 @@ local fields = {
   values = { type = { "map", "list", "table" } },
   merge = { type = "string" },
   comment = { type = "string" },
+  exclude = { type = "list", items = "string", other_names = { "ignore", "ignores", "excludes" } },
+  include = { type = "list", items = "string", other_names = { "only", "includes" } },
+  rename = { type = "function" },
+  optional = { type = "boolean" },
   mutable = { type = "boolean" },
   recursive = { type = "boolean" },
   executable = { type = "boolean" },
@@ -109,6 +113,10 @@ local function take(given)
     secret = secret_value,
     merge = rawget(given, "merge"),
     comment = rawget(given, "comment"),
+    exclude = rawget(given, "exclude"),
+    include = rawget(given, "include"),
+    rename = rawget(given, "rename"),
+    optional = rawget(given, "optional"),
     mutable = rawget(given, "mutable"),
     recursive = rawget(given, "recursive"),
     executable = rawget(given, "executable"),
@@ -129,6 +137,7 @@ end
 -- A path and a content and nothing else, as most have, contradict nothing.
 local function is_simple(file)
   return not (file.mutable or file.recursive or file.executable or file.absent)
+    and not (file.exclude or file.include or file.rename or file.optional)
     and not (file.mode or file.owner or file.copy or file.secret)
     and (file.source == nil) ~= (file.content == nil)
     and file.source ~= ""
@@ -287,6 +296,61 @@ local contradictions = {
   end,
 }
 
+-- A list of patterns in which each can match something.
+local function check_patterns(field, patterns)
+  for _, pattern in ipairs(patterns) do
+    local problem = find(pattern, "^#") and "is a comment, as in a .gitignore"
+      or find(pattern, "^!?/*%s*$") and "matches nothing"
+      or find(pattern, "[\n%z]") and "is more than one line"
+    if problem then
+      raise(
+        ("`%s` in file{}: the pattern %q %s"):format(field, pattern, problem),
+        find(pattern, "^#") and ("write %q"):format("\\" .. pattern) or "remove it"
+      )
+    end
+  end
+end
+
+-- What is chosen of a tree, and how its files are called, means nothing for one file.
+local function check_tree(file)
+  for _, field in ipairs({ "exclude", "include", "rename" }) do
+    if file[field] and not file.recursive then
+      raise(
+        ("`%s` in file{} is about the files of a tree"):format(field),
+        "add recursive = true, with a directory as `source`"
+      )
+    end
+  end
+  check_patterns("exclude", file.exclude or {})
+  check_patterns("include", file.include or {})
+  if file.include and not file.include[1] then
+    raise("`include` in file{} is empty: no file is taken", "remove it to take every file")
+  end
+  local is_built = type(file.source) == "string" and is_placeholder(file.source)
+  if file.rename and is_built then
+    raise(
+      "`rename` in file{} needs a source of yours: the files of a derivation are not built yet",
+      "rename them in the derivation"
+    )
+  elseif is_built and file.copy and (file.exclude or file.include) then
+    raise(
+      "file{} has `copy` and patterns for what a derivation makes",
+      "remove `copy`, or leave files out in the derivation"
+    )
+  end
+end
+
+-- Only what is named by a path may be absent.
+local function check_optional(file)
+  local is_path = file.template or (file.source and origin.is_local(file))
+  if file.optional and not is_path then
+    raise(
+      "`optional` in file{} needs the path of a source of yours",
+      "remove `optional`: what is declared otherwise is always there"
+    )
+  end
+end
+
 local function check_contradictions(file)
   for _, find_problem in ipairs(contradictions) do
     local message, hint = find_problem(file)
@@ -354,11 +418,14 @@ function file_fields.check(given)
   if file.on_change ~= nil then
     check_command(file.on_change)
   end
+  check_optional(file)
   if file.merge then
     require("syslua.helpers.file.merge").check(file)
     return file
   elseif file.comment then
     raise("`comment` in file{} needs `merge`", 'add merge = "block"')
+  elseif file.template and file.optional and not origin.is_there(file) then
+    return file
   elseif file.template then
     render(file)
   elseif file.values then
@@ -368,6 +435,7 @@ function file_fields.check(given)
     return file
   end
   check_contradictions(file)
+  check_tree(file)
   if file.owner == "" then
     raise("`owner` in file{}: expected the name of a user, got an empty string")
   end

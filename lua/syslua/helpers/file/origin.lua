@@ -28,6 +28,21 @@ function origin.get_place(file)
   return border.call("absolute", path.join(scope.get_directory(), origin.get_path(file)))
 end
 
+--- Returns whether what a file is made of exists: its source, or its template.
+---@param file syslua.file.Declared
+---@return boolean
+function origin.is_there(file)
+  return border.call("exists", origin.get_named_place(file))
+end
+
+--- Returns the place of the source or the template of a file.
+---@param file syslua.file.Declared
+---@return string
+function origin.get_named_place(file)
+  local named = path.expand(file.source or file.template or "", scope.get_home())
+  return border.call("absolute", path.join(scope.get_directory(), named))
+end
+
 --- Returns whether a source is a place on this machine.
 ---@param file syslua.file.Declared
 ---@return boolean

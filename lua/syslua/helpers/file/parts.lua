@@ -31,6 +31,10 @@ function parts.get(file)
     -- A file of a tree is below what the whole tree becomes, unless it is the user's own.
     top = file.tree and not is_own and file.tree.path or nil,
     below = file.tree and not is_own and file.below or nil,
+    member_of = file.tree and not is_own and file.tree.members or nil,
+    -- What of a built tree is taken.
+    exclude = file.exclude,
+    include = file.include,
     -- Links to the files of the user's own tree name that tree.
     tree = is_own and (file.members and file or file.tree or {}).from or nil,
     executable = file.executable,
@@ -66,6 +70,18 @@ function parts.record_commands(winners)
   for _, entry in ipairs(order) do
     border.call("record", entry.action, border.call("positions_of_ticket", entry.ticket))
   end
+end
+
+--- Returns whether the source or template of an optional file is absent. Its place counts as read:
+--- a change of it is a change of what the config declares.
+---@param file syslua.file.Declared
+---@return boolean
+function parts.is_left_out(file)
+  if origin.is_there(file) then
+    return false
+  end
+  border.call("add_read", origin.get_named_place(file))
+  return true
 end
 
 --- Raises the failure of a source that does not exist. It never returns.

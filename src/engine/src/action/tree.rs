@@ -10,6 +10,7 @@ use super::drift::{Drift, Look};
 use super::kind::{Kind, TargetKind};
 use super::{Error, Found};
 use crate::platform::Result;
+use crate::tree_choice::Choice;
 use crate::value::Text;
 
 /// A tree that is not built yet.
@@ -23,6 +24,9 @@ pub struct Tree {
     /// The name of the link of the root's through which links lead to them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub through: Option<Text>,
+    /// Which of the files are linked.
+    #[serde(default, skip_serializing_if = "Choice::is_everything")]
+    pub choice: Choice,
 }
 
 impl Kind for Tree {
@@ -49,7 +53,10 @@ impl TargetKind for Tree {
     }
 
     fn content(&self) -> Vec<u8> {
-        self.source.0.clone()
+        if self.choice.is_everything() {
+            return self.source.0.clone();
+        }
+        format!("{}\0{:?}", self.source.display(), self.choice).into_bytes()
     }
 
     fn state(&self) -> Vec<u8> {

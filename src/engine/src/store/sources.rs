@@ -180,13 +180,25 @@ impl SourceMemory {
     /// # Errors
     /// When something cannot be read, or is neither file, directory nor link.
     pub fn look(&mut self, path: &Path) -> Result<Option<Known>> {
+        self.look_without(path, &BTreeSet::new())
+    }
+
+    /// Like [`SourceMemory::look`], without what is excluded of a tree: that may be unreadable.
+    ///
+    /// # Errors
+    /// When something else cannot be read, or is neither file, directory nor link.
+    pub fn look_without(
+        &mut self,
+        path: &Path,
+        excluded: &BTreeSet<PathBuf>,
+    ) -> Result<Option<Known>> {
         let facts = match facts_of(&mut self.directory, path) {
             Ok(facts) => facts,
             Err(error) if error.is_not_found() => return Ok(None),
             Err(error) => return Err(error.into()),
         };
         let kind = facts.kind;
-        let (nar, is_private) = self.hash_looked_at(path, &facts, &BTreeSet::new())?;
+        let (nar, is_private) = self.hash_looked_at(path, &facts, excluded)?;
         Ok(Some(Known { kind, nar, is_private }))
     }
 

@@ -7,7 +7,7 @@ use crate::names::{Placeholder, SnapshotId};
 use crate::platform;
 use crate::platform::lock::LockError;
 use crate::value::Positions;
-use crate::{action, generations, store};
+use crate::{action, generations, store, tree_choice};
 
 /// Why a switch was refused or undone.
 #[derive(Debug, thiserror::Error)]
@@ -15,6 +15,9 @@ pub enum Error {
     /// The file system refused.
     #[error(transparent)]
     File(#[from] platform::Error),
+    /// It is not known what of a tree is taken.
+    #[error(transparent)]
+    Tree(#[from] tree_choice::Error),
     /// The store refused.
     #[error(transparent)]
     Store(#[from] store::Error),

@@ -1,9 +1,11 @@
 //! Expands a tree that is declared as one action into one action for each file.
 
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 use crate::action::{Action, Directory, File, Link, Target};
-use crate::platform::{self, FileKind, Result};
+use crate::platform::{self, FileKind};
+use crate::tree_choice::{Error, IGNORE_FILE};
 use crate::value::Text;
 
 /// Returns the actions for what is in the tree that an action is about, or nothing when it is about
@@ -12,7 +14,7 @@ use crate::value::Text;
 ///
 /// # Errors
 /// When the tree cannot be read.
-pub fn expanded(action: &Action) -> Result<Option<Vec<Action>>> {
+pub fn expanded(action: &Action) -> Result<Option<Vec<Action>>, Error> {
     let (source, target, kind) = match action.as_target() {
         Some(Target::Tree(tree)) => {
             (&tree.source, &tree.target, Kind::Links { through: tree.through.as_ref() })
@@ -26,9 +28,21 @@ pub fn expanded(action: &Action) -> Result<Option<Vec<Action>>> {
     if platform::kind_of(&top)? != Some(FileKind::Directory) {
         return Ok(None);
     }
-    let mut actions = Vec::new();
-    add(&top, &source.to_path(), &target.to_path(), kind, &mut actions)?;
-    Ok(Some(actions))
+    let mut left_out = BTreeSet::new();
+    if let Some(Target::Tree(tree)) = action.as_target() {
+        left_out = tree.choice.left_out(&top)?.paths;
+        left_out.insert(PathBuf::from(IGNORE_FILE));
+    }
+    let mut expansion = Expansion {
+        top: &top,
+        source: &source.to_path(),
+        target: &target.to_path(),
+        kind,
+        left_out: &left_out,
+        actions: Vec::new(),
+    };
+    expansion.add(Path::new(""))?;
+    Ok(Some(expansion.actions))
 }
 
 /// What becomes of the files of a tree.
@@ -40,44 +54,61 @@ enum Kind<'a> {
     Copies(&'a File),
 }
 
-fn add(
-    directory: &Path,
-    source: &Path,
-    target: &Path,
-    kind: Kind<'_>,
-    actions: &mut Vec<Action>,
-) -> Result<()> {
-    let text = |path: &Path| Text(platform::bytes_of_path(path));
-    let entries = platform::list_directory(directory)?;
-    if let Kind::Copies(copy) = kind
-        && (copy.private || entries.is_empty())
-    {
-        let (owner, group) = (copy.owner.clone(), copy.group.clone());
-        let mode = copy.private.then(|| "700".to_owned());
-        actions.push(
-            Directory { target: text(target), mode, owner, group, ..Directory::default() }.into(),
-        );
-    }
-    for (name, found) in entries {
-        let (path, source, target) =
-            (directory.join(&name), source.join(&name), target.join(&name));
-        match (found, kind) {
-            (FileKind::Directory, _) => add(&path, &source, &target, kind, actions)?,
-            // A link in a tree stays one: what it leads to is beside it.
-            (FileKind::Symlink, Kind::Copies(_)) => {
-                actions.push(Link::new(text(&platform::read_link(&path)?), text(&target)).into());
-            }
-            (_, Kind::Copies(copy)) => {
-                let (source, target) = (text(&source), text(&target));
-                actions.push(File { source, target, ..copy.clone() }.into());
-            }
-            (_, Kind::Links { through }) => {
-                actions.push(
-                    Link { through: through.cloned(), ..Link::new(text(&source), text(&target)) }
-                        .into(),
-                );
-            }
+/// The actions for what is in a tree.
+struct Expansion<'a> {
+    /// The tree, as it is read.
+    top: &'a Path,
+    /// The tree, as actions name it.
+    source: &'a Path,
+    target: &'a Path,
+    kind: Kind<'a>,
+    /// What is not taken, by the paths below the top.
+    left_out: &'a BTreeSet<PathBuf>,
+    actions: Vec<Action>,
+}
+
+impl Expansion<'_> {
+    /// Adds what is in a directory, which is named by its path below the top.
+    fn add(&mut self, inner: &Path) -> platform::Result<()> {
+        let text = |path: &Path| Text(platform::bytes_of_path(path));
+        // Nothing is added to the path of the top itself, not even a slash.
+        let join = |top: &Path, inner: &Path| {
+            if inner.as_os_str().is_empty() { top.to_owned() } else { top.join(inner) }
+        };
+        let entries = platform::list_directory(&join(self.top, inner))?;
+        if let Kind::Copies(copy) = self.kind
+            && (copy.private || entries.is_empty())
+        {
+            let target = text(&join(self.target, inner));
+            let (owner, group) = (copy.owner.clone(), copy.group.clone());
+            let mode = copy.private.then(|| "700".to_owned());
+            self.actions
+                .push(Directory { target, mode, owner, group, ..Directory::default() }.into());
         }
+        for (name, found) in entries {
+            let inner = inner.join(&name);
+            if self.left_out.contains(&inner) {
+                continue;
+            }
+            let (source, target) = (text(&self.source.join(&inner)), self.target.join(&inner));
+            let target = text(&target);
+            let action = match (found, self.kind) {
+                (FileKind::Directory, _) => {
+                    self.add(&inner)?;
+                    continue;
+                }
+                // A link in a tree stays one: what it leads to is beside it.
+                (FileKind::Symlink, Kind::Copies(_)) => {
+                    let to = platform::read_link(&self.top.join(&inner))?;
+                    Link::new(text(&to), target).into()
+                }
+                (_, Kind::Copies(copy)) => File { source, target, ..copy.clone() }.into(),
+                (_, Kind::Links { through }) => {
+                    Link { through: through.cloned(), ..Link::new(source, target) }.into()
+                }
+            };
+            self.actions.push(action);
+        }
+        Ok(())
     }
-    Ok(())
 }
