@@ -63,10 +63,10 @@ describe("what of a tree is taken #once", function()
     write_all("t/a.lua", "t/b.txt", "t/deep/c.lua", "t/deep/d_test.lua", "t/doc/e.txt", "t/f")
     here.apply([[
       file { path = "~/.t", source = "t", recursive = true,
-        include = { "*.lua", "/doc/" }, exclude = { "*_test.lua" } }
+        include = { "*.lua", "/doc/" }, exclude = { "*_test.lua", "/closed" } }
     ]])
     assert.equal("a.lua deep/c.lua doc/e.txt", list("home/.t"))
-    -- What is not taken is no part of the tree: it changes nothing, and may be unreadable.
+    -- What is not taken changes nothing, and what is excluded may be unreadable.
     shell("mkdir -m 0 t/closed; echo new >t/b.txt; mkfifo t/pipe")
     assert.equal(0, here.run("plan", "--exit-code", "init.lua").code)
     local result = here.run("apply", "init.lua")
