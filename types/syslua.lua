@@ -836,7 +836,8 @@ function BuildContext.run(command, opts) end
 ---@field new_collection fun(given_home: string, home: string): boolean, any
 ---@field collect_file fun(collection: integer, given: table, chain: string[]?): boolean, any
 ---@field take_contested fun(collection: integer, places: string[], all: boolean): boolean, any
----@field collect_tree fun(...: any): boolean, any collection, source, place, directory
+---@field collect_tree fun(asked: table): boolean, any a table of number, passed and members
+---@field tree_takes fun(asked: table): boolean, any source, below, exclude, include
 ---@field set_scope fun(user: string?, home: string, project: table?): boolean, any
 ---@field write_file fun(path: string, text: string): boolean, any
 ---@field user_home fun(name: string): boolean, any

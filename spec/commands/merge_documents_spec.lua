@@ -1,8 +1,8 @@
 --- `file { merge }` with many documents as programs and people write them: comments, commas at the
--- end, tabs, CRLF, byte order marks, keys that are there twice, anchors, deep nesting, huge numbers.
+-- end, tabs, CRLF, byte order marks, keys that are there twice, anchors, deep nesting, big numbers.
 -- Declared keys are set, another program edits, everything is applied, rolled back and destroyed:
--- what is not declared has the same bytes each time. `SYSLUA_MERGE_DOCUMENTS=300` is the whole form:
--- as many documents for each format.
+-- what is not declared has the same bytes each time. `SYSLUA_MERGE_DOCUMENTS=300` is the whole
+-- form: as many documents for each format.
 
 local machine = require("spec.support.machine")
 local random_numbers = require("spec.support.random")

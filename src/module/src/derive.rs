@@ -339,7 +339,7 @@ fn stands(lua: &Lua, path: &LuaString) -> bool {
 }
 
 /// Returns everything below a directory by its path relative to that, each directory before what is
-/// in it, but for what is left out.
+/// in it, without what is left out.
 ///
 /// # Errors
 /// When a directory cannot be read.

@@ -29,14 +29,14 @@ function origin.get_place(file)
 end
 
 --- Returns whether what a file is made of exists: its source, or its template.
----@param file syslua.file.Declared
+---@param file table the declaration, or what is known of it so far
 ---@return boolean
 function origin.is_there(file)
   return border.call("exists", origin.get_named_place(file))
 end
 
 --- Returns the place of the source or the template of a file.
----@param file syslua.file.Declared
+---@param file table the declaration, or what is known of it so far
 ---@return string
 function origin.get_named_place(file)
   local named = path.expand(file.source or file.template or "", scope.get_home())

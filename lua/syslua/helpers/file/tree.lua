@@ -39,9 +39,9 @@ end
 
 -- Tells of what is in a tree, but no file.
 local function tell_passed(file, passed)
-  local current = scope.get()
-  for _, below in ipairs(current and passed or {}) do
-    current.notify(
+  local notify = assert(scope.get()).notify
+  for _, below in ipairs(passed) do
+    notify(
       ("%s is a socket, a pipe or a device: it is passed by"):format(path.join(file.source, below)),
       get_position(file)
     )
@@ -120,8 +120,9 @@ end
 ---@return syslua.file.Declared[]
 function tree.get_renamed(plain, file)
   local members, origins = {}, {}
+  local rename = assert(file.rename)
   for _, found in ipairs(collect(plain, file).members) do
-    local name = file.rename(found.below)
+    local name = rename(found.below)
     if name ~= nil then
       name = check_name(file, found.below, name)
       if origins[name] then
