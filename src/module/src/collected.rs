@@ -366,7 +366,8 @@ impl AskedTree {
 /// [`take_contested`]. Nothing where no directory is, or where no file of it is taken.
 ///
 /// # Errors
-/// When a pattern is wrong, a link leads out of the config's directory, or something cannot be read.
+/// When a pattern is wrong, a link leads out of the config's directory, or something cannot be
+/// read.
 fn collect_tree(lua: &Lua, given: LuaTable) -> Answer<Option<LuaTable>> {
     let asked = AskedTree::read(&given).map_err(lua_failure)?;
     let ticket = asked.ticket;
