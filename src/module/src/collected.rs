@@ -368,8 +368,8 @@ impl AskedTree {
 /// # Errors
 /// When a pattern is wrong, a link leads out of the config's directory, or something cannot be
 /// read.
-fn collect_tree(lua: &Lua, given: LuaTable) -> Answer<Option<LuaTable>> {
-    let asked = AskedTree::read(&given).map_err(lua_failure)?;
+fn collect_tree(lua: &Lua, given: &LuaTable) -> Answer<Option<LuaTable>> {
+    let asked = AskedTree::read(given).map_err(lua_failure)?;
     let ticket = asked.ticket;
     add_tree(lua, asked).map_err(at(lua, ticket))
 }
@@ -450,7 +450,9 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
         |lua, (given, usual): (LuaString, LuaString)| new_collection(lua, [given, usual]),
     )?;
     register_plain(lua, native, "collect_file", collect)?;
-    register_function(lua, native, "collect_tree", collect_tree)?;
+    register_function(lua, native, "collect_tree", |lua, given: LuaTable| {
+        collect_tree(lua, &given)
+    })?;
     register_function(lua, native, "tree_takes", |_, given: LuaTable| tree_takes(&given))?;
     register_function(lua, native, "take_contested", take_contested)
 }
