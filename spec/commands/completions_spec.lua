@@ -41,6 +41,14 @@ describe("completions #once", function()
     { "sys env --shell powe\t", "env --shell powershell" },
     { "sys help rollb\t", "help rollback" },
     { "sys apply ini\t", "apply init.lua" },
+    { "sys --color alw\t", "--color always" },
+    { "sys --root /tmp histo\t", "--root /tmp history" },
+    { "sys --quie\t", "--quiet" },
+    { "sys secrets recipients rem\t", "secrets recipients remove" },
+    {
+      "sys lock --platform x86_64-linux aarch64-dar\t",
+      "lock --platform x86_64-linux aarch64-darwin",
+    },
   }
 
   local shells = {
@@ -121,18 +129,39 @@ describe("completions #once", function()
         places[#places + 1] = { words = words, beginning = "", expected = expected }
       end
     end
-    for _, command in ipairs(data.list()) do
-      local flags = {}
+    local all = { data.get_before(), unpack(data.list()) }
+    for _, command in ipairs(all) do
+      local flags, start = {}, { command.name ~= "" and command.name or nil }
+      local function with(...)
+        local words = { unpack(start) }
+        for index = 1, select("#", ...) do
+          words[#words + 1] = (select(index, ...))
+        end
+        return words
+      end
       for index, flag in ipairs(command.flags) do
         flags[index] = flag.name
         if flag.takes_argument then
-          add({ command.name, flag.name }, flag)
+          add(with(flag.name), flag)
+          add(with("--quiet", flag.name), flag)
+          if flag.is_many then
+            add(with(flag.name, "x", "y"), flag)
+          elseif command.arguments[1] and flag.name:find("^%-%-") then
+            -- Its argument is no argument of the command.
+            add(with(flag.name, "x"), command.arguments[1])
+            add(with(flag.name .. "=x"), command.arguments[1])
+          end
         end
       end
-      places[#places + 1] = { words = { command.name }, beginning = "-", expected = flags }
-      local before = { command.name, "--jobs", "2" }
+      places[#places + 1] = { words = start, beginning = "-", expected = flags }
+      places[#places + 1] = { words = with("--jobs", "2"), beginning = "-", expected = flags }
+      local before = with("--jobs", "2")
       for _, argument in ipairs(command.arguments) do
         add({ unpack(before) }, argument)
+        for first, words in pairs(argument.after or {}) do
+          add(with(first), { words = words })
+          add(with("--jobs", "2", first), { words = words })
+        end
         before[#before + 1] = "x"
       end
     end
@@ -215,7 +244,12 @@ for command in (scope commands | where name =~ '^sys ') {
 
   it("are a script that PowerShell can read, with all of it", function()
     local text = here.must("completions", "powershell").stdout
-    for _, command in ipairs(require("syslua.cli.completion_data").list()) do
+    local data = require("syslua.cli.completion_data")
+    for _, command in ipairs({ data.get_before(), unpack(data.list()) }) do
+      for first, words in pairs((command.arguments[2] or {}).after or {}) do
+        local line = ("'%s %s 2' = '%s'"):format(command.name, first, table.concat(words, " "))
+        assert.truthy(text:find(line, 1, true), line)
+      end
       for _, flag in ipairs(command.flags) do
         assert.truthy(text:find(flag.name, 1, true))
         local offered = flag.words and table.concat(flag.words, " ")

@@ -31,17 +31,20 @@ completion_data.kinds =
 ---@field name string with its dashes
 ---@field short string? the other name that it has, of one letter
 ---@field takes_argument boolean
+---@field is_many boolean whether all words up to the next flag are its arguments
 ---@field description string
 
 ---@class syslua.cli.CompletedArgument: syslua.cli.Completed
 ---@field is_repeated boolean whether it counts for all places after its own
+---@field after table<string, string[]>? other words, after a first argument
 
 ---@class syslua.cli.CompletedCommand
----@field name string
+---@field name string empty for what comes before a command
 ---@field summary string
 ---@field flags syslua.cli.CompletedFlag[]
 ---@field arguments syslua.cli.CompletedArgument[] one for each place
 ---@field passes_on boolean whether it gives words to another program, with flags of that
+---@field ends_at integer? the argument after which all words are those of another program
 
 -- What arguments are by what help calls them.
 ---@type table<string, syslua.cli.CompletedKind?>
@@ -63,10 +66,16 @@ local kinds = {
   TARGET = "files",
 }
 
+-- The platforms that tools are locked for.
+local platforms =
+  { "x86_64-linux", "aarch64-linux", "x86_64-darwin", "aarch64-darwin", "x86_64-windows" }
+
 ---@return syslua.cli.Completed
 local function complete(name, argname, choices)
   if choices then
     return { words = choices }
+  elseif argname == "PLATFORM" then
+    return { words = platforms }
   end
   local kind = kinds[argname]
   if argname == "NAME" and name == "--shell" or argname == "SHELL" then
@@ -88,7 +97,14 @@ local function complete_argument(command, argument)
     local import = commands.load(command)
     completed.words = import.kinds
   end
-  return { kind = completed.kind, words = completed.words, is_repeated = argument._maxargs > 1 }
+  ---@type any
+  local module = commands.load(command)
+  return {
+    kind = completed.kind,
+    words = completed.words,
+    is_repeated = argument._maxargs > 1,
+    after = argument._argname == "WORD" and module.following or nil,
+  }
 end
 
 local function get_short_name(option)
@@ -98,6 +114,28 @@ local function get_short_name(option)
     end
   end
   return nil
+end
+
+-- The flags of a parser: each name of each.
+---@return syslua.cli.CompletedFlag[]
+local function list_flags(built)
+  local flags = {}
+  for _, option in ipairs(built._options) do
+    for _, name in ipairs(option._public_aliases) do
+      local takes_argument = option._maxargs > 0
+      local follows = takes_argument and complete(name, option._argname, option._choices) or {}
+      flags[#flags + 1] = {
+        name = name,
+        short = get_short_name(option),
+        takes_argument = takes_argument,
+        is_many = option._maxargs > 1,
+        description = option._description,
+        words = follows.words,
+        kind = follows.kind,
+      }
+    end
+  end
+  return flags
 end
 
 --- Returns all commands, in the order in which help shows them.
@@ -110,34 +148,46 @@ function completion_data.list()
     local entry = {
       name = command.name,
       summary = command.summary,
-      flags = {},
+      flags = list_flags(built),
       arguments = {},
       passes_on = false,
     }
-    for _, option in ipairs(built._options) do
-      for _, name in ipairs(option._public_aliases) do
-        local takes_argument = option._maxargs > 0
-        local follows = takes_argument and complete(name, option._argname, option._choices) or {}
-        entry.flags[#entry.flags + 1] = {
-          name = name,
-          short = get_short_name(option),
-          takes_argument = takes_argument,
-          description = option._description,
-          words = follows.words,
-          kind = follows.kind,
-        }
-      end
-    end
     for place, argument in ipairs(built._arguments) do
       entry.arguments[place] = complete_argument(command.name, argument)
       local name = argument._argname
       entry.passes_on = entry.passes_on
         or name == "ARGUMENT"
         or name == "COMMAND" and command.name ~= "help"
+      entry.ends_at = name == "ARGUMENT" and place - 1 or entry.ends_at
     end
     list[index] = entry
   end
   return list
+end
+
+--- Returns what comes before a command: the flags of every command, and the commands.
+---@return syslua.cli.CompletedCommand
+function completion_data.get_before()
+  ---@type any
+  local none = { summary = "", add_to_parser = function() end }
+  local flags = list_flags(parser.build("", none, "sys"))
+  flags[#flags + 1] = {
+    name = "--version",
+    takes_argument = false,
+    is_many = false,
+    description = commands.get_summary("version") .. ".",
+  }
+  local names = {}
+  for index, command in ipairs(commands.list) do
+    names[index] = command.name
+  end
+  return {
+    name = "",
+    summary = "",
+    flags = flags,
+    arguments = { { words = names, is_repeated = false } },
+    passes_on = false,
+  }
 end
 
 -- Each kind of values once: how they are looked up.

@@ -37,7 +37,7 @@ function completions.run(args)
       hint = "it may be " .. require("syslua.util.text").enumerate(shells, "or"),
     })
   end
-  local script = require("syslua.cli.completion_scripts")[args.name](data.list())
+  local script = require("syslua.cli.completion_scripts")[args.name](data.list(), data.get_before())
   require("syslua.cli.terminal").put(script)
   return 0
 end

@@ -10,6 +10,10 @@ secrets.summary = require("syslua.cli.commands").get_summary("secrets")
 
 local actions = { "set", "get", "edit", "rotate", "keygen", "recipients" }
 
+-- What may follow an action.
+---@type table<string, string[]>
+secrets.following = { recipients = { "add", "remove" } }
+
 --- Adds the command's own arguments and flags.
 ---@param parser table
 function secrets.add_to_parser(parser)
