@@ -296,7 +296,7 @@ describe("import", function()
         [".n"] = "nowhere",
         [".nothing"] = "empty_",
         dir = "external",
-        [".chezmoiexternal.toml"] = "no part",
+        [".chezmoiexternal.toml"] = "not part",
       }) do
         assert.matches(pattern, reasons[name] or "", 1, true, name)
       end
