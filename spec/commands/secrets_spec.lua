@@ -167,6 +167,8 @@ describe("secrets #once", function()
     assert.equal("one\n", (run(0, "get", "a")))
     local _, problem = run(1, "recipients", "remove", other)
     find(problem, "last recipient")
+    find(run(0, "rotate", "--recipient", other, "--json"), '"added":[],')
+    find(run(0, "recipients", "add", other, "--json"), '"removed":[],')
     -- The rule says who can decrypt it after a rotation.
     find(run(0, "rotate"), "+ " .. recipient)
     problem = select(2, run(1, "get", "a"))
