@@ -56,7 +56,13 @@ pub fn do_later(whose: &Whose, job: Job, unit: &str) -> Result<(), String> {
         let mut command = std::process::Command::new("systemd-run");
         command.args(["--quiet", "--collect", DELAY, "--timer-property=AccuracySec=50ms"]);
         command.args(scope).args(["--", "systemctl"]).args(scope);
-        command.args(["--no-block", "--quiet", job.verb(), "--", unit]);
+        // What another switch stopped until then stays so.
+        let verb = match job {
+            Job::Restart => "try-restart",
+            Job::Reload => "try-reload-or-restart",
+            Job::Start | Job::Stop => job.verb(),
+        };
+        command.args(["--no-block", "--quiet", verb, "--", unit]);
         crate::manager::become_user(&mut command, whose);
         crate::manager::run(&mut command).map(drop)
     }

@@ -303,6 +303,65 @@ mod tests {
         }
     }
 
+    /// What tells of a task as JSON, by a parser of XML.
+    const READ: &str = "import json, sys, xml.etree.ElementTree as tree\n\
+                        top = tree.fromstring(sys.stdin.buffer.read())\n\
+                        space = '{http://schemas.microsoft.com/windows/2004/02/mit/task}'\n\
+                        assert top.tag == space + 'Task', top.tag\n\
+                        found = {}\n\
+                        for one in top.iter():\n    \
+                            name = one.tag.removeprefix(space)\n    \
+                            found.setdefault(name, []).append(one.text or '')\n\
+                        print(json.dumps(found))";
+
+    /// Reads a task; nothing where there is no Python.
+    fn read_task(task: &str) -> Option<serde_json::Value> {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("task");
+        std::fs::write(&path, task).unwrap();
+        let mut child = std::process::Command::new("python3");
+        let child = child.args(["-c", READ]).stdin(std::fs::File::open(&path).unwrap());
+        let output = child.output().ok()?;
+        assert!(output.status.success(), "{task}\n{}", String::from_utf8_lossy(&output.stderr));
+        Some(serde_json::from_slice(&output.stdout).unwrap())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+
+        #[test]
+        fn any_task_is_read_as_it_is_written(
+            words in prop::collection::vec("\\PC{0,12}|[<>&\"' ]{0,6}", 1..4),
+            text in "\\PC{1,12}|[<>&\"']{1,6}",
+            calendar in "daily|hourly|monthly|Sat 03:30|\\*-\\*-7 04:05",
+        ) {
+            let mut command = vec!["C:/program files/x.exe".to_owned()];
+            command.extend(words.clone());
+            let declaration: Declaration = serde_json::from_value(serde_json::json!({
+                "name": "web", "scope": "user", "command": command, "description": text.clone(),
+                "directory": text.clone(),
+                "schedule": { "calendar": [calendar], "every": "15m", "on_boot": "1m" },
+            }))
+            .unwrap();
+            let all = words.concat() + &text;
+            match render(&declaration, Manager::Windows) {
+                Ok(units) => if let Some(task) = read_task(&units[0].text) {
+                    prop_assert_eq!(&task["Command"][0], "C:/program files/x.exe");
+                    prop_assert_eq!(read(task["Arguments"][0].as_str().unwrap()), words);
+                    prop_assert_eq!(&task["Description"][0], &text);
+                    prop_assert_eq!(&task["WorkingDirectory"][0], &text);
+                    prop_assert_eq!(&task["Delay"][0], "PT60S");
+                    prop_assert_eq!(task["CalendarTrigger"].as_array().unwrap().len(), 1);
+                    prop_assert_eq!(task["TimeTrigger"].as_array().unwrap().len(), 1);
+                },
+                Err(refusal) => {
+                    let is_refused = all.contains(['%', '\u{fffe}', '\u{ffff}']);
+                    prop_assert!(is_refused, "{}", refusal);
+                }
+            }
+        }
+    }
+
     #[test]
     fn tasks_and_services() {
         let declared =
