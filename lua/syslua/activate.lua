@@ -6,6 +6,7 @@ local failure = require("syslua.util.failure")
 local mode = require("syslua.util.mode")
 local path = require("syslua.util.path")
 local position = require("syslua.util.position")
+local reference = require("syslua.reference")
 local schema = require("syslua.schema")
 local scope = require("syslua.scope")
 local strict = require("syslua.util.strict")
@@ -79,6 +80,10 @@ local service_fields = {
   scope = { type = "string" },
   unit = { type = "string", required = true },
   on_switch = { type = "string" },
+}
+local value_fields = {
+  entries = { type = "list", items = "string", required = true },
+  separator = { type = "string", required = true },
 }
 local script_fields = { shells = { type = "list", items = "string" } }
 
@@ -162,6 +167,30 @@ local function get_variables(given)
     result[name] = shown
   end
   return next(result) and result or nil
+end
+
+-- The value of a variable: a text, or entries with what separates them.
+local function check_value(name, value)
+  local where = ("the value of %s in ctx.set_variable"):format(name)
+  if type(value) == "string" or reference.is(value) then
+    return
+  elseif type(value) ~= "table" then
+    failure.raise({
+      kind = "config",
+      message = ("%s: expected a string, got %s"):format(where, text.describe(value)),
+      position = position.caller(),
+      hint = 'a list is { entries = { "~/bin" }, separator = ":" }',
+    })
+  end
+  schema.check(where, value, value_fields)
+  if not value.entries[1] then
+    failure.raise({
+      kind = "config",
+      message = ("`entries` in %s: expected a list of strings, got an empty table"):format(where),
+      position = position.caller(),
+      hint = "leave the variable out, or give it an entry",
+    })
+  end
 end
 
 -- What a name may be: one line, for people.
@@ -356,6 +385,14 @@ local function new_context()
     check_text("ctx.source_in_shell", "script", script)
     schema.check("the options of ctx.source_in_shell", opts or {}, script_fields)
     local wanted = opts and opts.shells or { "sh", "bash", "zsh" }
+    if not wanted[1] then
+      failure.raise({
+        kind = "config",
+        message = "`shells` in ctx.source_in_shell: expected a list of shells, got an empty table",
+        position = position.caller(),
+        message = "`shells` in ctx.source_in_shell: expected names of shells, got an empty table",
+      })
+    end
     record({ kind = "source_in_shell", script = script, shells = wanted })
   end
 
@@ -372,6 +409,7 @@ local function new_context()
         hint = "a name has letters, digits and _, and begins with no digit",
       })
     end
+    check_value(name, value)
     record({ kind = "set_variable", name = name, value = value }, positions)
   end
 

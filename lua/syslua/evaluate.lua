@@ -10,6 +10,7 @@ local path = require("syslua.util.path")
 local position = require("syslua.util.position")
 local protected = require("syslua.protected")
 local scope = require("syslua.scope")
+local strict = require("syslua.util.strict")
 local system = require("syslua.system")
 local text = require("syslua.util.text")
 
@@ -70,22 +71,14 @@ local function get_globals(target)
     end
   end
   for name, module in next, helper_tables do
-    globals[name] = setmetatable({}, {
-      __index = function(_, field)
-        return require(module)[field]
-      end,
-      __call = function(_, given)
-        local helper = require(module) --[[@as any]]
-        return helper(given)
-      end,
-    })
+    globals[name] = require("syslua.util.lazy_table")(module)
   end
   for name, loads in next, document_loaders do
-    globals[name] = {
+    globals[name] = strict({
       load = function(...)
         return require("syslua.helpers.secret.documents")[loads](...)
       end,
-    }
+    }, "config", "there is no `" .. name .. ".%s`")
   end
   return globals
 end

@@ -324,4 +324,4 @@ function tools.resolve(given)
   )
 end
 
-return setmetatable(tools, { __call = declare })
+return require("syslua.util.strict")(tools, "config", "there is no `tools.%s`", declare)

@@ -186,11 +186,37 @@ describe("env{}", function()
       'ctx.set_variable("LIST", { entries = { "/a" }, separator = "" })',
       'ctx.source_in_shell("relative.sh")',
       'ctx.source_in_shell("/x.sh", { shells = { "tcsh" } })',
+      'ctx.source_in_shell("/x.sh", { shells = {} })',
+      'ctx.source_in_shell("/x.sh", { shells = { {} } })',
+      'ctx.set_variable("A", 1)',
+      'ctx.set_variable("A", true)',
+      'ctx.set_variable("A")',
+      'ctx.set_variable("A", {})',
+      'ctx.set_variable("A", { entries = { "/a" } })',
+      'ctx.set_variable("A", { entries = {}, separator = ":" })',
+      'ctx.set_variable("A", { entries = { 1 }, separator = ":" })',
+      'ctx.set_variable("A", { entries = "/a", separator = ":" })',
+      'ctx.set_variable("A", { entries = { "/a" }, separator = 1 })',
     }
     for _, call in ipairs(wrong) do
       local failure = here.fail(("activate({ config = function(_, ctx) %s end })"):format(call))
       assert.equal("config", failure.kind, call)
       assert.truthy(failure.position:find("init.lua:2", 1, true), call)
+      assert.is_nil(failure.message:find("the engine", 1, true), failure.message)
+    end
+  end)
+
+  it("names a field that is not there", function()
+    for field, near in pairs({ persistnt = "persistent", other = false }) do
+      local failure = here.fail(("env.%s { A = 1 }"):format(field))
+      assert.equal(("there is no `env.%s`"):format(field), failure.message)
+      assert.equal("init.lua:2", failure.position)
+      assert.equal(near and ("did you mean `%s`?"):format(near) or nil, failure.hint)
+    end
+    for _, name in ipairs({ "tools.reslove", "sops.laod", "age.laod" }) do
+      local failure = here.fail("\n" .. name .. " {}")
+      assert.equal(("there is no `%s`"):format(name), failure.message)
+      assert.equal("init.lua:3", failure.position)
     end
   end)
 end)

@@ -43,6 +43,10 @@ describe("util.path", function()
       ["./a//b"] = "a/b",
       ["/"] = "/",
       ["C:/a/.."] = "C:/",
+      -- What is above the home stays seen as that.
+      ["~/.."] = "~/..",
+      ["~/a/../../x"] = "~/../x",
+      ["~/a/.."] = "~",
     }) do
       assert.equal(expected, path.normalize(given))
     end

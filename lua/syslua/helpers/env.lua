@@ -150,4 +150,4 @@ local function declare(_, variables)
   end
 end
 
-return setmetatable(env, { __call = declare })
+return require("syslua.util.strict")(env, "config", "there is no `env.%s`", declare)

@@ -94,7 +94,9 @@ function path.normalize(text)
   local root, rest = split_root(text)
   local parts = {}
   for part in rest:gmatch("[^/]+") do
-    if part == ".." and #parts > 0 and parts[#parts] ~= ".." then
+    -- Above the home is no part of it: `~/..` stays.
+    local is_home = #parts == 1 and parts[1] == "~" and root == ""
+    if part == ".." and #parts > 0 and parts[#parts] ~= ".." and not is_home then
       parts[#parts] = nil
     elseif part ~= "." and not (part == ".." and root ~= "") then
       parts[#parts + 1] = part

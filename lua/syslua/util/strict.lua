@@ -11,9 +11,11 @@ local tables = require("syslua.util.table")
 ---@param values T
 ---@param kind string the kind of the failure
 ---@param message string with `%s` for the name
+---@param call function? what a call of the table does
 ---@return T
-return function(values, kind, message)
+return function(values, kind, message, call)
   return setmetatable(values, {
+    __call = call,
     __index = function(_, name)
       local near = type(name) == "string" and closest(name, tables.get_sorted_keys(values))
       failure.raise({
