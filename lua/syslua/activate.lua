@@ -388,9 +388,9 @@ local function new_context()
     if not wanted[1] then
       failure.raise({
         kind = "config",
-        message = "`shells` in ctx.source_in_shell: expected a list of shells, got an empty table",
-        position = position.caller(),
         message = "`shells` in ctx.source_in_shell: expected names of shells, got an empty table",
+        position = position.caller(),
+        hint = 'name those that read it, as in shells = { "fish" }, or leave out `shells`',
       })
     end
     record({ kind = "source_in_shell", script = script, shells = wanted })
