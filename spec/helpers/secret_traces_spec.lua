@@ -8,6 +8,8 @@ local recipient = "age1fm04afyk2yvux4cluqw83g4vx5cqvfdkle3r7qpx6nsm8yw6vcvstu8dz
 local vectors = "src/secrets/tests/vectors/"
 local canary = "CANARY-5f2a9c"
 local it_with_strace = process.has("strace") and it or pending
+-- Only root reads what a process that is not dumpable writes.
+local it_as_root = process.run_line("id -u").stdout == "0\n" and it_with_strace or pending
 
 describe("secrets leave #once", function()
   local here
@@ -45,7 +47,7 @@ describe("secrets leave #once", function()
   -- languages of shells.
   local kept = 2 + 6
 
-  it_with_strace("no file that others could read at any moment", function()
+  it_as_root("no file that others could read at any moment", function()
     write()
     here.write("editor", "#!/bin/sh\nsed -i 's/CANARY/CANARY-5f2a9c-other/' \"$1\"\n")
     here.shell("chmod +x editor")
