@@ -132,7 +132,8 @@ impl<'a> Document<'a> {
     }
 
     fn splice(&mut self, range: Range<usize>, new: &str) {
-        self.root.shift(range.start, range.len(), new.len());
+        let is_ordered = self.editor.has_parts();
+        self.root.shift(range.start, range.len(), new.len(), is_ordered);
         self.text.replace_range(range, new);
     }
 

@@ -156,10 +156,12 @@ fn wanted(
 /// Returns a written value with the blanks before it that the old one has, where both are on the
 /// line of their key.
 fn with_gap_of(old: &str, new: String) -> String {
-    let bare = old.trim_start_matches([' ', '\t']);
+    let bare = old.trim_start_matches(' ');
     let gap = &old[..old.len() - bare.len()];
     match new.strip_prefix(' ') {
-        Some(value) if !gap.is_empty() && !bare.is_empty() && !bare.starts_with(['\r', '\n']) => {
+        Some(value)
+            if !gap.is_empty() && !bare.is_empty() && !bare.starts_with(['\t', '\r', '\n']) =>
+        {
             format!("{gap}{value}")
         }
         _ => new,

@@ -94,8 +94,9 @@ impl Node {
         map.entries.get_mut(number)?.value.get_mut(rest)
     }
 
-    /// Moves everything behind a place of `old` bytes that got `new` ones.
-    pub fn shift(&mut self, at: usize, old: usize, new: usize) {
+    /// Moves everything behind a place of `old` bytes that got `new` ones. With `is_ordered`, what a
+    /// table has is in the table's text, in the order of its entries: those before are skipped.
+    pub fn shift(&mut self, at: usize, old: usize, new: usize, is_ordered: bool) {
         let start = |place: &mut usize| {
             if *place >= at + old {
                 *place = *place - old + new;
@@ -106,10 +107,15 @@ impl Node {
                 *place = *place - old + new;
             }
         };
-        self.each(&start, &end);
+        self.each(&start, &end, is_ordered.then_some(at));
     }
 
-    fn each(&mut self, start: &impl Fn(&mut usize), end: &impl Fn(&mut usize)) {
+    fn each(
+        &mut self,
+        start: &impl Fn(&mut usize),
+        end: &impl Fn(&mut usize),
+        after: Option<usize>,
+    ) {
         start(&mut self.span.start);
         end(&mut self.span.end);
         if let Kind::Map(map) = &mut self.kind {
@@ -117,11 +123,12 @@ impl Node {
                 start(&mut span.start);
                 end(&mut span.end);
             }
-            for entry in &mut map.entries {
+            let first = after.map_or(0, |at| map.entries.partition_point(|entry| entry.end < at));
+            for entry in &mut map.entries[first..] {
                 start(&mut entry.span.start);
                 end(&mut entry.span.end);
                 end(&mut entry.end);
-                entry.value.each(start, end);
+                entry.value.each(start, end, after);
             }
         }
     }
