@@ -51,6 +51,10 @@ env = nil
 ---@param aliases table<string, string|table<syslua.ShellName, string>|syslua.Priority>
 function alias(aliases) end
 
+--- Declares packages of the system, which its package manager installs.
+---@param spec syslua.packages.Opts
+function packages(spec) end
+
 --- Declares a service: a program that the service manager keeps running.
 ---@param spec syslua.service.Opts
 function service(spec) end

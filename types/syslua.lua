@@ -17,6 +17,7 @@
 ---@field env syslua.EnvHelper declares variables; only while a config is evaluated
 ---@field alias fun(aliases: table<string, string|table<syslua.ShellName, string>|syslua.Priority>)
 --- declares aliases; only while a config is evaluated
+---@field packages fun(spec: syslua.packages.Opts) declares packages of the system; in a config
 ---@field service fun(spec: syslua.service.Opts) declares a service; only in a config
 ---@field tools syslua.Tools declares command-line tools by name, and says where releases are
 ---@field user fun(spec: syslua.user.Opts) declares what is one user's; only
@@ -276,6 +277,7 @@ local syslua = {}
 ---| "set_function"
 ---| "set_variable"
 ---| "enable_service"
+---| "package"
 
 ---@alias syslua.EventKind
 ---| "build_started"
@@ -883,6 +885,7 @@ function BuildContext.run(command, opts) end
 ---@field declare_secret_variables fun(variables: table[], positions: string[]): boolean, any
 ---@field secret_document fun(...: any): boolean, any kind, name, content, leaf, map
 ---@field secrets_outline fun(file: string): boolean, any
+---@field check_package fun(manager: string, name: string): boolean, any
 ---@field render_service fun(declaration: table, os: string): boolean, any
 ---@field given_unit fun(name: string, scope: string, text: string): boolean, any
 ---@field declare_text fun(name: string, text: string, positions: string[]): boolean, any

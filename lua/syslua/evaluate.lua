@@ -36,6 +36,7 @@ local helper_modules = {
   env = "syslua.helpers.env",
   alias = "syslua.helpers.alias",
   service = "syslua.helpers.service",
+  packages = "syslua.helpers.packages",
   user = "syslua.helpers.user",
   project = "syslua.helpers.project",
   source = "syslua.source",

@@ -10,6 +10,9 @@ local function get_label(event)
   return event.version and event.name .. " " .. event.version or tostring(event.name)
 end
 
+-- The programs that `packages{}` runs.
+local package_managers = { ["apt-get"] = true, dnf = true, pacman = true, brew = true }
+
 -- Kind of event -> text, or nil to stay silent.
 ---@type table<string, fun(event: table, seen: table<string, boolean>, verbose: boolean?): string?>
 local renderers = {
@@ -28,11 +31,15 @@ local renderers = {
     seen[event.url] = true
     return "downloading " .. tostring(event.url)
   end,
-  command_started = function(event)
-    return "running " .. text.printable(tostring(event.name))
+  command_started = function(event, seen)
+    local name = tostring(event.name)
+    -- Installing packages takes long, and people want to see what their manager does.
+    seen.is_manager = package_managers[name:match("^%S*")]
+    return "running " .. text.printable(name)
   end,
-  command_output = function(event, _, verbose)
-    return verbose and "  " .. text.printable(tostring(event.line)) or nil
+  command_output = function(event, seen, verbose)
+    local is_shown = verbose or seen.is_manager
+    return is_shown and "  " .. text.printable(tostring(event.line)) or nil
   end,
   waiting = function(event)
     local holder = event.pid and ("process %d"):format(event.pid) or "another process"

@@ -21,6 +21,7 @@ local verbs = {
   set_function = "function",
   set_variable = "set",
   enable_service = "service",
+  package = "package",
 }
 
 -- The separator of an action's subject and its detail.
@@ -81,6 +82,9 @@ local function get_action_text(action, root, verbose)
   if action.service then
     local describe = require("syslua.cli.service_report").describe
     shown = text.printable(action.name) .. "  " .. describe(action.service, action.mark)
+  elseif action.kind == "package" then
+    local fate = action.package and "  " .. text.printable(action.package) or ""
+    shown = ("%s (%s)%s"):format(text.printable(action.name), action.detail, fate)
   elseif subject then
     shown = show_path(subject, root, verbose)
     if detail and detail ~= "" then
@@ -282,6 +286,7 @@ function report.render_plan(result, config, args, style)
     lines[#lines + 1] = unchanged_report.render("Nothing would be changed", result, config)
     return lines
   end
+  require("syslua.cli.package_report").add(lines, result, "would")
   add_undecided(lines, result)
   local counts = count_marks(result.actions)
   local closing = ("%d to add, %d to change, %d to remove"):format(

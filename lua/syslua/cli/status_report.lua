@@ -34,7 +34,10 @@ local function get_closing_lines(result, program)
       text.count(stopped, "service") .. (stopped == 1 and " does not run" or " do not run")
     )
   end
-  if counts.drift == 0 and stopped == 0 then
+  local of_packages =
+    require("syslua.cli.package_report").get_closing_line(result.packages or {}, program)
+  lines[#lines + 1] = of_packages
+  if counts.drift == 0 and stopped == 0 and not of_packages then
     local is_busy = (counts.switching or 0) > 0
     if not is_busy and (result.managed or 0) > 0 then
       lines[1] = "Everything is as applied."
@@ -133,6 +136,11 @@ local function get_rows(result, args)
   local of_services =
     require("syslua.cli.service_report").get_rows(result.services or {}, args.verbose)
   for _, row in ipairs(of_services) do
+    rows[#rows + 1] = row
+  end
+  local of_packages =
+    require("syslua.cli.package_report").get_rows(result.packages or {}, args.verbose)
+  for _, row in ipairs(of_packages) do
     rows[#rows + 1] = row
   end
   for _, line in ipairs(report.render_displaced(result, args)) do

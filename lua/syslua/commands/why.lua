@@ -53,6 +53,8 @@ local function show_value(action)
     return ("function %s, of %s"):format(action.name, table.concat(shells, ", "))
   elseif action.kind == "source_in_shell" then
     return "source  " .. tostring(action.script)
+  elseif action.kind == "package" then
+    return ("package %s, by %s"):format(action.package, action.manager)
   elseif action.kind == "run" then
     local words = action.command
     return "run  " .. (type(words) == "table" and table.concat(words, " ") or tostring(words))
@@ -105,7 +107,7 @@ local function find(actions, word)
   ---@type any
   local nearest = 0
   for _, action in ipairs(actions) do
-    local name = action.kind == "add_to_path" and "PATH" or action.name
+    local name = action.kind == "add_to_path" and "PATH" or action.name or action.package
     ---@type any
     local target = type(action.target) == "string" and to_place(action.target)
     known[#known + 1] = target and action.target or name
@@ -163,14 +165,8 @@ end
 -- What a variable was in this shell before it got this value, if that is known.
 local function add_earlier(lines, action, environments)
   local name = action.kind == "add_to_path" and "PATH" or action.name
-  if
-    not environments
-    or action.project
-    or not name
-    or action.kind == "set_alias"
-    or action.kind == "set_function"
-    or action.kind == "enable_service"
-  then
+  local is_variable = action.kind == "set_variable" or action.kind == "add_to_path"
+  if not environments or action.project or not name or not is_variable then
     return
   end
   local separator = action.kind == "add_to_path" and ":"

@@ -10,9 +10,8 @@
 //! - **F1** [`store`]: the immutable objects and what is recorded of them
 //! - **F2** [`derivation`], [`variable`], [`unseal`], [`action`], [`activation`], [`manifest`],
 //!   [`snapshot`], [`journal`], [`lock`]: what is wanted, what was done
-//! - **F3** [`operation`], [`inputs`], [`tools`], [`environment`], [`trust`]: what a build may do,
-//!   what a
-//!   config gets from elsewhere, what a shell gets, which projects may run
+//! - **F3** [`operation`], [`inputs`], [`tools`], [`packages`], [`environment`], [`trust`]: what a
+//!   build may do, what a config gets from elsewhere, what a shell gets, which projects may run
 //! - **F4** [`realize`], [`generations`], [`config_copy`], [`switch`]: from recipes to objects,
 //!   from a manifest to a machine
 //! - **F5** [`engine`]: the verbs
@@ -50,6 +49,7 @@ pub mod variable;
 pub mod environment;
 pub mod inputs;
 pub mod operation;
+pub mod packages;
 pub mod tools;
 pub mod trust;
 

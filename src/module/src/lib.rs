@@ -34,6 +34,7 @@ mod loops;
 mod lua_source;
 mod network;
 mod options;
+mod packages;
 mod pins;
 mod position;
 mod project;
@@ -114,6 +115,7 @@ pub fn syslua(lua: &Lua) -> LuaResult<LuaTable> {
     project::register(lua, &native)?;
     secrets::register(lua, &native)?;
     services::register(lua, &native)?;
+    packages::register_all(lua, &native)?;
     snapshots::register(lua, &native)?;
     template::register(lua, &native)?;
     ui::register(lua, &native)?;

@@ -10,7 +10,7 @@ use crate::package::{Entry as RegistryEntry, Package};
 use crate::yaml;
 
 /// The version of the format of the index.
-const FORMAT: u64 = 1;
+const FORMAT: u64 = 2;
 
 /// What the index knows of a package without reading it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

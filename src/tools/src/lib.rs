@@ -10,7 +10,8 @@
 //! listed before it:
 //!
 //! - **F0** [`platform`], [`version`], [`yaml`]: platforms, how versions compare, YAML as data
-//! - **F1** [`expression`], [`template`]: the two languages inside of a registry
+//! - **F1** [`expression`], [`template`], [`signature`]: the two languages inside of a registry;
+//!   signatures of releases
 //! - **F2** [`package`], [`checksums`]: what a package says; files of checksums
 //! - **F3** [`resolve`], [`request`], [`index`]: the address of a release; the requested version;
 //!   all packages of a registry
@@ -20,6 +21,7 @@ pub mod version;
 pub mod yaml;
 
 pub mod expression;
+pub mod signature;
 pub mod template;
 
 pub mod checksums;

@@ -200,6 +200,15 @@ pub struct Checksum {
     /// Words for systems and processors.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub replacements: Option<BTreeMap<String, String>>,
+    /// Its signature by cosign.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cosign: Option<Signature>,
+    /// Its signature by minisign.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub minisign: Option<Signature>,
+    /// Its attestation of GitHub.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub github_artifact_attestations: Option<Signature>,
 }
 
 /// How a file of checksums is read.
@@ -230,6 +239,18 @@ pub struct Signature {
     /// Whether it is there: `false` takes back what is said above.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub enabled: Option<bool>,
+    /// Of minisign: `github_release` or `http`.
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    /// Of minisign: the template of the name of the signature.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub asset: Option<String>,
+    /// Of minisign: the template of its address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// Of minisign: the key that signed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub public_key: Option<String>,
 }
 
 /// A further fact of a platform.

@@ -134,6 +134,11 @@ pub fn versions<'a>(package: &Package, tags: &[&'a str]) -> Vec<Tagged<'a>> {
     };
     let tagged = tags.iter().filter_map(|tag| {
         let version = tag.strip_prefix(prefix.as_str())?;
+        // A registry of one's own has no tests: then `v1.2` and `1.2` both count.
+        let version = match &package.sample {
+            None => version.strip_prefix('v').unwrap_or(version),
+            Some(_) => version,
+        };
         let parsed = Version::parse(version).filter(|_| !version.starts_with('v'))?;
         passes(tag).then_some(Tagged { tag, version, parsed })
     });
@@ -242,6 +247,30 @@ mod tests {
     fn first(package: &Package, request: &str, tags: &[&str]) -> Option<String> {
         let request = Request::parse(request).unwrap();
         choose(package, &request, tags).first().map(|tag| (*tag).to_owned())
+    }
+
+    #[test]
+    fn tags_count_with_and_without_v_where_no_test_tells() {
+        let package = Package { name: "a/b".to_owned(), ..Package::default() };
+        for (tags, request, expected) in [
+            (["v1.0.0", "v1.2.0"], "latest", Some("v1.2.0")),
+            (["1.0.0", "1.2.0"], "latest", Some("1.2.0")),
+            (["v1.0.0", "1.2.0"], "1", Some("1.2.0")),
+            (["v1.0.0", "1.2.0"], "1.0.0", Some("v1.0.0")),
+            (["cli-v1.0.0", "x"], "latest", None),
+        ] {
+            let found = first(&package, request, &tags);
+            assert_eq!(found.as_deref(), expected, "{tags:?} {request}");
+        }
+        let prefixed = Package {
+            base: crate::package::Layer {
+                version_prefix: Some("cli-".to_owned()),
+                ..Default::default()
+            },
+            ..package
+        };
+        let found = first(&prefixed, "latest", &["v9.0.0", "cli-v1.0.0", "cli-1.2.0"]);
+        assert_eq!(found.as_deref(), Some("cli-1.2.0"));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The address of a package's release.
 //!
+//! It is over 600 lines, because the rules are applied in one order, and each is documented here.
+//!
 //! The rules, in the order in which they count:
 //!
 //! 1. **Version.** The `version_constraint` of the base is tried first. When it does not hold, the
@@ -66,6 +68,8 @@ pub struct Release {
     pub checksum: Option<ChecksumFile>,
     /// Which signatures the registry names.
     pub signatures: Vec<&'static str>,
+    /// Its signature by minisign.
+    pub minisign: Option<Minisign>,
     /// Whether the file is for another processor, which the system emulates.
     pub is_emulated: bool,
 }
@@ -92,6 +96,19 @@ pub struct ChecksumFile {
     pub algorithm: String,
     /// How lines are read, where the registry says it.
     pub pattern: Option<Pattern>,
+    /// Its signature by minisign.
+    pub minisign: Option<Minisign>,
+    /// Which signatures of it the registry names.
+    pub signatures: Vec<&'static str>,
+}
+
+/// A signature by minisign.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Minisign {
+    /// Where it is.
+    pub url: String,
+    /// The public key, in base64.
+    pub public_key: String,
 }
 
 /// Why there is no release to download.
@@ -565,17 +582,15 @@ impl Resolver<'_> {
             ("slsa_provenance", &layer.slsa_provenance),
             ("github_artifact_attestations", &layer.github_artifact_attestations),
         ];
-        let is_there = |signature: &Signature| signature.enabled != Some(false);
-        let signatures = signatures.into_iter().filter_map(|(name, signature)| {
-            signature.as_ref().is_some_and(is_there).then_some(name)
-        });
+        let minisign = self.minisign(layer, layer.minisign.as_ref(), &names)?;
         Ok(Release {
             url,
             asset,
             format,
             files,
             checksum,
-            signatures: signatures.collect(),
+            signatures: named(&signatures),
+            minisign,
             is_emulated: layer.emulates(self.platform),
         })
     }
@@ -658,8 +673,46 @@ impl Resolver<'_> {
             url,
             algorithm: algorithm.clone().unwrap_or_else(|| "sha256".to_owned()),
             pattern: pattern.clone().filter(|_| is_pattern),
+            minisign: self.minisign(layer, checksum.minisign.as_ref(), &names)?,
+            signatures: named(&[
+                ("cosign", &checksum.cosign),
+                ("minisign", &checksum.minisign),
+                ("github_artifact_attestations", &checksum.github_artifact_attestations),
+            ]),
         }))
     }
+
+    /// Returns where a signature by minisign is; nothing without a key.
+    fn minisign(
+        &self,
+        layer: &Layer,
+        signature: Option<&Signature>,
+        names: &Names<'static>,
+    ) -> Result<Option<Minisign>, Unavailable> {
+        let Some(signature) = signature.filter(|signature| signature.enabled != Some(false)) else {
+            return Ok(None);
+        };
+        let Signature { kind, asset, url, public_key, .. } = signature;
+        let Some(public_key) = public_key.clone() else { return Ok(None) };
+        let url = match (kind.as_deref(), asset, url) {
+            (Some("github_release"), Some(asset), _) => {
+                let asset = self.render("minisign.asset", asset, names)?;
+                self.release_file(layer, &asset)?
+            }
+            (Some("http"), _, Some(url)) => self.render("minisign.url", url, names)?,
+            _ => return Ok(None),
+        };
+        Ok(Some(Minisign { url, public_key }))
+    }
+}
+
+/// Returns the names of the signatures that are there.
+fn named(signatures: &[(&'static str, &Option<Signature>)]) -> Vec<&'static str> {
+    let is_there = |signature: &Signature| signature.enabled != Some(false);
+    let names = signatures
+        .iter()
+        .filter_map(|(name, signature)| signature.as_ref().is_some_and(is_there).then_some(*name));
+    names.collect()
 }
 
 /// Returns whether a text can name a file beside others.

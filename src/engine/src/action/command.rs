@@ -296,11 +296,59 @@ fn run(
     }
     Err(Error::Failed {
         command: name,
-        status: status
-            .code()
-            .map_or_else(|| status.to_string(), |code| format!("exit code {code}")),
+        status: ending(status),
         output: output.last.lines().join("\n"),
     })
+}
+
+/// Runs a program in a session of its own to its end; what it prints are events. An interrupt is
+/// passed on to it, and it decides when it stops: being cut off could leave the system unusable.
+///
+/// # Errors
+/// When it cannot be started, or fails.
+pub fn run_to_its_end(
+    process: &mut std::process::Command,
+    name: &str,
+    interrupt: &Interrupt,
+    on_event: &mut dyn FnMut(Event),
+) -> Result<(), Error> {
+    let not_started = |error: io::Error| Error::NotStarted {
+        command: name.to_owned(),
+        reason: error.to_string(),
+    };
+    process.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    platform::prepare_session(process, None, None, None, Path::new("/")).map_err(not_started)?;
+    let mut child = process.spawn().map_err(not_started)?;
+    let mut output = Output::new(&mut child);
+    let mut was_asked = false;
+    let status = loop {
+        if let Some(status) = platform::look_after(&mut child).map_err(not_started)? {
+            break status;
+        }
+        if interrupt.is_set() && !was_asked {
+            platform::ask_to_stop(child.id());
+            was_asked = true;
+        }
+        if !output.take(LONGEST_POLL, on_event) {
+            thread::sleep(LONGEST_POLL);
+        }
+    };
+    output.end(on_event);
+    if status.success() {
+        return Ok(());
+    }
+    if was_asked {
+        return Err(Error::Interrupted);
+    }
+    Err(Error::Failed {
+        command: name.to_owned(),
+        status: ending(status),
+        output: output.last.lines().join("\n"),
+    })
+}
+
+fn ending(status: std::process::ExitStatus) -> String {
+    status.code().map_or_else(|| status.to_string(), |code| format!("exit code {code}"))
 }
 
 /// What a command prints, while it runs: its last lines, and each line as an event.

@@ -15,6 +15,7 @@ use super::function::Function;
 use super::kind::{EffectKind, EnvironmentKind, TargetKind};
 use super::link::Link;
 use super::merge::Merge;
+use super::package::{Package, PackageKind};
 use super::path_entry::PathEntry;
 use super::script::Script;
 use super::secret::Secret;
@@ -133,6 +134,10 @@ kinds! {
     Enablement as ServiceKind {
         "enable_service" => Service,
     }
+    /// A package of the system is installed.
+    Requirement as PackageKind {
+        "package" => Package,
+    }
 }
 
 /// What an action is about, for people.
@@ -241,6 +246,11 @@ impl Action {
         if let Action::Enablement(enablement) = self { Some(enablement.service()) } else { None }
     }
 
+    /// Returns the package of the system, if it has one installed.
+    pub fn as_package(&self) -> Option<&Package> {
+        if let Action::Requirement(requirement) = self { Some(requirement.package()) } else { None }
+    }
+
     /// Returns the target of an action that has one.
     pub fn target(&self) -> Option<&Text> {
         self.as_target().map(|target| target.target())
@@ -255,6 +265,10 @@ impl Action {
             Action::Enablement(enablement) => {
                 let service = enablement.service();
                 format!("S{:?} {}", service.scope, service.name).into_bytes()
+            }
+            Action::Requirement(requirement) => {
+                let package = requirement.package();
+                format!("P{} {}", package.manager, package.package).into_bytes()
             }
         }
     }
@@ -281,6 +295,11 @@ impl Action {
                 target: None,
                 name: Some(enablement.service().name.clone()),
                 detail: Text::default(),
+            },
+            Action::Requirement(requirement) => Description {
+                target: None,
+                name: Some(requirement.package().package.clone()),
+                detail: Text(requirement.package().manager.clone().into_bytes()),
             },
         }
     }
@@ -345,6 +364,7 @@ mod tests {
             Variable { name: "PATH".into(), value }.into(),
             Run { command: Command::Line("true".into()), ..Run::default() }.into(),
             Service { name: "web".into(), linger: true, ..Service::default() }.into(),
+            Package { manager: "apt".into(), package: "git".into() }.into(),
         ];
         for action in actions {
             let json = serde_json::to_string(&action).unwrap();

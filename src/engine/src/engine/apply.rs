@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 use super::altered::Altered;
 use super::pins::with_pins;
 use super::prospect::Prospect;
-use super::report::{action_report, derivation_report, displaced_report, snapshot_report};
+use super::report::{
+    action_report, derivation_report, displaced_report, package_reports, snapshot_report,
+};
 use super::text_diff::TextDiff;
 use super::{ApplyReport, ConfirmReport, DerivationReport, Engine, Error, PlanReport};
 use crate::action;
@@ -106,7 +108,8 @@ impl Engine {
         desired.altered = altered.in_words(self);
         let leaves = self.settings.leaves_services;
         let mut left_out = if leaves { desired.leave_out_services(&current) } else { Vec::new() };
-        let plan = switch::plan(&self.store, &self.settings.home, desired, current, extent)?;
+        let mut plan = switch::plan(&self.store, &self.settings.home, desired, current, extent)?;
+        switch::add_packages(&self.store, &self.settings, &mut plan)?;
         left_out.extend_from_slice(&plan.left_out);
         left_out.sort();
         left_out.dedup();
@@ -487,6 +490,7 @@ impl Engine {
                 .collect(),
             actions,
             environment_changed: plan.environment_changes,
+            packages: package_reports(&plan.packages),
             services_left_out: left_out.clone(),
             pending: if *is_lost { None } else { self.pending()? },
         })

@@ -43,7 +43,9 @@ impl Engine {
             config_copy::reads(&self.store, current.id),
         );
         let altered = self.altered(&current)?;
-        let plan = switch::plan(&self.store, &self.settings.home, desired, current, Extent::All)?;
+        let mut plan =
+            switch::plan(&self.store, &self.settings.home, desired, current, Extent::All)?;
+        switch::add_packages(&self.store, &self.settings, &mut plan)?;
         let planned = Planned {
             plan,
             wanted: BTreeSet::new(),

@@ -15,6 +15,7 @@ mod history;
 mod hold;
 mod inspect;
 mod old_snapshots;
+mod packages;
 mod pins;
 mod plain;
 mod project;
@@ -50,6 +51,7 @@ pub use diff_report::{DerivationChange, DiffReport, Difference, SnapshotDiffRepo
 pub use environment::{EnvironmentReport, ScriptReport, StampReport, VariableReport};
 pub use gc::{GcFiles, GcObject, GcOptions, GcReport};
 pub use hold::{HoldReport, HolderReport};
+pub use packages::PackageStateReport;
 pub use project::Entered;
 pub use report::*;
 pub use roots::{Holder, Roots};

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::Serialize;
+use syslua_packages::package::Item;
 use syslua_services::declaration::Scope;
 use syslua_services::manager::Job;
 
@@ -18,7 +19,7 @@ use crate::platform::jail::Level;
 use crate::platform::{self, FileKind};
 use crate::snapshot::Snapshot;
 use crate::switch::Backup;
-use crate::switch::{Mark, ServiceWork, Step, Work};
+use crate::switch::{ManagerWork, Mark, PackageWork, ServiceWork, Step, Work};
 use crate::value::{Positions, Text};
 
 /// A derivation in a report.
@@ -92,6 +93,9 @@ pub struct ActionReport {
     /// What is asked of the manager of services.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub service: Option<ServiceReport>,
+    /// What becomes of a package of the system, in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub package: Option<String>,
     /// How the content of a file changes, line by line.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub diff: Option<String>,
@@ -124,6 +128,33 @@ pub struct ServiceReport {
     /// Whether it starts when the user logs in: the user's manager does not run.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub at_login: bool,
+}
+
+/// What a package manager would do, as it says itself.
+#[derive(Debug, Serialize)]
+pub struct PackagesReport {
+    /// The manager.
+    pub manager: &'static str,
+    /// What it would install.
+    pub install: Vec<Item>,
+    /// What it would give another version.
+    pub change: Vec<Item>,
+    /// What it would remove.
+    pub remove: Vec<Item>,
+    /// What is not declared any more and stays, each with the package that needs it.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub stay: BTreeMap<String, String>,
+}
+
+pub(super) fn package_reports(work: &PackageWork) -> Vec<PackagesReport> {
+    let report = |one: &ManagerWork| PackagesReport {
+        manager: one.manager.name(),
+        install: one.simulation.installs.clone(),
+        change: one.simulation.changes.clone(),
+        remove: one.simulation.removes.clone(),
+        stay: one.stays.clone(),
+    };
+    work.managers.iter().filter(|one| one.is_needed()).map(report).collect()
 }
 
 /// A switch that is not over.
@@ -175,6 +206,9 @@ pub struct PlanReport {
     pub actions: Vec<ActionReport>,
     /// Whether the environment of shells changes.
     pub environment_changed: bool,
+    /// What package managers would do.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub packages: Vec<PackagesReport>,
     /// Services that are left as they are, since that was asked for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub services_left_out: Vec<String>,
@@ -543,6 +577,10 @@ pub(super) fn action_report(step: &Step) -> ActionReport {
         undo,
         always: is_always,
         service: service_report(step),
+        package: match &step.work {
+            Work::Package(fate) => Some(fate.clone()),
+            _ => None,
+        },
         diff: None,
         needs_build: false,
         user: step.activation.user.clone(),

@@ -100,6 +100,7 @@ impl Engine {
         let mut plan =
             switch::plan(&self.store, &self.settings.home, desired, current, Extent::All)?;
         plan.contents = Arc::clone(secrets.contents());
+        switch::add_packages(&self.store, &self.settings, &mut plan)?;
         if is_guess {
             // Most of what may be in force is not.
             plan.steps.retain(|step| step.mark != Mark::Remove || !matches!(step.work, Work::None));

@@ -60,12 +60,17 @@ impl Engine {
                 if after.is_none() { self.lost_originals(&backups, &current) } else { Vec::new() };
             let services = self.service_states(&current);
             let stopped = services.iter().filter(|service| service.is_drift()).count();
+            let packages = self.package_states(&current);
+            let wrong = packages.iter().filter(|package| package.is_drift()).count();
             return Ok(StatusReport {
                 root: self.settings.root.clone(),
                 managed: targets.len(),
                 derivations: current.derivations.len(),
-                drift: targets.iter().filter(|(_, target)| target.is_drift()).count() + stopped,
+                drift: targets.iter().filter(|(_, target)| target.is_drift()).count()
+                    + stopped
+                    + wrong,
                 services,
+                packages,
                 snapshot: snapshot_report(&current),
                 targets: targets.into_iter().map(|(_, target)| target).collect(),
                 old_snapshots: self.old_snapshots(&current),

@@ -120,6 +120,9 @@ pub struct StatusReport {
     /// Services, and what they do.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub services: Vec<super::ServiceStateReport>,
+    /// Packages of the system.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub packages: Vec<super::PackageStateReport>,
     /// A switch that is not over.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pending: Option<PendingReport>,

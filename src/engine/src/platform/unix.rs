@@ -78,6 +78,15 @@ pub fn own_group(command: &mut Command) {
     command.process_group(0);
 }
 
+/// Asks a program to stop, as Ctrl-C does. It alone is asked, and not what it started.
+pub fn ask_to_stop(process: u32) {
+    use rustix::process::{Pid, Signal, kill_process};
+    if let Some(process) = i32::try_from(process).ok().and_then(Pid::from_raw) {
+        // It may have ended.
+        let _ = kill_process(process, Signal::INT);
+    }
+}
+
 /// Ends every process of a group that is named by its first process.
 pub fn end_group(leader: u32) {
     use rustix::process::{Pid, Signal, kill_process_group};

@@ -52,7 +52,12 @@ pub fn own_group(command: &mut Command) {
     command.creation_flags(CREATE_NEW_PROCESS_GROUP);
 }
 
-/// Ends a program and what it started.
+/// Programs that are asked to stop are ended here: there is nothing softer.
+pub fn ask_to_stop(process: u32) {
+    end_group(process);
+}
+
+/// Ends a program and all that it started.
 pub fn end_group(leader: u32) {
     let leader = leader.to_string();
     let _ = Command::new("taskkill").args(["/F", "/T", "/PID", &leader]).output();

@@ -40,7 +40,8 @@ const IN_STORE: [(Place, &str); 12] = [
 /// The files beside the private files of users.
 const OWN: [&str; 3] = [action::SECRET_KEY, printed::IDENTITY, printed::VALUES];
 /// The files beside the snapshots, except those that identify the root.
-const IN_METADATA: [&str; 5] = ["current", "manifest.json", "snapshots.json", "journal", "objects"];
+const IN_METADATA: [&str; 6] =
+    ["current", "manifest.json", "snapshots.json", "journal", "objects", "packages"];
 
 /// What a directory that is to be removed is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -66,6 +66,28 @@ pub enum Error {
     /// Services did not start or stop.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
     Services(Vec<FailedService>),
+    /// A package manager does not do what it is asked to.
+    #[error("{message}")]
+    Packages {
+        /// What failed, in words.
+        message: String,
+        /// What it printed.
+        output: String,
+        /// What to do.
+        hint: Option<String>,
+        /// Whether it is only an interrupt.
+        is_interruption: bool,
+        /// Who declared the packages.
+        positions: Positions,
+    },
+    /// A switch failed after packages were installed or removed, which is not undone.
+    #[error("{cause}\nThis is not undone: {}", done.join(", "))]
+    AfterPackages {
+        /// What ended the switch.
+        cause: Box<Error>,
+        /// What package managers did, in words.
+        done: Vec<String>,
+    },
     /// Two declarations of one target.
     #[error(
         "{} is declared twice, with different sources:\n  {first}\n  {second}",
@@ -301,13 +323,23 @@ impl Error {
         }
     }
 
+    /// Adds what package managers did before a switch failed.
+    pub fn after_packages(self, done: &[String]) -> Error {
+        if done.is_empty() {
+            return self;
+        }
+        Error::AfterPackages { cause: Box::new(self), done: done.to_vec() }
+    }
+
     /// Returns the positions of the user's files that have to do with it.
     pub fn positions(&self) -> &[String] {
         match self {
             Error::Services(failed) => {
                 failed.first().map(|failed| &*failed.positions).unwrap_or_default()
             }
+            Error::AfterPackages { cause, .. } => cause.positions(),
             Error::ServiceTwice { positions, .. }
+            | Error::Packages { positions, .. }
             | Error::Manager { positions, .. }
             | Error::Action { positions, .. }
             | Error::Parent { positions, .. }
@@ -333,7 +365,8 @@ impl Error {
     /// Returns what the user can do about it.
     pub fn hint(&self) -> Option<String> {
         let text = match self {
-            Error::Secret { hint, .. } => return hint.clone(),
+            Error::Secret { hint, .. } | Error::Packages { hint, .. } => return hint.clone(),
+            Error::AfterPackages { cause, .. } => return cause.hint(),
             Error::Conflict { .. } => "remove one of the two declarations",
             Error::Below { noun: "link", .. } => "link the directory or the files in it, not both",
             Error::Below { .. } => "a file cannot contain others: change one of the two paths",
@@ -400,6 +433,8 @@ impl Error {
     pub fn output(&self) -> Option<String> {
         let output = match self {
             Error::Action { cause: action::Error::Failed { output, .. }, .. } => output.clone(),
+            Error::Packages { output, .. } => output.clone(),
+            Error::AfterPackages { cause, .. } => return cause.output(),
             Error::Services(failed) => {
                 let lines = failed.iter().flat_map(|one| &one.failed.lines);
                 lines.map(String::as_str).collect::<Vec<_>>().join("\n")
@@ -411,9 +446,13 @@ impl Error {
 
     /// Returns whether it is only an interrupt.
     pub fn is_interruption(&self) -> bool {
+        if let Error::AfterPackages { cause, .. } = self {
+            return cause.is_interruption();
+        }
         matches!(
             self,
             Error::Interrupted
+                | Error::Packages { is_interruption: true, .. }
                 | Error::Manager { problem: syslua_services::problem::Problem::Interrupted, .. }
                 | Error::Lock(LockError::Interrupted)
                 | Error::Action { cause: action::Error::Interrupted, .. }

@@ -9,12 +9,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use super::backups::{Backup, place_for};
 use super::finish::finish;
 use super::plan::Plan;
-use super::service_jobs;
 use super::step::{Mark, Step, Work};
 use super::surroundings::surroundings;
 use super::sync::sync_places;
 use super::undo::undo;
 use super::{Error, secrets, ways, write};
+use super::{package_calls, service_jobs};
 use crate::action::{
     self, Action, After, Before, Directories, Planned, Role, TargetChange, merging, target,
 };
@@ -72,6 +72,20 @@ pub fn switch(
     on_event: &mut dyn FnMut(Event),
 ) -> Result<Switched, Error> {
     let jobs = service_jobs::prepare(store, settings, plan, on_event)?;
+    let done = package_calls::perform(store, settings, &plan.packages, on_event)?;
+    perform_rest(store, settings, (plan, jobs), to, confirm, on_event)
+        .map_err(|error| error.after_packages(&done))
+}
+
+/// Performs a plan after packages are installed.
+fn perform_rest(
+    store: &Store,
+    settings: &Settings,
+    (plan, jobs): (&Plan, Option<[Change; 2]>),
+    to: To<'_>,
+    confirm: Option<f64>,
+    on_event: &mut dyn FnMut(Event),
+) -> Result<Switched, Error> {
     let is_first = !platform::exists(&store.current());
     let mut written = Written { journal: intent(plan, confirm, is_first), notes: Vec::new() };
     let snapshot = match begin(store, settings, (plan, jobs), to, &mut written.journal) {
@@ -287,7 +301,8 @@ fn changes(
     let mut created = plan.created.iter().peekable();
     for step in &plan.steps {
         // After commands that run before files change.
-        if step.activation.action.as_effect().is_none() {
+        let action = &step.activation.action;
+        if action.as_effect().is_none() && action.as_package().is_none() {
             changes.extend(stops.take());
         }
         if step.mark != Mark::Remove && step.change().is_some() {
@@ -301,7 +316,7 @@ fn changes(
             }
         }
         match &step.work {
-            Work::None | Work::Service(_) => {}
+            Work::None | Work::Service(_) | Work::Package(_) => {}
             Work::Effect { undo, again } => changes.push(Change::Command {
                 action: step.activation.action.clone(),
                 undo: *undo,

@@ -18,7 +18,7 @@ use super::services::{leave_alone, own_targets};
 use super::step::{Mark, Step, Work};
 use super::unchanged::{is_applied, leads_elsewhere_only, unchanged};
 use super::unfold::unfolded;
-use super::{Error, Targets, conflicts, secrets, shells, unfold, ways};
+use super::{Error, PackageWork, Targets, conflicts, secrets, shells, unfold, ways};
 use crate::action::{self, After, Before, Contents, Found, Target, TargetChange};
 use crate::activation::Activation;
 use crate::hash::Hash;
@@ -61,6 +61,8 @@ pub struct Plan {
     pub contents: Arc<Contents>,
     /// The services that would change and are left alone, by name.
     pub left_out: Vec<String>,
+    /// What package managers are to do.
+    pub packages: PackageWork,
 }
 
 /// How much a plan is to tell.
@@ -205,6 +207,7 @@ pub fn plan(
         reads,
         backups,
         contents: Arc::default(),
+        packages: PackageWork::default(),
     })
 }
 
@@ -236,6 +239,7 @@ fn nothing_to_do(
         reads: Reads::default(),
         backups: Backups::default(),
         contents: Arc::default(),
+        packages: PackageWork::default(),
     })
 }
 

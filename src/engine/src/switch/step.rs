@@ -40,6 +40,8 @@ pub enum Work {
     },
     /// The manager of services is asked to do something.
     Service(ServiceWork),
+    /// What becomes of a package of the system, in words.
+    Package(String),
 }
 
 /// One entry of a plan.

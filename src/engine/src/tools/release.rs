@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use sha2::{Digest, Sha512};
-use syslua_tools::checksums;
 use syslua_tools::platform::PLATFORMS;
-use syslua_tools::resolve::{ChecksumFile, Program, Release, Unavailable, resolve, semver_of};
+use syslua_tools::resolve::{
+    ChecksumFile, Minisign, Program, Release, Unavailable, resolve, semver_of,
+};
 use syslua_tools::{Package, Platform};
+use syslua_tools::{checksums, signature};
 
 use super::{NOT_THERE, Session, ToolRequest, interrupted, mirrored, vars_of};
 use crate::failure::{Failure, chain};
@@ -76,10 +78,7 @@ impl<'a> Releases<'a> {
             if let Some(locked) = entry.platforms.get(&name) {
                 // A locked version is what it is: a registry that moved on must not change it.
                 if is_wanted && locked.url != release.url {
-                    self.notices.push(format!(
-                        "{}: the registry has another address for {name} by now: {} stays locked",
-                        self.tool.key, locked.url
-                    ));
+                    return Err(self.other_address(&locked.url, &release.url, &name));
                 }
                 continue;
             }
@@ -90,10 +89,25 @@ impl<'a> Releases<'a> {
                         self.tool.key
                     ));
                 }
+                if is_wanted {
+                    self.note_unverified(&release);
+                }
                 entry.platforms.insert(name, locked(release, known));
             }
         }
         Ok(())
+    }
+
+    fn other_address(&self, locked: &str, new: &str, platform: &str) -> Failure {
+        let message = format!(
+            "the registry has another address for {} {} on {platform}\n  locked    {locked}\n  \
+             registry  {new}",
+            self.tool.key, self.tag
+        );
+        Failure::new("tools", message).with_hint(
+            "the lock stays as it is; if the release moved, remove the entry from `syslua.lock` \
+             and apply",
+        )
     }
 
     fn unavailable(&self, reason: &Unavailable) -> Failure {
@@ -139,6 +153,12 @@ impl<'a> Releases<'a> {
         {
             let found = checksums::find(&text, &release.asset, 64, file.pattern.as_ref());
             if let Some(sha256) = found.and_then(|hex| Hash::parse(&hex).ok()) {
+                if is_wanted && let Some(minisign) = &release.minisign {
+                    match self.download(&release.url)? {
+                        Some(sha256) => self.verify(minisign, &release.url, sha256)?,
+                        None => return Err(self.not_there(release)),
+                    }
+                }
                 return Ok(Some(Known { sha256, checksum: Some(file.url.clone()) }));
             }
         }
@@ -149,6 +169,9 @@ impl<'a> Releases<'a> {
             Some(sha256) => sha256,
             None => return Err(self.not_there(release)),
         };
+        if let Some(minisign) = &release.minisign {
+            self.verify(minisign, &release.url, sha256)?;
+        }
         if let Some(file) = release.checksum.as_ref().filter(|file| file.algorithm == "sha512")
             && let Some(text) = self.checksum_file(file)?
             && let Some(expected) =
@@ -194,6 +217,9 @@ impl<'a> Releases<'a> {
         }
         let text = match self.download(&file.url)? {
             Some(sha256) => {
+                if let Some(minisign) = &file.minisign {
+                    self.verify(minisign, &file.url, sha256)?;
+                }
                 let bytes = self.content(sha256)?;
                 (bytes.len() <= LONGEST).then(|| String::from_utf8_lossy(&bytes).into_owned())
             }
@@ -201,6 +227,38 @@ impl<'a> Releases<'a> {
         };
         self.files.insert(file.url.clone(), text.clone());
         Ok(text)
+    }
+
+    /// Verifies that the key of the registry signed a download.
+    fn verify(&self, minisign: &Minisign, url: &str, sha256: Hash) -> Result<(), Failure> {
+        let refuse = |why: &str| {
+            let message =
+                format!("the signature of {url} does not hold: {why}\n  {}", minisign.url);
+            Failure::new("tools", message).with_hint("do not use it before you know why")
+        };
+        let Some(signature) = self.download(&minisign.url)? else {
+            return Err(refuse("the release has no such file"));
+        };
+        let signature = self.content(signature)?;
+        let signature = String::from_utf8_lossy(&signature);
+        let bytes = self.content(sha256)?;
+        signature::verify(&minisign.public_key, &signature, &bytes).map_err(|why| refuse(&why))
+    }
+
+    /// Says which signatures are there that nothing here can verify.
+    fn note_unverified(&mut self, release: &Release) {
+        let of_file = release.checksum.iter().flat_map(|file| &file.signatures);
+        let mut names: Vec<&str> = release.signatures.iter().chain(of_file).copied().collect();
+        names.retain(|name| *name != "minisign");
+        names.sort_unstable();
+        names.dedup();
+        if !names.is_empty() {
+            self.notices.push(format!(
+                "{}: its signature is not verified ({}); the lock has its hash",
+                self.tool.key,
+                names.join(", ")
+            ));
+        }
     }
 
     fn content(&self, sha256: Hash) -> Result<Vec<u8>, Failure> {
