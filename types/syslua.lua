@@ -751,7 +751,7 @@ function BuildContext.run(command, opts) end
 ---@field source fun(path: string, excluded: string[]?): boolean, any
 ---@field open_lock fun(entry: string, options: table?): boolean, any
 ---@field resolve_inputs fun(requests: table[], options: table?): boolean, any
----@field count_commits fun(request: table, newer: string, options: table?): boolean, any
+---@field count_commits fun(moves: table[], options: table?): boolean, any
 ---@field pending_lock fun(config: string): boolean, any
 ---@field locked_tools fun(keys: string[]): boolean, any
 ---@field tools_of_config fun(config: string): boolean, any
@@ -769,7 +769,9 @@ function BuildContext.run(command, opts) end
 ---@field refresh_pins fun(config: string, keys: string[], options: syslua.Options?): boolean, any
 ---@field prune_pins fun(config: string, of: syslua.Manifest, opts: syslua.Options?): boolean, any
 ---@field commit_lock fun(config: string, message: string): boolean, any
----@field clone fun(url: string, branch: string?, directory: string): boolean, any
+---@field lock_failures fun(config: string): boolean, any
+---@field redact_address fun(text: string): boolean, any
+---@field clone fun(url: string, branch: string?, directory: string, offline: boolean): boolean, any
 ---@field parse_input fun(url: string): boolean, any
 ---@field is_input_name fun(name: string): boolean, any
 ---@field build fun(derivation: syslua.Derivation, options: syslua.Options?): boolean, any

@@ -54,12 +54,13 @@ local fields = {
 -- The line of a file that declares an input, as well as the text tells: that of its address, else
 -- that of its name.
 local function find_line(lines, name, url)
+  local word = "%f[%w_]" .. name:gsub("%-", "%%-") .. "%f[^%w_]"
   local by_name
   for index, line in ipairs(lines) do
-    local has_name = line:find("%f[%w_]" .. name:gsub("%-", "%%-") .. "%f[^%w_]") ~= nil
-    if url and line:find(url, 1, true) and has_name then
+    local is_comment = line:find("^%s*%-%-") ~= nil
+    if not is_comment and url and line:find(url, 1, true) and line:find(word) then
       return index
-    elseif has_name and line:find("=", 1, true) then
+    elseif not is_comment and line:find(word .. "[\"']?%]?%s*=") then
       by_name = by_name or index
     end
   end
@@ -111,7 +112,15 @@ local function parse(given, file, source)
       if not succeeded then
         local refused = failure.from(problem)
         refused.position = position
+        refused.hint = refused.hint or smallest
         failure.raise(refused)
+      end
+      if value.strip and value.strip < 0 then
+        raise(
+          ("`strip` of the input `%s` counts directories: it is not %d"):format(name, value.strip),
+          position,
+          "0 keeps all names as they are, 1 removes the directory at the top"
+        )
       end
       one.url, one.strip = value.url, value.strip
       one.auth = not secret.is(value.auth) and value.auth or nil

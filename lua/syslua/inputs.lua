@@ -123,9 +123,9 @@ local function check_names(names, nodes, pins, tools)
   end
 end
 
--- Adds how many commits lead from the old revision to the new one.
+-- Adds how many commits lead from the old revision to the new one. All servers are asked at once.
 local function add_commits(changes, nodes, options)
-  local requests = {}
+  local requests, moves, moved = {}, {}, {}
   for _, node in ipairs(nodes) do
     requests[node.key] = node.request
   end
@@ -137,13 +137,18 @@ local function add_commits(changes, nodes, options)
     end
     local old, new = change.old, change.new
     if request and old and new and old.rev and new.rev and old.rev ~= new.rev then
-      request.old = old
-      change.commits = border.call("count_commits", request, new.rev, options)
+      request.old, request.newer = old, new.rev
+      moves[#moves + 1], moved[#moved + 1] = request, change
     end
+  end
+  local counts = moves[1] and border.call("count_commits", moves, options) or {}
+  for index, change in ipairs(moved) do
+    change.commits = counts[index] or nil
   end
 end
 
--- The changes: the old and the new entries of the lock.
+-- The changes: the old and the new entries of the lock; and what cannot be looked up.
+---@return syslua.LockChange[], syslua.LookupFailure[]
 local function find_changes(config, names, options)
   local tools = border.call("tools_of_config", config)
   local with_tools = next(tools) ~= nil
@@ -165,7 +170,7 @@ local function find_changes(config, names, options)
   end
   local changes = border.call("pending_lock", config)
   add_commits(changes, nodes, options)
-  return changes
+  return changes, border.call("lock_failures", config)
 end
 
 -- Writes the lock of a config. The lock of a trusted project stays trusted.
@@ -181,21 +186,78 @@ local function write(config, options)
   end
 end
 
---- Resolves inputs and pins again, all or those with the names, and locks the results. With
--- `dry_run`, only reports the changes. Nothing is built or applied.
+--- Why an input or a pin cannot be looked up. It stays as it is locked.
+---@class syslua.LookupFailure
+---@field name string its key in the lock
+---@field kind string
+---@field message string
+---@field hint string?
+---@field position string?
+
+--- Returns what inputs and pins that cannot be looked up have in common: one failure that names
+--- them.
+---@param failures syslua.LookupFailure[] at least one
+---@return syslua.Failure
+function inputs.join_failures(failures)
+  local names, messages = {}, {}
+  for index, one in ipairs(failures) do
+    names[index] = one.name
+    messages[index] = one.position and ("%s: %s"):format(one.position, one.message) or one.message
+  end
+  local first = failures[1]
+  local is_one = #failures == 1
+  return {
+    kind = first.kind,
+    message = is_one and first.message or ("%d inputs and pins cannot be looked up: %s"):format(
+      #failures,
+      text.enumerate(names, "and")
+    ),
+    details = not is_one and table.concat(messages, "\n") or nil,
+    hint = first.hint,
+    position = first.position,
+  }
+end
+
+--- Does what `update` does, and returns besides what cannot be looked up.
 ---@param config string the entry file
 ---@param names string[]? names of inputs and keys of pins, which may have `*`
 ---@param options syslua.DryOptions?
----@return syslua.LockChange[]
-function inputs.update(config, names, options)
+---@return syslua.LockChange[], syslua.LookupFailure[]
+function inputs.try_update(config, names, options)
   check.update(options)
-  local changes = find_changes(config, names, options)
+  local changes, failures = find_changes(config, names, options)
   if options and options.dry_run then
     border.call("forget_lock", config)
   else
     write(config, options)
   end
+  return changes, failures
+end
+
+--- Resolves inputs and pins anew, those of the names or all, and locks what they are now; with
+-- `dry_run` it only says what it would lock. Nothing is built or applied. Where some cannot be
+-- looked up, the others are locked before it raises a failure.
+---@param config string the entry file
+---@param names string[]? names of inputs and keys of pins, which may have `*`
+---@param options syslua.DryOptions?
+---@return syslua.LockChange[]
+function inputs.update(config, names, options)
+  local changes, failures = inputs.try_update(config, names, options)
+  if failures[1] then
+    failure.raise(inputs.join_failures(failures))
+  end
   return changes
+end
+
+--- Does what `outdated` does, and returns besides what cannot be looked up.
+---@param config string the entry file
+---@param options syslua.Options?
+---@return syslua.LockChange[], syslua.LookupFailure[]
+function inputs.try_outdated(config, options)
+  check.outdated(options)
+  local changes, failures = find_changes(config, nil, options)
+  border.call("forget_lock", config)
+  return changes, failures
 end
 
 --- Returns the inputs and pins with newer versions, and changes nothing.
@@ -203,9 +265,10 @@ end
 ---@param options syslua.Options?
 ---@return syslua.LockChange[]
 function inputs.outdated(config, options)
-  check.outdated(options)
-  local changes = find_changes(config, nil, options)
-  border.call("forget_lock", config)
+  local changes, failures = inputs.try_outdated(config, options)
+  if failures[1] then
+    failure.raise(inputs.join_failures(failures))
+  end
   return changes
 end
 

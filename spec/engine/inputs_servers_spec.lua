@@ -45,7 +45,7 @@ describe("inputs #once", function()
     assert.equal(rev, entry.rev)
     local tree = "root/cache/inputs/" .. sha256
     assert.equal(sha256 .. "\n", here.shell("nix-hash --type sha256 " .. tree).stdout)
-    assert.equal(sha256 .. "\n", here.shell("ls -A root/cache/inputs").stdout)
+    assert.equal(sha256 .. "\n", here.shell("ls -A root/cache/inputs | grep -v '\\.from$'").stdout)
   end
 
   local function assert_failed(result, ...)
@@ -56,7 +56,7 @@ describe("inputs #once", function()
         ("%s is not in:\n%s"):format(text, result.stderr)
       )
     end
-    assert.equal("", here.shell("ls -A root/cache/inputs 2>/dev/null").stdout)
+    assert.equal("", here.shell("ls -A root/cache/inputs 2>/dev/null | grep -v '\\.from$'").stdout)
     assert.is_false(here.exists("syslua.lock"))
   end
 
@@ -147,6 +147,49 @@ describe("inputs #once", function()
       { SSL_CERT_FILE = web.authority, NETRC = logins }
     )
     assert_locked(result, place.hashes.main, place.commits.main)
+  end)
+
+  it("come with a login of git's credential helpers, which learn whether it was right", function()
+    local helper = here.write(
+      "helper",
+      "#!/bin/sh\n{ echo $1; cat; } >>$HOME/asked\n"
+        .. '[ "$1" = get ] || exit 0\necho username=ada\necho "password=$(cat $HOME/password)"\n'
+    )
+    here.shell("chmod +x helper")
+    here.write("home/.config/git/config", ("[credential]\n  helper = %s\n"):format(helper))
+    local function asked()
+      local text = here.read("home/asked") or ""
+      here.shell("rm -f home/asked")
+      return text
+    end
+    local url = https("private/a.git#main")
+    here.write("home/password", "wr0ng")
+    assert_failed(run(("%q"):format(url)), "401", "credential helper")
+    local words = asked()
+    assert.truthy(words:find("^get\n.*protocol=https\nhost=127.0.0.1:%d+\n"), words)
+    assert.truthy(words:find("erase\n.*password=wr0ng\n"), words)
+    here.write("home/password", "s3cret")
+    assert_locked(run(("%q"):format(url)), place.hashes.main, place.commits.main)
+    words = asked()
+    assert.truthy(words:find("store\n.*password=s3cret\n"), words)
+    assert.is_nil(words:find("erase", 1, true), words)
+    assert.equal("", here.shell("grep -rl s3cret root syslua.lock").stdout)
+    -- A build asks them too; a server that wants no login, a token and --offline ask none.
+    local lines = [[file { path = "~/.b", source = derive { name = "b", config = function(_, ctx)
+      ctx.copy(ctx.fetch_git(%q, "main") .. "/second", ctx.out)
+    end }.out }]]
+    here.shell("rm -rf root syslua.lock")
+    local repository = (url:gsub("^git:", ""):gsub("#.*", ""))
+    local built = run(("%q"):format(https("a.git#main")), nil, nil, lines:format(repository))
+    assert.equal(0, built.code, built.stderr)
+    assert.truthy(asked():find("store\n", 1, true))
+    here.shell("rm -rf root syslua.lock")
+    assert_locked(run(("%q"):format(https("a.git#main"))), place.hashes.main, place.commits.main)
+    here.shell("rm -rf root syslua.lock")
+    assert_failed(run(("{ url = %q, auth = 'ada:wr0ng' }"):format(url)), "401")
+    assert_failed(run(("%q"):format(url), "apply init.lua --offline"), "--offline")
+    assert.equal("", asked())
+    here.shell("rm -r home/.config")
   end)
 
   it("say what is wrong with a server", function()

@@ -165,7 +165,8 @@ describe("inputs", function()
       write(("dots = %q,"):format(other))
       fail(
         "apply init.lua",
-        "the input `dots`: syslua.lock has it",
+        "the input `dots`: the ",
+        "in syslua.lock is",
         "init.lua:3",
         "sys update dots"
       )

@@ -69,7 +69,7 @@ function input_place.new()
         .. here.shell(("python3 -c '%s' %s"):format(program, sha256)).stdout:match("%S+")
     end,
     trees = function()
-      return here.shell("ls -A root/cache/inputs 2>/dev/null").stdout
+      return here.shell("ls -A root/cache/inputs 2>/dev/null | grep -v '\\.from$'").stdout
     end,
   }
 end

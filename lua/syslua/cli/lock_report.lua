@@ -108,8 +108,9 @@ end
 ---@param changes syslua.LockChange[]
 ---@param is_done boolean whether they were made
 ---@param otherwise string the line when there are none
----@param fields table<string, boolean|string>? what else the object has
-function lock_report.show(command, args, changes, is_done, otherwise, fields)
+---@param fields table<string, boolean|string|table>? what else the object has
+---@param failures syslua.LookupFailure[]? what cannot be looked up: told on stderr
+function lock_report.show(command, args, changes, is_done, otherwise, fields, failures)
   local terminal = require("syslua.cli.terminal")
   if args.json then
     local document = { changes = require("syslua.lib").array(changes) }
@@ -119,8 +120,17 @@ function lock_report.show(command, args, changes, is_done, otherwise, fields)
     terminal.write({ require("syslua.cli.report").to_json(command, document) })
   elseif not args.quiet then
     local lines = lock_report.render(changes, is_done)
-    lines[1] = lines[1] or otherwise
+    if not (failures and failures[1]) then
+      lines[1] = lines[1] or otherwise
+    end
     terminal.write(lines)
+  end
+  if failures and failures[1] and not args.json then
+    local report = require("syslua.cli.failure_report")
+    local style = terminal.get_talk_style(args)
+    for _, one in ipairs(failures) do
+      terminal.talk(report.render(one, args, style))
+    end
   end
 end
 

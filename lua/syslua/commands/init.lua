@@ -189,18 +189,47 @@ local function add_to_shells(args)
   return lines
 end
 
+local clone_forms = "it is https://HOST/REPO, ssh://HOST/REPO, USER@HOST:REPO or file:///REPO, "
+  .. "each with ?dir=SUB and #BRANCH-TAG-OR-COMMIT"
+
 -- The address of a config: that of a git input, whose `git:` may be left out.
 local function parse_url(given)
   local failure = require("syslua.util.failure")
+  -- It may have a login in it, which is for no message.
+  local shown = require("syslua.border").call("redact_address", given)
+  shown = shown:gsub("([?&])([^=&#]*)=[^&#]*", function(before, name)
+    local is_known = name == "dir" or name == "submodules"
+    return not is_known and before .. name .. "=***" or nil
+  end)
+  local function refuse(message, hint)
+    message = ("cannot clone `%s`: %s"):format(shown, message)
+    failure.raise({ kind = "usage", message = message, hint = hint })
+  end
+  local scheme = given:match("^(path):") or given:match("^(archive):")
+  if scheme then
+    refuse(
+      ("`%s:` does not name a repository of git"):format(scheme),
+      scheme == "path" and "name it by its absolute path: file:///PATH" or clone_forms
+    )
+  elseif given:find("^[/.~]") then
+    refuse(
+      "it is a path without a scheme",
+      "write the absolute path after file://, such as file:///srv/dots"
+    )
+  end
   local url = given:find("^git:") and given or "git:" .. given
   local succeeded, address = pcall(require("syslua.inputs").parse, url)
   if not succeeded then
     local problem = failure.from(address)
-    failure.raise({
-      kind = "usage",
-      message = ("cannot clone `%s`: %s"):format(given, problem.message),
-      hint = problem.hint,
-    })
+    local has_login = problem.message:find("contains a login", 1, true) ~= nil
+    local is_path = url:find("^git:[/.~]") ~= nil
+    refuse(
+      problem.message,
+      has_login and "leave the login out: git asks for it, or a credential helper of git has it"
+        or is_path and "write the absolute path after file://, such as file:///srv/dots"
+        or problem.hint == nil and clone_forms
+        or problem.hint
+    )
   end
   return address
 end
@@ -229,7 +258,7 @@ local function clone(args, directory)
       hint = "name another directory after the address, or move the existing one away",
     })
   end
-  border.call("clone", address.repository, address.ref, directory)
+  border.call("clone", address.repository, address.ref, directory, args.offline or false)
   local inner = address.dir and path.join(directory, address.dir) or directory
   local entry = path.join(inner, "init.lua")
   if not args.quiet then

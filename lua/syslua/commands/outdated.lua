@@ -26,20 +26,24 @@ local function get_registry_date(config)
   return time and os.date("!%Y-%m-%d", time) --[[@as string]] or nil
 end
 
---- Does it; the exit code is 3 when something could move.
+--- Does it; the exit code is 3 when something could move, and 1 when something cannot be looked up.
 ---@param args syslua.cli.Args
 ---@return integer
 function outdated.run(args)
   local config = require("syslua.cli.config_path").get(args.config)
   local options = require("syslua.cli.options").from_args(args)
   options.locked = nil
-  local changes = require("syslua.inputs").outdated(config, options)
+  local changes, failures = require("syslua.inputs").try_outdated(config, options)
   local otherwise = "All inputs, pins and tools are up to date."
   local date = get_registry_date(config)
-  local fields = { registry_date = date }
-  require("syslua.cli.lock_report").show("outdated", args, changes, false, otherwise, fields)
+  local fields = { registry_date = date, failures = require("syslua.lib").array(failures) }
+  local report = require("syslua.cli.lock_report")
+  report.show("outdated", args, changes, false, otherwise, fields, failures)
   if date and not args.json and not args.quiet then
     require("syslua.cli.terminal").write({ ("The registry of tools is from %s."):format(date) })
+  end
+  if failures[1] then
+    return 1
   end
   return changes[1] and 3 or 0
 end

@@ -57,7 +57,8 @@ function update.run(args)
       hint = "`outdated` shows available updates",
     })
   end
-  local changes = require("syslua.inputs").update(config, args.names, options)
+  local inputs = require("syslua.inputs")
+  local changes, failures = inputs.try_update(config, args.names, options)
   if args.commit and not args.dry_run and changes[1] then
     commit(config, changes)
   end
@@ -67,9 +68,13 @@ function update.run(args)
     changes,
     not args.dry_run,
     "All inputs, pins and tools are up to date.",
-    { applied = not args.dry_run and changes[1] ~= nil }
+    {
+      applied = not args.dry_run and changes[1] ~= nil,
+      failures = require("syslua.lib").array(failures),
+    },
+    failures
   )
-  return 0
+  return failures[1] and 1 or 0
 end
 
 return update

@@ -473,6 +473,7 @@ mod tests {
             rev,
             sha256: Hash::of(b"content"),
             last_modified: None,
+            mirrors: Vec::new(),
             platforms: ["a".to_owned(), "b".to_owned()].into(),
             others: BTreeMap::new(),
         }

@@ -26,6 +26,9 @@ pub struct Pin {
     /// When the commit was made, in seconds since the epoch.
     #[serde(rename = "lastModified", default, skip_serializing_if = "Option::is_none")]
     pub last_modified: Option<i64>,
+    /// Where else to look for a download, in this order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mirrors: Vec<String>,
     /// The platforms whose builds used it.
     #[serde(default)]
     pub platforms: BTreeSet<String>,
@@ -35,11 +38,20 @@ pub struct Pin {
 }
 
 impl Pin {
-    /// Returns the same pin with the platforms of another one besides its own.
+    /// Returns the same pin with the platforms and mirrors of another one besides its own.
     #[must_use]
-    pub fn with_platforms_of(mut self, other: &Pin) -> Pin {
+    pub fn with_uses_of(mut self, other: &Pin) -> Pin {
         self.platforms.extend(other.platforms.iter().cloned());
+        self.add_mirrors(&other.mirrors);
         self
+    }
+
+    fn add_mirrors(&mut self, mirrors: &[String]) {
+        for mirror in mirrors {
+            if !self.mirrors.contains(mirror) {
+                self.mirrors.push(mirror.clone());
+            }
+        }
     }
 }
 
@@ -109,6 +121,12 @@ impl Pins {
         let state = self.state();
         let all = state.locked.iter().chain(&state.changed);
         Pins::new(Rule::Kept, all.map(|(key, pin)| (key.clone(), pin.clone())).collect())
+    }
+
+    /// Returns the same pins, to which `--locked` lets nothing be added.
+    #[must_use]
+    pub fn locked(&self) -> Pins {
+        Pins { rule: Rule::Locked, ..self.kept() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -192,6 +210,17 @@ impl Pins {
         }
     }
 
+    /// Notes where else a build looks for a download.
+    pub fn note_mirrors(&self, key: &str, mirrors: &[String]) {
+        let mut state = self.state();
+        let Some(known) = state.get(key) else { return };
+        let mut pin = known.clone();
+        pin.add_mirrors(mirrors);
+        if pin != *known {
+            state.changed.insert(key.to_owned(), pin);
+        }
+    }
+
     /// Returns the pins that the lock does not have so, each with what it has.
     pub fn changes(&self) -> Vec<PinChange> {
         if self.rule != Rule::Adds {
@@ -226,7 +255,7 @@ pub struct PinChange {
 }
 
 impl PinChange {
-    /// Returns whether only the platforms differ.
+    /// Returns whether only the platforms and mirrors differ.
     pub fn is_of_platforms(&self) -> bool {
         let (Some(old), Some(new)) = (&self.old, &self.new) else { return false };
         old.sha256 == new.sha256 && old.rev == new.rev
@@ -239,8 +268,7 @@ impl PinChange {
         let is_as_read = now == self.old.as_ref();
         match (&self.new, now) {
             (Some(new), Some(now)) if now.sha256 == new.sha256 => {
-                let merged =
-                    if is_as_read { new.clone() } else { now.clone().with_platforms_of(new) };
+                let merged = if is_as_read { new.clone() } else { now.clone().with_uses_of(new) };
                 pins.insert(self.key.clone(), merged);
                 true
             }
@@ -267,6 +295,7 @@ mod tests {
             rev: None,
             sha256: Hash::of(text.as_bytes()),
             last_modified: None,
+            mirrors: Vec::new(),
             platforms: platforms.iter().map(|name| (*name).to_owned()).collect(),
             others: BTreeMap::new(),
         }

@@ -48,6 +48,7 @@ fn a_program_that_gets_no_thread_is_said_to_lack_one() {
         sandbox: Default::default(),
         given: Default::default(),
         origins: Default::default(),
+        refusal: Default::default(),
     };
     let run = || {
         let command = Command {

@@ -39,7 +39,7 @@ fn plan(lua: &Lua, manifest: &LuaValue, table: Option<&LuaTable>) -> Answer<LuaV
     let build = flag("build")?;
     let told = PlanOptions { diff: flag("diff")?, brief: flag("brief")? };
     let manifest = manifest_of(lua, manifest)?;
-    options.settings.pins = pins::pins_of(lua, manifest.config_path.as_deref());
+    options.settings.pins = pins::pins_for(lua, manifest.config_path.as_deref(), table)?;
     let engine = options.engine(Access::Work)?.with_current(take_ahead(lua));
     let planned = if build {
         engine.plan_built(&manifest, told, &mut LuaTasks::new(lua), &mut options.on_event(lua))
@@ -78,7 +78,7 @@ fn apply(lua: &Lua, manifest: &LuaValue, options: Option<&LuaTable>) -> Answer<L
         return Ok(planned);
     }
     let manifest = manifest_of(lua, manifest)?;
-    given.settings.pins = pins::pins_of(lua, manifest.config_path.as_deref());
+    given.settings.pins = pins::pins_for(lua, manifest.config_path.as_deref(), options)?;
     let engine = given.engine(Access::Work)?.with_current(take_ahead(lua));
     let brief = options
         .map(|options| options.get::<Option<bool>>("brief"))
@@ -90,12 +90,17 @@ fn apply(lua: &Lua, manifest: &LuaValue, options: Option<&LuaTable>) -> Answer<L
         confirm: confirm(options)?,
         refresh_secrets: refreshes(options)?,
     };
-    let applied =
-        engine.apply(&manifest, &asked, &mut LuaTasks::new(lua), &mut given.on_event(lua));
+    let config = manifest.config_path.as_deref();
+    if let Some(config) = config {
+        inputs::check_pending(lua, config, options)?;
+    }
+    let mut tasks = LuaTasks::new(lua).locking(config);
+    let applied = engine.apply(&manifest, &asked, &mut tasks, &mut given.on_event(lua));
     // What was resolved is locked also when a build failed: the next try begins with the same.
-    let (locks, locked) = match &manifest.config_path {
-        Some(config) => (inputs::pending(lua, config)?, inputs::write_pending(lua, config)),
-        None => (Vec::new(), Ok(false)),
+    let (locks, locked) = match (tasks.into_locks(), config) {
+        (Some(locks), _) => (locks, Ok(false)),
+        (None, Some(config)) => (inputs::pending(lua, config)?, inputs::write_pending(lua, config)),
+        (None, None) => (Vec::new(), Ok(false)),
     };
     let applied = applied.map_err(|error| error.to_failure())?;
     locked?;

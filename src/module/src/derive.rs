@@ -16,7 +16,7 @@ use syslua_engine::value::{Positions, Source, Value};
 use crate::convert::{Place, check_paths, to_value};
 use crate::error::{Answer, lua_failure, register as register_function, register_pure};
 use crate::position::Rules;
-use crate::{capture, inputs, state};
+use crate::{capture, input_paths, state};
 
 /// The registry entry with the fields of handles and sources, by the handle: only the module can
 /// add to it, so no other value can imitate a handle. Handles are empty tables that
@@ -184,7 +184,7 @@ pub fn config_failure(error: &dyn std::error::Error) -> Failure {
 }
 
 fn opts_of(lua: &Lua, given: &LuaValue) -> Answer<Value> {
-    let opts = inputs::join_all(lua, to_value(lua, given, &Place::top("opts"))?);
+    let opts = input_paths::join_all(lua, to_value(lua, given, &Place::top("opts"))?);
     match state::read(lua, state::State::config_files) {
         Some(files) => check_paths(&opts, &files, &Place::top("opts")).map(|()| opts),
         None => Ok(opts),

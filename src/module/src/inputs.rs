@@ -1,40 +1,33 @@
-//! `native.open_lock`, `resolve_inputs`, `write_lock` and their kin; and paths of inputs in strings
-//! of configs.
+//! `native.open_lock`, `resolve_inputs`, `write_lock` and their kin.
+//!
+//! It is over 600 lines, because all that reads or changes the lock of a config is here.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use memchr::memmem;
 use mlua::prelude::*;
 use syslua_engine::failure::Failure;
 use syslua_engine::hash::Hash;
 use syslua_engine::inputs::{
-    self, Change, Changes, Declarer, InputAddress, LockFile, Request, Resolved, SealedPart,
-    ToolChange,
+    self, Change, Changes, Declarer, InputAddress, LockFile, Move, Once, Request, Resolved,
+    SealedPart, ToolChange, Written, redact,
 };
 use syslua_engine::lock::{LockedInput, LockedTool, is_name};
 use syslua_engine::pins::{PinChange, Pins, Rule};
 use syslua_engine::platform;
 use syslua_engine::store::Store;
 use syslua_engine::trust::Project;
-use syslua_engine::value::{Source, Text, Value};
+use syslua_engine::value::Text;
 
 use crate::error::{
-    Answer, lua_failure, register as register_function, register_verb, register_working,
+    Answer, lua_failure, register as register_function, register_verb, register_working, to_table,
 };
 use crate::given::Piece;
 use crate::options::Options;
 use crate::pins;
 use crate::state;
-
-/// The digits of a hash, which a tree is called by.
-const DIGITS: usize = 64;
-
-/// The trees of inputs by their paths, each with its NAR hash.
-pub type InputTrees = BTreeMap<PathBuf, Hash>;
 
 /// The lock of the config that is evaluated.
 pub struct LockSession {
@@ -47,6 +40,10 @@ pub struct LockSession {
     pub is_frozen: bool,
     /// Whether the config is restored from a copy, whose lock is not written.
     pub is_restored: bool,
+    /// Inputs that were to move, and could not be looked up: they stay as they are locked.
+    failures: Vec<(String, Failure)>,
+    /// What this evaluation fetched.
+    once: Arc<Once>,
 }
 
 impl LockSession {
@@ -74,6 +71,10 @@ pub struct PendingLock {
     pub pins: Arc<Pins>,
     /// Pins that move or go since that was asked for.
     pub moved: Vec<PinChange>,
+    /// What was to move, and could not be looked up: the name and why.
+    pub failures: Vec<(String, Failure)>,
+    /// What was written.
+    pub written: Written,
 }
 
 impl PendingLock {
@@ -84,12 +85,23 @@ impl PendingLock {
 }
 
 impl PendingLock {
+    /// Returns whether nothing happens but that pins are used by more builds.
+    fn is_of_uses(&self) -> bool {
+        self.changes.is_empty()
+            && self.tools.is_empty()
+            && self.pin_changes().iter().all(PinChange::is_of_platforms)
+    }
+
     fn changes<'a>(&'a self, pins: &'a [PinChange]) -> Changes<'a> {
         Changes { inputs: &self.changes, tools: &self.tools, pins }
     }
 }
 
-fn flag(table: Option<&LuaTable>, name: &str) -> Answer<bool> {
+/// Reads an option that is false unless given.
+///
+/// # Errors
+/// When it is another value than a boolean.
+pub fn flag(table: Option<&LuaTable>, name: &str) -> Answer<bool> {
     let value =
         table.map(|table| table.get::<Option<bool>>(name)).transpose().map_err(lua_failure)?;
     Ok(value.flatten().unwrap_or(false))
@@ -133,6 +145,8 @@ fn open_lock(lua: &Lua, entry: &LuaString, options: Option<&LuaTable>) -> Answer
         tools: BTreeMap::new(),
         is_frozen: flag(options, "locked")?,
         is_restored,
+        failures: Vec::new(),
+        once: Arc::default(),
     };
     state::change(lua, |state| {
         state
@@ -267,6 +281,46 @@ pub fn joined(mut failures: Vec<Failure>) -> Failure {
     first
 }
 
+/// Resolves inputs. Those that were to move and cannot be looked up stay as they are locked, and
+/// are noted.
+fn resolve_or_keep(
+    lua: &Lua,
+    given: &Options,
+    requests: &[Request],
+) -> Vec<Result<Resolved, Failure>> {
+    let session = |state: &state::State| {
+        let lock = state.evaluations.last()?.lock.as_ref()?;
+        Some(Arc::clone(&lock.once))
+    };
+    let once = state::read(lua, session).unwrap_or_default();
+    let mut memory =
+        state::change(lua, |state| std::mem::take(&mut state.sources)).unwrap_or_default();
+    let mut on_event = given.on_event(lua);
+    let settings = &given.settings;
+    let mut answers = inputs::resolve(settings, requests, &mut memory, &once, &mut on_event);
+    let mut failures = Vec::new();
+    for (request, answer) in requests.iter().zip(&mut answers) {
+        let Err(failure) = answer else { continue };
+        if !request.refresh || request.locked.is_none() || failure.kind == "interrupted" {
+            continue;
+        }
+        let kept = Request { refresh: false, ..request.clone() };
+        let again = inputs::resolve(settings, &[kept], &mut memory, &once, &mut on_event).pop();
+        if let Some(Ok(resolved)) = again {
+            failures.push((request.key.clone(), failure.clone()));
+            *answer = Ok(resolved);
+        }
+    }
+    state::change(lua, |state| {
+        state.sources = memory;
+        let evaluation = state.evaluations.last_mut();
+        if let Some(lock) = evaluation.and_then(|evaluation| evaluation.lock.as_mut()) {
+            lock.failures.extend(failures);
+        }
+    });
+    answers
+}
+
 /// Resolves inputs side by side; returns a table for each, in their order.
 fn resolve(lua: &Lua, tables: &[LuaTable], options: Option<&LuaTable>) -> Answer<Vec<LuaTable>> {
     let given = Options::read(lua, options)?;
@@ -278,12 +332,7 @@ fn resolve(lua: &Lua, tables: &[LuaTable], options: Option<&LuaTable>) -> Answer
         if is_frozen {
             check_frozen(&requests)?;
         }
-        let mut memory =
-            state::change(lua, |state| std::mem::take(&mut state.sources)).unwrap_or_default();
-        let answers =
-            inputs::resolve(&given.settings, &requests, &mut memory, &mut given.on_event(lua));
-        state::change(lua, |state| state.sources = memory);
-        answers
+        resolve_or_keep(lua, &given, &requests)
     };
     let mut resolved = Vec::with_capacity(answers.len());
     let mut failures = Vec::new();
@@ -311,10 +360,14 @@ fn resolve(lua: &Lua, tables: &[LuaTable], options: Option<&LuaTable>) -> Answer
                 .map(|(request, input)| (request.key.clone(), input.entry.clone())),
         );
     });
-    resolved.iter().map(|input| to_table(lua, input)).collect::<LuaResult<_>>().map_err(lua_failure)
+    resolved
+        .iter()
+        .map(|input| input_table(lua, input))
+        .collect::<LuaResult<_>>()
+        .map_err(lua_failure)
 }
 
-fn to_table(lua: &Lua, input: &Resolved) -> LuaResult<LuaTable> {
+fn input_table(lua: &Lua, input: &Resolved) -> LuaResult<LuaTable> {
     let table = lua.create_table()?;
     let path = |path: &Path| lua.create_string(platform::bytes_of_path(path));
     table.raw_set("path", path(&input.path)?)?;
@@ -334,7 +387,7 @@ fn to_table(lua: &Lua, input: &Resolved) -> LuaResult<LuaTable> {
 /// # Errors
 /// When something would change in it that must not.
 pub fn finish(lua: &Lua, session: LockSession, config: &Path) -> Answer<Option<(Text, Vec<u8>)>> {
-    let LockSession { file, inputs, tools, is_frozen, is_restored } = session;
+    let LockSession { file, inputs, tools, is_frozen, is_restored, failures, .. } = session;
     let changes = if is_restored { Vec::new() } else { file.changes(&inputs) };
     if is_frozen && let Some(change) = changes.first() {
         let message = format!(
@@ -358,7 +411,15 @@ pub fn finish(lua: &Lua, session: LockSession, config: &Path) -> Answer<Option<(
     state::change(lua, |state| {
         state.pending_locks.insert(
             config.to_owned(),
-            PendingLock { file, changes, tools, pins, moved: Vec::new() },
+            PendingLock {
+                file,
+                changes,
+                tools,
+                pins,
+                moved: Vec::new(),
+                failures,
+                written: Written::default(),
+            },
         )
     });
     Ok(text.map(|text| (path, text)))
@@ -373,10 +434,17 @@ pub fn write_pending(lua: &Lua, config: &Path) -> Answer<bool> {
     let pending = state::read(lua, |state| state.pending_locks.get(config).cloned());
     let Some(pending) = pending else { return Ok(false) };
     let pins = pending.pin_changes();
-    let refused = pending.file.write(pending.changes(&pins))?;
+    let written = match pending.file.write(pending.changes(&pins)) {
+        Ok(written) => written,
+        // That a build used a pin on this platform too is worth no failure.
+        Err(_) if pending.is_of_uses() => return Ok(false),
+        Err(failure) => return Err(failure),
+    };
+    let refused = written.refused.clone();
     pending.pins.note_written();
     state::change(lua, |state| {
         if let Some(pending) = state.pending_locks.get_mut(config) {
+            pending.written = written;
             pending.changes.clear();
             pending.moved.clear();
             pending.tools.clear();
@@ -392,6 +460,29 @@ pub fn write_pending(lua: &Lua, config: &Path) -> Answer<bool> {
         .with_hint("its pin stays: run the command again to build with it"));
     }
     Ok(!pending.changes(&pins).is_empty())
+}
+
+/// Finds out whether the lock of a config may and can be written, where something of it is pending.
+///
+/// # Errors
+/// When it cannot: nothing was done yet.
+pub fn check_pending(lua: &Lua, config: &Path, options: Option<&LuaTable>) -> Answer<()> {
+    let pending = state::read(lua, |state| state.pending_locks.get(config).cloned());
+    let Some(pending) = pending.filter(|pending| !pending.is_of_uses()) else { return Ok(()) };
+    let names = pending.changes.iter().map(|change| &change.key);
+    if flag(options, "locked")?
+        && let Some(name) = names.chain(pending.tools.iter().map(|change| &change.key)).next()
+    {
+        let message = format!(
+            "syslua.lock does not have `{name}` as the config has it, and --locked forbids changes"
+        );
+        return Err(Failure::new("lock", message)
+            .with_hint("apply once without --locked, and commit syslua.lock"));
+    }
+    pending.file.check_writable().map_err(|failure| Failure {
+        message: format!("{}; nothing was built or switched", failure.message),
+        ..failure
+    })
 }
 
 /// Writes what is pending of the lock of a trusted project, which stays trusted by what is written;
@@ -508,97 +599,6 @@ fn parse_address(lua: &Lua, url: &str) -> Answer<LuaTable> {
     make().map_err(lua_failure)
 }
 
-/// Commits the lock of a config, whatever else is changed or staged.
-fn commit(config: &Path, message: &str) -> Answer<()> {
-    let lock = inputs::place_of(config);
-    let directory = lock.parent().unwrap_or(Path::new("/"));
-    let git = |words: &[&str]| {
-        let mut command = Command::new("git");
-        command.arg("-C").arg(directory).args(words).arg("--").arg(syslua_engine::lock::FILE_NAME);
-        run_git(&mut command, "commit syslua.lock")
-    };
-    git(&["add", "--intent-to-add"])?;
-    git(&["commit", "--quiet", "--message", message])
-}
-
-/// Clones a repository into a directory, as a work tree of the user.
-fn clone(url: &str, branch: Option<&str>, directory: &Path) -> Answer<()> {
-    let mut command = Command::new("git");
-    // Whatever the user's configuration rewrites the address to.
-    command.env("GIT_ALLOW_PROTOCOL", "file:https:ssh").args(["clone", "--quiet"]);
-    let is_commit =
-        |text: &&str| text.len() == 40 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let commit = branch.filter(is_commit);
-    if let Some(branch) = branch.filter(|_| commit.is_none()) {
-        command.arg(format!("--branch={branch}"));
-    }
-    command.arg("--").arg(url).arg(directory);
-    run_git(&mut command, "clone the config")?;
-    let Some(commit) = commit else { return Ok(()) };
-    let mut command = Command::new("git");
-    command.arg("-C").arg(directory).args(["checkout", "--quiet", "--detach", commit]);
-    run_git(&mut command, "check out the revision")
-}
-
-/// Runs git, which talks to the user itself.
-fn run_git(command: &mut Command, what: &str) -> Answer<()> {
-    let failed = |reason: String| Failure::new("git", format!("cannot {what}: {reason}"));
-    // Its output is for people, and that of sys.lua is for programs.
-    command.stdout(Stdio::null());
-    let status = command.status().map_err(|error| {
-        failed(format!("git cannot be started ({error})"))
-            .with_hint("install git, or commit the lock yourself")
-    })?;
-    if status.success() { Ok(()) } else { Err(failed(format!("git ended with {status}"))) }
-}
-
-/// Returns a string of a config with the trees of inputs that it names taken out of it, or `None`
-/// if it names none.
-pub fn join(trees: &InputTrees, text: &[u8]) -> Option<Value> {
-    let parent = trees.keys().next()?.parent()?;
-    let prefix = [platform::bytes_of_path(parent).as_slice(), b"/"].concat();
-    if text.len() < prefix.len() + DIGITS {
-        return None;
-    }
-    let (mut parts, mut copied) = (Vec::new(), 0);
-    for start in memmem::find_iter(text, &prefix) {
-        let end = start + prefix.len() + DIGITS;
-        let Some(path) = text.get(start..end).map(platform::path_from_bytes) else { continue };
-        let Some(nar) = trees.get(&path) else { continue };
-        if start > copied {
-            parts.push(Value::Bytes(text[copied..start].to_vec()));
-        }
-        parts.push(Value::Source(Box::new(Source { path, nar: *nar, excluded: BTreeSet::new() })));
-        copied = end;
-    }
-    if parts.is_empty() {
-        return None;
-    }
-    if copied < text.len() {
-        parts.push(Value::Bytes(text[copied..].to_vec()));
-    }
-    Some(Value::Joined(parts))
-}
-
-/// Does the same for all strings of a value.
-pub fn join_all(lua: &Lua, value: Value) -> Value {
-    let trees = state::read(lua, |state| Rc::clone(&state.input_trees));
-    if trees.is_empty() { value } else { join_inner(&trees, value) }
-}
-
-fn join_inner(trees: &InputTrees, value: Value) -> Value {
-    match value {
-        Value::Bytes(text) => join(trees, &text).unwrap_or(Value::Bytes(text)),
-        Value::List(list) => {
-            Value::List(list.into_iter().map(|item| join_inner(trees, item)).collect())
-        }
-        Value::Map(map) => {
-            Value::Map(map.into_iter().map(|(key, item)| (key, join_inner(trees, item))).collect())
-        }
-        other => other,
-    }
-}
-
 /// Registers the functions.
 pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
     register_function(
@@ -624,11 +624,17 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
         lua,
         native,
         "count_commits",
-        |lua, (table, newer, options): (LuaTable, String, Option<LuaTable>)| {
+        |lua, (tables, options): (Vec<LuaTable>, Option<LuaTable>)| {
             let settings = Options::read(lua, options.as_ref())?.settings;
-            let request = request(lua, &table)?;
-            let entry = lua_entry(&table)?;
-            Ok(entry.and_then(|older| inputs::count_commits(&settings, &request, &older, &newer)))
+            let moves =
+                tables.iter().map(|table| move_of(lua, table)).collect::<Answer<Vec<_>>>()?;
+            // A list of Lua has no holes.
+            let count = |count: Option<usize>| match count {
+                Some(count) => count.into_lua(lua).map_err(lua_failure),
+                None => Ok(LuaValue::Boolean(false)),
+            };
+            let counts = inputs::count_commits(&settings, &moves).into_iter();
+            counts.map(count).collect::<Answer<Vec<_>>>()
         },
     )?;
     register_function(lua, native, "pending_lock", |lua, config: LuaString| {
@@ -650,20 +656,33 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
         let config = config_path(&config)?;
         Ok(state::change(lua, |state| state.pending_locks.remove(&config)).flatten().is_some())
     })?;
-    register_function(lua, native, "commit_lock", |_, (config, message): (LuaString, String)| {
-        commit(&config_path(&config)?, &message).map(|()| true)
+    register_function(lua, native, "lock_failures", |lua, config: LuaString| {
+        failures(lua, &config_path(&config)?)
     })?;
-    register_function(
-        lua,
-        native,
-        "clone",
-        |_, (url, branch, directory): (String, Option<String>, LuaString)| {
-            clone(&url, branch.as_deref(), &platform::path_from_bytes(&directory.as_bytes()))
-                .map(|()| true)
-        },
-    )?;
+    register_function(lua, native, "redact_address", |_, text: String| Ok(redact(&text)))?;
     register_function(lua, native, "parse_input", |lua, url: String| parse_address(lua, &url))?;
     register_function(lua, native, "is_input_name", |_, name: String| Ok(is_name(&name)))
+}
+
+/// Returns what of a config was to move and could not be looked up: a list of failures, each with
+/// the `name` of its input or pin.
+fn failures(lua: &Lua, config: &Path) -> Answer<Vec<LuaTable>> {
+    let pending = state::read(lua, |state| state.pending_locks.get(config).cloned());
+    let failures = pending.map(|pending| pending.failures).unwrap_or_default();
+    let table = |(name, failure): &(String, Failure)| {
+        let table = to_table(lua, failure)?;
+        table.raw_set("name", name.as_str())?;
+        Ok(table)
+    };
+    failures.iter().map(table).collect::<LuaResult<_>>().map_err(lua_failure)
+}
+
+/// Reads a move of an input: its request, with `old` and `newer`.
+fn move_of(lua: &Lua, table: &LuaTable) -> Answer<Move> {
+    let request = request(lua, table)?;
+    let older = lua_entry(table)?
+        .ok_or_else(|| Failure::new("internal", "a move without an older revision"))?;
+    Ok(Move { request, older, newer: table.raw_get("newer").map_err(lua_failure)? })
 }
 
 /// Reads the older revision that a table names.

@@ -4,13 +4,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use mlua::prelude::*;
-use syslua_engine::pins::{Pin, PinChange, Pins, parts_of};
+use syslua_engine::pins::{Pin, PinChange, Pins, Rule, parts_of};
 use syslua_engine::realize;
 use syslua_engine::store::Access;
 
 use crate::error::{Answer, lua_failure, register_verb};
 use crate::evaluation::manifest_of;
-use crate::inputs::config_path;
+use crate::inputs::{config_path, flag};
 use crate::options::Options;
 use crate::state;
 
@@ -24,6 +24,17 @@ pub fn pins_of(lua: &Lua, config: Option<&Path>) -> Arc<Pins> {
     config.and_then(find).unwrap_or_default()
 }
 
+/// Returns the pins of a config that was evaluated, to which nothing is added if the options say
+/// `locked`, even if the evaluation did not.
+///
+/// # Errors
+/// When the option is another value than a boolean.
+pub fn pins_for(lua: &Lua, config: Option<&Path>, options: Option<&LuaTable>) -> Answer<Arc<Pins>> {
+    let pins = pins_of(lua, config);
+    let is_open = pins.rule() == Rule::Adds;
+    Ok(if is_open && flag(options, "locked")? { Arc::new(pins.locked()) } else { pins })
+}
+
 /// Returns the pins of the config that a table of options names.
 ///
 /// # Errors
@@ -32,7 +43,7 @@ pub fn pins_of_options(lua: &Lua, options: Option<&LuaTable>) -> Answer<Arc<Pins
     let config = options.map(|options| options.raw_get::<Option<LuaString>>("config"));
     let config = config.transpose().map_err(lua_failure)?.flatten();
     let config = config.map(|config| config_path(&config)).transpose()?;
-    Ok(pins_of(lua, config.as_deref()))
+    pins_for(lua, config.as_deref(), options)
 }
 
 /// Returns a pin as a table, as entries of inputs are.
@@ -89,8 +100,13 @@ fn refresh(
 ) -> Answer<bool> {
     let mut given = Options::read(lua, options)?;
     given.settings.pins = pins_of(lua, Some(config));
-    let moved = realize::refresh_pins(&given.settings, keys, &mut given.on_event(lua))?;
-    note_moved(lua, config, moved);
+    let refreshed = realize::refresh_pins(&given.settings, keys, &mut given.on_event(lua))?;
+    note_moved(lua, config, refreshed.changes);
+    state::change(lua, |state| {
+        if let Some(pending) = state.pending_locks.get_mut(config) {
+            pending.failures.extend(refreshed.failures);
+        }
+    });
     Ok(true)
 }
 

@@ -4,7 +4,7 @@
 //! requests become operations, and their results its answers.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,17 +25,32 @@ use crate::capture::{Moment, check};
 use crate::convert::from_value;
 use crate::derive::{DEPENDENCY, handle_of, source_of};
 use crate::error::{Answer, from_lua, lua_failure, to_table};
-use crate::{loops, signals, state};
+use crate::{inputs, loops, signals, state};
 
 /// Makes tasks of the functions that configs declared in this Lua state.
 pub struct LuaTasks<'a> {
     lua: &'a Lua,
+    /// The config whose lock is written when the builds are over.
+    config: Option<&'a Path>,
+    /// What was written into it.
+    locks: Option<Vec<LuaTable>>,
 }
 
 impl<'a> LuaTasks<'a> {
     /// Makes it.
     pub fn new(lua: &'a Lua) -> LuaTasks<'a> {
-        LuaTasks { lua }
+        LuaTasks { lua, config: None, locks: None }
+    }
+
+    /// Has the lock of a config be written when the builds are over.
+    #[must_use]
+    pub fn locking(self, config: Option<&'a Path>) -> LuaTasks<'a> {
+        LuaTasks { config, ..self }
+    }
+
+    /// Returns what was written into the lock, where that was done.
+    pub fn into_locks(self) -> Option<Vec<LuaTable>> {
+        self.locks
     }
 
     fn context(&self) -> LuaResult<LuaTable> {
@@ -67,6 +82,14 @@ impl Tasks for LuaTasks<'_> {
             begin.call((perform, places, &config, opts, in_place)).map_err(lua_failure)?;
         let resume = context.get("resume").map_err(lua_failure)?;
         Ok(Box::new(LuaTask { lua: self.lua.clone(), build, config, task, resume }))
+    }
+
+    fn built(&mut self) -> Result<(), Failure> {
+        let Some(config) = self.config else { return Ok(()) };
+        let locks = inputs::pending(self.lua, config)?;
+        inputs::write_pending(self.lua, config)?;
+        self.locks = Some(locks);
+        Ok(())
     }
 }
 

@@ -268,6 +268,10 @@ impl Engine {
         } else {
             (Arc::clone(&known), Vec::new())
         };
+        // The copy in the snapshot tells what was built.
+        let pinned = with_pins(manifest, &self.settings);
+        // What the builds pinned is locked before anything depends on it.
+        tasks.built().map_err(Error::NotLocked)?;
         // Nothing is touched when a secret cannot be decrypted.
         let secrets = if foreseen.changes || refreshes {
             let declared = switch::declared_secrets(&self.store, manifest, &outputs);
@@ -295,8 +299,6 @@ impl Engine {
             let changed = action::Error::NotDecrypted;
             return Err(switch::Error::at(&activation.positions)(changed).into());
         }
-        // The copy in the snapshot tells what was built.
-        let pinned = with_pins(manifest, &self.settings);
         let manifest = pinned.as_ref().unwrap_or(manifest);
         let mut report = self.plan_report(manifest, &known, told)?;
         let built = self.built_report(manifest, &outputs, &built);

@@ -111,6 +111,9 @@ pub enum Error {
     /// Nothing precedes the current snapshot.
     #[error("nothing was applied yet: there is no snapshot to go back to")]
     NothingBefore,
+    /// What was resolved and built cannot be locked.
+    #[error("{}; nothing was switched", .0.message)]
+    NotLocked(Failure),
     /// Several derivations do.
     #[error("{count} derivations of this store have a hash that begins with {prefix}")]
     Ambiguous {
@@ -136,6 +139,7 @@ impl Error {
                 failure.message = format!("cannot build {derivation}: {}", failure.message);
                 failure
             }
+            Error::NotLocked(failure) => Failure { message: self.to_string(), ..failure.clone() },
             Error::Realize(realize::Error::Mismatches { mismatches }) => Failure {
                 hint: Some(
                     "if you trust the received content, write the received hashes in the config"

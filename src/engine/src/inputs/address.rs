@@ -177,7 +177,7 @@ fn parse_git(rest: &str) -> Result<InputAddress, AddressError> {
             }
             _ => {
                 let hint = "a git input takes ?dir=SUB and ?submodules=1";
-                return Err(refused(format!("?{name}={value} is not known"), hint));
+                return Err(refused(format!("?{name}= is not known"), hint));
             }
         }
     }

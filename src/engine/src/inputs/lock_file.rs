@@ -1,13 +1,22 @@
 //! `syslua.lock` on the disk: read at the start of an evaluation, written when the builds are over.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::failure::{Failure, chain};
 use crate::lock::{FILE_NAME, LockDocument, LockFileError, LockedInput, LockedTool};
 use crate::pins::PinChange;
+use crate::platform::lock::{Lock, LockError, Patience};
 use crate::platform::{self, Actor, Directory};
+
+/// The largest file that is read: 10 000 entries take about 4 MiB.
+const LARGEST: u64 = 64 << 20;
+
+/// How long to wait for other processes that write the same file: each needs milliseconds.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What happens to an entry of a lock.
 #[derive(Clone, Debug, PartialEq)]
@@ -62,11 +71,44 @@ pub struct LockFile {
 
 /// Reads the text of a lock, or `None` if there is no file.
 fn read_text(path: &Path) -> Result<Option<Vec<u8>>, Failure> {
-    match platform::read_file(path) {
-        Ok(text) => Ok(Some(text)),
+    const HINT: &str = "syslua.lock is a small regular file: move away what is there, and apply; \
+                        or take the file back from version control";
+    match platform::read_regular(path, LARGEST) {
+        Ok(Some(text)) => Ok(Some(text)),
+        Ok(None) => {
+            let message = format!("cannot read {}: it is larger than 64 MiB", path.display());
+            Err(Failure::new("lock", message).with_hint(HINT))
+        }
         Err(error) if error.is_not_found() => Ok(None),
-        Err(error) => Err(Failure::new("lock", chain(&error))),
+        Err(error) => {
+            let failure = Failure::new("lock", chain(&error));
+            let is_other = platform::followed(path)
+                .is_ok_and(|found| found.is_some_and(|found| !found.is_file()));
+            Err(if is_other {
+                failure.with_hint(HINT)
+            } else {
+                failure.with_hint("check the owner and mode of the file and its directories")
+            })
+        }
     }
+}
+
+/// Keeps other processes from writing the locks of a directory, as long as it is held.
+fn hold(directory: &Path) -> Result<Option<Lock>, Failure> {
+    let patience = Patience { timeout: Some(PATIENCE), ..Patience::default() };
+    Lock::take_directory(directory, &patience).map_err(|error| match error {
+        LockError::Busy { pid, .. } => Failure::new(
+            "locked",
+            format!(
+                "cannot write {}: {} writes there for more than {} s",
+                directory.join(FILE_NAME).display(),
+                platform::lock::by_whom(pid),
+                PATIENCE.as_secs()
+            ),
+        )
+        .with_hint("wait until it ends, or end it, and do it again"),
+        other => Failure::new("lock", other.to_string()),
+    })
 }
 
 fn parse(path: &Path, text: Option<&[u8]>) -> Result<LockDocument, Failure> {
@@ -141,34 +183,84 @@ impl LockFile {
         tools.iter().map(change).filter(|change| change.old != change.new).collect()
     }
 
+    /// Returns where the file is, all links followed.
+    fn place(&self) -> Result<PathBuf, Failure> {
+        platform::destination_of(&self.path).map_err(|error| {
+            Failure::new("lock", format!("cannot write {}: {}", self.path.display(), chain(&error)))
+                .with_hint("make the directory that the link leads to, or remove the link")
+        })
+    }
+
+    /// Finds out whether the file could be written, before anything depends on that.
+    ///
+    /// # Errors
+    /// When it could not.
+    pub fn check_writable(&self) -> Result<(), Failure> {
+        let place = self.place()?;
+        let (directory, _) = open_directory(&place).map_err(|error| self.unwritable(&error))?;
+        directory.check_writable().map_err(|error| self.unwritable(&error))
+    }
+
+    fn unwritable(&self, error: &platform::Error) -> Failure {
+        Failure::new("lock", format!("cannot write {}: {}", self.path.display(), chain(error)))
+            .with_hint(
+                "the resolved versions are not locked: make the directory writable, \
+                 and try again",
+            )
+    }
+
     /// Writes changes: all of the file or nothing of it, as the owner of its directory. What
-    /// another process changed in it since it was read stays; the keys of pins that it pinned
-    /// otherwise are returned.
+    /// another process changed in it since it was read stays.
     ///
     /// # Errors
     /// When it cannot be written; the old file stays.
-    pub fn write(&self, changes: Changes<'_>) -> Result<Vec<String>, Failure> {
+    pub fn write(&self, changes: Changes<'_>) -> Result<Written, Failure> {
         if changes.is_empty() {
-            return Ok(Vec::new());
+            return Ok(Written::default());
         }
-        let place = platform::end_of(&self.path).unwrap_or_else(|_| self.path.clone());
+        let place = self.place()?;
+        // From the reading to the writing no other process writes it.
+        let _held = hold(place.parent().unwrap_or(Path::new("/")))?;
         let now = read_text(&place)?;
         let lock =
             if now == self.text { self.lock.clone() } else { parse(&place, now.as_deref())? };
         let (lock, refused) = with_changes(&lock, changes);
         let text = lock.to_text();
-        if now.as_ref() == Some(&text) {
-            return Ok(refused);
+        if now.as_ref() != Some(&text) {
+            write_as_owner(&place, &text).map_err(|error| self.unwritable(&error))?;
         }
-        write_as_owner(&place, &text).map_err(|error| {
-            Failure::new("lock", format!("cannot write {}: {}", self.path.display(), chain(&error)))
-                .with_hint(
-                    "the resolved versions are not locked: make the directory writable, \
-                     and try again",
-                )
-        })?;
-        Ok(refused)
+        Ok(Written { refused, before: now, after: Some(text) })
     }
+
+    /// Takes back what was written, unless another process wrote the file since then. Returns
+    /// whether it did.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn restore(&self, written: &Written) -> Result<bool, Failure> {
+        let place = self.place()?;
+        let _held = hold(place.parent().unwrap_or(Path::new("/")))?;
+        if read_text(&place)? != written.after {
+            return Ok(false);
+        }
+        let restored = match &written.before {
+            Some(text) => write_as_owner(&place, text),
+            None => open_directory(&place).and_then(|(directory, name)| directory.remove(&name)),
+        };
+        restored.map_err(|error| self.unwritable(&error))?;
+        Ok(true)
+    }
+}
+
+/// What became of a lock when it was written.
+#[derive(Clone, Debug, Default)]
+pub struct Written {
+    /// The keys of pins that another process had pinned otherwise in the meantime: they stay.
+    pub refused: Vec<String>,
+    /// The text before; nothing where there was no file, or nothing to write.
+    pub before: Option<Vec<u8>>,
+    /// The text after; nothing where there was nothing to write.
+    pub after: Option<Vec<u8>>,
 }
 
 /// Returns the text of a lock with pins added, or `None` if it is not a lock.
@@ -204,24 +296,29 @@ fn with_changes(lock: &LockDocument, changes: Changes<'_>) -> (LockDocument, Vec
     (lock, refused)
 }
 
-/// Writes a file of a directory that may be another user's: with that user's rights, by a
-/// descriptor of the directory.
-fn write_as_owner(path: &Path, text: &[u8]) -> platform::Result<()> {
-    const MODE: u32 = 0o644;
+/// Opens the directory of a file that may be another user's: with that user's rights. Returns the
+/// name of the file in it too.
+fn open_directory(path: &Path) -> platform::Result<(Directory, OsString)> {
     let (parent, name) =
         (path.parent().unwrap_or(Path::new("/")), path.file_name().unwrap_or_default());
     let owner = platform::owner_of(parent)?.filter(|owner| Some(*owner) != platform::own_number());
     let actor = owner.filter(|_| platform::is_system_user()).map(Actor::of);
+    Ok((Directory::follow(parent)?.with_actor(actor), name.to_owned()))
+}
+
+/// Writes a file of a directory, by a descriptor of the directory.
+fn write_as_owner(path: &Path, text: &[u8]) -> platform::Result<()> {
+    const MODE: u32 = 0o644;
     let mode =
         platform::metadata_of(path)?.map_or(MODE, |metadata| platform::mode_of(&metadata) & 0o777);
-    let directory = Directory::follow(parent)?.with_actor(actor);
-    let temporary = std::ffi::OsString::from(format!(".{FILE_NAME}.{}.new", std::process::id()));
+    let (directory, name) = open_directory(path)?;
+    let temporary = OsString::from(format!(".{FILE_NAME}.{}.new", std::process::id()));
     let write = || -> platform::Result<()> {
         let mut file = directory.create_file(&temporary, mode)?;
         file.write_all(text)
             .and_then(|()| file.sync_all())
             .map_err(platform::failed("write", path))?;
-        directory.rename_over(&temporary, &directory, name)
+        directory.rename_over(&temporary, &directory, &name)
     };
     match write() {
         Err(error) if error.is_already_there() => {
@@ -282,5 +379,98 @@ mod tests {
         let end = LockFile::read(&place, &place).unwrap();
         assert_eq!(end.lock.inputs.keys().collect::<Vec<_>>(), ["b", "c"]);
         assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+
+    fn pin(key: &str) -> PinChange {
+        let pin = crate::pins::Pin {
+            rev: None,
+            sha256: crate::hash::Hash::of(key.as_bytes()),
+            last_modified: None,
+            mirrors: Vec::new(),
+            platforms: BTreeSet::from(["x86_64-linux".to_owned()]),
+            others: BTreeMap::new(),
+        };
+        PinChange { key: key.to_owned(), old: None, new: Some(pin) }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn nothing_is_lost_when_many_write_at_the_same_time() {
+        for links in [false, true] {
+            let directory = tempfile::tempdir().unwrap();
+            let mut place = directory.path().join(FILE_NAME);
+            if links {
+                // Each way to the file is the same file.
+                std::fs::create_dir(directory.path().join("real")).unwrap();
+                std::os::unix::fs::symlink("real/syslua.lock", &place).unwrap();
+            }
+            let keys: Vec<String> = (0..16).map(|at| format!("https://host/{at}")).collect();
+            let start = std::sync::Barrier::new(keys.len());
+            std::thread::scope(|scope| {
+                for key in &keys {
+                    let (start, place) = (&start, &place);
+                    scope.spawn(move || {
+                        let file = LockFile::read(place, place).unwrap();
+                        start.wait();
+                        let pins = [pin(key)];
+                        let changes = Changes { pins: &pins, ..Changes::default() };
+                        assert!(file.write(changes).unwrap().refused.is_empty());
+                    });
+                }
+            });
+            let end = LockFile::read(&place, &place).unwrap();
+            assert_eq!(end.lock.fetches.len(), keys.len());
+            if links {
+                assert!(place.symlink_metadata().unwrap().is_symlink());
+                place = directory.path().join("real/syslua.lock");
+            }
+            let mode = platform::mode_of(&place.symlink_metadata().unwrap());
+            assert_eq!(mode & 0o111, 0, "{mode:o}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_no_small_file_is_refused_at_once() {
+        let directory = tempfile::tempdir().unwrap();
+        let place = directory.path().join(FILE_NAME);
+        let refused = |what: &str| {
+            let failure = LockFile::read(&place, &place).expect_err(what);
+            assert!(failure.hint.is_some(), "{what}: {}", failure.message);
+            let empty = LockFile { path: place.clone(), text: None, lock: LockDocument::default() };
+            let pins = [pin("https://host/x")];
+            empty.write(Changes { pins: &pins, ..Changes::default() }).expect_err(what);
+        };
+        nix::unistd::mkfifo(&place, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        refused("a pipe");
+        std::fs::remove_file(&place).unwrap();
+        std::os::unix::fs::symlink("/dev/zero", &place).unwrap();
+        refused("a device");
+        std::fs::remove_file(&place).unwrap();
+        std::os::unix::fs::symlink(FILE_NAME, &place).unwrap();
+        refused("a link to itself");
+        std::fs::remove_file(&place).unwrap();
+        std::fs::File::create(&place).unwrap().set_len(LARGEST + 1).unwrap();
+        refused("a huge file");
+        std::fs::remove_file(&place).unwrap();
+        std::fs::create_dir(&place).unwrap();
+        refused("a directory");
+    }
+
+    #[test]
+    fn what_was_written_is_taken_back_unless_another_process_wrote() {
+        let directory = tempfile::tempdir().unwrap();
+        let place = directory.path().join(FILE_NAME);
+        let read = || LockFile::read(&place, &place).unwrap();
+        let before = read();
+        let pins = [pin("https://host/x")];
+        let changes = Changes { pins: &pins, ..Changes::default() };
+        let written = before.write(changes).unwrap();
+        let other = [pin("https://host/other")];
+        let later = read().write(Changes { pins: &other, ..Changes::default() }).unwrap();
+        assert!(!before.restore(&written).unwrap());
+        assert!(before.restore(&later).unwrap());
+        assert!(before.restore(&written).unwrap());
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
     }
 }

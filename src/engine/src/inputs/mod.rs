@@ -8,22 +8,27 @@ mod archive;
 mod auth;
 mod commit;
 mod lock_file;
+mod once;
+mod origins;
+mod session;
 mod tree;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
-use std::sync::Arc;
-use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 
 pub use address::{AddressError, FORMS, InputAddress, Origin};
 pub use auth::SealedPart;
 pub use commit::with_git;
-pub use lock_file::{Change, Changes, LockFile, ToolChange, place_of, text_with_pins};
-use syslua_fetch::url::redact;
+pub use lock_file::{Change, Changes, LockFile, ToolChange, Written, place_of, text_with_pins};
+pub use once::Once;
+use session::{Session, fetch_all};
+pub use syslua_fetch::url::redact;
 
-use crate::failure::{Failure, Mismatch, chain};
+use crate::failure::{Failure, chain};
 use crate::hash::Hash;
 use crate::lock::{Kind, LockedInput};
 use crate::operation::{self, turn};
@@ -32,7 +37,6 @@ use crate::platform::lock::{Lock, LockError, Mode};
 use crate::settings::{Event, EventSink, Settings};
 use crate::store::Store;
 use crate::store::sources::SourceMemory;
-use crate::store::tree as store_tree;
 
 /// The most inputs that are fetched at a time: they wait for servers, not for processors.
 const MOST_AT_ONCE: usize = 32;
@@ -43,6 +47,10 @@ const TICK: Duration = Duration::from_millis(100);
 /// What to do where a server wants a login.
 const LOGIN_HINT: &str = "pass a token: { url = ..., auth = os.getenv(\"TOKEN\") }; \
                           or keep a login in ~/.netrc or a credential helper of git";
+
+/// What to do where a server does not take the login that the config gives.
+const REFUSED_HINT: &str = "the server does not accept this `auth`: check the token, when it \
+                            expires, and what it may read; with a colon it is USER:PASSWORD";
 
 /// After this long, a change of a file shows in its times.
 const SETTLED: Duration = Duration::from_millis(120);
@@ -102,6 +110,7 @@ pub struct Resolved {
 }
 
 /// A tree that was fetched.
+#[derive(Clone, Debug)]
 struct Fetched {
     sha256: Hash,
     rev: Option<String>,
@@ -109,19 +118,13 @@ struct Fetched {
     notices: Vec<String>,
 }
 
-/// What the functions of this room use.
-struct Session<'a> {
-    settings: &'a Settings,
-    store: Store,
-    events: EventSink,
-}
-
-/// Resolves inputs side by side. Those that the lock has and the cache too need no network. The
-/// answers are in the order of the requests.
+/// Resolves inputs side by side. Those that the lock has and the cache too need no network, and
+/// what `once` has was fetched by this run. The answers are in the order of the requests.
 pub fn resolve(
     settings: &Settings,
     requests: &[Request],
     memory: &mut SourceMemory,
+    once: &Once,
     on_event: &mut dyn FnMut(Event),
 ) -> Vec<Result<Resolved, Failure>> {
     let store = Store::new(&settings.root);
@@ -138,7 +141,7 @@ pub fn resolve(
             Err(failure) => Some(Err(failure.at(request.position.clone()))),
         });
     }
-    let fetched = fetch_all(settings, &store, requests, open, on_event);
+    let fetched = fetch_all(settings, &store, requests, open, once, on_event);
     remember(&store, &fetched, memory);
     for (index, answer) in fetched {
         answers[index] =
@@ -230,7 +233,8 @@ fn begin(
         && let Some(sha256) = locked.sha256
     {
         let place = store.input_trees().join(sha256.to_hex());
-        if is_right(memory, &place, sha256) {
+        let line = origins::line(&address, locked.rev.as_deref(), request.strip);
+        if origins::may_be_from(&place, &line) && is_right(memory, &place, sha256) {
             return done(request, &address, place, locked.clone(), Vec::new())
                 .map(|done| Step::Done(Box::new(done)));
         }
@@ -361,12 +365,6 @@ fn done(
     Ok(Resolved { path, tree: Some((tree, sha256)), entry, notices, is_local: address.is_local() })
 }
 
-/// A message from a thread.
-enum Message {
-    Event(Event),
-    Done(usize, Result<Resolved, Failure>),
-}
-
 /// Makes the cache, and keeps gc from taking anything away while what it returns is held.
 ///
 /// # Errors
@@ -396,181 +394,6 @@ pub fn hold_cache(
     }
 }
 
-/// Fetches inputs side by side.
-fn fetch_all(
-    settings: &Settings,
-    store: &Store,
-    requests: &[Request],
-    open: Vec<(usize, InputAddress)>,
-    on_event: &mut dyn FnMut(Event),
-) -> Vec<(usize, Result<Resolved, Failure>)> {
-    let mut answers = Vec::with_capacity(open.len());
-    if open.is_empty() {
-        return answers;
-    }
-    let _lock = match hold_cache(settings, store, on_event) {
-        Ok(lock) => lock,
-        Err(failure) if failure.kind == "interrupted" => return Vec::new(),
-        Err(failure) => {
-            return open.into_iter().map(|(index, _)| (index, Err(failure.clone()))).collect();
-        }
-    };
-    let (sender, receiver) = channel();
-    let count = open.len();
-    let waiting = std::sync::Mutex::new(open.into_iter());
-    thread::scope(|scope| {
-        for _ in 0..count.min(MOST_AT_ONCE) {
-            let sender = sender.clone();
-            let waiting = &waiting;
-            let events: EventSink = Arc::new({
-                let sender = sender.clone();
-                // The receiver is gone.
-                move |event| drop(sender.send(Message::Event(event)))
-            });
-            let work = move || {
-                let session = Session { settings, store: store.clone(), events };
-                loop {
-                    // A separate statement: nothing is locked while it is fetched.
-                    let next =
-                        waiting.lock().unwrap_or_else(std::sync::PoisonError::into_inner).next();
-                    let Some((index, address)) = next else { return };
-                    let answer = session.fetch(&requests[index], &address);
-                    let _ = sender.send(Message::Done(index, answer));
-                }
-            };
-            // Where the system gives no more threads, those that there are do all.
-            let _ =
-                thread::Builder::new().name("syslua-input".to_owned()).spawn_scoped(scope, work);
-        }
-        drop(sender);
-        loop {
-            match receiver.recv_timeout(TICK) {
-                Ok(Message::Event(event)) => on_event(event),
-                Ok(Message::Done(index, answer)) => answers.push((index, answer)),
-                Err(RecvTimeoutError::Timeout) => on_event(Event::Tick),
-                Err(RecvTimeoutError::Disconnected) => return,
-            }
-        }
-    });
-    answers
-}
-
-impl Session<'_> {
-    /// Fetches an input: what the lock says, or the newest.
-    fn fetch(&self, request: &Request, address: &InputAddress) -> Result<Resolved, Failure> {
-        if self.settings.interrupt.is_set() {
-            return Err(interrupted());
-        }
-        let locked = request.locked.as_ref().filter(|_| !request.refresh);
-        let wanted = format!("{} {:?}", request.url, locked.and_then(|locked| locked.sha256));
-        let turn_place = self.store.input_trees().join(Hash::of(wanted.as_bytes()).to_hex());
-        let in_words = |error: operation::Error| self.in_words(request, &error);
-        let _turn =
-            turn::take(self.settings, &self.events, &turn_place, &request.key).map_err(in_words)?;
-        if let Some(locked) = locked
-            && let Some(sha256) = locked.sha256
-        {
-            // Another process may have been after the same.
-            let place = self.store.input_trees().join(sha256.to_hex());
-            if self.hash(&place).is_ok_and(|found| found == sha256) {
-                return done(request, address, place, locked.clone(), Vec::new());
-            }
-        }
-        // This process holds its lock, so nothing else makes one with this name.
-        let scratch = turn_place.with_extension("new");
-        let cleared =
-            platform::remove_tree(&scratch).and_then(|()| platform::create_directory(&scratch));
-        cleared.map_err(|error| in_words(error.into()))?;
-        let fetched = self.fetch_in(request, address, locked, &scratch);
-        let cleaned = platform::remove_tree(&scratch).map_err(|error| in_words(error.into()));
-        let resolved = fetched?;
-        cleaned?;
-        Ok(resolved)
-    }
-
-    fn fetch_in(
-        &self,
-        request: &Request,
-        address: &InputAddress,
-        locked: Option<&LockedInput>,
-        scratch: &Path,
-    ) -> Result<Resolved, Failure> {
-        let opened = auth::opened(self.settings, request)?;
-        let request = opened.as_ref().unwrap_or(request);
-        let in_words = |error: operation::Error| self.in_words(request, &error);
-        let (fetched, tree) = match &address.origin {
-            Origin::Git { .. } => {
-                commit::fetch(self, request, address, locked, scratch).map_err(in_words)?
-            }
-            Origin::Archive { url, strip } => {
-                let strip = request.strip.or(*strip);
-                archive::fetch(self, request, url, strip, scratch).map_err(in_words)?
-            }
-            Origin::Path(_) => return Err(failed(request, "a path is not fetched")),
-        };
-        if let Some(locked) = locked
-            && let Some(expected) = locked.sha256
-            && expected != fetched.sha256
-        {
-            return Err(mismatch(request, locked, expected, fetched.sha256));
-        }
-        let place = self.store.input_trees().join(fetched.sha256.to_hex());
-        self.publish(&tree, &place, fetched.sha256).map_err(in_words)?;
-        let entry = locked.cloned().unwrap_or_else(|| LockedInput {
-            kind: address.kind(),
-            url: request.url.clone(),
-            reference: match &address.origin {
-                Origin::Git { reference, .. } => reference.clone(),
-                _ => None,
-            },
-            rev: fetched.rev,
-            strip: request.strip,
-            sha256: Some(fetched.sha256),
-            last_modified: fetched.last_modified,
-            others: BTreeMap::new(),
-        });
-        done(request, address, place, entry, fetched.notices)
-    }
-
-    /// Gives a tree its place, unless the same is there.
-    fn publish(&self, tree: &Path, place: &Path, sha256: Hash) -> operation::Result<()> {
-        if self.hash(place).is_ok_and(|found| found == sha256) {
-            return Ok(());
-        }
-        let _turn = turn::take(self.settings, &self.events, place, "an input")?;
-        platform::remove_tree(place)?;
-        Ok(platform::rename(tree, place)?)
-    }
-
-    fn hash(&self, tree: &Path) -> crate::store::Result<Hash> {
-        Ok(store_tree::hash(tree, &self.settings.interrupt)?.nar)
-    }
-
-    fn in_words(&self, request: &Request, error: &operation::Error) -> Failure {
-        if matches!(error, operation::Error::Interrupted) || self.settings.interrupt.is_set() {
-            return interrupted();
-        }
-        let mut failure = failed(request, without_secret(chain(error), request));
-        failure.hint = error.hint().map(|hint| without_secret(hint, request));
-        if failure.hint.as_deref().is_some_and(|hint| hint.contains(".netrc")) {
-            failure.hint = Some(LOGIN_HINT.to_owned());
-        }
-        failure
-    }
-}
-
-/// A message never has a token, whatever a server answered.
-fn without_secret(text: String, request: &Request) -> String {
-    match request
-        .auth
-        .as_deref()
-        .map(|auth| auth.split_once(':').map_or(auth, |(_, password)| password))
-    {
-        Some(secret) if !secret.is_empty() => text.replace(secret, "***"),
-        _ => text,
-    }
-}
-
 /// Returns user and password of a login: a token has no user.
 fn login_of(auth: &str) -> (String, String) {
     // A server that takes tokens takes any user with them.
@@ -578,39 +401,44 @@ fn login_of(auth: &str) -> (String, String) {
     (user.to_owned(), password.to_owned())
 }
 
-fn mismatch(request: &Request, locked: &LockedInput, expected: Hash, found: Hash) -> Failure {
-    let what = match &locked.rev {
-        Some(rev) => format!("commit {rev} of {}", redact(&request.url)),
-        None => redact(&request.url),
-    };
-    let mut failure = failed(
-        request,
-        format!(
-            "{what} differs from what syslua.lock names\n  locked sha256   {expected}\n  received \
-             sha256 {found}"
-        ),
-    )
-    .with_hint(format!(
-        "find out why it changed before you trust it; then `sys update {}` locks the new content",
-        request.key
-    ));
-    failure.mismatches.push(Mismatch {
-        position: request.position.clone(),
-        url: redact(&request.url),
-        expected: expected.to_hex(),
-        found: found.to_hex(),
-    });
-    failure
+/// A move of a git input: what is asked for, what it was, and the newer commit.
+#[derive(Clone, Debug)]
+pub struct Move {
+    /// The input.
+    pub request: Request,
+    /// What it was.
+    pub older: LockedInput,
+    /// The newer commit.
+    pub newer: String,
 }
 
-/// Returns how many commits lead from one revision of a git input to another, where that can be
-/// told.
-pub fn count_commits(
-    settings: &Settings,
-    request: &Request,
-    older: &LockedInput,
-    newer: &str,
-) -> Option<usize> {
+/// Returns how many commits lead from one revision of git inputs to another, in the order of the
+/// moves and where that can be told. The servers are asked side by side.
+pub fn count_commits(settings: &Settings, moves: &[Move]) -> Vec<Option<usize>> {
+    let next = AtomicUsize::new(0);
+    let counts: Vec<OnceLock<usize>> = moves.iter().map(|_| OnceLock::new()).collect();
+    let work = || {
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            let Some(one) = moves.get(index) else { return };
+            if let Some(count) = count_one(settings, one) {
+                let _ = counts[index].set(count);
+            }
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 1..moves.len().min(MOST_AT_ONCE) {
+            // Where the system gives no more threads, those that there are do all.
+            let _ =
+                thread::Builder::new().name("syslua-count".to_owned()).spawn_scoped(scope, work);
+        }
+        work();
+    });
+    counts.into_iter().map(OnceLock::into_inner).collect()
+}
+
+fn count_one(settings: &Settings, one: &Move) -> Option<usize> {
+    let Move { request, older, newer } = one;
     let address = InputAddress::parse(&request.url).ok()?;
     let Origin::Git { repository, .. } = &address.origin else { return None };
     let (rev, since) = (older.rev.as_deref()?, older.last_modified?);

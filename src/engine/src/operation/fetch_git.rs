@@ -97,6 +97,7 @@ pub fn fetch_newest(cache: Cache<'_>, url: &str, rev: &str, submodules: bool) ->
         rev: Some(fetched.commit),
         sha256,
         last_modified: Some(fetched.time),
+        mirrors: Vec::new(),
         platforms: BTreeSet::new(),
         others: BTreeMap::new(),
     })

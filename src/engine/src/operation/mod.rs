@@ -29,7 +29,7 @@ pub use workspace::{Search, Sees, Workspace};
 use crate::hash::{Hash, HashError};
 use crate::pins::Rule;
 use crate::platform;
-use crate::settings::Event;
+use crate::settings::{Event, Settings};
 
 /// An operation that a build asks for. Paths are as the config gave them, placeholders resolved.
 #[derive(Clone, Debug)]
@@ -349,6 +349,26 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// # Errors
 /// When it fails; files written until then are deleted with the workspace.
 pub fn perform(workspace: &Workspace, request: Request) -> Result<Response> {
+    let result = attempt(workspace, request);
+    if let Err(error) = &result
+        && is_of_this_call(&workspace.settings, error)
+    {
+        workspace.note_refusal(error);
+    }
+    result
+}
+
+/// Returns whether an error is one of how this call runs, such as `--locked` and `--offline`: what
+/// a build makes of it does not follow from its recipe.
+fn is_of_this_call(settings: &Settings, error: &Error) -> bool {
+    match error {
+        Error::NotPinned { .. } => true,
+        Error::Fetch { .. } => settings.offline,
+        _ => false,
+    }
+}
+
+fn attempt(workspace: &Workspace, request: Request) -> Result<Response> {
     if workspace.settings.interrupt.is_set() {
         return Err(Error::Interrupted);
     }

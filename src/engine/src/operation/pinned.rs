@@ -66,11 +66,14 @@ impl Cache<'_> {
             Some((url, reference, submodules)) => {
                 fetch_git::fetch_newest(*self, url, reference, submodules)?
             }
-            None => fetch_url::fetch_newest(*self, key, &[])?,
+            None => {
+                let mirrors = known.map(|known| known.mirrors.as_slice()).unwrap_or_default();
+                fetch_url::fetch_newest(*self, key, mirrors)?
+            }
         };
-        let platforms = known.map(|known| known.platforms.clone()).unwrap_or_default();
         Ok(Pin {
-            platforms,
+            platforms: known.map(|known| known.platforms.clone()).unwrap_or_default(),
+            mirrors: known.map(|known| known.mirrors.clone()).unwrap_or_default(),
             others: known.map(|known| known.others.clone()).unwrap_or_default(),
             ..pin
         })

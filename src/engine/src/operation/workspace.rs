@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use super::pinned::Cache;
-use super::{BuildSandbox, Result};
+use super::{BuildSandbox, Error, Result};
+use crate::failure::{Failure, chain};
 use crate::hash::Hash;
 use crate::names::{ObjectName, OutputName};
 use crate::pins::PinnedHashes;
@@ -53,6 +54,8 @@ pub struct Workspace {
     pub pins: Mutex<PinnedHashes>,
     /// Where that came from: an address by the path in the cache.
     pub origins: Mutex<BTreeMap<PathBuf, String>>,
+    /// What was not fetched because of how this call runs: the message, and what to do about it.
+    pub refusal: Mutex<Option<(String, Option<String>)>>,
     /// Set once the sources are copied into the build directory.
     pub copied_sources: Mutex<bool>,
     /// Whether this is a second build, to see what the first one depended on: its programs get
@@ -136,6 +139,24 @@ impl Workspace {
     /// Notes that the build depends on a pin.
     pub fn note_pin(&self, key: &str, sha256: Hash) {
         self.pins.lock().unwrap_or_else(PoisonError::into_inner).insert(key.to_owned(), sha256);
+    }
+
+    /// Notes that something was not fetched because of how this call runs.
+    pub(super) fn note_refusal(&self, error: &Error) {
+        let mut refusal = self.refusal.lock().unwrap_or_else(PoisonError::into_inner);
+        refusal.get_or_insert_with(|| (chain(error), error.hint()));
+    }
+
+    /// Returns what was not fetched because of how this call runs, as the failure of a build that
+    /// went on without it.
+    pub fn refusal(&self) -> Option<Failure> {
+        let refusal = self.refusal.lock().unwrap_or_else(PoisonError::into_inner);
+        let (message, hint) = refusal.as_ref()?;
+        let message = format!(
+            "{message}; the build went on without it, and is not kept: \
+             another call would get another result"
+        );
+        Some(Failure { hint: hint.clone(), ..Failure::new("build", message) })
     }
 
     /// Returns the pins that the build depends on.

@@ -157,6 +157,37 @@ impl Lock {
         }
     }
 
+    /// Takes the lock of a directory itself, which leaves no file in it. Nothing where the directory
+    /// has no lock to take: its file system or the system has none, it cannot be opened, or only
+    /// other users hold it, who could hold it forever.
+    ///
+    /// # Errors
+    /// On a timeout, or on an interrupt.
+    pub fn take_directory(
+        path: &Path,
+        patience: &Patience,
+    ) -> std::result::Result<Option<Lock>, LockError> {
+        let begin = Instant::now();
+        let Ok(file) = system::open_without_waiting(path) else { return Ok(None) };
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(Some(Lock { file })),
+                Err(TryLockError::Error(_)) => return Ok(None),
+                Err(TryLockError::WouldBlock) if system::is_locked_by_strangers(&file) => {
+                    return Ok(None);
+                }
+                Err(TryLockError::WouldBlock) => {}
+            }
+            if patience.interrupt.is_set() {
+                return Err(LockError::Interrupted);
+            }
+            if patience.timeout.is_some_and(|timeout| begin.elapsed() >= timeout) {
+                return Err(LockError::Busy { path: path.to_owned(), pid: holder(path) });
+            }
+            sleep(POLL);
+        }
+    }
+
     /// Takes a lock that is held only for a moment, without telling that it waits.
     ///
     /// # Errors
@@ -235,6 +266,23 @@ mod tests {
         let patience = Patience::default();
         patience.interrupt.0.store(true, std::sync::atomic::Ordering::Relaxed);
         assert!(matches!(Lock::take_briefly(&path, &patience), Err(LockError::Interrupted)));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_directory_is_locked_without_a_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let short = Patience { timeout: Some(Duration::from_millis(30)), ..Patience::default() };
+        let first = Lock::take_directory(directory.path(), &short).unwrap();
+        assert!(first.is_some());
+        assert!(matches!(
+            Lock::take_directory(directory.path(), &short),
+            Err(LockError::Busy { .. })
+        ));
+        drop(first);
+        assert!(Lock::take_directory(directory.path(), &short).unwrap().is_some());
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
+        assert!(Lock::take_directory(&directory.path().join("none"), &short).unwrap().is_none());
     }
 
     #[test]

@@ -167,6 +167,45 @@ pub fn read_file(path: &Path) -> Result<Vec<u8>> {
     fs::read(path).map_err(failed("read", path))
 }
 
+/// Returns the content of a regular file, or of what a link leads to; nothing if it is longer than
+/// `most` bytes. A named pipe or a device is not read.
+///
+/// # Errors
+/// When it is not a regular file, or cannot be read.
+pub fn read_regular(path: &Path, most: u64) -> Result<Option<Vec<u8>>> {
+    let file = open_regular(path).map_err(failed("read", path))?;
+    let mut content = Vec::new();
+    // It may grow during the read.
+    file.take(most.saturating_add(1)).read_to_end(&mut content).map_err(failed("read", path))?;
+    Ok((content.len() as u64 <= most).then_some(content))
+}
+
+/// Follows the links at a path to where its file is, or would be: unlike [`end_of`] also where the
+/// last of them leads to nothing.
+///
+/// # Errors
+/// When links go in a circle, or there is no directory for the file.
+pub fn destination_of(path: &Path) -> Result<PathBuf> {
+    // As many as Linux follows.
+    const MOST_LINKS: usize = 40;
+    let mut place = path.to_owned();
+    for _ in 0..MOST_LINKS {
+        let parent = place.parent().unwrap_or(Path::new("/"));
+        let directory = fs::canonicalize(parent).map_err(failed("open the directory", parent))?;
+        let Some(name) = place.file_name() else { return Ok(directory) };
+        place = directory.join(name);
+        match fs::symlink_metadata(&place) {
+            Ok(found) if found.is_symlink() => {
+                let target = fs::read_link(&place).map_err(failed("read the link", &place))?;
+                place = directory.join(target);
+            }
+            _ => return Ok(place),
+        }
+    }
+    let circle = std::io::Error::other("its links go in a circle");
+    Err(failed("follow", path)(circle))
+}
+
 /// Returns the content and metadata of a regular file that another user may have made, or nothing
 /// if it is longer than `most` bytes. The last component of the path must not be a link, and a
 /// named pipe is not waited for.

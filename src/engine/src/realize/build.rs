@@ -138,6 +138,7 @@ impl Build {
                 fetched: Mutex::default(),
                 pins: Mutex::default(),
                 origins: Mutex::default(),
+                refusal: Mutex::default(),
                 copied_sources: Mutex::default(),
                 is_check: false,
                 given: Mutex::default(),

@@ -85,7 +85,10 @@ pub fn check(
 fn run(build: &Arc<Build>, tasks: &mut dyn Tasks) -> Result<(), Error> {
     let failed = |failure: Failure| Error::Build { derivation: build.derivation.title(), failure };
     match file::begin(build, true, tasks).map_err(failed)?.resume(None) {
-        Step::Finished => Ok(()),
+        Step::Finished => match build.workspace.refusal() {
+            Some(failure) => Err(failed(failure)),
+            None => Ok(()),
+        },
         Step::Failed(failure) => Err(failed(failure)),
         Step::Request(_) | Step::Restart => Err(failed(Failure::new(
             "internal",

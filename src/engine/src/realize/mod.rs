@@ -13,7 +13,7 @@ mod slots;
 
 pub use build::Build;
 pub use check::{Difference, check};
-pub use pinning::{agrees, refresh as refresh_pins};
+pub use pinning::{Refreshed, agrees, refresh as refresh_pins};
 pub use pool::panic_text;
 pub use scheduler::{Realization, realize};
 pub use slots::Slots;
@@ -53,6 +53,14 @@ pub trait Tasks {
     /// # Errors
     /// When there is nothing to run for this derivation.
     fn begin(&mut self, build: Arc<Build>, in_place: bool) -> Result<Box<dyn Task>, Failure>;
+
+    /// Is called when all builds are over and nothing is switched yet.
+    ///
+    /// # Errors
+    /// When nothing is to be switched.
+    fn built(&mut self) -> Result<(), Failure> {
+        Ok(())
+    }
 }
 
 /// Why a derivation was not realized.

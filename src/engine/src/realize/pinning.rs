@@ -105,16 +105,24 @@ fn fetch(
     Cache { settings, events, downloads: &downloads }.fetch_key(key, known)
 }
 
-/// Fetches what pins of a lock stand for now; returns those that moved. A full commit stays what it
-/// is.
+/// What became of pins that were looked up.
+#[derive(Debug, Default)]
+pub struct Refreshed {
+    /// Those that moved.
+    pub changes: Vec<PinChange>,
+    /// Those that cannot be fetched, each with why.
+    pub failures: Vec<(String, Failure)>,
+}
+
+/// Fetches what pins of a lock stand for now. A full commit stays what it is.
 ///
 /// # Errors
-/// When one cannot be fetched: the first failure, with what the others say.
+/// When the cache cannot be used, or on an interrupt.
 pub fn refresh(
     settings: &Settings,
     keys: Vec<String>,
     on_event: &mut dyn FnMut(Event),
-) -> Result<Vec<PinChange>, Failure> {
+) -> Result<Refreshed, Failure> {
     let may_move = |key: &String| {
         let reference = parts_of(key).map(|(_, reference, _)| reference);
         !reference.is_some_and(|text| {
@@ -123,7 +131,7 @@ pub fn refresh(
     };
     let keys: Vec<String> = keys.into_iter().filter(may_move).collect();
     if keys.is_empty() {
-        return Ok(Vec::new());
+        return Ok(Refreshed::default());
     }
     let store = Store::new(&settings.root);
     store.create_cache().map_err(|error| Failure::new("io", chain(&error)))?;
@@ -136,32 +144,29 @@ pub fn refresh(
     } else {
         None
     };
-    let (mut changes, mut failures) = (Vec::new(), Vec::new());
+    let mut refreshed = Refreshed::default();
     for (key, fetched) in fetch_all(settings, &store, keys, on_event) {
         let old = settings.pins.get(&key);
         match fetched {
             Err(OperationError::Interrupted) => {
                 return Err(Failure::new("interrupted", "interrupted: nothing was changed"));
             }
-            Err(error) => failures.push(Failure {
-                hint: error.hint(),
-                ..Failure::new("fetch", format!("the pin {key}: {}", chain(&error)))
-            }),
+            Err(error) => {
+                let failure = Failure {
+                    hint: error.hint(),
+                    ..Failure::new("fetch", format!("the pin {key}: {}", chain(&error)))
+                };
+                refreshed.failures.push((key, failure));
+            }
             Ok(new) => {
                 let change = PinChange { key, old, new: Some(new) };
                 if !change.is_of_platforms() {
-                    changes.push(change);
+                    refreshed.changes.push(change);
                 }
             }
         }
     }
-    if failures.is_empty() {
-        return Ok(changes);
-    }
-    let mut first = failures.remove(0);
-    let others: Vec<String> = failures.into_iter().map(|failure| failure.message).collect();
-    first.details = (!others.is_empty()).then(|| others.join("\n"));
-    Err(first)
+    Ok(refreshed)
 }
 
 /// Fetches and adds the pins that records name and the lock lacks. What cannot be fetched is noted:

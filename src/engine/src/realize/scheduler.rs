@@ -669,6 +669,10 @@ impl Scheduler<'_> {
                 self.pool.run_in_line(self.settings.jobs, number, perform);
             }
             Step::Finished => {
+                if let Some(failure) = build.workspace.refusal() {
+                    self.abandon(number, failure, on_event);
+                    return;
+                }
                 // The task's variables are not needed while its outputs are hashed.
                 running.task = None;
                 let (store, is_small) = (self.store.clone(), build.is_small());

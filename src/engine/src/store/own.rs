@@ -114,9 +114,9 @@ pub fn is_ours(place: Place, name: &OsStr) -> bool {
             is_snapshot(inner.unwrap_or(name))
         }
         Place::Downloads => is_hash(stem) && matches!(ending, "" | "part" | "part.json" | "lock"),
-        Place::GitTrees | Place::InputTrees => {
-            is_hash(stem) && matches!(ending, "" | "new" | "lock")
-        }
+        Place::GitTrees => is_hash(stem) && matches!(ending, "" | "new" | "lock"),
+        // Beside each tree, where it came from.
+        Place::InputTrees => is_hash(stem) && matches!(ending, "" | "new" | "lock" | "from"),
     }
 }
 
@@ -369,7 +369,15 @@ mod tests {
                 ],
             ),
             (Place::GitTrees, vec![HASH.into(), format!("{HASH}.new"), format!("{HASH}.lock")]),
-            (Place::InputTrees, vec![HASH.into(), format!("{HASH}.new"), format!("{HASH}.lock")]),
+            (
+                Place::InputTrees,
+                vec![
+                    HASH.into(),
+                    format!("{HASH}.new"),
+                    format!("{HASH}.lock"),
+                    format!("{HASH}.from"),
+                ],
+            ),
         ];
         for (place, names) in &ours {
             for name in names {

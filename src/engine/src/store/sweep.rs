@@ -172,7 +172,9 @@ pub fn find(
 
 /// Returns whether a name is that of something that a lock names.
 fn is_locked(name: &OsString, kept: &KeptDownloads) -> bool {
-    let hash = name.to_str().and_then(|name| Hash::parse(name).ok());
+    // Where a tree came from is needed as long as the tree.
+    let name = name.to_str().map(|name| name.strip_suffix(".from").unwrap_or(name));
+    let hash = name.and_then(|name| Hash::parse(name).ok());
     hash.is_some_and(|hash| kept.locked.as_ref().is_none_or(|locked| locked.contains(&hash)))
 }
 

@@ -2,6 +2,7 @@
 
 mod address;
 mod checkout;
+mod credential;
 mod meter;
 mod process;
 mod program;

@@ -11,6 +11,7 @@ use gix::remote::fetch::{Shallow, Tags};
 
 use super::Git;
 use super::address::{Address, Revision};
+use super::credential::{Helpers, Secrets};
 use super::meter::Meter;
 use super::process::{self, Said};
 use super::web::Web;
@@ -81,7 +82,13 @@ pub fn obtain(source: &Source<'_>, wanted: &Revision, scratch: &Path) -> Result<
         return Ok(obtained(repository, &found, address));
     }
     check_online(git)?;
-    let server = Server { git, repository: &repository, address: &address, place: &place };
+    let server = Server {
+        git,
+        repository: &repository,
+        address: &address,
+        place: &place,
+        secrets: Secrets::default(),
+    };
     let found = server.fetch(wanted)?;
     Ok(obtained(repository, &found, address))
 }
@@ -141,7 +148,13 @@ pub fn count_commits(
         open_local(path).ok()?
     } else {
         check_online(git).ok()?;
-        let server = Server { git, repository: &fresh, address: &address, place: &place };
+        let server = Server {
+            git,
+            repository: &fresh,
+            address: &address,
+            place: &place,
+            secrets: Secrets::default(),
+        };
         // The older commit itself has to be in it, so that the walk knows that it arrived.
         let cutoff = gix::date::Time::new(since - 1, 0);
         let spec = format!("+{newer}:{FETCHED}");
@@ -176,7 +189,13 @@ pub fn list_tags(git: &Git<'_>, url: &str) -> Result<Vec<String>, Problem> {
         references.flatten().filter_map(|reference| name(reference.name().as_bstr())).collect()
     } else {
         check_online(git)?;
-        let server = Server { git, repository: &fresh, address: &address, place: &place };
+        let server = Server {
+            git,
+            repository: &fresh,
+            address: &address,
+            place: &place,
+            secrets: Secrets::default(),
+        };
         let mut names = Vec::new();
         let mut take = |full: &[u8]| names.extend(name(full));
         match server.list(&mut take)? {
@@ -248,7 +267,8 @@ fn open_local(path: &Path) -> Result<gix::Repository, Problem> {
             );
             with_hint("the repository belongs to another user", hint)
         } else {
-            failed(format!("there is no repository: {text}"))
+            let hint = "check the path: it is a work tree of git, or a bare repository";
+            with_hint(format!("there is no repository: {text}"), hint)
         }
     })?;
     Ok(repository.to_thread_local())
@@ -289,7 +309,10 @@ fn find_commit(
 
 fn no_such(wanted: &Revision) -> Problem {
     match wanted {
-        Revision::Commit(id) => failed(format!("it has no commit {id}")),
+        Revision::Commit(id) => with_hint(
+            format!("it has no commit {id}"),
+            "name a commit that the server still has, or a branch or tag",
+        ),
         Revision::Reference(names) => {
             let last = names.last().map_or("", String::as_str);
             let short = last.strip_prefix("refs/heads/").unwrap_or(last);
@@ -301,11 +324,12 @@ fn no_such(wanted: &Revision) -> Problem {
             }
             let is_short_commit = (4..40).contains(&short.len())
                 && short.bytes().all(|byte| byte.is_ascii_hexdigit());
-            let hint = is_short_commit.then(|| "of a commit, all 40 digits are needed".to_owned());
-            Problem::Lasting {
-                reason: format!("it has neither a tag nor a branch `{short}`"),
-                hint,
-            }
+            let hint = if is_short_commit {
+                "of a commit, all 40 digits are needed"
+            } else {
+                "`git ls-remote` with its address lists the branches and tags that it has"
+            };
+            with_hint(format!("it has neither a tag nor a branch `{short}`"), hint)
         }
     }
 }
@@ -315,6 +339,7 @@ struct Server<'a> {
     repository: &'a gix::Repository,
     address: &'a str,
     place: &'a Address,
+    secrets: Secrets,
 }
 
 /// How far one try came.
@@ -386,10 +411,9 @@ impl Server<'_> {
             Address::Web(url) => url.login.clone().map(|(_, password)| password),
             _ => None,
         };
-        let reason = match secrets.filter(|secret| !secret.is_empty()) {
-            Some(secret) => reason.replace(&secret, "***"),
-            None => reason,
-        };
+        let given = self.secrets.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let secrets = secrets.into_iter().chain(given).filter(|secret| !secret.is_empty());
+        let reason = secrets.fold(reason, |reason, secret| reason.replace(&secret, "***"));
         let needs_login = ["401", "Permission denied", "Credentials provided"]
             .iter()
             .any(|sign| reason.contains(sign));
@@ -398,6 +422,10 @@ impl Server<'_> {
                 Some("put the login into ~/.netrc, or use a credential helper of git")
             }
             Address::Ssh if needs_login => Some("does `ssh` to that host work without a password?"),
+            Address::Ssh if reason.contains("has changed") => Some(
+                "its key is not the known one: ask who runs that host; if the new key is right, \
+                 remove the old one (`ssh-keygen -R HOST`) and connect once with `ssh`",
+            ),
             Address::Ssh if reason.contains("Host key verification failed") => {
                 Some("connect to that host once with `ssh`, to make its key known")
             }
@@ -518,7 +546,12 @@ impl Server<'_> {
                         Problem::Lasting { reason, .. } | Problem::Passing(reason) => reason,
                         Problem::Interrupted => "interrupted".to_owned(),
                     })?;
-                let web = Web::new(client, address.clone(), Arc::clone(meter));
+                let helpers = Helpers {
+                    repository: self.repository.git_dir().to_owned(),
+                    interrupt: Arc::clone(self.git.interrupt),
+                    secrets: Arc::clone(&self.secrets),
+                };
+                let web = Web::new(client, address.clone(), Arc::clone(meter), helpers);
                 Ok(Box::new(gix::protocol::transport::client::blocking_io::http::connect_http(
                     web, url, version, false,
                 )))

@@ -10,6 +10,7 @@ use gix::protocol::transport::client::blocking_io::http::{
     GetResponse, Http, PostBodyDataKind, PostResponse,
 };
 
+use super::credential::Helpers;
 use super::meter::Meter;
 use crate::http::{Client, Response, status_text};
 use crate::{Problem, Url};
@@ -25,13 +26,37 @@ pub struct Web {
     /// The repository, with its login.
     repository: Url,
     meter: Arc<Meter>,
+    /// Who has a login, where the repository has none.
+    helpers: Option<Helpers>,
     redirected: Option<String>,
 }
 
 impl Web {
     /// Makes it, for the repository at an address.
-    pub fn new(client: Client, repository: Url, meter: Arc<Meter>) -> Web {
-        Web { client, repository, meter, redirected: None }
+    pub fn new(client: Client, repository: Url, meter: Arc<Meter>, helpers: Helpers) -> Web {
+        // No helper knows more about a login of the config.
+        let helpers = Some(helpers).filter(|_| repository.login.is_none());
+        Web { client, repository, meter, helpers, redirected: None }
+    }
+
+    /// Asks helpers for a login where the server wants one, and sends the request again.
+    fn with_credential(
+        &mut self,
+        text: &str,
+        headers: &[(String, String)],
+        refused: Response,
+    ) -> io::Result<Response> {
+        let is_of_it = refused.status == 401 && refused.url.is_same_server(&self.repository);
+        let Some(helpers) = self.helpers.take().filter(|_| is_of_it) else { return Ok(refused) };
+        let Some(credential) = helpers.fill(&self.repository) else { return Ok(refused) };
+        self.repository.login = Some(credential.login.clone());
+        let again = self.client.get(&self.address(text)?, headers).map_err(as_io)?;
+        match again.status {
+            200..=299 => helpers.tell(&credential, true),
+            401 => helpers.tell(&credential, false),
+            _ => {}
+        }
+        Ok(again)
     }
 
     /// Returns an address, with the login if it belongs to this server.
@@ -118,7 +143,11 @@ impl Http for Web {
             std::thread::sleep(PAUSE);
             answer = self.client.get(&address, &headers);
         }
-        let response = answer.map_err(as_io).and_then(check).map_err(gix::Error::from_error)?;
+        let response = answer
+            .map_err(as_io)
+            .and_then(|response| self.with_credential(url, &headers, response))
+            .and_then(check)
+            .map_err(gix::Error::from_error)?;
         let end = response.url.without_login();
         if end != address.without_login() {
             // What comes after the repository stays, or it was no redirect of a repository.
@@ -148,6 +177,7 @@ impl Http for Web {
                 client: self.client.clone(),
                 repository: self.repository.clone(),
                 meter: Arc::clone(&self.meter),
+                helpers: None,
                 redirected: None,
             },
             address,

@@ -17,7 +17,7 @@ use super::known::{self, Known, is_ours, known};
 use crate::convert::{ConfigFiles, SECRET, SECRET_HINT};
 use crate::derive::{handle_of, source_of};
 use crate::error::{Answer, lua_failure};
-use crate::inputs::{self, InputTrees};
+use crate::input_paths::{self, InputTrees};
 use crate::lua_source::{Chunk, Meaning, NotFound};
 use crate::state;
 
@@ -296,7 +296,7 @@ impl<'a> Walk<'a> {
     /// Takes the paths of trees of inputs out of a string: they differ from machine to machine.
     fn joined(&self, plain: Value) -> Value {
         match &plain {
-            Value::Bytes(text) => inputs::join(&self.trees, text).unwrap_or(plain),
+            Value::Bytes(text) => input_paths::join(&self.trees, text).unwrap_or(plain),
             _ => plain,
         }
     }

@@ -60,6 +60,10 @@ pub fn fetch(workspace: &Workspace, wanted: &Download) -> Result<PathBuf> {
         (Some(key), _) => {
             let fetch = || fetch_newest(cache, key, &wanted.mirrors);
             let pin = cache.pin(key, "ctx.fetch_url", fetch)?;
+            // What moves the pin later finds it there too. A login is for no lock.
+            let mirrors: Vec<String> =
+                wanted.mirrors.iter().filter(|text| redact(text) == **text).cloned().collect();
+            workspace.settings.pins.note_mirrors(key, &mirrors);
             workspace.note_pin(key, pin.sha256);
             pin.sha256
         }
@@ -117,6 +121,7 @@ pub fn fetch_newest(cache: Cache<'_>, url: &str, mirrors: &[String]) -> Result<P
         rev: None,
         sha256,
         last_modified: None,
+        mirrors: Vec::new(),
         platforms: Default::default(),
         others: Default::default(),
     })

@@ -74,6 +74,7 @@ impl Place {
             sandbox: Default::default(),
             given: Default::default(),
             origins: Mutex::default(),
+            refusal: Mutex::default(),
         };
         Place { directory, workspace }
     }
