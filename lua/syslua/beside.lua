@@ -128,11 +128,22 @@ function beside.get_name(content)
   return current and current.texts and current.texts[content]
 end
 
+-- A project remembers what was seen of a place, before it is looked at: what it gives is kept until
+-- the answer is another one.
+local function note_look(place, kind)
+  local current = scope.get()
+  local project = current and current.project
+  if project and project.note_look then
+    project.note_look(place, kind)
+  end
+end
+
 --- Returns whether a path exists. A link exists if its target does.
 ---@param given string as for `beside.read`
 ---@return boolean
 function beside.exists(given)
   local file, caller = locate("lib.exists", given)
+  note_look(file, "exists")
   return border.call("stands", file) or (caller ~= nil and loader.holds(caller, file))
 end
 
@@ -234,6 +245,7 @@ function beside.list(given, glob)
   local is_deep = pattern ~= nil and (#pattern > 1 or pattern[1] == "**")
   local names = caller and loader.list(caller, directory, is_deep)
   if not names then
+    note_look(directory, is_deep and "tree" or "names")
     names = border.call("list_directory", directory, is_deep)
   end
   if not names then

@@ -99,6 +99,9 @@ local function read_trusted(self, file)
   if project and project.read and (not self.key or project.contains(file)) then
     return project.read(path.normalize(file))
   end
+  if project and project.note_look then
+    project.note_look(path.normalize(file), "content")
+  end
   return read_file(get_place(self, file))
 end
 
@@ -132,9 +135,14 @@ local function find_file(self, candidates)
       return candidate
     end
   end
+  local project = self.project
   for _, candidate in ipairs(candidates) do
-    if module_files.exists(path.join(self.directory, candidate)) then
+    local file = path.join(self.directory, candidate)
+    if module_files.exists(file) then
       return candidate
+    elseif project and project.note_look then
+      -- A file that comes later stands before those that are found now.
+      project.note_look(path.normalize(file), "exists")
     end
   end
   return nil

@@ -173,6 +173,60 @@ describe("a directory with an entry file", function()
     assert.equal("onefalse\n", result.stdout, result.stderr)
   end)
 
+  it("is evaluated again when what it looked at is otherwise", function()
+    here.shell("mkdir -p web/d/deep outside web/later")
+    here.write("web/d/a", "")
+    here.write("outside/a", "")
+    -- What the config asks, and what changes the answer.
+    local looks = {
+      { '#syslua.lib.list("./d")', "touch web/d/b" },
+      { '#syslua.lib.list("./d", "**/*.x")', "touch web/d/deep/b.x" },
+      { '#syslua.lib.list("../outside")', "touch outside/b" },
+      { 'tostring(syslua.lib.exists("./flag"))', "touch web/flag" },
+      { 'tostring(syslua.lib.exists("./d/a"))', "rm web/d/a" },
+      { 'tostring(pcall(syslua.lib.read, "./text"))', "echo x > web/text" },
+      { 'tostring(pcall(syslua.lib.list, "./made"))', "mkdir web/made" },
+      { 'tostring(io.open("opened") ~= nil)', "touch web/opened" },
+      { 'tostring((pcall(require, "later")))', "echo 'return 1' > web/later/init.lua" },
+    }
+    local lines = {}
+    for index, look in ipairs(looks) do
+      lines[index] = ("env({ V%d = %s })"):format(index, look[1])
+    end
+    local counter = ("%q"):format(here.directory .. "/counter")
+    lines[#lines + 1] = ('local f = io.open(%s, "a"); f:write("x"); f:close()'):format(counter)
+    projects.write(here, "web", table.concat(lines, "\n"))
+    projects.trust(here, "web")
+    local function read_all()
+      local result = enter("-- sh -c 'echo $V1 $V2 $V3 $V4 $V5 $V6 $V7 $V8 $V9'")
+      local values = {}
+      for value in result.stdout:gmatch("%S+") do
+        values[#values + 1] = value
+      end
+      return values, result.stderr
+    end
+    assert.same({ "2", "0", "1", "false", "true", "false", "false", "false", "false" }, read_all())
+    assert.equal("x", here.read("counter"))
+    for index, look in ipairs(looks) do
+      here.shell(look[2])
+      local values, problem = read_all()
+      -- A text or a module that is new is not trusted yet.
+      if index == 6 or index == 8 or index == 9 then
+        assert.truthy(problem:find("not among the files that were trusted", 1, true), problem)
+        projects.trust(here, "web", "y\ny")
+        values, problem = read_all()
+      end
+      assert.equal(
+        ({ "3", "1", "2", "true", "false", "true", "true", "true", "true" })[index],
+        values[index],
+        problem
+      )
+      local count = #here.read("counter")
+      read_all()
+      assert.equal(count, #here.read("counter"), look[1])
+    end
+  end)
+
   it("is evaluated once for a content", function()
     local counter = ("%q"):format(here.directory .. "/counter")
     projects.write(

@@ -178,6 +178,46 @@ describe("env{}", function()
     end)
   end)
 
+  it("has no more names than a program can be started with", function()
+    local stopped, started = 0, 0
+    local cases = { { 1000, 20 }, { 3000, 36 }, { 4200, 36 }, { 900, 120 }, { 1500, 100 } }
+    for _, case in ipairs(cases) do
+      local count, length = case[1], case[2]
+      for _, value in ipairs({ '"1"', '{ "/a" }' }) do
+        here.write_config(
+          ([[
+          local names = {}
+          for index = 1, %d do
+            local name = ("X%%06d"):format(index)
+            names[name .. ("Y"):rep(%d - #name)] = %s
+          end
+          for name in pairs(names) do
+            syslua.lib.env[%q](name)
+          end
+          env(names)
+        ]]):format(
+            count,
+            length,
+            value,
+            value == '"1"' and "defineSingular" or "defineMergeable"
+          )
+        )
+        local result = here.run("apply", "init.lua")
+        if result.code == 0 then
+          started = started + 1
+          local line =
+            'env -i PATH=/usr/bin:/bin sh -c \'. "$1/env.sh"; /bin/echo alive\' sh "$SYSLUA_ROOT"'
+          assert.equal("alive\n", here.shell(line).stdout, count .. " of " .. length)
+        else
+          stopped = stopped + 1
+          assert.truthy(result.stderr:find("no program could be started", 1, true), result.stderr)
+          assert.truthy(result.stderr:find("init.lua", 1, true), result.stderr)
+        end
+      end
+    end
+    assert.is_true(stopped > 2 and started > 2, stopped .. " " .. started)
+  end)
+
   it("checks what activate{} adds too", function()
     local wrong = {
       'ctx.add_to_path("bin")',

@@ -104,7 +104,7 @@ describe("env.persistent{} #once", function()
       assert.truthy(unset:find("\n" .. line .. "\n", 1, true), unset)
     end
     local problem = here.fail(
-      [[env.persistent({ PATH = { "a%b" } })]],
+      [[env.persistent({ PATH = { "C:/a%b" } })]],
       { platform = "x86_64-windows", username = "ada" }
     )
     assert.truthy(problem.message:find("has a `%`", 1, true), problem.message)
@@ -221,5 +221,28 @@ describe("env.persistent{} #once", function()
     found = read(text, { XDG_DATA_DIRS = "/y", CPATH = "/c" })
     assert.equal("/x:/y", found.XDG_DATA_DIRS)
     assert.equal("/a:/b:/c", found.CPATH)
+  end)
+
+  it("is refused what env{} is refused, with the same words", function()
+    local wrong = {
+      'UID = "1"',
+      'PATH = "x"',
+      'PATH = { "x/y" }',
+      'A = "~ada/x"',
+      'PATH = { "~ada/x" }',
+      'PATH = "/a:/b"',
+      'A = ("x"):rep(300000)',
+      'PATH = { "/" .. ("x"):rep(300000) }',
+      'A = "a\\0b"',
+      '["1A"] = "x"',
+      "A = 1 / 0",
+    }
+    for _, variables in ipairs(wrong) do
+      local declared = here.fail(("env { %s }"):format(variables))
+      local persistent = here.fail(("env.persistent { %s }"):format(variables))
+      assert.equal(declared.message, persistent.message)
+      assert.equal(declared.hint, persistent.hint)
+      assert.equal("init.lua:2", persistent.position, variables)
+    end
   end)
 end)

@@ -189,6 +189,30 @@ describe("project{}", function()
     assert.truthy(here.run("apply", "init.lua").stdout:find("Snapshot 2", 1, true))
   end)
 
+  it("has any name, beside others that differ only in case", function()
+    local names =
+      { "list", "List", "LIST", "l_ist", "list.", "web", "Web", "wEb", "env.sh", "leave.sh" }
+    local lines = {}
+    for index, name in ipairs(names) do
+      local line = 'project { name = %q, path = "~/p%d", setup = function() env { N = %q } end }'
+      lines[index] = line:format(name, index, name)
+    end
+    here.apply(table.concat(lines, "\n"))
+    local seen = {}
+    for line in here.read("root/store/metadata/current/projects/list"):gmatch("[^\n]+") do
+      local place, number = line:match("^(%S+) .*/p(%d+)$")
+      local script = here.read("root/store/metadata/snapshots/" .. place .. "/env.sh")
+      assert.truthy(script:find(("N '%s'"):format(names[tonumber(number)]), 1, true), line)
+      assert.is_nil(seen[place:lower()], line)
+      seen[place:lower()] = true
+    end
+    local count = 0
+    for _ in pairs(seen) do
+      count = count + 1
+    end
+    assert.equal(#names, count)
+  end)
+
   it("is refused a directory that no list of lines could have", function()
     for _, character in ipairs({ "\\n", "\\r", "\\t", "\\1", "\\27", "\\127" }) do
       for _, path in ipairs({ "~/x%sy", "/x%s", "%sx", "sub/%s/x" }) do

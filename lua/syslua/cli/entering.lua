@@ -4,6 +4,7 @@
 local border = require("syslua.border")
 local failure = require("syslua.util.failure")
 local path = require("syslua.util.path")
+local scope = require("syslua.scope")
 
 local native = require("syslua").native
 
@@ -15,7 +16,6 @@ local missing = "No such file or directory"
 ---@class syslua.cli.Layer
 ---@field id string
 ---@field name string
----@field hash string of the content that is trusted
 ---@field number integer of its environment
 
 --- What a directory was found to be.
@@ -62,8 +62,8 @@ end
 -- How evaluation reads the files of a directory. What is not trusted stays in `problem`: a config
 -- may catch what is raised.
 local function get_reader(found, options, ask)
-  local sources = {}
-  local project = { name = found.name, sources = sources }
+  local sources, looks, seen = {}, {}, {}
+  local project = { name = found.name, sources = sources, looks = looks }
   local function refuse(problem)
     project.problem = project.problem or problem
     failure.raise(problem)
@@ -73,6 +73,7 @@ local function get_reader(found, options, ask)
     if is_trusted then
       return result
     elseif result.kind == "missing" then
+      project.note_look(file, "exists")
       return nil, missing
     end
     return ask_for_file(found, file, options, ask) or refuse(result)
@@ -81,6 +82,15 @@ local function get_reader(found, options, ask)
     local absolute = border.call("absolute", file)
     return path.is_below(border.call("real_path", absolute), found.directory)
       or path.is_below(path.normalize(absolute), found.directory)
+  end
+  function project.note_look(place, kind)
+    local key = kind .. " " .. place
+    -- The tree of an input that came from elsewhere stays as it is.
+    if not seen[key] and not scope.is_in_input(place) then
+      seen[key] = true
+      looks[#looks + 1] =
+        { path = place, kind = kind, answer = border.call("project_look", place, kind) }
+    end
   end
   function project.check_source(place, sha256)
     local is_known = border.call("trust_source", found.directory, place, sha256, options)
@@ -161,7 +171,7 @@ local function evaluate(found, options, ask)
   if project.problem then
     failure.raise(project.problem)
   end
-  return manifest
+  return manifest, project.looks
 end
 
 --- Enters a directory, as far as it is trusted: nothing of it is run otherwise. Builds its
@@ -182,7 +192,7 @@ function entering.enter(directory, options, ask)
   end
   local number = border.call("project_kept", directory, found.hash, options)
   if not number then
-    local manifest = evaluate(found, options, ask)
+    local manifest, looks = evaluate(found, options, ask)
     -- A file that was replaced in the meantime is found here, and the rest is part of it.
     ---@type syslua.cli.FoundProject
     local again = border.call("trust_check", directory, options)
@@ -190,7 +200,7 @@ function entering.enter(directory, options, ask)
       return nil, again
     end
     local built, result =
-      pcall(border.call, "project_enter", manifest, directory, again.hash, options)
+      pcall(border.call, "project_enter", manifest, directory, again.hash, looks, options)
     -- Resolved inputs are locked also when a build fails; the written lock stays trusted.
     if border.call("write_trusted_lock", again.entry, options) then
       ---@type syslua.cli.FoundProject
@@ -199,7 +209,7 @@ function entering.enter(directory, options, ask)
       if locked.doubt then
         return nil, locked
       elseif built then
-        result = border.call("project_enter", manifest, directory, locked.hash, options)
+        result = border.call("project_enter", manifest, directory, locked.hash, looks, options)
       end
       again = locked
     end
@@ -208,7 +218,7 @@ function entering.enter(directory, options, ask)
     end
     found, number = again, result
   end
-  return { id = found.id, name = found.name, hash = found.hash, number = number }, found
+  return { id = found.id, name = found.name, number = number }, found
 end
 
 -- The line about a directory that is not entered.

@@ -7,7 +7,7 @@ use syslua_engine::activation::Activation;
 use syslua_engine::environment::shells::{
     HookPlaces, Identity, Places, SHELLS, ScriptPath, Shell, Step, find,
 };
-use syslua_engine::environment::{Environment, lists, literal_reference, persistent};
+use syslua_engine::environment::{self, Environment, lists, literal_reference, persistent};
 use syslua_engine::failure::Failure;
 use syslua_engine::names::SnapshotId;
 use syslua_engine::platform;
@@ -118,6 +118,39 @@ fn registry_scripts(lua: &Lua, environment: &Environment) -> Answer<LuaTable> {
     make().map_err(lua_failure)
 }
 
+/// Returns what gives variables to the sessions of an operating system.
+fn session(
+    lua: &Lua,
+    actions: &[LuaTable],
+    os: &str,
+    positions: Vec<Vec<String>>,
+) -> Answer<LuaTable> {
+    let read = |(table, positions): (&LuaTable, Vec<String>)| {
+        Ok(Activation::new(crate::evaluation::action(lua, table)?, positions))
+    };
+    let activations = actions.iter().zip(positions).map(read).collect::<Answer<Vec<_>>>()?;
+    // What no shell could have, no session can.
+    crate::evaluation::check_activations(&activations, environment::Target { os, places: None })?;
+    let environment = Environment::of_session(&activations);
+    if os == "windows" {
+        return registry_scripts(lua, &environment);
+    }
+    let text = match os {
+        "darwin" => persistent::launch_agent(&environment, persistent::LABEL),
+        _ => persistent::environment_d(&environment),
+    };
+    let table = lua.create_table().map_err(lua_failure)?;
+    let set = |key: &str, value: &[u8]| table.raw_set(key, lua.create_string(value)?);
+    let set = match text {
+        Ok(text) => set("text", &text),
+        Err(refused) => {
+            set("name", refused.name.as_bytes()).and_then(|()| set("why", refused.why.as_bytes()))
+        }
+    };
+    set.map_err(lua_failure)?;
+    Ok(table)
+}
+
 /// Registers the functions.
 pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
     // The variables that are lists: `name`, `separator` on Unix, `default`.
@@ -147,30 +180,15 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
         },
     )?;
     // The file that gives variables to the sessions of an operating system (on Windows the scripts
-    // that do), or why a variable cannot be set there.
-    register_function(lua, native, "persistent", |lua, (actions, os): (Vec<LuaTable>, String)| {
-        let read = |table: &LuaTable| {
-            Ok(Activation::new(crate::evaluation::action(lua, table)?, Vec::new()))
-        };
-        let activations = actions.iter().map(read).collect::<Answer<Vec<_>>>()?;
-        let environment = Environment::of_session(&activations);
-        if os == "windows" {
-            return registry_scripts(lua, &environment);
-        }
-        let text = match os.as_str() {
-            "darwin" => persistent::launch_agent(&environment, persistent::LABEL),
-            _ => persistent::environment_d(&environment),
-        };
-        let table = lua.create_table().map_err(lua_failure)?;
-        let set = |key: &str, value: &[u8]| table.raw_set(key, lua.create_string(value)?);
-        let set = match text {
-            Ok(text) => set("text", &text),
-            Err(refused) => set("name", refused.name.as_bytes())
-                .and_then(|()| set("why", refused.why.as_bytes())),
-        };
-        set.map_err(lua_failure)?;
-        Ok(table)
-    })?;
+    // that do), or why a variable cannot be set there. `positions` are those of each action.
+    register_function(
+        lua,
+        native,
+        "persistent",
+        |lua, (actions, os, positions): (Vec<LuaTable>, String, Vec<Vec<String>>)| {
+            session(lua, &actions, &os, positions)
+        },
+    )?;
     // The name of the variable that a literal value looks as if it referred to, or nil.
     register_function(lua, native, "literal_reference", |_, text: LuaString| {
         Ok(literal_reference(&text.as_bytes()))

@@ -132,7 +132,18 @@ fn check_environment(
     let is_here = system.os == System::current().os;
     let places = places.filter(|_| is_here).map(|(home, root)| (home.as_path(), root.as_path()));
     let target = environment::Target { os: &system.os, places };
-    environment::check(&manifest.activations, target).map_err(|refusal| {
+    check_activations(&manifest.activations, target)
+}
+
+/// Does the same for declarations of one target.
+///
+/// # Errors
+/// What is refused, and where it was declared.
+pub fn check_activations(
+    activations: &[Activation],
+    target: environment::Target<'_>,
+) -> Answer<()> {
+    environment::check(activations, target).map_err(|refusal| {
         let failure =
             Failure::new("config", refusal.message).at(refusal.positions.first().cloned());
         match refusal.hint {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use mlua::prelude::*;
-use syslua_engine::engine::{Engine, Entered};
+use syslua_engine::engine::{Engine, Entered, Look, LookKind};
 use syslua_engine::environment::Variables;
 use syslua_engine::environment::shells::{self, EnteredPlaces, Identity, Shell, Watched};
 use syslua_engine::failure::Failure;
@@ -370,12 +370,25 @@ fn kept(
     Ok(engine.kept(&project.id(), parse_hash(hash)?).map(|entered| remember(lua, entered)))
 }
 
+/// Returns what evaluation sees of a place: `kind` is `exists`, `names`, `tree` or `content`.
+fn look_at(path: &LuaString, kind: &str) -> Answer<Look> {
+    let kind = match kind {
+        "exists" => LookKind::Exists,
+        "names" => LookKind::Names,
+        "tree" => LookKind::Tree,
+        "content" => LookKind::Content,
+        kind => return Err(Failure::new("internal", format!("no look is called {kind}"))),
+    };
+    Ok(Look::take(&path_of(path), kind))
+}
+
 /// Builds the environment of a directory with the given manifest, and keeps it; returns its number.
+/// `looks` are the tables with `path`, `kind` and `answer` that `project_look` returned.
 fn enter_directory(
     lua: &Lua,
     manifest: &LuaValue,
-    directory: &LuaString,
-    hash: &str,
+    (directory, hash): (&LuaString, &str),
+    looks: &[LuaTable],
     options: Option<&LuaTable>,
 ) -> Answer<usize> {
     let mut options = Options::read(lua, options)?;
@@ -384,11 +397,19 @@ fn enter_directory(
     let engine = options.engine(Access::Work)?;
     let project = open_project(engine.store(), directory)?;
     let trusted = parse_hash(hash)?;
+    let look = |table: &LuaTable| {
+        let path: LuaString = table.get("path").map_err(lua_failure)?;
+        let kind: String = table.get("kind").map_err(lua_failure)?;
+        let answer: String = table.get("answer").map_err(lua_failure)?;
+        Ok(Look { answer: parse_hash(&answer)?, ..look_at(&path, &kind)? })
+    };
+    let looks = looks.iter().map(look).collect::<Answer<Vec<_>>>()?;
     let entered = engine
         .enter_directory(
             &manifest,
             &project,
             trusted,
+            looks,
             &mut LuaTasks::new(lua),
             &mut options.on_event(lua),
         )
@@ -398,7 +419,7 @@ fn enter_directory(
 
 /// What a hook does after directories were compared: `shell`, `user`, `entered` and `said` as its
 /// shell has them, `is_new` in a shell that did nothing yet; `layers`, what is to be entered:
-/// tables with `id`, `hash`, `number`; `watched`: tables with `id`, `hash` where it is trusted,
+/// tables with `number`; `watched`: tables with `id`, `hash` where it is trusted,
 /// `compared_at`, `files`, `record`. Returns the script.
 fn step(lua: &Lua, wanted: &LuaTable, options: Option<&LuaTable>) -> Answer<LuaString> {
     let engine = Options::read(lua, options)?.engine(Access::Look)?;
@@ -430,15 +451,13 @@ fn step_script(lua: &Lua, wanted: &LuaTable, engine: &Engine) -> LuaResult<Vec<u
     let before = wanted.get::<String>("entered")?;
     let mut before: Vec<&str> = before.split_whitespace().collect();
     let had_layers = !before.is_empty();
-    let (mut now, mut numbers, mut name) = (Vec::new(), Vec::new(), None);
+    let (mut numbers, mut name) = (Vec::new(), None);
     for layer in wanted.get::<Vec<LuaTable>>("layers")? {
-        let hash = parse_hash(&layer.get::<String>("hash")?)
-            .map_err(|failure| LuaError::runtime(failure.message))?;
-        now.push(engine.layer(&layer.get::<String>("id")?, hash));
         numbers.push(layer.get::<usize>("number")?);
     }
     let layers = layers_of(lua, &numbers);
-    let kept = before.iter().zip(&now).take_while(|(before, now)| *before == now).count();
+    let now: Vec<&str> = layers.iter().map(|layer| layer.layer()).collect();
+    let kept = before.iter().zip(&now).take_while(|(before, now)| before == now).count();
     let mut script = Vec::new();
     for layer in before.split_off(kept).into_iter().rev().filter_map(|layer| engine.left(layer)) {
         script
@@ -464,10 +483,13 @@ fn step_script(lua: &Lua, wanted: &LuaTable, engine: &Engine) -> LuaResult<Vec<u
             + std::time::Duration::from_secs_f64(table.get::<f64>("compared_at")?);
         // What cannot be noted is not watched.
         let note = engine.note_comparison(&table.get::<String>("id")?, trusted, at).ok().flatten();
-        for file in
-            table.get::<Vec<LuaString>>("files")?.iter().chain([&table.get::<LuaString>("record")?])
-        {
-            let file = path_of(file);
+        let files = table.get::<Vec<LuaString>>("files")?;
+        let mut files: Vec<PathBuf> = files.iter().map(path_of).collect();
+        files.push(path_of(&table.get::<LuaString>("record")?));
+        if let Some(trusted) = trusted {
+            files.extend(engine.looked_at(&table.get::<String>("id")?, trusted));
+        }
+        for file in files {
             watched.push(Watched { is_there: platform::exists(&file), file, note: note.clone() });
         }
     }
@@ -616,10 +638,20 @@ fn register_trust(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
         lua,
         native,
         "project_enter",
-        |lua, (manifest, directory, hash, options): (LuaValue, LuaString, String, Opts)| {
-            enter_directory(lua, &manifest, &directory, &hash, options.as_ref())
+        |lua,
+         (manifest, directory, hash, looks, options): (
+            LuaValue,
+            LuaString,
+            String,
+            Vec<LuaTable>,
+            Opts,
+        )| {
+            enter_directory(lua, &manifest, (&directory, &hash), &looks, options.as_ref())
         },
     )?;
+    register_function(lua, native, "project_look", |_, (path, kind): (LuaString, String)| {
+        look_at(&path, &kind).map(|look| look.answer.to_hex())
+    })?;
     register_function(
         lua,
         native,

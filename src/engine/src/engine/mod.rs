@@ -52,7 +52,7 @@ pub use environment::{EnvironmentReport, ScriptReport, StampReport, VariableRepo
 pub use gc::{GcFiles, GcObject, GcOptions, GcReport};
 pub use hold::{HoldReport, HolderReport};
 pub use packages::PackageStateReport;
-pub use project::Entered;
+pub use project::{Entered, Look, LookKind};
 pub use report::*;
 pub use roots::{Holder, Roots};
 pub use services::{ServiceStateReport, ServicesReport};

@@ -4,6 +4,10 @@
 //! What a trusted directory's own entry file gives is kept in `cache/projects/ID/KEY`, so that the
 //! next shell need not evaluate it. What is kept holds its objects until its directory has no entry
 //! file any more, or is trusted with another content.
+//!
+//! The same files may give another environment: evaluation may look whether something is there, and
+//! what a directory has in it. What it saw is kept too, and compared. Each environment has a place
+//! of its own, `cache/projects/ID/ENVIRONMENT`, by which shells that entered it remember it.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -26,7 +30,7 @@ use crate::trust::Project;
 use crate::value::Text;
 
 /// The version of what is kept.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// A time of a file may be behind the clock by this much.
 const COARSE: Duration = Duration::from_millis(20);
@@ -42,9 +46,104 @@ pub struct Entered {
     /// directory.
     pub key: String,
     root: PathBuf,
+    /// How shells remember it: `ID/ENVIRONMENT` of a directory.
+    layer: String,
+}
+
+/// What evaluation saw of a place besides the content of a file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Look {
+    /// The place.
+    pub path: Text,
+    /// What was asked.
+    pub kind: LookKind,
+    /// What the answer was.
+    pub answer: Hash,
+}
+
+/// What evaluation asks of a place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LookKind {
+    /// Whether something is there.
+    Exists,
+    /// The names in a directory.
+    Names,
+    /// All paths below a directory.
+    Tree,
+    /// The content of a file.
+    Content,
+}
+
+/// The most directories that a hook watches for one look at a tree.
+const MOST_WATCHED: usize = 200;
+
+impl Look {
+    /// Asks now.
+    pub fn take(path: &Path, kind: LookKind) -> Look {
+        let answer = match kind {
+            LookKind::Exists => Hash::of(&[u8::from(platform::end_of(path).is_ok())]),
+            LookKind::Names => names(path, false),
+            LookKind::Tree => names(path, true),
+            LookKind::Content => platform::read_file(path)
+                .map_or_else(|_| Hash::of(b"missing"), |text| Hash::of(&text)),
+        };
+        Look { path: Text(platform::bytes_of_path(path)), kind, answer }
+    }
+
+    /// Returns whether the answer is still the same.
+    fn holds(&self) -> bool {
+        Look::take(&platform::path_from_bytes(&self.path.0), self.kind).answer == self.answer
+    }
+
+    /// Returns the places whose times tell that the answer may be another one.
+    fn watched(&self) -> Vec<PathBuf> {
+        let path = platform::path_from_bytes(&self.path.0);
+        let mut watched = vec![path.clone()];
+        if self.kind == LookKind::Tree {
+            let mut index = 0;
+            while index < watched.len() && watched.len() < MOST_WATCHED {
+                let directory = watched[index].clone();
+                let inner = platform::list_directory(&directory).unwrap_or_default();
+                let inner = inner.into_iter().filter(|(_, kind)| *kind == FileKind::Directory);
+                watched.extend(inner.map(|(name, _)| directory.join(name)));
+                index += 1;
+            }
+        }
+        watched
+    }
+}
+
+/// Returns the hash of the names in a directory, or of all paths below it.
+fn names(directory: &Path, is_deep: bool) -> Hash {
+    let mut names = Vec::new();
+    let mut pending = vec![PathBuf::new()];
+    while let Some(inner) = pending.pop() {
+        let listed = platform::list_directory(&directory.join(&inner));
+        let Ok(listed) = listed else {
+            if inner.as_os_str().is_empty() {
+                return Hash::of(b"missing");
+            }
+            continue;
+        };
+        for (name, kind) in listed {
+            let path = inner.join(name);
+            names.push(platform::bytes_of_path(&path));
+            if is_deep && kind == FileKind::Directory {
+                pending.push(path);
+            }
+        }
+    }
+    names.sort();
+    Hash::of(&names.join(&0))
 }
 
 impl Entered {
+    /// Returns how shells remember it.
+    pub fn layer(&self) -> &str {
+        &self.layer
+    }
+
     /// Returns whose environment it is.
     pub fn identity(&self) -> Identity<'_> {
         Identity { root: &self.root, user: None, project: Some(&self.key), snapshot: SnapshotId(0) }
@@ -74,6 +173,10 @@ struct Kept {
     is_final: bool,
     environment: Environment,
     objects: Vec<ObjectName>,
+    /// What evaluation saw.
+    looks: Vec<Look>,
+    /// The name of the environment's own place.
+    layer: String,
 }
 
 /// Something that is kept, as far as it matters to what holds objects.
@@ -102,11 +205,12 @@ impl Engine {
         on_event: &mut dyn FnMut(Event),
     ) -> Result<Entered, Error> {
         let (environment, _) = self.environment_of(manifest, project, tasks, on_event)?;
-        Ok(self.entered(environment, project.to_owned(), project.to_owned()))
+        Ok(self.entered(environment, project.to_owned(), project.to_owned(), String::new()))
     }
 
     /// Does the same for a directory with an entry file, whose manifest is given, and keeps the
-    /// result. `trusted` is the hash of the content that is trusted.
+    /// result. `trusted` is the hash of the content that is trusted, `looks` what evaluation saw
+    /// besides.
     ///
     /// # Errors
     /// When something cannot be built, or the cache cannot be written.
@@ -115,6 +219,7 @@ impl Engine {
         manifest: &Manifest,
         project: &Project,
         trusted: Hash,
+        looks: Vec<Look>,
         tasks: &mut dyn Tasks,
         on_event: &mut dyn FnMut(Event),
     ) -> Result<Entered, Error> {
@@ -126,6 +231,9 @@ impl Engine {
             .any(|derivation| !derivation.spec.recipe.sources().is_empty());
         let is_final = !has_sources && manifest.also_read.is_empty();
         let directory = Text(platform::bytes_of_path(project.directory()));
+        let key = self.key_of(trusted);
+        let whole = serde_json::to_vec(&(&key, &environment)).unwrap_or_default();
+        let layer = Hash::of(&whole).to_hex()[..16].to_owned();
         let kept = Kept {
             version: VERSION,
             directory,
@@ -134,25 +242,37 @@ impl Engine {
             is_final,
             environment,
             objects,
+            looks,
+            layer: layer.clone(),
         };
-        let place = self.place_of(&project.id(), trusted);
-        platform::create_directories_as(&place, 0o700)?;
         let text = serde_json::to_vec(&kept).unwrap_or_default();
-        platform::write_private_file_atomically(&place.join("environment.json"), &text)?;
-        Ok(self.entered(kept.environment, name, project.id()))
+        let above = self.all_kept().join(project.id());
+        // The second is what the next shell finds.
+        for place in [above.join(&layer), above.join(&key)] {
+            platform::create_directories_as(&place, 0o700)?;
+            platform::write_private_file_atomically(&place.join("environment.json"), &text)?;
+        }
+        Ok(self.entered(kept.environment, name, project.id(), layer))
     }
 
     /// Returns what is kept of a directory with a content, as long as it can be entered so: its
-    /// objects are there.
+    /// objects are there, and evaluation would see the same.
     pub fn kept(&self, id: &str, trusted: Hash) -> Option<Entered> {
         let kept = read_kept(&self.place_of(id, trusted))?;
         let is_whole =
             kept.objects.iter().all(|object| platform::exists(&self.store.object(object)));
-        (kept.is_final && is_whole)
-            .then(|| self.entered(kept.environment, kept.name, id.to_owned()))
+        (kept.is_final && is_whole && kept.looks.iter().all(Look::holds))
+            .then(|| self.entered(kept.environment, kept.name, id.to_owned(), kept.layer))
     }
 
-    /// Returns what a shell entered, by the name that [`Engine::layer`] gave it, or `None` if it is
+    /// Returns the places that a hook watches besides the files that are trusted: what evaluation
+    /// looked at.
+    pub fn looked_at(&self, id: &str, trusted: Hash) -> Vec<PathBuf> {
+        let kept = read_kept(&self.place_of(id, trusted));
+        kept.iter().flat_map(|kept| &kept.looks).flat_map(Look::watched).collect()
+    }
+
+    /// Returns what a shell entered, by the name that [`Entered::layer`] gave it, or `None` if it is
     /// kept no more.
     pub fn left(&self, layer: &str) -> Option<Entered> {
         let (id, key) = layer.split_once('/')?;
@@ -164,12 +284,7 @@ impl Engine {
         let kept = read_kept(&self.all_kept().join(id).join(key));
         let (environment, name) =
             kept.map(|kept| (kept.environment, kept.name)).unwrap_or_default();
-        Some(self.entered(environment, name, id.to_owned()))
-    }
-
-    /// Returns how shells remember a directory with a content.
-    pub fn layer(&self, id: &str, trusted: Hash) -> String {
-        format!("{id}/{}", self.key_of(trusted))
+        Some(self.entered(environment, name, id.to_owned(), key.to_owned()))
     }
 
     /// Notes that the files of a directory were compared at a time, and returns the note, if there
@@ -212,7 +327,10 @@ impl Engine {
                 let trusted = Project::open(&self.store, &directory)
                     .ok()
                     .and_then(|project| project.recorded());
-                let is_in_use = trusted == Some(kept.trusted);
+                // An earlier environment of the same content is kept no longer than the current one.
+                let is_current = read_kept(&above.join(self.key_of(kept.trusted)))
+                    .is_none_or(|current| current.layer == kept.layer);
+                let is_in_use = trusted == Some(kept.trusted) && is_current;
                 all.push(KeptProject { place, directory, objects: kept.objects, is_in_use });
             }
         }
@@ -268,8 +386,16 @@ impl Engine {
         Ok((environment, objects.collect()))
     }
 
-    fn entered(&self, environment: Environment, name: String, key: String) -> Entered {
-        Entered { environment, name, key, root: self.settings.root.clone() }
+    /// `layer` is the name of the environment's own place.
+    fn entered(
+        &self,
+        environment: Environment,
+        name: String,
+        key: String,
+        layer: String,
+    ) -> Entered {
+        let layer = format!("{key}/{layer}");
+        Entered { environment, name, key, root: self.settings.root.clone(), layer }
     }
 
     /// Returns the directory of everything that is kept.

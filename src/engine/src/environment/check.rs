@@ -1,7 +1,7 @@
 //! Checks a declared environment: names, values and entries with which a shell or every program
 //! would fail.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::{lists, reserved, shells};
@@ -58,6 +58,14 @@ impl Limits {
 /// Room for what a list has before declared entries come to it.
 const ROOM_OF_LISTS: usize = 16 * 1024;
 
+/// Room for what the variable that remembers all names has besides them, in bytes: its own name, the
+/// root and the hash of the script.
+const ROOM_OF_NAMES: usize = 8 * 1024;
+
+/// What the variable that remembers one earlier value has in its name besides that of the variable,
+/// in bytes.
+const MEMORY_OF_VARIABLE: usize = 48;
+
 /// How long the separator of a list may be.
 const LONGEST_SEPARATOR: usize = 9;
 
@@ -71,10 +79,24 @@ pub fn check<'a>(
 ) -> Result<(), Box<Refusal>> {
     let limits = Limits::of(target.os);
     let (mut total, mut in_lists) = (0, BTreeMap::<_, usize>::new());
+    let mut names = Names::default();
     for activation in activations {
         let Some(part) = activation.action.as_environment() else { continue };
         let checking = Checking { activation, target };
-        match part.addition() {
+        let addition = part.addition();
+        if let Addition::Single(name, _) | Addition::Entries(name, ..) = &addition {
+            total += names.add(activation, name);
+            let length = names.longest_with(activation);
+            if length + ROOM_OF_NAMES > limits.variable {
+                let message = format!(
+                    "the names of all variables have {length} bytes: one variable remembers them, \
+                     and no program could be started with it"
+                );
+                let hint = format!("they have at most {} bytes", limits.variable - ROOM_OF_NAMES);
+                return Err(checking.refusal(message, Some(hint)));
+            }
+        }
+        match addition {
             Addition::Single(name, value) => {
                 checking.name(name)?;
                 checking.single(name, value)?;
@@ -140,6 +162,51 @@ pub fn check<'a>(
         }
     }
     Ok(())
+}
+
+/// The names of variables, which the environment remembers in one variable: of the common ones,
+/// those of each user, and those of each project.
+#[derive(Default)]
+struct Names<'a> {
+    known: BTreeSet<(NameScope<'a>, &'a str)>,
+    lengths: BTreeMap<NameScope<'a>, usize>,
+}
+
+/// The user and the project of a declaration.
+type NameScope<'a> = (Option<&'a str>, Option<&'a str>);
+
+fn scope_of(activation: &Activation) -> NameScope<'_> {
+    let project = activation.project.as_ref().map(|project| project.name.as_str());
+    (activation.user.as_deref(), project)
+}
+
+impl<'a> Names<'a> {
+    /// Adds a name; returns by how much the environment grows besides the name and the value.
+    fn add(&mut self, activation: &'a Activation, name: &'a str) -> usize {
+        let scope = scope_of(activation);
+        if !self.known.insert((scope, name)) {
+            return 0;
+        }
+        // A blank, and of a list the length of its separator.
+        let word = name.len() + 3;
+        *self.lengths.entry(scope).or_default() += word;
+        word + name.len() + MEMORY_OF_VARIABLE
+    }
+
+    /// Returns the greatest length of the names in one environment that has those of a declaration:
+    /// the environment of a user has the common ones too.
+    fn longest_with(&self, activation: &Activation) -> usize {
+        let of = |scope: NameScope<'_>| self.lengths.get(&scope).copied().unwrap_or_default();
+        match scope_of(activation) {
+            (None, None) => {
+                let of_users = self.lengths.iter().filter(|((_, project), _)| project.is_none());
+                let users = of_users.filter(|((user, _), _)| user.is_some());
+                of((None, None)) + users.map(|(_, length)| *length).max().unwrap_or_default()
+            }
+            (user, None) => of((None, None)) + of((user, None)),
+            scope => of(scope),
+        }
+    }
 }
 
 struct Checking<'a> {
@@ -266,6 +333,22 @@ impl Checking<'_> {
         if let Some(text) = start(entry) {
             self.directory(name, &shown, text, entry)?;
         }
+        // A path of Windows has the colon of its drive, on whatever machine it is declared.
+        let is_foreign_drive = self.target.os == "windows" && self.target.places.is_none();
+        let has_separator = entry
+            .texts()
+            .iter()
+            .any(|text| memchr::memmem::find(&text.0, separator.as_bytes()).is_some());
+        if has_separator && !is_foreign_drive {
+            let message = format!(
+                "{shown:?} cannot be an entry of {name}: it has {separator:?}, which separates \
+                 entries"
+            );
+            return Err(self.refusal(
+                message,
+                Some("write each entry separately: { \"/a\", \"/b\" }".to_owned()),
+            ));
+        }
         let Some((home, root)) = self.target.places else { return Ok(()) };
         // Once, before all entries below it.
         for (what, place, is_below) in [
@@ -288,20 +371,6 @@ impl Checking<'_> {
                 };
                 return Err(self.refusal(message, Some(hint.to_owned())));
             }
-        }
-        if entry
-            .texts()
-            .iter()
-            .any(|text| memchr::memmem::find(&text.0, separator.as_bytes()).is_some())
-        {
-            let message = format!(
-                "{shown:?} cannot be an entry of {name}: it has {separator:?}, which separates \
-                 entries"
-            );
-            return Err(self.refusal(
-                message,
-                Some("write each entry separately: { \"/a\", \"/b\" }".to_owned()),
-            ));
         }
         Ok(())
     }

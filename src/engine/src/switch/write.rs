@@ -16,6 +16,9 @@ const READABLE: u32 = 0o644;
 const TRAVERSED: u32 = 0o711;
 const CLOSED: u32 = 0o700;
 
+/// What lists the projects, in the directory of their environments.
+const LIST: &str = "list";
+
 /// Writes a snapshot's directory and makes sure that it is on the disk.
 pub fn write_snapshot(
     store: &Store,
@@ -66,7 +69,8 @@ fn write_projects(
     platform::create_directory_as(&above, TRAVERSED)?;
     let mut list = Vec::new();
     for (name, path) in projects {
-        let own = above.join(name);
+        let own_name = project_directory(name);
+        let own = above.join(&own_name);
         platform::create_directory_as(&own, TRAVERSED)?;
         let environment = Environment::of_project(snapshot.actions(), name, home);
         let identity =
@@ -86,10 +90,26 @@ fn write_projects(
             }
         }
         list.extend(
-            [format!("{}/projects/{name} ", snapshot.id).as_bytes(), &path, b"\n"].concat(),
+            [format!("{}/projects/{own_name} ", snapshot.id).as_bytes(), &path, b"\n"].concat(),
         );
     }
-    Ok(platform::write_file_as(&above.join("list"), &list, READABLE)?)
+    Ok(platform::write_file_as(&above.join(LIST), &list, READABLE)?)
+}
+
+/// Returns the name of a project's directory, beside the list: two names are two directories, also
+/// on a file system that ignores case. Names of projects have no `=`.
+fn project_directory(name: &str) -> String {
+    let mut directory = String::with_capacity(name.len());
+    for letter in name.chars() {
+        if letter.is_ascii_uppercase() {
+            directory.push('=');
+        }
+        directory.push(letter);
+    }
+    if directory == LIST {
+        directory.push('=');
+    }
+    directory
 }
 
 /// Writes the environment of each user, which only that user reads.
