@@ -814,12 +814,13 @@ function BuildContext.run(command, opts) end
 ---@field lists fun(): boolean, any
 ---@field environment fun(user: string?, options: syslua.Options?): boolean, any
 ---@field hook fun(shell: string, user: string?, step: string, opts: syslua.Options?): boolean, any
----@field persistent fun(actions: table[], os: string): boolean, any
+---@field persistent fun(actions: table[], os: string, positions: string[][]): boolean, any
 ---@field projects fun(manifest: any): boolean, any
 ---@field enter fun(...: any): boolean, any manifest, project, shell, options
 ---@field project_directories fun(directory: string?): boolean, any
 ---@field project_kept fun(directory: string, hash: string, options: syslua.Options?): boolean, any
----@field project_enter fun(...: any): boolean, any manifest, directory, hash, options
+---@field project_look fun(path: string, kind: string): boolean, any
+---@field project_enter fun(...: any): boolean, any manifest, directory, hash, looks, options
 ---@field project_start fun(numbers: integer[], shell: string?): boolean, any
 ---@field project_step fun(wanted: table, options: syslua.Options?): boolean, any
 ---@field real_path fun(path: string): boolean, any
