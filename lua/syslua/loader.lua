@@ -141,7 +141,7 @@ local function find_file(self, candidates)
     if module_files.exists(file) then
       return candidate
     elseif project and project.note_look then
-      -- A file that comes later stands before those that are found now.
+      -- A file that comes later would be found first.
       project.note_look(path.normalize(file), "exists")
     end
   end

@@ -95,7 +95,7 @@ describe("env{}", function()
     refused["the name " .. name] = { ("{ %s = 'x' }"):format(name), name }
   end
   for _, name in ipairs({ "__SYSLUA_LISTS", "__syslua_x", "__SysLua" }) do
-    refused["the name " .. name] = { ("{ %s = 'x' }"):format(name), "sys.lua keeps it" }
+    refused["the name " .. name] = { ("{ %s = 'x' }"):format(name), "sys.lua reserves it" }
   end
   for name, case in ordered_pairs(refused) do
     it("refuses " .. name, function()

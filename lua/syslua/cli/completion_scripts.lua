@@ -403,7 +403,7 @@ function completion_scripts.nushell(commands, before)
     lines[#lines + 1] = line:format(kind, kind)
   end
   local get_type = new_nushell_types(lines)
-  -- After flags only: without them Nushell offers the commands below by itself.
+  -- After flags only: without them Nushell already offers the commands below.
   lines[#lines + 1] = 'def "nu-complete sys command" [line: string] {'
   lines[#lines + 1] = ("  if $line =~ 'sys +-' { [%s] } else { [] }"):format(get_names(commands))
   lines[#lines + 1] = "}"

@@ -94,7 +94,7 @@ function path.normalize(text)
   local root, rest = split_root(text)
   local parts = {}
   for part in rest:gmatch("[^/]+") do
-    -- Above the home is no part of it: `~/..` stays.
+    -- What is above the home keeps its name: `~/..` stays.
     local is_home = #parts == 1 and parts[1] == "~" and root == ""
     if part == ".." and #parts > 0 and parts[#parts] ~= ".." and not is_home then
       parts[#parts] = nil

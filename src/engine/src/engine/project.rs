@@ -272,8 +272,8 @@ impl Engine {
         kept.iter().flat_map(|kept| &kept.looks).flat_map(Look::watched).collect()
     }
 
-    /// Returns what a shell entered, by the name that [`Entered::layer`] gave it, or `None` if it is
-    /// kept no more.
+    /// Returns what a shell entered, by the name that [`Entered::layer`] gave it, or `None` if it
+    /// is kept no more.
     pub fn left(&self, layer: &str) -> Option<Entered> {
         let (id, key) = layer.split_once('/')?;
         let is_plain =
@@ -327,7 +327,7 @@ impl Engine {
                 let trusted = Project::open(&self.store, &directory)
                     .ok()
                     .and_then(|project| project.recorded());
-                // An earlier environment of the same content is kept no longer than the current one.
+                // An earlier environment of the same content is not held.
                 let is_current = read_kept(&above.join(self.key_of(kept.trusted)))
                     .is_none_or(|current| current.layer == kept.layer);
                 let is_in_use = trusted == Some(kept.trusted) && is_current;
