@@ -58,8 +58,8 @@ impl Limits {
 /// Room for what a list has before declared entries come to it.
 const ROOM_OF_LISTS: usize = 16 * 1024;
 
-/// Room for what the variable that remembers all names has besides them, in bytes: its own name, the
-/// root and the hash of the script.
+/// Room for what the variable that remembers all names has besides them, in bytes: its own name,
+/// the root and the hash of the script.
 const ROOM_OF_NAMES: usize = 8 * 1024;
 
 /// What the variable that remembers one earlier value has in its name besides that of the variable,
