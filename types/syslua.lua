@@ -884,6 +884,7 @@ function BuildContext.run(command, opts) end
 ---@field secrets_rotate fun(file: string, recipients: string[]?): boolean, any
 ---@field secrets_recipients fun(file: string, action: string, recipient: string?): boolean, any
 ---@field secrets_keygen fun(file: string?): boolean, any
+---@field leave_no_core fun(): boolean, any
 ---@field secrets_edit fun(file: string, editor: string[], on_problem: syslua.Asker): boolean, any
 ---@field declare_secret_variables fun(variables: table[], positions: string[]): boolean, any
 ---@field secret_document fun(...: any): boolean, any kind, name, content, leaf, map

@@ -153,27 +153,40 @@ describe("secrets #once", function()
     assert.equal(changed, here.read("secrets.yaml"))
   end)
 
-  it("adds and removes recipients", function()
+  for _, kind in ipairs({ "ed25519", "rsa" }) do
+    it("adds and removes recipients: ssh-" .. kind, function()
+      run(0, "set", "a", "one")
+      here.shell("ssh-keygen -q -t " .. kind .. " -N '' -f other")
+      local other = here.read("other.pub"):gsub("\n", "")
+      run(0, "recipients", "add", other)
+      find(run(0, "recipients"), recipient)
+      find(run(0, "recipients"), other)
+      here.environment.SOPS_AGE_KEY_FILE = nil
+      here.environment.SOPS_AGE_SSH_PRIVATE_KEY_FILE = here.directory .. "/other"
+      assert.equal("one\n", (run(0, "get", "a")))
+      find(run(0, "recipients", "remove", recipient), "- " .. recipient)
+      assert.equal("one\n", (run(0, "get", "a")))
+      local _, problem = run(1, "recipients", "remove", other)
+      find(problem, "last recipient")
+      find(run(0, "rotate", "--recipient", other, "--json"), '"added":[],')
+      find(run(0, "recipients", "add", other, "--json"), '"removed":[],')
+      -- The rule says who can decrypt it after a rotation.
+      find(run(0, "rotate"), "+ " .. recipient)
+      problem = select(2, run(1, "get", "a"))
+      find(problem, recipient)
+      find(problem, "SOPS_AGE_SSH_PRIVATE_KEY_FILE: 1 key of SSH")
+    end)
+  end
+
+  it("asks a command for the identity of a recipient", function()
     run(0, "set", "a", "one")
-    here.shell("ssh-keygen -q -t ed25519 -N '' -f other")
-    local other = here.read("other.pub"):gsub("\n", "")
-    run(0, "recipients", "add", other)
-    find(run(0, "recipients"), recipient)
-    find(run(0, "recipients"), other)
     here.environment.SOPS_AGE_KEY_FILE = nil
-    here.environment.SOPS_AGE_SSH_PRIVATE_KEY_FILE = here.directory .. "/other"
+    here.write("ask.sh", "echo \"$SOPS_AGE_RECIPIENT\" >>asked; cat 'key.txt'\n")
+    here.environment.SOPS_AGE_KEY_CMD = "sh 'ask.sh'"
     assert.equal("one\n", (run(0, "get", "a")))
-    find(run(0, "recipients", "remove", recipient), "- " .. recipient)
-    assert.equal("one\n", (run(0, "get", "a")))
-    local _, problem = run(1, "recipients", "remove", other)
-    find(problem, "last recipient")
-    find(run(0, "rotate", "--recipient", other, "--json"), '"added":[],')
-    find(run(0, "recipients", "add", other, "--json"), '"removed":[],')
-    -- The rule says who can decrypt it after a rotation.
-    find(run(0, "rotate"), "+ " .. recipient)
-    problem = select(2, run(1, "get", "a"))
-    find(problem, recipient)
-    find(problem, "SOPS_AGE_SSH_PRIVATE_KEY_FILE: 1 key of SSH")
+    assert.equal(recipient .. "\n", here.read("asked"))
+    here.write("ask.sh", "exit 3\n")
+    find(select(2, run(1, "get", "a")), "SOPS_AGE_KEY_CMD: `sh` failed: exit status: 3")
   end)
 
   it("makes identities and keeps those that are there", function()

@@ -115,6 +115,57 @@ describe("user{} of two users #root #once", function()
     assert.equal("syslua-two 644", owner(homes["syslua-two"] .. "/.real"))
   end)
 
+  it("gives each their secrets, which others cannot read", function()
+    here.copy("src/secrets/tests/vectors/key.txt", "key.txt")
+    here.shell("chmod 600 key.txt")
+    here.environment.SOPS_AGE_KEY_FILE = here.directory .. "/key.txt"
+    here.environment.SOPS_AGE_RECIPIENTS =
+      "age1fm04afyk2yvux4cluqw83g4vx5cqvfdkle3r7qpx6nsm8yw6vcvstu8dzn"
+    for _, name in ipairs(names) do
+      here.must("secrets", "set", name, "value of " .. name, "--file", "secrets.yaml")
+    end
+    here.write(
+      "init.lua",
+      [[
+      local s = sops.load("secrets.yaml")
+      return { setup = function()
+        for _, name in ipairs({ "syslua-one", "syslua-two" }) do
+          user { name = name, setup = function()
+            file { path = "~/.linked", secret = s[name] }
+            file { path = "~/.copied", secret = s[name], copy = true }
+            file { path = "~/.whoami", secret = syslua.lib.secret.command { "id", "-un" } }
+            syslua.lib.secret.env { TOKEN = s[name] }
+          end }
+        end
+      end }
+    ]]
+    )
+    local applied = here.run("apply", "init.lua")
+    assert.equal(0, applied.code, applied.stderr)
+    for index, name in ipairs(names) do
+      local own = ("value of " .. name):rep(2) .. name
+      assert.equal(own, as(name, "cat ~/.linked ~/.copied ~/.whoami"))
+      local token = as(name, (". %s/users/%s/env.sh; echo $TOKEN"):format(here.root, name))
+      assert.equal("value of " .. name, token)
+      assert.equal(name .. " 600", owner(homes[name] .. "/.copied"))
+      assert.equal(name .. " 600", owner("$(readlink " .. homes[name] .. "/.linked)"))
+      assert.equal(name .. " 700", owner(here.root .. "/secrets/" .. name))
+      -- Neither by the link nor by the place.
+      local other = names[3 - index]
+      local peek = "for f in $(readlink -f %s/.linked) %s/.copied %s/secrets/%s/* %s/secrets/.key; "
+        .. "do cat $f 2>/dev/null && echo read; done; ls %s/secrets 2>/dev/null"
+      local home, root = homes[name], here.root
+      assert.equal("", as(other, peek:format(home, home, root, name, root, root)))
+    end
+    here.write_config("")
+    here.must("apply", "init.lua")
+    assert.equal("", here.shell("ls -A $SYSLUA_ROOT/secrets | grep -v '^[.]'").stdout)
+    here.must("rollback", "--yes")
+    assert.equal("value of syslua-twosyslua-two", as("syslua-two", "cat ~/.linked ~/.whoami"))
+    here.must("destroy", "--yes")
+    assert.is_false(here.exists("root"))
+  end)
+
   -- What a user applies with a root of their own.
   local function apply_as(name, lines)
     local path = homes[name] .. "/own.lua"

@@ -126,8 +126,9 @@ local function encrypt(item, known)
   local secrets = require("syslua.secrets")
   local path = require("syslua.util.path")
   local file = path.join(known.directory, item.source)
-  local text = read(item.path)
   local border = require("syslua.border")
+  border.call("leave_no_core")
+  local text = read(item.path)
   if border.call("look", file) then
     local found, value = pcall(secrets.get, file, item.key)
     if found and value ~= nil and value ~= text then

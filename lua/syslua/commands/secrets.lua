@@ -251,6 +251,7 @@ function secrets.run(args)
   refuse_flag(args, "type", "set")
   refuse_flag(args, "recipient", "rotate")
   refuse_flag(args, "output", "keygen")
+  border.call("leave_no_core")
   return run[args.action](args)
 end
 

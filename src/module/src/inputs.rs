@@ -20,6 +20,7 @@ use syslua_engine::platform;
 use syslua_engine::store::Store;
 use syslua_engine::trust::Project;
 use syslua_engine::value::Text;
+use zeroize::Zeroizing;
 
 use crate::error::{
     Answer, lua_failure, register as register_function, register_verb, register_working, to_table,
@@ -187,7 +188,7 @@ fn request(lua: &Lua, table: &LuaTable) -> Answer<Request> {
     Ok(Request {
         key,
         url,
-        auth: text("auth")?.map(|text| text.to_string_lossy()),
+        auth: text("auth")?.map(|text| Zeroizing::new(text.to_string_lossy())),
         sealed_auth: sealed(table).map_err(lua_failure)?,
         strip: table.raw_get("strip").map_err(lua_failure)?,
         declarer,

@@ -200,6 +200,13 @@ fn rotate(lua: &Lua, path: &LuaString, recipients: Option<Vec<String>>) -> Answe
     describe(lua, &stored, &before, true).map_err(lua_failure)
 }
 
+/// A list, which is one in JSON even when it is empty.
+fn list(lua: &Lua, texts: Vec<String>) -> LuaResult<LuaTable> {
+    let table = lua.create_sequence_from(texts)?;
+    table.set_metatable(Some(lua.array_metatable()))?;
+    Ok(table)
+}
+
 /// The recipients now, and who of them is new or gone.
 fn describe(lua: &Lua, stored: &Stored, before: &[String], changed: bool) -> LuaResult<LuaTable> {
     let now: Vec<String> =
@@ -208,9 +215,9 @@ fn describe(lua: &Lua, stored: &Stored, before: &[String], changed: bool) -> Lua
     let missing = |from: &[String], of: &[String]| -> Vec<String> {
         of.iter().filter(|one| !from.contains(one)).cloned().collect()
     };
-    table.set("added", missing(before, &now))?;
-    table.set("removed", missing(&now, before))?;
-    table.set("recipients", now)?;
+    table.set("added", list(lua, missing(before, &now))?)?;
+    table.set("removed", list(lua, missing(&now, before))?)?;
+    table.set("recipients", list(lua, now)?)?;
     table.set("changed", changed)?;
     Ok(table)
 }
@@ -275,7 +282,7 @@ fn keygen(lua: &Lua, path: Option<&LuaString>) -> Answer<LuaTable> {
             failure
         }
     };
-    let (identity, recipient) = identity::generate().map_err(failure)?;
+    let (identity, recipient) = identity::generate();
     let content = Zeroizing::new(format!("# public key: {recipient}\n{}\n", *identity));
     if let Some(parent) = path.parent() {
         let mut builder = std::fs::DirBuilder::new();
@@ -577,37 +584,44 @@ impl Outline<'_> {
 
 /// Registers them.
 pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
-    error::register(
-        lua,
-        native,
-        "secrets_get",
-        |lua, (path, key): (LuaString, Option<String>)| get(lua, &path, key.as_deref()),
-    )?;
+    type Get = (LuaString, Option<String>);
+    error::register(lua, native, "secrets_get", |lua, (path, key): Get| {
+        let _no_core = platform::NoCore::begin();
+        get(lua, &path, key.as_deref())
+    })?;
     type Set = (LuaString, String, LuaString, Option<String>);
     error::register(lua, native, "secrets_set", |lua, (path, key, text, kind): Set| {
+        let _no_core = platform::NoCore::begin();
         set(lua, &path, &key, &text, kind.as_deref())
     })?;
-    error::register(
-        lua,
-        native,
-        "secrets_rotate",
-        |lua, (path, recipients): (LuaString, Option<Vec<String>>)| rotate(lua, &path, recipients),
-    )?;
+    type Rotate = (LuaString, Option<Vec<String>>);
+    error::register(lua, native, "secrets_rotate", |lua, (path, recipients): Rotate| {
+        let _no_core = platform::NoCore::begin();
+        rotate(lua, &path, recipients)
+    })?;
     type Change = (LuaString, String, Option<String>);
     error::register(
         lua,
         native,
         "secrets_recipients",
         |lua, (path, action, recipient): Change| {
+            let _no_core = platform::NoCore::begin();
             recipients(lua, &path, &action, recipient.as_deref())
         },
     )?;
     error::register(lua, native, "secrets_keygen", |lua, path: Option<LuaString>| {
+        let _no_core = platform::NoCore::begin();
         keygen(lua, path.as_ref())
     })?;
     type Edit = (LuaString, Vec<String>, LuaFunction);
     error::register(lua, native, "secrets_edit", |lua, (path, editor, on_problem): Edit| {
+        let _no_core = platform::NoCore::begin();
         edit(lua, &path, &editor, &on_problem)
+    })?;
+    // For commands that have values in Lua, which nothing wipes, until they end.
+    error::register(lua, native, "leave_no_core", |_, ()| {
+        std::mem::forget(platform::NoCore::begin());
+        Ok(())
     })?;
     type Load = (String, LuaString, LuaString, LuaFunction, LuaFunction);
     error::register(

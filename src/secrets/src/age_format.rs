@@ -1,271 +1,127 @@
-//! The format of age, version 1: <https://age-encryption.org/v1>. A header says which identities
-//! can decrypt the key of the file. The content follows in chunks of 64 KiB, and each chunk proves
-//! its place.
+//! Age files as bytes: armor, header and content, with the crate `age`.
+//!
+//! The format: <https://age-encryption.org/v1>.
 
-use chacha20poly1305::aead::{AeadInOut, KeyInit};
-use chacha20poly1305::{ChaCha20Poly1305, Nonce};
-use data_encoding::{BASE64, BASE64_NOPAD};
+use std::io::{Read, Write};
+
+use age::armor::{ArmoredReader, ArmoredWriter, Format};
+use age::{DecryptError, Decryptor, Encryptor};
 use zeroize::Zeroizing;
 
-use crate::derive::{hkdf, hmac, is_equal, random};
 use crate::problem::{Problem, Result};
 
-/// The first line.
-const VERSION: &str = "age-encryption.org/v1";
-const BEGIN: &str = "-----BEGIN AGE ENCRYPTED FILE-----";
-const END: &str = "-----END AGE ENCRYPTED FILE-----";
-const CHUNK: usize = 64 * 1024;
-const TAG: usize = 16;
-/// How many letters of base64 a line has, here and in armor.
-const COLUMNS: usize = 64;
-/// The largest header, in bytes.
-const MAX_HEADER: usize = 1 << 20;
-
-/// The key of one file.
-pub(crate) type FileKey = Zeroizing<[u8; 16]>;
-
-/// One way to the key of a file.
-pub(crate) struct Stanza {
-    /// The kind and what belongs to it.
-    pub words: Vec<String>,
-    /// The encrypted key.
-    pub body: Vec<u8>,
-}
-
-/// A file whose header was read.
-pub(crate) struct Parsed<'a> {
-    pub stanzas: Vec<Stanza>,
-    /// The header up to and with `---`.
-    header: &'a [u8],
-    mac: [u8; 32],
-    payload: &'a [u8],
-}
+/// The first line of a file with armor.
+const BEGIN: &[u8] = b"-----BEGIN AGE ENCRYPTED FILE-----";
+/// How much white space may stand around armor, in bytes; `age` allows as much.
+const MAX_WHITE_SPACE: usize = 1024;
+/// The largest header, in bytes: the crate reads a header again for each of its lines.
+const MAX_HEADER: usize = 128 << 10;
 
 fn malformed(what: &str) -> Problem {
     Problem::new(format!("it is a malformed age file: {what}"))
 }
 
+/// Whether a text begins with armor.
+pub(crate) fn is_armored(content: &[u8]) -> bool {
+    content.trim_ascii_start().starts_with(BEGIN)
+}
+
 /// The bytes of a file, without its armor if it has one.
-pub(crate) fn unarmored(content: &[u8]) -> Result<std::borrow::Cow<'_, [u8]>> {
-    let trimmed = content.trim_ascii_start();
-    if !trimmed.starts_with(BEGIN.as_bytes()) {
+fn unarmored(content: &[u8]) -> Result<std::borrow::Cow<'_, [u8]>> {
+    if !is_armored(content) {
         return Ok(content.into());
     }
-    let text = std::str::from_utf8(trimmed).map_err(|_| malformed("its armor is not text"))?;
-    let mut lines =
-        text.trim_end_matches(['\n', '\r']).lines().map(|line| line.trim_end_matches('\r'));
-    let mut letters = String::with_capacity(text.len());
-    if lines.next() != Some(BEGIN) || lines.next_back() != Some(END) {
-        return Err(malformed("its armor has no end"));
+    let trimmed = content.trim_ascii();
+    if content.len() - trimmed.len() > MAX_WHITE_SPACE {
+        return Err(malformed("there is too much white space around its armor"));
     }
-    let mut is_last = false;
-    for line in lines {
-        if is_last || line.is_empty() || line.len() > COLUMNS {
-            return Err(malformed("a line of its armor is of the wrong length"));
-        }
-        is_last = line.len() < COLUMNS;
-        letters.push_str(line);
-    }
-    BASE64
-        .decode(letters.as_bytes())
-        .map(Into::into)
-        .map_err(|_| malformed("its armor is not base64"))
+    let mut bytes = Vec::with_capacity(trimmed.len());
+    ArmoredReader::new(trimmed)
+        .read_to_end(&mut bytes)
+        .map_err(|error| malformed(&format!("its armor is damaged: {error}")))?;
+    Ok(bytes.into())
 }
 
-/// The same bytes with armor.
-pub(crate) fn armored(bytes: &[u8]) -> String {
-    let letters = BASE64.encode(bytes);
-    let mut out = format!("{BEGIN}\n");
-    for line in letters.as_bytes().chunks(COLUMNS) {
-        out.push_str(&String::from_utf8_lossy(line));
-        out.push('\n');
-    }
-    out.push_str(END);
-    out.push('\n');
-    out
+/// What a failure of the crate means.
+fn problem_of(error: &DecryptError) -> Problem {
+    malformed(match error {
+        DecryptError::InvalidMac => "its header was altered",
+        DecryptError::UnknownFormat => "its first line does not name version 1 of the format",
+        DecryptError::Io(_) => "it is cut off",
+        DecryptError::DecryptionFailed => "the key in its header was altered",
+        _ => "its header has an invalid line",
+    })
 }
 
-/// Reads the header of a file without armor.
-pub(crate) fn parse(bytes: &[u8]) -> Result<Parsed<'_>> {
-    let mut reader = Lines { bytes, at: 0 };
-    if reader.next()? != VERSION {
-        return Err(malformed("its first line does not name version 1 of the format"));
-    }
-    let mut stanzas = Vec::new();
-    loop {
-        let start = reader.at;
-        let line = reader.next()?;
-        if let Some(mac) = line.strip_prefix("--- ") {
-            let mac = BASE64_NOPAD.decode(mac.as_bytes()).ok().and_then(|mac| mac.try_into().ok());
-            let mac = mac.ok_or_else(|| malformed("its MAC is invalid"))?;
-            if stanzas.is_empty() {
-                return Err(malformed("it has no recipients"));
-            }
-            return Ok(Parsed {
-                stanzas,
-                header: &bytes[..start + 3],
-                mac,
-                payload: &bytes[reader.at..],
-            });
-        }
-        let words =
-            line.strip_prefix("-> ").ok_or_else(|| malformed("its header has an invalid line"))?;
-        let words: Vec<String> = words.split(' ').map(str::to_owned).collect();
-        let is_word =
-            |word: &String| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_graphic());
-        if !words.iter().all(is_word) {
-            return Err(malformed("a stanza has an empty word"));
-        }
-        let mut body = Vec::new();
-        loop {
-            let line = reader.next()?;
-            if line.len() > COLUMNS {
-                return Err(malformed("a line of a stanza is too long"));
-            }
-            let part = BASE64_NOPAD
-                .decode(line.as_bytes())
-                .map_err(|_| malformed("a stanza is not base64"))?;
-            body.extend_from_slice(&part);
-            if line.len() < COLUMNS {
-                break;
-            }
-        }
-        stanzas.push(Stanza { words, body });
-    }
-}
-
-/// The lines of a header.
-struct Lines<'a> {
-    bytes: &'a [u8],
-    at: usize,
-}
-
-impl<'a> Lines<'a> {
-    fn next(&mut self) -> Result<&'a str> {
-        let rest = &self.bytes[self.at..self.bytes.len().min(MAX_HEADER)];
-        let end = rest
-            .iter()
-            .position(|byte| *byte == b'\n')
-            .ok_or_else(|| malformed("its header has no end"))?;
-        self.at += end + 1;
-        std::str::from_utf8(&rest[..end]).map_err(|_| malformed("its header is not text"))
-    }
-}
-
-impl Parsed<'_> {
-    /// Decrypts the content.
-    ///
-    /// # Errors
-    /// When the header or the content was altered, or cut off.
-    pub fn open(&self, key: &FileKey) -> Result<Zeroizing<Vec<u8>>> {
-        let mac = hmac(&*hkdf(&**key, b"", "header"), &[self.header]);
-        if !is_equal(&*mac, &self.mac) {
-            return Err(malformed("its header was altered"));
-        }
-        let (nonce, mut rest) =
-            self.payload.split_at_checked(16).ok_or_else(|| malformed("it is cut off"))?;
-        let cipher = ChaCha20Poly1305::new((&*hkdf(&**key, nonce, "payload")).into());
-        let mut content = Zeroizing::new(Vec::with_capacity(rest.len()));
-        for counter in 0.. {
-            let is_last = rest.len() <= CHUNK + TAG;
-            let (chunk, next) = rest.split_at(rest.len().min(CHUNK + TAG));
-            let Some((data, tag)) = chunk.split_last_chunk::<TAG>() else {
-                return Err(malformed("it is cut off"));
-            };
-            if data.is_empty() && counter > 0 {
-                return Err(malformed("its last chunk is empty"));
-            }
-            let start = content.len();
-            content.extend_from_slice(data);
-            let nonce = chunk_nonce(counter, is_last);
-            cipher
-                .decrypt_inout_detached(
-                    &nonce,
-                    b"",
-                    content[start..].as_mut().into(),
-                    &(*tag).into(),
-                )
-                .map_err(|_| malformed("its content was altered or cut off"))?;
-            if is_last {
-                break;
-            }
-            rest = next;
-        }
-        Ok(content)
-    }
-}
-
-/// The number of a chunk, and whether it is the last one.
-fn chunk_nonce(counter: u64, is_last: bool) -> Nonce {
-    let mut nonce = [0; 12];
-    nonce[3..11].copy_from_slice(&counter.to_be_bytes());
-    nonce[11] = u8::from(is_last);
-    nonce.into()
-}
-
-/// Makes a file of a content and the stanzas that `wrap` makes of its key.
-pub(crate) fn seal(
+/// Reads the header of a file and passes it on.
+fn with_header<T>(
     content: &[u8],
-    wrap: impl Fn(&FileKey) -> Result<Vec<Stanza>>,
+    then: impl FnOnce(Decryptor<&[u8]>, usize) -> Result<T>,
+) -> Result<T> {
+    let bytes = unarmored(content)?;
+    let start = &bytes[..bytes.len().min(MAX_HEADER)];
+    if !start.windows(5).any(|part| part == b"\n--- ") {
+        return Err(malformed("its header has no end"));
+    }
+    let decryptor = Decryptor::new_buffered(&*bytes).map_err(|error| problem_of(&error))?;
+    if decryptor.is_scrypt() {
+        return Err(Problem::new("it is protected with a passphrase, which is not supported")
+            .with_hint("encrypt it to a recipient: `age -r age1... -o FILE`"));
+    }
+    then(decryptor, bytes.len())
+}
+
+/// Checks the header of a file without decrypting it.
+///
+/// # Errors
+/// When it is malformed, or a passphrase protects the file.
+pub(crate) fn check(content: &[u8]) -> Result<()> {
+    with_header(content, |_, _| Ok(()))
+}
+
+/// Decrypts a file, armored or not. None when no identity fits.
+///
+/// # Errors
+/// When it is malformed or was altered, or a passphrase protects it.
+pub(crate) fn open<'a>(
+    content: &[u8],
+    identities: impl Iterator<Item = &'a dyn age::Identity>,
+) -> Result<Option<Zeroizing<Vec<u8>>>> {
+    with_header(content, |decryptor, length| {
+        let mut reader = match decryptor.decrypt(identities) {
+            Ok(reader) => reader,
+            Err(DecryptError::NoMatchingKeys) => return Ok(None),
+            Err(error) => return Err(problem_of(&error)),
+        };
+        // The content is shorter than the file, so the buffer never moves and leaves no copy.
+        let mut plain = Zeroizing::new(Vec::with_capacity(length));
+        reader
+            .read_to_end(&mut plain)
+            .map_err(|_| malformed("its content was altered or cut off"))?;
+        Ok(Some(plain))
+    })
+}
+
+/// Encrypts a content, as bytes or with armor.
+///
+/// # Errors
+/// When there is no recipient.
+pub(crate) fn seal<'a>(
+    content: &[u8],
+    recipients: impl Iterator<Item = &'a dyn age::Recipient>,
+    with_armor: bool,
 ) -> Result<Vec<u8>> {
-    let mut key: FileKey = Zeroizing::new([0; 16]);
-    random(&mut *key)?;
-    let mut header = format!("{VERSION}\n");
-    for stanza in wrap(&key)? {
-        header.push_str(&format!("-> {}\n", stanza.words.join(" ")));
-        let letters = BASE64_NOPAD.encode(&stanza.body);
-        for line in letters.as_bytes().chunks(COLUMNS) {
-            header.push_str(&String::from_utf8_lossy(line));
-            header.push('\n');
+    let encryptor = Encryptor::with_recipients(recipients).map_err(|error| match error {
+        age::EncryptError::MissingRecipients => {
+            Problem::new("there is no recipient to encrypt it to")
         }
-        // The last line is a short one, be it empty.
-        if letters.len().is_multiple_of(COLUMNS) {
-            header.push('\n');
-        }
-    }
-    header.push_str("---");
-    let mac = hmac(&*hkdf(&*key, b"", "header"), &[header.as_bytes()]);
-    header.push_str(&format!(" {}\n", BASE64_NOPAD.encode(&*mac)));
-    let mut out = header.into_bytes();
-    let mut nonce = [0; 16];
-    random(&mut nonce)?;
-    out.extend_from_slice(&nonce);
-    let cipher = ChaCha20Poly1305::new((&*hkdf(&*key, &nonce, "payload")).into());
-    let count = content.len().div_ceil(CHUNK).max(1);
-    for index in 0..count {
-        let chunk = &content[index * CHUNK..content.len().min((index + 1) * CHUNK)];
-        let start = out.len();
-        out.extend_from_slice(chunk);
-        let nonce = chunk_nonce(index as u64, index + 1 == count);
-        let tag = cipher
-            .encrypt_inout_detached(&nonce, b"", out[start..].as_mut().into())
-            .map_err(|_| Problem::new("the content is too large to encrypt"))?;
-        out.extend_from_slice(&tag);
-    }
-    Ok(out)
-}
-
-/// Encrypts the key of a file with a key that is used once.
-pub(crate) fn wrap_key(wrapping: &[u8; 32], key: &FileKey) -> Result<Vec<u8>> {
-    let cipher = ChaCha20Poly1305::new(wrapping.into());
-    let mut body = key.to_vec();
-    let tag = cipher
-        .encrypt_inout_detached(&Nonce::default(), b"", body.as_mut_slice().into())
-        .map_err(|_| Problem::new("a key cannot be encrypted"))?;
-    body.extend_from_slice(&tag);
-    Ok(body)
-}
-
-/// Decrypts the key of a file. None when it is another key that it is encrypted with.
-pub(crate) fn unwrap_key(wrapping: &[u8; 32], body: &[u8]) -> Option<FileKey> {
-    let (data, tag) = body.split_last_chunk::<TAG>()?;
-    let mut key: FileKey = Zeroizing::new(data.try_into().ok()?);
-    let cipher = ChaCha20Poly1305::new(wrapping.into());
-    let opened = cipher.decrypt_inout_detached(
-        &Nonce::default(),
-        b"",
-        key.as_mut_slice().into(),
-        &(*tag).into(),
-    );
-    opened.is_ok().then_some(key)
+        other => Problem::new(format!("it cannot be encrypted: {other}")),
+    })?;
+    let format = if with_armor { Format::AsciiArmor } else { Format::Binary };
+    let write = || -> std::io::Result<Vec<u8>> {
+        let mut writer = encryptor.wrap_output(ArmoredWriter::wrap_output(Vec::new(), format)?)?;
+        writer.write_all(content)?;
+        writer.finish()?.finish()
+    };
+    write().map_err(|error| Problem::new(format!("it cannot be encrypted: {error}")))
 }

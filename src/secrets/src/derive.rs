@@ -1,6 +1,5 @@
-//! HMAC and HKDF with SHA-256 (RFC 2104 and 5869), and X25519 (RFC 7748).
+//! HMAC with SHA-256 (RFC 2104), and random bytes.
 
-use curve25519_dalek::montgomery::MontgomeryPoint;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
@@ -27,33 +26,6 @@ pub fn hmac(key: &[u8], parts: &[&[u8]]) -> Zeroizing<[u8; 32]> {
     Zeroizing::new(outer.finalize().into())
 }
 
-/// 32 bytes of HKDF with SHA-256.
-pub(crate) fn hkdf(input: &[u8], salt: &[u8], info: &str) -> Zeroizing<[u8; 32]> {
-    hmac(&*hmac(salt, &[input]), &[info.as_bytes(), &[1]])
-}
-
-/// The shared secret of two keys. The scalar is clamped here.
-///
-/// # Errors
-/// When the other one is of low order, so that the result is known.
-pub(crate) fn x25519(scalar: &[u8; 32], point: &[u8; 32]) -> Result<Zeroizing<[u8; 32]>> {
-    let shared = Zeroizing::new(MontgomeryPoint(*point).mul_clamped(*scalar).to_bytes());
-    if shared.iter().all(|byte| *byte == 0) {
-        return Err(Problem::new("a key of X25519 is of low order"));
-    }
-    Ok(shared)
-}
-
-/// The public key of a scalar.
-pub(crate) fn x25519_public(scalar: &[u8; 32]) -> [u8; 32] {
-    MontgomeryPoint::mul_base_clamped(*scalar).to_bytes()
-}
-
-/// Whether two texts are equal, in a time that does not say where they differ.
-pub(crate) fn is_equal(one: &[u8], other: &[u8]) -> bool {
-    one.len() == other.len() && one.iter().zip(other).fold(0, |sum, (a, b)| sum | (a ^ b)) == 0
-}
-
 /// Random bytes of the system.
 ///
 /// # Errors
@@ -67,11 +39,7 @@ pub fn random(bytes: &mut [u8]) -> Result<()> {
 mod tests {
     use data_encoding::HEXLOWER;
 
-    use super::{hmac, x25519};
-
-    fn bytes(text: &str) -> Vec<u8> {
-        HEXLOWER.decode(text.as_bytes()).expect("it is hexadecimal")
-    }
+    use super::hmac;
 
     #[test]
     fn the_vectors_of_the_standards_hold() {
@@ -86,15 +54,5 @@ mod tests {
             HEXLOWER.encode(&*mac),
             "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54"
         );
-        // RFC 7748, 5.2.
-        let scalar = bytes("a546e36bf0527c9d3b16154b82465edd62144c0ac1fc5a18506a2244ba449ac4");
-        let point = bytes("e6db6867583030db3594c1a424b15f7c726624ec26b3353b10a903a6d0ab1c4c");
-        let shared = x25519(&scalar.try_into().expect("32"), &point.try_into().expect("32"))
-            .expect("it is good");
-        assert_eq!(
-            HEXLOWER.encode(&*shared),
-            "c3da55379de9c6908e94ea4df28d084f32eccf03491c71f754b4075577a28552"
-        );
-        assert!(x25519(&[1; 32], &[0; 32]).is_err());
     }
 }

@@ -12,21 +12,21 @@ use std::fmt;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Mutex;
 
-use curve25519_dalek::edwards::CompressedEdwardsY;
-use data_encoding::BASE64_NOPAD;
-use sha2::{Digest, Sha512};
+use age::secrecy::ExposeSecret;
 use zeroize::Zeroizing;
 
-use crate::age_format::{FileKey, Stanza, parse, unarmored, unwrap_key};
-use crate::bech32;
-use crate::derive::{hkdf, random, x25519, x25519_public};
+use crate::age_format;
 use crate::problem::{Problem, Result};
-use crate::recipient::{SSH_ED25519, X25519, tag_of, tweak};
-use crate::ssh_key::{PrivateKey, parse_private};
+use crate::ssh_key::{is_private, parse_private};
+use crate::wiped::read_all;
 
 /// The largest file of identities that is read, in bytes.
 const MAX_FILE: u64 = 1 << 20;
+
+/// The variable with a command that gives identities.
+const COMMAND: &str = "SOPS_AGE_KEY_CMD";
 
 /// Where identities may be. The caller knows the environment, this crate does not.
 pub struct Places<'a> {
@@ -42,46 +42,20 @@ pub struct Places<'a> {
 
 /// One identity.
 enum Identity {
-    X25519(Zeroizing<[u8; 32]>),
-    Ssh(PrivateKey),
+    X25519(age::x25519::Identity),
+    Ssh(Box<age::ssh::Identity>),
 }
 
 impl Identity {
-    /// Reads `AGE-SECRET-KEY-1...`.
+    /// Reads `AGE-SECRET-KEY-1...`, which is in upper case, as for `age`.
     fn parse(line: &str) -> Option<Self> {
-        let bytes = Zeroizing::new(bech32::decode("age-secret-key-", line)?);
-        let mut secret = Zeroizing::new([0; 32]);
-        if bytes.len() != secret.len() {
-            return None;
-        }
-        secret.copy_from_slice(&bytes);
-        Some(Self::X25519(secret))
+        line.starts_with("AGE-SECRET-KEY-").then(|| line.parse().ok().map(Self::X25519))?
     }
 
-    /// Decrypts the key of a file, if the stanza is for this identity.
-    fn unwrap(&self, stanza: &Stanza) -> Option<FileKey> {
-        let words: Vec<&str> = stanza.words.iter().map(String::as_str).collect();
-        let share = |text: &str| -> Option<[u8; 32]> {
-            BASE64_NOPAD.decode(text.as_bytes()).ok()?.try_into().ok()
-        };
-        match (self, words.as_slice()) {
-            (Self::X25519(secret), ["X25519", text]) => {
-                let share = share(text)?;
-                let salt = [share, x25519_public(secret)].concat();
-                let wrapping = hkdf(&*x25519(secret, &share).ok()?, &salt, X25519);
-                unwrap_key(&wrapping, &stanza.body)
-            }
-            (Self::Ssh(key), ["ssh-ed25519", tag, text]) if *tag == tag_of(&key.public) => {
-                let share = share(text)?;
-                let mut secret = Zeroizing::new([0; 32]);
-                secret.copy_from_slice(&Sha512::digest(*key.seed)[..32]);
-                let point =
-                    CompressedEdwardsY(key.public.point).decompress()?.to_montgomery().to_bytes();
-                let shared = x25519(&tweak(&key.public), &*x25519(&secret, &share).ok()?).ok()?;
-                let wrapping = hkdf(&*shared, &[share, point].concat(), SSH_ED25519);
-                unwrap_key(&wrapping, &stanza.body)
-            }
-            _ => None,
+    fn key(&self) -> &dyn age::Identity {
+        match self {
+            Self::X25519(key) => key,
+            Self::Ssh(key) => &**key,
         }
     }
 }
@@ -91,6 +65,15 @@ impl Identity {
 pub struct Identities {
     identities: Vec<Identity>,
     tried: Vec<(String, String)>,
+    command: Option<Asked>,
+}
+
+/// A command that gives identities. It is asked when no other identity fits, and told for which
+/// recipient.
+struct Asked {
+    command: String,
+    /// What it gave, by the recipients.
+    given: Mutex<Vec<(String, Identities)>>,
 }
 
 impl fmt::Debug for Identities {
@@ -120,7 +103,7 @@ impl Identities {
             found.add_file("SOPS_AGE_KEY_FILE", Path::new(&file), true);
         }
         if let Some(command) = (places.variable)("SOPS_AGE_KEY_CMD") {
-            found.add_command(&command);
+            found.command = Some(Asked { command, given: Mutex::default() });
         }
         if let Some(settings) = &places.settings {
             let file = settings.join("sops/age/keys.txt");
@@ -137,9 +120,7 @@ impl Identities {
 
     /// Adds the identities of a text, one a line; lines that begin with `#` are comments.
     pub fn add_text(&mut self, place: &str, text: &str) {
-        if text.contains("-----BEGIN OPENSSH PRIVATE KEY-----")
-            || text.contains("-----BEGIN RSA PRIVATE KEY-----")
-        {
+        if is_private(text) {
             return self.add_ssh_text(place, text.as_bytes());
         }
         if text.starts_with("age-encryption.org/")
@@ -208,62 +189,83 @@ impl Identities {
     fn add_ssh_text(&mut self, place: &str, text: &[u8]) {
         match parse_private(text) {
             Ok(key) => {
-                self.identities.push(Identity::Ssh(key));
+                self.identities.push(Identity::Ssh(Box::new(key)));
                 self.note(place, "1 key of SSH");
             }
             Err(problem) => self.note(place, &problem.message),
         }
     }
 
-    fn add_command(&mut self, command: &str) {
-        let place = "SOPS_AGE_KEY_CMD";
+    fn add_command(&mut self, command: &str, recipient: &str) {
+        let place = COMMAND;
         let Some(words) = split_words(command) else {
             return self.note(place, "its quotes do not match");
         };
         let Some((program, arguments)) = words.split_first() else {
             return self.note(place, "it is empty");
         };
-        let output = Command::new(program)
-            .args(arguments)
-            .stdin(Stdio::null())
-            .stderr(Stdio::inherit())
-            .output();
-        match output {
-            Ok(output) if output.status.success() => {
-                let bytes = Zeroizing::new(output.stdout);
-                match std::str::from_utf8(&bytes) {
-                    Ok(text) => self.add_text(place, text),
-                    Err(_) => self.note(place, "its output is not text"),
-                }
-            }
-            Ok(output) => self.note(place, &format!("`{program}` failed: {}", output.status)),
-            Err(error) => self.note(place, &format!("`{program}` cannot be started: {error}")),
+        let run = || -> io::Result<_> {
+            let mut child = Command::new(program)
+                .args(arguments)
+                .env("SOPS_AGE_RECIPIENT", recipient)
+                .stdin(Stdio::null())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::inherit())
+                .spawn()?;
+            let printed = child.stdout.take().map(|pipe| read_all(pipe.take(MAX_FILE)));
+            Ok((child.wait()?, printed.transpose()?.unwrap_or_default()))
+        };
+        match run() {
+            Ok((status, printed)) if status.success() => match std::str::from_utf8(&printed) {
+                Ok(text) => self.add_text(place, text),
+                Err(_) => self.note(place, "its output is not text"),
+            },
+            Ok((status, _)) => self.note(place, &format!("`{program}` failed: {status}")),
+            Err(error) => self.note(place, &format!("`{program}` cannot be run: {error}")),
         }
     }
 
-    /// Whether there is none at all.
-    pub fn is_empty(&self) -> bool {
-        self.identities.is_empty()
-    }
-
     /// Where was looked, each with what was there.
-    pub fn tried(&self) -> &[(String, String)] {
-        &self.tried
+    pub fn tried(&self) -> Vec<(String, String)> {
+        let mut tried = self.tried.clone();
+        if let Some(asked) = &self.command
+            && let Ok(given) = asked.given.lock()
+        {
+            let notes = given.iter().flat_map(|(_, given)| given.tried.iter().cloned());
+            notes.for_each(|note| {
+                if !tried.contains(&note) {
+                    tried.push(note);
+                }
+            });
+        }
+        tried
     }
 
-    /// Decrypts an age file, armored or not. None when no identity fits.
+    /// Decrypts an age file, armored or not. None when no identity fits. `recipient` is whose it
+    /// is, as far as that is known.
     ///
     /// # Errors
     /// When it is not an age file, or was altered.
-    pub(crate) fn decrypt(&self, encrypted: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>> {
-        let bytes = unarmored(encrypted)?;
-        let parsed = parse(&bytes)?;
-        let pairs = parsed
-            .stanzas
-            .iter()
-            .flat_map(|stanza| self.identities.iter().map(move |one| (one, stanza)));
-        let key = pairs.filter_map(|(identity, stanza)| identity.unwrap(stanza)).next();
-        key.map(|key| parsed.open(&key)).transpose()
+    pub(crate) fn decrypt(
+        &self,
+        encrypted: &[u8],
+        recipient: &str,
+    ) -> Result<Option<Zeroizing<Vec<u8>>>> {
+        let open = |identities: &[Identity]| {
+            age_format::open(encrypted, identities.iter().map(Identity::key))
+        };
+        let opened = open(&self.identities)?;
+        let (None, Some(asked)) = (&opened, &self.command) else { return Ok(opened) };
+        let Ok(mut given) = asked.given.lock() else { return Ok(None) };
+        if !given.iter().any(|(name, _)| name == recipient) {
+            let mut found = Identities::default();
+            found.add_command(&asked.command, recipient);
+            given.push((recipient.to_owned(), found));
+        }
+        match given.iter().find(|(name, _)| name == recipient) {
+            Some((_, found)) => open(&found.identities),
+            None => Ok(None),
+        }
     }
 
     /// The error when no identity matches a recipient.
@@ -271,7 +273,7 @@ impl Identities {
         let recipients: Vec<String> =
             recipients.iter().map(|recipient| format!("\n  {recipient}")).collect();
         let tried: Vec<String> =
-            self.tried.iter().map(|(place, note)| format!("\n  {place}: {note}")).collect();
+            self.tried().iter().map(|(place, note)| format!("\n  {place}: {note}")).collect();
         let tried = if tried.is_empty() { "\n  nowhere".to_owned() } else { tried.concat() };
         Problem::new(format!(
             "no identity here can decrypt it. It is encrypted to{}\nIdentities were looked for \
@@ -286,20 +288,14 @@ impl Identities {
 }
 
 /// A fresh identity and the recipient that belongs to it.
-///
-/// # Errors
-/// When the system gives no random bytes.
-pub fn generate() -> Result<(Zeroizing<String>, String)> {
-    let mut secret = Zeroizing::new([0; 32]);
-    random(&mut *secret)?;
-    let text = Zeroizing::new(bech32::encode("age-secret-key-", &*secret));
-    Ok((Zeroizing::new(text.to_uppercase()), bech32::encode("age", &x25519_public(&secret))))
+pub fn generate() -> (Zeroizing<String>, String) {
+    let identity = age::x25519::Identity::generate();
+    let text = Zeroizing::new(identity.to_string().expose_secret().to_owned());
+    (text, identity.to_public().to_string())
 }
 
 fn read(file: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
-    let mut content = Zeroizing::new(Vec::with_capacity(4096));
-    std::fs::File::open(file)?.take(MAX_FILE).read_to_end(&mut content)?;
-    Ok(content)
+    read_all(std::fs::File::open(file)?.take(MAX_FILE))
 }
 
 /// Splits a command as a shell does, with quotes and backslashes and nothing else.

@@ -15,8 +15,8 @@
 //!
 //! The floors. Each uses only those above it in this list and earlier rooms on its own floor:
 //!
-//! - **F0** [`problem`], [`timestamp`], [`edit`], [`atomic`], [`private`], [`bech32`], [`derive`],
-//!   [`ssh_key`]
+//! - **F0** [`problem`], [`timestamp`], [`edit`], [`atomic`], [`private`], [`derive`],
+//!   [`ssh_key`], [`wiped`]
 //! - **F1** [`value`], [`json_text`], [`plain`], [`key_path`]
 //! - **F2** [`cipher`], [`age_format`], [`recipient`], [`identity`], [`age_file`]
 //! - **F3** [`options`], [`tree`], [`metadata`]
@@ -38,7 +38,6 @@
 pub mod age_file;
 pub mod age_format;
 pub mod atomic;
-pub mod bech32;
 pub mod change;
 pub mod cipher;
 pub mod derive;
@@ -65,6 +64,7 @@ pub mod ssh_key;
 pub mod timestamp;
 pub mod tree;
 pub mod value;
+pub mod wiped;
 pub mod yaml;
 
 pub use document::{Document, Leaf, Opened};

@@ -115,12 +115,19 @@ impl Metadata {
     /// # Errors
     /// When no identity fits, naming the recipients and what was tried.
     pub fn data_key(&self, identities: &Identities) -> Result<DataKey> {
+        // A damaged key of one recipient is no obstacle for the others.
+        let mut damaged = None;
         for item in self.ages() {
-            if let Some(encrypted) = item.get_text("enc")
-                && let Some(bytes) = identities.decrypt(encrypted.as_bytes())?
-            {
-                return DataKey::from_bytes(&bytes);
+            let recipient = item.get_text("recipient").unwrap_or_default();
+            let Some(encrypted) = item.get_text("enc") else { continue };
+            match identities.decrypt(encrypted.as_bytes(), recipient) {
+                Ok(Some(bytes)) => return DataKey::from_bytes(&bytes),
+                Ok(None) => {}
+                Err(problem) => damaged = damaged.or(Some(problem)),
             }
+        }
+        if let Some(problem) = damaged {
+            return Err(problem);
         }
         Err(identities.no_match(&self.recipients()))
     }

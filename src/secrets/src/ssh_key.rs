@@ -1,53 +1,64 @@
-//! Keys of SSH: ed25519, public as one line and private in the format of OpenSSH.
+//! Keys of SSH, ed25519 and RSA: public ones as a line, private ones as a file. The crate `age`
+//! uses them; what it does not say, or takes on trust, is checked here.
 
-use data_encoding::BASE64;
+use age::ssh::{Identity, ParseRecipientKeyError, Recipient, UnsupportedKey};
+use data_encoding::{BASE64, BASE64_NOPAD};
 use zeroize::Zeroizing;
 
 use crate::problem::{Problem, Result};
 
-/// The name of the kind of keys that is read.
-const ED25519: &str = "ssh-ed25519";
+/// The kinds of keys that can encrypt, by their names in SSH.
+const KINDS: [&str; 2] = ["ssh-ed25519", "ssh-rsa"];
+/// How private keys begin that are read.
+const BEGINNINGS: [&str; 2] =
+    ["-----BEGIN OPENSSH PRIVATE KEY-----", "-----BEGIN RSA PRIVATE KEY-----"];
 
-/// A public key.
-#[derive(Clone)]
-pub(crate) struct PublicKey {
-    /// The key as SSH sends it, which names it.
-    pub wire: Vec<u8>,
-    /// The point of Edwards' curve.
-    pub point: [u8; 32],
+fn wrong_kind(kind: &str) -> Problem {
+    Problem::new(format!("keys of the kind {kind} are not supported, only ssh-ed25519 and ssh-rsa"))
 }
 
-/// A private key.
-pub(crate) struct PrivateKey {
-    /// What the secret is made of.
-    pub seed: Zeroizing<[u8; 32]>,
-    /// The public key.
-    pub public: PublicKey,
+/// Whether a text has a private key that [`parse_private`] reads.
+pub(crate) fn is_private(text: &str) -> bool {
+    BEGINNINGS.iter().any(|begin| text.contains(begin))
 }
 
-/// Reads `ssh-ed25519 AAAA... comment`.
+/// Reads `ssh-ed25519 AAAA... comment` or the same of RSA.
 ///
 /// # Errors
-/// When it is something else. RSA is refused by name.
-pub(crate) fn parse_public(text: &str) -> Result<PublicKey> {
+/// When it is something else, or a key of RSA is too short or too long.
+pub(crate) fn parse_public(text: &str) -> Result<Recipient> {
     let mut words = text.split_whitespace();
     let (kind, data) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-    if kind != ED25519 {
-        return Err(Problem::new(format!(
-            "keys of the kind {kind} are not supported, only {ED25519}"
-        )));
+    if !KINDS.contains(&kind) {
+        return Err(wrong_kind(kind));
     }
-    let wire = BASE64.decode(data.as_bytes()).map_err(|_| Problem::new("it is not base64"))?;
-    read_public(&wire).ok_or_else(|| Problem::new("it is not a public SSH key"))
-}
-
-fn read_public(wire: &[u8]) -> Option<PublicKey> {
-    let mut reader = Reader(wire);
-    if reader.text()? != ED25519.as_bytes() {
-        return None;
+    let no_key = || Problem::new("it is not a public SSH key");
+    let wire = BASE64
+        .decode(data.as_bytes())
+        .or_else(|_| BASE64_NOPAD.decode(data.as_bytes()))
+        .map_err(|_| Problem::new("it is not base64"))?;
+    let mut reader = Reader(&wire);
+    if reader.text() != Some(kind.as_bytes()) {
+        return Err(no_key());
     }
-    let point = reader.text()?.try_into().ok()?;
-    reader.0.is_empty().then(|| PublicKey { wire: wire.to_vec(), point })
+    // An ed25519 key is one text, a key of RSA two numbers. The crate ends the process if a number
+    // is made of zeros only, and ignores what follows.
+    let count = if kind == KINDS[0] { 1 } else { 2 };
+    for _ in 0..count {
+        reader.text().filter(|number| number.iter().any(|byte| *byte != 0)).ok_or_else(no_key)?;
+    }
+    if !reader.0.is_empty() {
+        return Err(no_key());
+    }
+    format!("{kind} {data}").parse().map_err(|error| match error {
+        ParseRecipientKeyError::RsaModulusTooSmall => {
+            Problem::new("it has fewer than 2048 bits, which is too short")
+        }
+        ParseRecipientKeyError::RsaModulusTooLarge => {
+            Problem::new("it has more than 4096 bits, which is not supported")
+        }
+        _ => no_key(),
+    })
 }
 
 /// Reads a private key.
@@ -55,49 +66,60 @@ fn read_public(wire: &[u8]) -> Option<PublicKey> {
 /// # Errors
 /// When it is something else, is protected with a passphrase, or of another kind; the message says
 /// which.
-pub(crate) fn parse_private(text: &[u8]) -> Result<PrivateKey> {
-    const BEGIN: &str = "-----BEGIN OPENSSH PRIVATE KEY-----";
-    const END: &str = "-----END OPENSSH PRIVATE KEY-----";
+pub(crate) fn parse_private(text: &[u8]) -> Result<Identity> {
+    const PASSPHRASE: &str = "it is protected with a passphrase, which is not supported";
     let no_key = || Problem::new("it is not a private OpenSSH key");
     let text = std::str::from_utf8(text).map_err(|_| no_key())?;
-    if text.contains("-----BEGIN RSA PRIVATE KEY-----") {
-        return Err(Problem::new("keys of RSA are not supported, only ed25519"));
+    if text.contains("-----BEGIN PRIVATE KEY-----") {
+        return Err(Problem::new(
+            "it is in the format PKCS#8; `ssh-keygen -p -N '' -f FILE` makes it one of OpenSSH",
+        ));
     }
-    let (_, rest) = text.split_once(BEGIN).ok_or_else(no_key)?;
-    let (body, _) = rest.split_once(END).ok_or_else(no_key)?;
-    let compact: Zeroizing<Vec<u8>> =
-        Zeroizing::new(body.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect());
-    let bytes = Zeroizing::new(BASE64.decode(&compact).map_err(|_| no_key())?);
-    let mut reader = Reader(bytes.strip_prefix(b"openssh-key-v1\0").ok_or_else(no_key)?);
-    let cipher = reader.text().ok_or_else(no_key)?;
-    let _kdf = reader.text().ok_or_else(no_key)?;
-    let _options = reader.text().ok_or_else(no_key)?;
-    if cipher != b"none" {
-        return Err(Problem::new("it is protected with a passphrase, which is not supported"));
+    if text.contains("-----BEGIN ENCRYPTED PRIVATE KEY-----") {
+        return Err(Problem::new(PASSPHRASE));
     }
-    if reader.number() != Some(1) {
+    let start = BEGINNINGS.iter().filter_map(|begin| text.find(begin)).min();
+    let text = &text[start.ok_or_else(no_key)?..];
+    if text.starts_with(BEGINNINGS[0]) && has_empty_number(text) {
         return Err(no_key());
     }
-    let _public = reader.text().ok_or_else(no_key)?;
-    let mut reader = Reader(reader.text().ok_or_else(no_key)?);
-    let (one, other) = (reader.number(), reader.number());
-    if one.is_none() || one != other {
-        return Err(no_key());
+    match Identity::from_buffer(text.as_bytes(), None).map_err(|_| no_key())? {
+        key @ Identity::Unencrypted(_) => Ok(key),
+        Identity::Encrypted(_)
+        | Identity::Unsupported(UnsupportedKey::EncryptedPem | UnsupportedKey::EncryptedSsh(_)) => {
+            Err(Problem::new(PASSPHRASE))
+        }
+        Identity::Unsupported(UnsupportedKey::Hardware(kind) | UnsupportedKey::Type(kind)) => {
+            Err(wrong_kind(&kind))
+        }
     }
-    let kind = reader.text().ok_or_else(no_key)?;
-    if kind != ED25519.as_bytes() {
-        let kind = String::from_utf8_lossy(kind).into_owned();
-        return Err(Problem::new(format!(
-            "keys of the kind {kind} are not supported, only {ED25519}"
-        )));
-    }
-    let point: [u8; 32] = reader.text().and_then(|text| text.try_into().ok()).ok_or_else(no_key)?;
-    let secret =
-        reader.text().filter(|text| text.len() == 64 && text[32..] == point).ok_or_else(no_key)?;
-    let mut seed = Zeroizing::new([0; 32]);
-    seed.copy_from_slice(&secret[..32]);
-    let wire = [&11_u32.to_be_bytes(), ED25519.as_bytes(), &32_u32.to_be_bytes(), &point].concat();
-    Ok(PrivateKey { seed, public: PublicKey { wire, point } })
+}
+
+/// Whether a private key of RSA has a number of zeros only, on which the crate ends the process.
+fn has_empty_number(text: &str) -> bool {
+    let body = text.lines().skip(1).take_while(|line| !line.starts_with("-----"));
+    let letters: Zeroizing<String> = Zeroizing::new(body.map(str::trim_end).collect());
+    let Ok(bytes) = BASE64.decode(letters.as_bytes()).map(Zeroizing::new) else { return false };
+    let numbers = || -> Option<bool> {
+        let mut reader = Reader(bytes.strip_prefix(b"openssh-key-v1\0")?);
+        // The cipher, its derivation and the options of that, the count, the public key.
+        if reader.text()? != b"none" {
+            return None;
+        }
+        let _ = (reader.text()?, reader.text()?, reader.number()?);
+        let has_zeros = |wire: &[u8]| {
+            let mut reader = Reader(wire);
+            let is_rsa = reader.text() == Some(KINDS[1].as_bytes());
+            is_rsa
+                && std::iter::from_fn(|| reader.text())
+                    .take(6)
+                    .any(|number| !number.is_empty() && number.iter().all(|byte| *byte == 0))
+        };
+        let public = has_zeros(reader.text()?);
+        // Two equal numbers stand before the key.
+        Some(public || has_zeros(reader.text()?.get(8..)?))
+    };
+    numbers().unwrap_or(false)
 }
 
 /// Texts and numbers as SSH sends them.

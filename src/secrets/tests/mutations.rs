@@ -9,33 +9,12 @@
     reason = "a test"
 )]
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+mod support;
 
-use syslua_secrets::identity::{Identities, Places};
+use std::path::Path;
+
+use support::{Numbers, identities, is_whole, run, sops, vectors};
 use syslua_secrets::{Document, Format};
-
-fn vectors() -> PathBuf {
-    std::path::absolute("tests/vectors").expect("there is a current directory")
-}
-
-fn sops() -> Option<PathBuf> {
-    let cache = std::env::var_os("SYSLUA_TOOLS").map(PathBuf::from);
-    let places = [cache, Some(PathBuf::from("/var/cache/syslua-tools"))];
-    places.into_iter().flatten().map(|place| place.join("bin/sops")).find(|file| file.exists())
-}
-
-/// Numbers that need no seed from outside: xorshift64.
-struct Numbers(u64);
-
-impl Numbers {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 >> 16).unwrap_or(0) % limit.max(1)
-    }
-}
 
 /// What somebody could do to a document: lines go, come twice, change places; values are exchanged;
 /// bytes differ.
@@ -89,19 +68,11 @@ fn mutate(text: &str, numbers: &mut Numbers) -> String {
 #[test]
 fn what_sops_refuses_is_refused() {
     let Some(sops) = sops() else { return eprintln!("left out: sops is not installed") };
-    let all = std::env::var_os("SYSLUA_SWEEP").is_some_and(|sweep| sweep == "all");
-    let count = if all { 2000 } else { 60 };
-    let key = vectors().join("key.txt");
-    let mut identities = Identities::find(&Places {
-        variable: &|_| None,
-        home: None,
-        settings: None,
-        host_keys: None,
-    });
-    identities.add_file("the test", &key, true);
+    let count = if is_whole() { 2000 } else { 60 };
+    let identities = identities();
     let directory = tempfile::tempdir().unwrap();
     let names = ["basic.yaml", "mac_only.yaml", "regex.yaml", "basic.json", "app.env", "app.ini"];
-    let mut numbers = Numbers(0x9e37_79b9_7f4a_7c15);
+    let mut numbers = Numbers::new(7);
     let (mut accepted, mut stricter, mut wrong) = (0, 0, Vec::new());
     for round in 0..count {
         let name = names[round % names.len()];
@@ -115,16 +86,7 @@ fn what_sops_refuses_is_refused() {
         }
         let file = directory.path().join(name);
         std::fs::write(&file, &changed).unwrap();
-        let theirs = Command::new(&sops)
-            .args(["decrypt", name])
-            .current_dir(directory.path())
-            .env("SOPS_AGE_KEY_FILE", &key)
-            .env("SOPS_DISABLE_VERSION_CHECK", "1")
-            .stdin(Stdio::null())
-            .output()
-            .unwrap();
-        if !theirs.status.success() {
-            let why = String::from_utf8_lossy(&theirs.stderr).trim().to_owned();
+        if let Err(why) = run(&sops, &["decrypt", name], directory.path()) {
             let line = text.lines().zip(changed.lines()).find(|(old, new)| old != new);
             wrong.push(format!("round {round}, {name}: {why}\n{line:?}"));
         }

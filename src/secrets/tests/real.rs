@@ -10,60 +10,15 @@
     reason = "a test"
 )]
 
-use std::path::{Path, PathBuf};
+mod support;
+
+use std::path::Path;
 use std::process::{Command, Stdio};
 
+use support::{Numbers, RECIPIENT, identities, key_file, recipient, run, sops};
 use syslua_secrets::identity::{Identities, Places};
 use syslua_secrets::recipient::Recipient;
 use syslua_secrets::{Document, Format, KeyPath, Opened, Options, Plain, Value, age_file};
-
-const RECIPIENT: &str = "age1fm04afyk2yvux4cluqw83g4vx5cqvfdkle3r7qpx6nsm8yw6vcvstu8dzn";
-
-fn key_file() -> PathBuf {
-    std::path::absolute("tests/vectors/key.txt").expect("there is a current directory")
-}
-
-fn identities() -> Identities {
-    let mut identities = Identities::find(&Places {
-        variable: &|_| None,
-        home: None,
-        settings: None,
-        host_keys: None,
-    });
-    identities.add_file("the test", &key_file(), true);
-    identities
-}
-
-fn recipient() -> Recipient {
-    Recipient::parse(RECIPIENT).unwrap()
-}
-
-/// The real program, or none where it is not installed.
-fn sops() -> Option<PathBuf> {
-    let cache = std::env::var_os("SYSLUA_TOOLS").map(PathBuf::from);
-    let places = [cache, Some(PathBuf::from("/var/cache/syslua-tools"))];
-    places.into_iter().flatten().map(|place| place.join("bin/sops")).find(|file| file.exists())
-}
-
-fn run(
-    program: &Path,
-    arguments: &[&str],
-    directory: &Path,
-) -> std::result::Result<Vec<u8>, String> {
-    let output = Command::new(program)
-        .args(arguments)
-        .current_dir(directory)
-        .env("SOPS_AGE_KEY_FILE", key_file())
-        .env("SOPS_DISABLE_VERSION_CHECK", "1")
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
-    if output.status.success() {
-        Ok(output.stdout)
-    } else {
-        Err(String::from_utf8_lossy(&output.stderr).into_owned())
-    }
-}
 
 fn open(format: Format, text: &[u8]) -> syslua_secrets::Result<Opened> {
     Document::parse(format, text)?.open(&identities())
@@ -262,5 +217,186 @@ fn files_of_age_go_both_ways() {
             let key = key_file().display().to_string();
             assert!(run(age, &["-d", "-i", &key, "s.age"], directory.path()).unwrap() == content);
         }
+    }
+}
+
+/// Makes a key of SSH; returns the public line.
+fn ssh_keygen(directory: &Path, name: &str, arguments: &[&str]) -> String {
+    let status = Command::new("ssh-keygen")
+        .args(["-q", "-N", "", "-C", "a comment", "-f", name])
+        .args(arguments)
+        .current_dir(directory)
+        .status()
+        .unwrap();
+    assert!(status.success(), "{arguments:?}");
+    let public = std::fs::read_to_string(directory.join(format!("{name}.pub"))).unwrap();
+    public.trim_end().to_owned()
+}
+
+fn is_there(program: &str) -> bool {
+    Command::new(program).arg("--version").stdin(Stdio::null()).output().is_ok()
+}
+
+/// Identities of one key of SSH.
+fn ssh_identities(file: &Path) -> Identities {
+    let file = file.display().to_string();
+    Identities::find(&Places {
+        variable: &|name| (name == "SOPS_AGE_SSH_PRIVATE_KEY_FILE").then(|| file.clone()),
+        home: None,
+        settings: None,
+        host_keys: None,
+    })
+}
+
+#[test]
+fn keys_of_ssh_work_with_age_and_sops_in_both_directions() {
+    if !is_there("ssh-keygen") || !is_there("age") {
+        return eprintln!("left out: ssh-keygen or age is not installed");
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let here = directory.path();
+    let kinds: [(&str, &[&str]); 4] = [
+        ("ed25519", &["-t", "ed25519"]),
+        ("rsa2048", &["-t", "rsa", "-b", "2048"]),
+        ("rsa4096", &["-t", "rsa", "-b", "4096"]),
+        // The format of old.
+        ("pem", &["-t", "rsa", "-b", "2048", "-m", "PEM"]),
+    ];
+    for (name, arguments) in kinds {
+        let public = ssh_keygen(here, name, arguments);
+        let own = Recipient::parse(&public).expect(name);
+        let identities = ssh_identities(&here.join(name));
+        std::fs::write(here.join("plain"), b"secret").unwrap();
+        run(Path::new("age"), &["-r", &public, "-o", "s.age", "plain"], here).unwrap();
+        let encrypted = std::fs::read(here.join("s.age")).unwrap();
+        assert_eq!(&**age_file::decrypt(&encrypted, &identities).expect(name), b"secret");
+
+        let several = [own.clone(), recipient()];
+        std::fs::write(here.join("o.age"), age_file::encrypt(b"ours", &several, true).unwrap())
+            .unwrap();
+        assert_eq!(run(Path::new("age"), &["-d", "-i", name, "o.age"], here).unwrap(), b"ours");
+
+        let Some(sops) = sops() else { continue };
+        std::fs::write(here.join("s.yaml"), "a: one\nb: [1, 2]\n").unwrap();
+        let theirs = run(&sops, &["encrypt", "--age", &public, "s.yaml"], here).expect(name);
+        let opened = Document::parse(Format::Yaml, &theirs).unwrap().open(&identities).expect(name);
+        assert_eq!(&**opened.content().unwrap(), b"a: one\nb:\n    - 1\n    - 2\n", "{name}");
+        assert_eq!(opened.document().recipients(), [public.as_str()]);
+
+        let ours = Opened::encrypt(Format::Yaml, b"a: two\n", &[own], Options::default());
+        std::fs::write(here.join("o.yaml"), ours.unwrap().text()).unwrap();
+        let output = Command::new(&sops)
+            .args(["decrypt", "o.yaml"])
+            .current_dir(here)
+            .env("HOME", here)
+            .env("SOPS_DISABLE_VERSION_CHECK", "1")
+            .env("SOPS_AGE_SSH_PRIVATE_KEY_FILE", here.join(name))
+            .output()
+            .unwrap();
+        assert_eq!(output.stdout, b"a: two\n", "{}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+#[test]
+fn keys_of_ssh_that_cannot_be_used_are_named() {
+    if !is_there("ssh-keygen") {
+        return eprintln!("left out: ssh-keygen is not installed");
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let here = directory.path();
+    let refused: [(&str, &[&str], &str); 6] = [
+        ("short", &["-t", "rsa", "-b", "1024"], "fewer than 2048 bits"),
+        ("long", &["-t", "rsa", "-b", "4104"], "more than 4096 bits"),
+        ("ecdsa", &["-t", "ecdsa"], "neither `age1` nor `ssh-`"),
+        ("locked", &["-t", "rsa", "-b", "2048", "-N", "a passphrase"], ""),
+        ("locked25519", &["-t", "ed25519", "-N", "a passphrase"], ""),
+        ("lockedpem", &["-t", "rsa", "-b", "2048", "-m", "PEM", "-N", "a passphrase"], ""),
+    ];
+    for (name, arguments, part) in refused {
+        let public = ssh_keygen(here, name, arguments);
+        match Recipient::parse(&public) {
+            Ok(recipient) => {
+                assert!(part.is_empty(), "{name}: accepted");
+                // It encrypts, and the error of the identity says why it does not decrypt.
+                let file = age_file::encrypt(b"x", &[recipient], false).unwrap();
+                let error = age_file::decrypt(&file, &ssh_identities(&here.join(name)));
+                let message = error.unwrap_err().message;
+                assert!(message.contains("protected with a passphrase"), "{name}: {message}");
+            }
+            Err(problem) => {
+                assert!(
+                    !part.is_empty() && problem.message.contains(part),
+                    "{name}: {}",
+                    problem.message
+                );
+            }
+        }
+    }
+    // PKCS#8 is told how it is made one of OpenSSH.
+    ssh_keygen(here, "pkcs8", &["-t", "rsa", "-b", "2048", "-m", "PKCS8"]);
+    let tried = ssh_identities(&here.join("pkcs8"));
+    assert!(tried.tried()[0].1.contains("ssh-keygen -p"), "{:?}", tried.tried());
+}
+
+/// Damaged keys are refused, and never end the process.
+#[test]
+fn damaged_keys_are_refused() {
+    if !is_there("ssh-keygen") {
+        return eprintln!("left out: ssh-keygen is not installed");
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let here = directory.path();
+    let mut numbers = Numbers::new(21);
+    for (name, arguments) in [("a", ["-t", "ed25519"]), ("b", ["-t", "rsa"])] {
+        let public = ssh_keygen(here, name, &arguments);
+        let private = std::fs::read_to_string(here.join(name)).unwrap();
+        let (kind, data) = public.split_once(' ').unwrap();
+        let data = data.split(' ').next().unwrap();
+        let wire = data_encoding::BASE64.decode(data.as_bytes()).unwrap();
+        let mut lines: Vec<&str> = private.lines().collect();
+        let (first, last) = (lines.remove(0), lines.pop().unwrap());
+        let inner = data_encoding::BASE64.decode(lines.concat().as_bytes()).unwrap();
+        for round in 0..400 {
+            let mut damage = |bytes: &[u8]| {
+                let mut bytes = bytes.to_vec();
+                let at = numbers.below(bytes.len());
+                let end = (at + 1 + numbers.below(300)).min(bytes.len());
+                match numbers.below(4) {
+                    0 => bytes[at..end].fill(0),
+                    1 => bytes[at] ^= 1 << numbers.below(8),
+                    2 => bytes.truncate(at),
+                    _ => bytes[at..end].fill(0xff),
+                }
+                data_encoding::BASE64.encode(&bytes)
+            };
+            if let Ok(recipient) = Recipient::parse(&format!("{kind} {}", damage(&wire))) {
+                let _ = age_file::encrypt(b"x", &[recipient], false);
+            }
+            let body = damage(&inner);
+            let body: Vec<&str> =
+                body.as_bytes().chunks(70).map(|line| std::str::from_utf8(line).unwrap()).collect();
+            let text = format!("{first}\n{}\n{last}\n", body.join("\n"));
+            let mut identities = Identities::default();
+            identities.add_text("the test", &text);
+            assert_eq!(identities.tried().len(), 1, "round {round}");
+        }
+    }
+    let zeros = |kind: &str, numbers: &[&[u8]]| {
+        let mut wire = Vec::new();
+        for part in [&[kind.as_bytes()], numbers].concat() {
+            wire.extend_from_slice(&u32::try_from(part.len()).unwrap().to_be_bytes());
+            wire.extend_from_slice(part);
+        }
+        format!("{kind} {}", data_encoding::BASE64.encode(&wire))
+    };
+    for text in [
+        zeros("ssh-rsa", &[&[0], &[0]]),
+        zeros("ssh-rsa", &[&[1, 0, 1], &[0, 0]]),
+        zeros("ssh-rsa", &[&[], &[]]),
+        zeros("ssh-rsa", &[&[3], &[0xff; 256]]),
+        zeros("ssh-ed25519", &[&[0; 32]]),
+        zeros("ssh-ed25519", &[&[1; 32], &[1]]),
+    ] {
+        assert!(Recipient::parse(&text).is_err(), "{text}");
     }
 }

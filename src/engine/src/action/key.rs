@@ -1,7 +1,10 @@
 //! The key of a root, under which the contents of secrets are hashed. The first switch that writes
 //! a secret makes it.
 
+use std::collections::hash_map::RandomState;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
+use std::hash::BuildHasher;
 use std::path::Path;
 
 use syslua_secrets::derive;
@@ -9,11 +12,14 @@ use zeroize::Zeroizing;
 
 use super::{Directories, Found};
 use crate::hash::Hash;
-use crate::platform::{self, FileKind, Result};
+use crate::platform::{self, Directory, FileKind, Result};
 use crate::store::own;
 
 /// The name of the file with the key, in the directory of all private files.
 pub const KEY: &str = ".key";
+
+/// The permission bits of it and of what is kept beside it.
+const PRIVATE: u32 = 0o600;
 
 /// The length of the key, in bytes.
 const KEY_LENGTH: usize = 32;
@@ -21,6 +27,44 @@ const KEY_LENGTH: usize = 32;
 /// The key of a root for the hashes of secrets: without it, a digest does not reveal whether a
 /// guess is right.
 pub struct Key(Zeroizing<[u8; KEY_LENGTH]>);
+
+fn remove(directory: &Directory, name: &OsStr) -> Result<()> {
+    match directory.remove(name) {
+        Err(error) if error.is_not_found() => Ok(()),
+        removed => removed,
+    }
+}
+
+/// Writes a private file in one step for readers, if there is none of this name: applies decrypt
+/// before they take the lock, so that two may do so at once. Returns false when there is one.
+///
+/// # Errors
+/// When the file system refuses.
+pub fn put_once(path: &Path, content: &[u8]) -> Result<bool> {
+    let directory = Directory::at(path.parent().unwrap_or(Path::new("/")))?;
+    let name = path.file_name().unwrap_or_default();
+    loop {
+        // A process that was killed while it wrote left a file.
+        for (other, _) in directory.list()? {
+            if other.to_str().is_some_and(own::is_temporary) {
+                remove(&directory, &other)?;
+            }
+        }
+        let number = RandomState::new().hash_one(path);
+        let beside = OsString::from(format!(".syslua-{}-{number}.tmp", std::process::id()));
+        directory.write_private(&beside, content, PRIVATE, None, None)?;
+        match directory.rename_new(&beside, &directory, name) {
+            Ok(()) => return Ok(true),
+            Err(error) if error.is_already_there() => {
+                remove(&directory, &beside)?;
+                return Ok(false);
+            }
+            // Another process took it for one that was left.
+            Err(error) if error.is_not_found() => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
 
 impl fmt::Debug for Key {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -52,23 +96,24 @@ impl Key {
         }
     }
 
-    /// Makes a new key in the directory of all private files of a root.
+    /// Makes a new key in the directory of all private files of a root. If another process was
+    /// faster, its key is the one.
     ///
     /// # Errors
     /// When it cannot be written, or the system gives no random bytes.
     pub fn make(directory: &Path) -> Result<Key> {
         let path = directory.join(KEY);
-        // A process that was killed while it made one left a file.
-        for (name, _) in platform::list_directory(directory)? {
-            if name.to_str().is_some_and(own::is_temporary) {
-                platform::remove_file(&directory.join(name))?;
-            }
-        }
         let mut bytes = Zeroizing::new([0; KEY_LENGTH]);
         derive::random(&mut *bytes).map_err(|problem| {
             platform::failed("make", &path)(std::io::Error::other(problem.message))
         })?;
-        platform::write_private_file_atomically(&path, &*bytes)?;
+        while !put_once(&path, &*bytes)? {
+            if let Some(key) = Key::read(directory)? {
+                return Ok(key);
+            }
+            // An invalid one.
+            platform::remove_file(&path)?;
+        }
         Ok(Key(bytes))
     }
 

@@ -42,7 +42,7 @@ pub use drift::{Accounts, Aspect, Drift, Look};
 pub use file::{File, digest_of};
 pub use found::{Found, is_link_to, look};
 pub use function::Function;
-pub use key::{KEY as SECRET_KEY, Key};
+pub use key::{KEY as SECRET_KEY, Key, put_once};
 pub use kind::{Addition, EffectKind, EnvironmentKind, Kind, Properties, Surroundings, TargetKind};
 pub use link::Link;
 pub use list::{Action, Description, Effect, Enablement, Environment, Requirement, Target};

@@ -77,7 +77,7 @@ pub fn fetch(
     }
     let mut address = Url::parse(url)
         .map_err(|problem| network::failed(url, format!("the address {problem}"), None))?;
-    address.login = request.auth.as_deref().map(login_of);
+    address.login = request.auth.as_ref().map(|auth| login_of(auth));
     let client =
         network::client(settings).map_err(|problem| network::from_problem(url, problem))?;
     let mut file =

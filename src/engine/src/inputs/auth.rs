@@ -54,6 +54,6 @@ pub(super) fn opened(settings: &Settings, request: &Request) -> Result<Option<Re
         }
     }
     // A file of a token often ends with its line.
-    let auth = String::from_utf8_lossy(auth.trim_ascii_end()).into_owned();
+    let auth = Zeroizing::new(String::from_utf8_lossy(auth.trim_ascii_end()).into_owned());
     Ok(Some(Request { auth: Some(auth), ..request.clone() }))
 }

@@ -50,7 +50,7 @@ pub fn fetch(
     let top = scratch.join("tree");
     platform::create_directory(&top)?;
     let report = network::report(&session.events);
-    let login = request.auth.as_deref().map(login_of);
+    let login = request.auth.as_ref().map(|auth| login_of(auth));
     let mut tree = InputTree::new(&top, *submodules);
     let commit = with_git(session.settings, &report, scratch, login, |git| {
         git.fetch(repository, &revision, *submodules, &mut tree)

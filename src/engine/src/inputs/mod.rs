@@ -27,6 +27,7 @@ pub use lock_file::{Change, Changes, LockFile, ToolChange, Written, place_of, te
 pub use once::Once;
 use session::{Session, fetch_all};
 pub use syslua_fetch::url::redact;
+use zeroize::Zeroizing;
 
 use crate::failure::{Failure, chain};
 use crate::hash::Hash;
@@ -79,7 +80,7 @@ pub struct Request {
     /// The address, as the config has it.
     pub url: String,
     /// A token, or user and password with a colon between them.
-    pub auth: Option<String>,
+    pub auth: Option<Zeroizing<String>>,
     /// The same as a secret, which is decrypted only when something is fetched.
     pub sealed_auth: Option<Vec<SealedPart>>,
     /// How many leading components of names in an archive are left out, where the config says so.
@@ -141,7 +142,10 @@ pub fn resolve(
             Err(failure) => Some(Err(failure.at(request.position.clone()))),
         });
     }
+    let has_secrets = open.iter().any(|(index, _)| requests[*index].sealed_auth.is_some());
+    let no_core = has_secrets.then(platform::NoCore::begin);
     let fetched = fetch_all(settings, &store, requests, open, once, on_event);
+    drop(no_core);
     remember(&store, &fetched, memory);
     for (index, answer) in fetched {
         answers[index] =
@@ -451,7 +455,7 @@ fn count_one(settings: &Settings, one: &Move) -> Option<usize> {
     platform::remove_tree(&scratch).and_then(|()| platform::create_directory(&scratch)).ok()?;
     let report = operation::network::report(&events);
     let opened = auth::opened(settings, request).ok()?;
-    let login = opened.as_ref().unwrap_or(request).auth.as_deref().map(login_of);
+    let login = opened.as_ref().unwrap_or(request).auth.as_ref().map(|auth| login_of(auth));
     let count = commit::with_git(settings, &report, &scratch, login, |git| {
         git.count_commits(repository, rev, newer, since)
     });

@@ -9,10 +9,11 @@ use std::process::{Command, Stdio};
 
 use syslua_secrets::identity::{self, Identities};
 use syslua_secrets::recipient::Recipient;
+use syslua_secrets::wiped::read_all;
 use syslua_secrets::{Problem, age_file};
 use zeroize::Zeroizing;
 
-use crate::action::Key;
+use crate::action::{Key, put_once};
 use crate::hash::Hash;
 use crate::platform::{self, Login};
 use crate::settings::Settings;
@@ -66,23 +67,19 @@ pub fn keep(store: &Store, key: &Key, value: &[u8]) -> Result<Hash, Problem> {
     Ok(printed)
 }
 
-/// Returns the recipients of values: the identity of the root, which is created the first time.
+/// Returns the recipient of values: the identity of the root, which is created the first time.
 fn recipient(store: &Store) -> Result<Recipient, Problem> {
     let failed = |error: platform::Error| Problem::new(error.to_string());
     let path = store.secrets().join(IDENTITY);
-    match platform::read_to_string(&path) {
-        Ok(text) => {
-            let line = text.lines().find_map(|line| line.strip_prefix("# public key: "));
-            Recipient::parse(line.unwrap_or_default())
-        }
-        Err(error) if error.is_not_found() => {
-            let (identity, recipient) = identity::generate()?;
-            let text = Zeroizing::new(format!("# public key: {recipient}\n{}\n", *identity));
-            platform::write_file_durably(&path, text.as_bytes()).map_err(failed)?;
-            Recipient::parse(&recipient)
-        }
-        Err(error) => Err(failed(error)),
+    if !platform::exists(&path) {
+        let (identity, recipient) = identity::generate();
+        let text = Zeroizing::new(format!("# public key: {recipient}\n{}\n", *identity));
+        put_once(&path, text.as_bytes()).map_err(failed)?;
+        platform::sync_file(&path).map_err(failed)?;
     }
+    let text = Zeroizing::new(platform::read_to_string(&path).map_err(failed)?);
+    let line = text.lines().find_map(|line| line.strip_prefix("# public key: "));
+    Recipient::parse(line.unwrap_or_default())
 }
 
 /// Runs a command as a user, or as the applying user; returns its output.
@@ -110,11 +107,9 @@ pub fn run(
     process.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit());
     platform::prepare_session(&mut process, login.as_ref(), None, None, home).map_err(failed)?;
     let mut child = process.spawn().map_err(failed)?;
-    let mut printed = Zeroizing::new(Vec::with_capacity(4096));
-    let read =
-        child.stdout.take().map_or(Ok(0), |pipe| pipe.take(LONGEST).read_to_end(&mut printed));
+    let read = child.stdout.take().map(|pipe| read_all(pipe.take(LONGEST)));
     let status = child.wait().map_err(failed)?;
-    read.map_err(failed)?;
+    let mut printed = read.transpose().map_err(failed)?.unwrap_or_default();
     if !status.success() {
         return Err(Problem::new(format!("`{name}` failed: {status}")));
     }

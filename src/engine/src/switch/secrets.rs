@@ -49,8 +49,9 @@ type Whose = (Option<String>, Vec<Text>);
 #[derive(Default)]
 pub struct Secrets {
     contents: Arc<Contents>,
-    /// What contents hash to, by what they are made of.
-    digests: HashMap<Vec<u8>, Hash>,
+    /// What contents hash to, by whose they are and what they are made of: a command prints
+    /// something else for another user.
+    digests: HashMap<(Option<String>, Vec<u8>), Hash>,
     /// What commands printed, by whose they are.
     printed: HashMap<Whose, Hash>,
     _no_core: Option<platform::NoCore>,
@@ -94,13 +95,13 @@ impl Secrets {
         for activation in needed {
             let Some(secret) = secret_of(activation) else { continue };
             let content = making.content(&secret.content, activation)?;
-            values.push((secret.sealed(), content));
+            values.push(((activation.user.clone(), secret.sealed()), content));
         }
         let printed = making.printed;
         let (mut contents, mut digests) = (Contents::default(), HashMap::new());
-        for (sealed, content) in values {
+        for (whose, content) in values {
             let digest = key.digest(&content);
-            digests.insert(sealed, digest);
+            digests.insert(whose, digest);
             contents.add(digest, content);
         }
         Ok(Secrets { contents: Arc::new(contents), digests, printed, _no_core: Some(no_core) })
@@ -128,7 +129,7 @@ impl Secrets {
             let before = before.filter(|before| before.sealed() == secret.sealed());
             secret.digest = self
                 .digests
-                .get(&secret.sealed())
+                .get(&(subject.0.clone(), secret.sealed()))
                 .copied()
                 .or(secret.digest)
                 .or(before.and_then(|before| before.digest));

@@ -240,6 +240,9 @@ pub fn aliases<'a>(
     (taken, refused.iter().map(say).collect::<String>().into_bytes())
 }
 
+/// Why a shell cannot have an empty value.
+pub const EMPTY: &str = "an empty value would remove the variable";
+
 /// Returns what a script says when its shell cannot have a value.
 pub fn refusal(shell: &str, name: &str, reason: &str) -> String {
     format!("sys.lua: {shell} cannot have the value of {name}: {reason}")

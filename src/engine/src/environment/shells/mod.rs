@@ -308,23 +308,35 @@ impl Identity<'_> {
 /// A list that only zsh has, and that no other program takes from the environment.
 const FPATH: &str = "FPATH";
 
-/// Returns the line by which a shell sets a variable and exports it.
+/// Returns the line by which a shell sets a variable and exports it. A value that the shell cannot
+/// have is left out, and the line says so.
 ///
 /// # Errors
-/// When the shell cannot have the value, or there is no such shell.
+/// When there is no such shell.
 pub fn assignment(shell: &str, variable: &str, value: &[u8]) -> Result<Vec<u8>, &'static str> {
-    let line = |before: &str, words: &dyn Words, after: &[u8]| {
-        Ok([before.as_bytes(), &words.quote(value)?, after].concat())
+    let line = |before: &str, words: &dyn Words, after: &str| {
+        let quoted = words.check_name(variable).and_then(|()| match shell {
+            "powershell" | "cmd" if value.is_empty() => Err(common::EMPTY),
+            _ => words.quote(value),
+        });
+        match quoted {
+            Ok(quoted) => [before.as_bytes(), &quoted, after.as_bytes()].concat(),
+            Err(reason) => {
+                let end = after.trim_start_matches('"');
+                let message = common::refusal(shell, variable, reason);
+                [words.say(&message).as_bytes(), end.as_bytes()].concat()
+            }
+        }
     };
-    match shell {
-        "sh" | "bash" | "zsh" => line(&format!("export {variable}="), &posix::Sh, b"\n"),
-        "fish" => line(&format!("set -gx {variable} "), &fish::Fish, b"\n"),
-        "elvish" => line(&format!("set-env {variable} "), &elvish::Elvish, b"\n"),
-        "nushell" => line(&format!("$env.{variable} = "), &nushell::Nushell, b"\n"),
-        "powershell" => line(&format!("$env:{variable} = "), &powershell::PowerShell, b"\n"),
-        "cmd" => line(&format!("@set \"{variable}="), &cmd::Cmd, b"\"\r\n"),
-        _ => Err("there is no such shell"),
-    }
+    Ok(match shell {
+        "sh" | "bash" | "zsh" => line(&format!("export {variable}="), &posix::Sh, "\n"),
+        "fish" => line(&format!("set -gx {variable} "), &fish::Fish, "\n"),
+        "elvish" => line(&format!("set-env {variable} "), &elvish::Elvish, "\n"),
+        "nushell" => line(&format!("$env.{variable} = "), &nushell::Nushell, "\n"),
+        "powershell" => line(&format!("$env:{variable} = "), &powershell::PowerShell, "\n"),
+        "cmd" => line(&format!("@set \"{variable}="), &cmd::Cmd, "\"\r\n"),
+        _ => return Err("there is no such shell"),
+    })
 }
 
 /// Returns the scripts that a shell sources.

@@ -58,11 +58,7 @@ impl Words for PowerShell {
 
     fn check_value(&self, value: &Template) -> Result<Vec<u8>, &'static str> {
         let is_empty = matches!(value, Template::Text(text) if text.0.is_empty());
-        if is_empty {
-            Err("an empty value would remove the variable")
-        } else {
-            self.template(value)
-        }
+        if is_empty { Err(common::EMPTY) } else { self.template(value) }
     }
 }
 
