@@ -12,7 +12,7 @@ use crate::problem::{Problem, Result};
 
 /// The first line of a file with armor.
 const BEGIN: &[u8] = b"-----BEGIN AGE ENCRYPTED FILE-----";
-/// How much white space may stand around armor, in bytes; `age` allows as much.
+/// How much white space may surround armor, in bytes; `age` allows as much.
 const MAX_WHITE_SPACE: usize = 1024;
 /// The largest header, in bytes: the crate reads a header again for each of its lines.
 const MAX_HEADER: usize = 128 << 10;

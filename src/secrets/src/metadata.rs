@@ -115,7 +115,7 @@ impl Metadata {
     /// # Errors
     /// When no identity fits, naming the recipients and what was tried.
     pub fn data_key(&self, identities: &Identities) -> Result<DataKey> {
-        // A damaged key of one recipient is no obstacle for the others.
+        // A damaged stanza of one recipient does not prevent the others.
         let mut damaged = None;
         for item in self.ages() {
             let recipient = item.get_text("recipient").unwrap_or_default();

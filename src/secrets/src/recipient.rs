@@ -86,7 +86,7 @@ pub(crate) fn same_key(one: &str, other: &str) -> bool {
     key(one) == key(other)
 }
 
-/// Encrypts bytes for recipients, of which at least one is required, as bytes or with armor.
+/// Encrypts bytes for one or more recipients, as bytes or with armor.
 pub(crate) fn encrypt(
     content: &[u8],
     recipients: &[Recipient],

@@ -116,7 +116,7 @@ fn has_empty_number(text: &str) -> bool {
                     .any(|number| !number.is_empty() && number.iter().all(|byte| *byte == 0))
         };
         let public = has_zeros(reader.text()?);
-        // Two equal numbers stand before the key.
+        // Two equal numbers precede the key.
         Some(public || has_zeros(reader.text()?.get(8..)?))
     };
     numbers().unwrap_or(false)

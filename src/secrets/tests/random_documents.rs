@@ -1,5 +1,5 @@
-//! Random documents go through the real sops 3.11.0 and back: what it writes is read here as it reads
-//! it, and what is encrypted, set and rotated here is what it decrypts. `SYSLUA_SWEEP=all` tries
+//! Random documents go through the real sops 3.11.0 and back: what it writes is read here as it
+//! reads it, and what is encrypted, set and rotated here is what it decrypts. `SYSLUA_SWEEP=all` tries
 //! hundreds.
 #![allow(
     clippy::expect_used,
@@ -119,8 +119,8 @@ const WORDS: &[&str] = &[
     "'[a]'",
     "'{a}'",
     "'ENC[x]'",
-    "'a long text that is wider than eighty columns, so that an emitter may want to fold it somewhere'",
-    "a-long-word-without-any-space-that-is-wider-than-eighty-columns-and-cannot-be-folded-at-all-here",
+    "'a long text that is wider than eighty columns, so that an emitter may want to fold it'",
+    "a-long-word-without-any-space-that-is-wider-than-eighty-columns-and-cannot-be-folded",
 ];
 
 /// Keys of YAML as they stand there.

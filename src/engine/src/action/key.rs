@@ -59,7 +59,7 @@ pub fn put_once(path: &Path, content: &[u8]) -> Result<bool> {
                 remove(&directory, &beside)?;
                 return Ok(false);
             }
-            // Another process took it for one that was left.
+            // Another process removed it as a leftover.
             Err(error) if error.is_not_found() => {}
             Err(error) => return Err(error),
         }
