@@ -1,6 +1,6 @@
 //! Random documents go through the real sops 3.11.0 and back: what it writes is read here as it
-//! reads it, and what is encrypted, set and rotated here is what it decrypts. `SYSLUA_SWEEP=all` tries
-//! hundreds.
+//! reads it, and what is encrypted, set and rotated here is what it decrypts. `SYSLUA_SWEEP=all`
+//! tries hundreds.
 #![allow(
     clippy::expect_used,
     clippy::unwrap_used,
