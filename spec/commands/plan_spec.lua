@@ -61,6 +61,45 @@ describe("plan", function()
   end)
 end)
 
+describe("a config that replaces another one #once", function()
+  local here
+
+  before_each(function()
+    here = machine.new()
+    here.apply([[file({ path = "~/.one", content = "one" })]])
+    here.write_config([[file({ path = "~/.two", content = "two" })]], "other.lua")
+  end)
+
+  after_each(function()
+    here.remove()
+  end)
+
+  it("is named at the start", function()
+    local line = "replaces " .. here.directory .. "/init.lua\n"
+    for _, command in ipairs({ "plan", "apply" }) do
+      local same = here.must(command, "init.lua")
+      assert.is_nil(same.stdout:find("replaces", 1, true), same.stdout)
+      local shown = here.must(command, "other.lua").stdout
+      assert.equal(line, shown:sub(1, #line))
+    end
+    assert.is_nil(here.must("plan", "other.lua").stdout:find("replaces", 1, true))
+  end)
+
+  it("is asked about on a terminal", function()
+    for _, try in ipairs({ { "n", "", 1 }, { "y", "", 0 }, { "", " --yes", 0 } }) do
+      local answer, flag, code = try[1], try[2], try[3]
+      here.must("apply", "init.lua")
+      here.write("answer", answer .. "\n")
+      local command = "$LUA -l syslua apply other.lua" .. flag
+      local result = here.shell(("script -qec '%s' /dev/null <answer"):format(command))
+      assert.equal(code, result.code, result.stdout)
+      local is_asked = result.stdout:find("Apply it?", 1, true) ~= nil
+      assert.equal(flag == "", is_asked, result.stdout)
+      assert.equal(code == 0, here.exists("home/.two"))
+    end
+  end)
+end)
+
 describe("status", function()
   local here
 

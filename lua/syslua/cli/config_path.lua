@@ -92,4 +92,16 @@ function config_path.get_or_default(argument)
   return (config_path.get_default())
 end
 
+--- Returns the config that is in force, as it is shown, when another one is to replace it.
+---@param snapshot { config_path: string? } the current snapshot
+---@param manifest { config_path: string? } what the other one evaluated to
+---@return string?
+function config_path.get_replaced(snapshot, manifest)
+  local current, new = snapshot.config_path, manifest.config_path
+  if not current or not new or current == new then
+    return nil
+  end
+  return path.display(current, get_home())
+end
+
 return config_path

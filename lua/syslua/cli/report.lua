@@ -434,6 +434,15 @@ function report.render_actions(result, args, style)
   return lay_out(rows, style, args.verbose)
 end
 
+--- Returns the line with which a plan begins when another config is in force.
+---@param result { snapshot: table } a PlanResult or an ApplyResult
+---@param manifest table
+---@return string[]
+function report.render_replaced(result, manifest)
+  local other = require("syslua.cli.config_path").get_replaced(result.snapshot, manifest)
+  return other and { "replaces " .. other } or {}
+end
+
 --- Returns the JSON document of a command: the result's fields besides `version` and `command`.
 ---@param command string
 ---@param result table

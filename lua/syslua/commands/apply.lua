@@ -25,6 +25,7 @@ function apply.add_to_parser(parser)
     end)
   require("syslua.cli.answers").add_option(parser)
   parser:flag("--refresh-secrets", "Run the commands of secrets again.")
+  parser:flag("--yes", "Do not ask before the config that is in force is replaced by another one.")
   parser:flag("--no-services", "Leave services as they are, and apply everything else.")
   parser:flag("--json", "Print one JSON object instead of text.")
 end
@@ -32,6 +33,17 @@ end
 -- The lines about the lock; most applies have none.
 local function render_locks(locks, is_done)
   return locks[1] and require("syslua.cli.lock_report").render(locks, is_done) or {}
+end
+
+-- On a terminal, the user may have meant the config that is in force.
+local function is_refused(args, options, manifest)
+  local question = require("syslua.cli.question")
+  if args.dry_run or args.yes or args.json or args.quiet or not question.can_ask() then
+    return false
+  end
+  local current = border.call("environment", nil, options)
+  local other = require("syslua.cli.config_path").get_replaced(current.snapshot, manifest)
+  return other and not question.ask(("This replaces %s. Apply it?"):format(other)) or false
 end
 
 --- Does it.
@@ -60,6 +72,10 @@ function apply.run(args)
   end
   if kept[1] and not args.dry_run then
     border.call("write_file", kept[1].file, kept[1].text)
+  end
+  if is_refused(args, options, manifest) then
+    terminal.write({ "Nothing was done." })
+    return 1
   end
   local foreseen = border.call("pending_lock", config)
   local result = syslua.apply(manifest, options)
@@ -93,6 +109,9 @@ function apply.run(args)
     return 0
   end
   local report, style = require("syslua.cli.report"), terminal.get_data_style(args)
+  if not args.json then
+    terminal.write(report.render_replaced(result, manifest))
+  end
   if args.json then
     terminal.write({ report.to_json("apply", result) })
   elseif args.dry_run then

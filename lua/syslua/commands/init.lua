@@ -284,6 +284,7 @@ local function clone(args, directory)
   local question = require("syslua.cli.question")
   local short = quote_for_shell(path.display(inner, get_home()))
   if args.yes or (question.can_ask() and question.ask("Apply it?")) then
+    given.yes = true
     return commands.load("apply").run(given)
   elseif not args.quiet then
     terminal.write({ ("Next: `%s apply %s` applies it."):format(args.program, short) })

@@ -106,7 +106,7 @@ fn start_table(
     if let Some(directories) = directories {
         variables.insert(b"SYSLUA_SHELL".to_vec(), directories.as_bytes().to_vec());
     }
-    // What is entered again lies on top of all that was entered since.
+    // A project that is entered again comes before all that was entered since.
     for layer in layers {
         let memory = layer.identity().memory().into_bytes();
         let start = [memory.as_slice(), b"_"].concat();

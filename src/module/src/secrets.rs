@@ -621,7 +621,7 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
     // For commands that have values in Lua, which nothing wipes, until they end.
     error::register(lua, native, "leave_no_core", |_, ()| {
         std::mem::forget(platform::NoCore::begin());
-        Ok(())
+        Ok(true)
     })?;
     type Load = (String, LuaString, LuaString, LuaFunction, LuaFunction);
     error::register(

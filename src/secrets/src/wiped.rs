@@ -1,4 +1,4 @@
-//! Reads secrets without leaving copies in memory: a vector that grows by itself leaves its old
+//! Reads secrets without leaving copies in memory: a vector that grows leaves its old
 //! bytes behind.
 
 use std::io::{self, Read};

@@ -268,7 +268,7 @@ fn without_secret(text: String, request: &Request) -> String {
     match request
         .auth
         .as_deref()
-        .map(|auth| auth.split_once(':').map_or(auth, |(_, password)| password))
+        .map(|auth| auth.split_once(':').map_or(auth.as_str(), |(_, password)| password))
     {
         Some(secret) if !secret.is_empty() => text.replace(secret, "***"),
         _ => text,

@@ -227,7 +227,8 @@ impl Shell for Nushell {
         let names: Vec<&str> = aliases.iter().map(|(name, _)| *name).chain(own).collect();
         rest.extend(
             format!(
-                "$env.{memory}_aliases = ($env.{memory}_aliases? | default [] | append [{}] | uniq)\n",
+                "$env.{memory}_aliases = ($env.{memory}_aliases? | default [] | append [{}] | \
+                 uniq)\n",
                 names.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ")
             )
             .into_bytes(),

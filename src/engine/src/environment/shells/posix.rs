@@ -280,8 +280,8 @@ impl Script {
         self.0.extend(filled(rest, &memory, stamp, layer).into_bytes());
     }
 
-    /// Keeps the alias of a name, and for a function of ours also the function, unless another
-    /// environment of ours keeps them already.
+    /// Keeps the existing alias of a name, and for a function also the existing function, unless
+    /// another environment of sys.lua keeps them already.
     fn keep(&mut self, name: &str, with_function: bool) {
         let [alias, function] = kept(name);
         self.line(&[format!("      if [ -z \"${{{alias}+x}}\" ]; then {alias}=").as_bytes()]);
@@ -310,7 +310,7 @@ impl Script {
         }
     }
 
-    /// Takes an alias or function of ours away, and gives the name what was kept.
+    /// Removes a declared alias or function, and gives the name what was kept.
     fn give_back(&mut self, name: &str, with_function: bool) {
         let [alias, function] = kept(name);
         let remove = if with_function { "unset -f" } else { "unalias" };
@@ -399,8 +399,8 @@ impl Script {
         self.line(&[b"  *) __syslua_strict= ;; esac; \\set +eu"]);
         lines.iter().for_each(|line| self.line(&[line]));
         self.line(&[
-            b"\\set +eu; case $__syslua_strict in -eu) \\set -eu ;; -e) \\set -e ;; -u) \\set -u ;; esac; \
-              \\unset __syslua_strict",
+            b"\\set +eu; case $__syslua_strict in -eu) \\set -eu ;; -e) \\set -e ;; -u) \\set -u ;; \
+              esac; \\unset __syslua_strict",
         ]);
     }
 }
