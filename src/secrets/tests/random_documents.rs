@@ -205,7 +205,7 @@ impl Maker<'_> {
             if word.is_empty() || (!is_plain && !word.starts_with(['\'', '"'])) {
                 "x".to_owned()
             } else {
-                word
+                word.to_owned()
             }
         };
         match self.numbers.below(4) {
@@ -517,7 +517,7 @@ fn random_documents_go_both_ways() {
         both += 1;
         match decrypt(opened.text().as_bytes()) {
             Err(problem) => {
-                complain(format!("sops does not read ours: {problem}\n{}", opened.text()))
+                complain(format!("sops does not read ours: {problem}\n{}", opened.text()));
             }
             Ok(found) if shown(&found) == shown(&expected) => {}
             Ok(found) => complain(format!(
@@ -554,7 +554,7 @@ fn random_documents_go_both_ways() {
         {
             (Ok(found), Ok(again)) if shown(&found) == shown(&again) => {}
             (Ok(found), Ok(again)) => {
-                complain(format!("{}\nis not\n{}", shown(&found), shown(&again)))
+                complain(format!("{}\nis not\n{}", shown(&found), shown(&again)));
             }
             (found, again) => complain(format!("{:?}, {:?}", found.err(), again.err())),
         }

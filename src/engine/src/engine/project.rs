@@ -205,7 +205,7 @@ impl Engine {
         on_event: &mut dyn FnMut(Event),
     ) -> Result<Entered, Error> {
         let (environment, _) = self.environment_of(manifest, project, tasks, on_event)?;
-        Ok(self.entered(environment, project.to_owned(), project.to_owned(), String::new()))
+        Ok(self.entered(environment, project.to_owned(), project.to_owned(), ""))
     }
 
     /// Does the same for a directory with an entry file, whose manifest is given, and keeps the
@@ -252,7 +252,7 @@ impl Engine {
             platform::create_directories_as(&place, 0o700)?;
             platform::write_private_file_atomically(&place.join("environment.json"), &text)?;
         }
-        Ok(self.entered(kept.environment, name, project.id(), layer))
+        Ok(self.entered(kept.environment, name, project.id(), &layer))
     }
 
     /// Returns what is kept of a directory with a content, as long as it can be entered so: its
@@ -262,7 +262,7 @@ impl Engine {
         let is_whole =
             kept.objects.iter().all(|object| platform::exists(&self.store.object(object)));
         (kept.is_final && is_whole && kept.looks.iter().all(Look::holds))
-            .then(|| self.entered(kept.environment, kept.name, id.to_owned(), kept.layer))
+            .then(|| self.entered(kept.environment, kept.name, id.to_owned(), &kept.layer))
     }
 
     /// Returns the places that a hook watches besides the files that are trusted: what evaluation
@@ -284,7 +284,7 @@ impl Engine {
         let kept = read_kept(&self.all_kept().join(id).join(key));
         let (environment, name) =
             kept.map(|kept| (kept.environment, kept.name)).unwrap_or_default();
-        Some(self.entered(environment, name, id.to_owned(), key.to_owned()))
+        Some(self.entered(environment, name, id.to_owned(), key))
     }
 
     /// Notes that the files of a directory were compared at a time, and returns the note, if there
@@ -387,13 +387,7 @@ impl Engine {
     }
 
     /// `layer` is the name of the environment's own place.
-    fn entered(
-        &self,
-        environment: Environment,
-        name: String,
-        key: String,
-        layer: String,
-    ) -> Entered {
+    fn entered(&self, environment: Environment, name: String, key: String, layer: &str) -> Entered {
         let layer = format!("{key}/{layer}");
         Entered { environment, name, key, root: self.settings.root.clone(), layer }
     }

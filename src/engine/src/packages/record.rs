@@ -126,7 +126,7 @@ mod tests {
     #[test]
     fn the_record_survives_and_disappears() {
         let directory = tempfile::tempdir().unwrap();
-        let root = Store::new(directory.path().to_owned());
+        let root = Store::new(directory.path());
         std::fs::create_dir_all(root.metadata()).unwrap();
         assert_eq!(load(&root), Ok(Record::default()));
         let kept = Kept { declared: true, was_there: false, version: "1".into() };

@@ -190,13 +190,13 @@ fn at<'a>(
 /// Returns who declared the first package that a text names, else the first one.
 pub(super) fn about<'a>(
     text: &str,
-    declared: impl Iterator<Item = (&'a String, &'a Positions)> + Clone,
+    mut declared: impl Iterator<Item = (&'a String, &'a Positions)> + Clone,
 ) -> Positions {
     let is_part = |letter: char| letter.is_alphanumeric() || "+-._".contains(letter);
     let words: BTreeSet<&str> =
         text.split(|letter| !is_part(letter)).map(|word| word.trim_end_matches('.')).collect();
     let named = declared.clone().find(|(name, _)| words.contains(name.as_str()));
-    named.or_else(|| declared.clone().next()).map(|(_, at)| at.clone()).unwrap_or_default()
+    named.or_else(|| declared.next()).map(|(_, at)| at.clone()).unwrap_or_default()
 }
 
 pub(super) fn failure(problem: Problem, positions: Positions, hint: Option<String>) -> Error {

@@ -74,7 +74,9 @@ impl Numbers {
     pub fn new(seed: u64) -> Self {
         let given = std::env::var("SYSLUA_SEED").ok().and_then(|seed| seed.parse().ok());
         let mut numbers = Self(given.unwrap_or(seed).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
-        (0..8).for_each(|_| drop(numbers.below(2)));
+        for _ in 0..8 {
+            let _ = numbers.below(2);
+        }
         numbers
     }
 

@@ -398,10 +398,8 @@ impl Script {
               *u*) __syslua_strict=-u ;;"]);
         self.line(&[b"  *) __syslua_strict= ;; esac; \\set +eu"]);
         lines.iter().for_each(|line| self.line(&[line]));
-        self.line(&[
-            b"\\set +eu; case $__syslua_strict in -eu) \\set -eu ;; -e) \\set -e ;; -u) \\set -u ;; \
-              esac; \\unset __syslua_strict",
-        ]);
+        self.line(&[b"\\set +eu; case $__syslua_strict in -eu) \\set -eu ;; -e) \\set -e ;; \
+              -u) \\set -u ;; esac; \\unset __syslua_strict"]);
     }
 }
 
