@@ -94,11 +94,11 @@ end
 
 --- Returns the config that is in force, as it is shown, when another one is to replace it.
 ---@param snapshot { config_path: string? } the current snapshot
----@param manifest { config_path: string? } what the other one evaluated to
+---@param config string the path of the other one
 ---@return string?
-function config_path.get_replaced(snapshot, manifest)
-  local current, new = snapshot.config_path, manifest.config_path
-  if not current or not new or current == new then
+function config_path.get_replaced(snapshot, config)
+  local current = snapshot.config_path
+  if not current or current == require("syslua.border").call("absolute", config) then
     return nil
   end
   return path.display(current, get_home())

@@ -436,10 +436,10 @@ end
 
 --- Returns the line with which a plan begins when another config is in force.
 ---@param result { snapshot: table } a PlanResult or an ApplyResult
----@param manifest table
+---@param config string the config's path
 ---@return string[]
-function report.render_replaced(result, manifest)
-  local other = require("syslua.cli.config_path").get_replaced(result.snapshot, manifest)
+function report.render_replaced(result, config)
+  local other = require("syslua.cli.config_path").get_replaced(result.snapshot, config)
   return other and { "replaces " .. other } or {}
 end
 

@@ -36,13 +36,13 @@ local function render_locks(locks, is_done)
 end
 
 -- On a terminal, the user may have meant the config that is in force.
-local function is_refused(args, options, manifest)
+local function is_refused(args, options, config)
   local question = require("syslua.cli.question")
   if args.dry_run or args.yes or args.json or args.quiet or not question.can_ask() then
     return false
   end
   local current = border.call("environment", nil, options)
-  local other = require("syslua.cli.config_path").get_replaced(current.snapshot, manifest)
+  local other = require("syslua.cli.config_path").get_replaced(current.snapshot, config)
   return other and not question.ask(("This replaces %s. Apply it?"):format(other)) or false
 end
 
@@ -73,7 +73,7 @@ function apply.run(args)
   if kept[1] and not args.dry_run then
     border.call("write_file", kept[1].file, kept[1].text)
   end
-  if is_refused(args, options, manifest) then
+  if is_refused(args, options, config) then
     terminal.write({ "Nothing was done." })
     return 1
   end
@@ -110,7 +110,7 @@ function apply.run(args)
   end
   local report, style = require("syslua.cli.report"), terminal.get_data_style(args)
   if not args.json then
-    terminal.write(report.render_replaced(result, manifest))
+    terminal.write(report.render_replaced(result, config))
   end
   if args.json then
     terminal.write({ report.to_json("apply", result) })

@@ -47,7 +47,7 @@ function plan.run(args)
     terminal.write({ report.to_json("plan", result) })
   elseif not args.quiet then
     local style = terminal.get_data_style(args)
-    terminal.write(report.render_replaced(result, manifest))
+    terminal.write(report.render_replaced(result, config))
     if locks[1] then
       terminal.write(require("syslua.cli.lock_report").render(locks, false))
     end

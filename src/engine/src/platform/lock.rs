@@ -157,9 +157,9 @@ impl Lock {
         }
     }
 
-    /// Takes the lock of a directory itself, which leaves no file in it. Nothing where the directory
-    /// has no lock to take: its file system or the system has none, it cannot be opened, or only
-    /// other users hold it, who could hold it forever.
+    /// Takes the lock of a directory itself, which leaves no file in it. Returns `None` where the
+    /// directory has no lock to take: its file system or the system has none, it cannot be opened,
+    /// or only other users hold it, who could hold it forever.
     ///
     /// # Errors
     /// On a timeout, or on an interrupt.
