@@ -187,12 +187,8 @@ local function write(config, options)
 end
 
 --- Why an input or a pin cannot be looked up. It stays as it is locked.
----@class syslua.LookupFailure
+---@class syslua.LookupFailure: syslua.Failure
 ---@field name string its key in the lock
----@field kind string
----@field message string
----@field hint string?
----@field position string?
 
 --- Returns what inputs and pins that cannot be looked up have in common: one failure that names
 --- them.
@@ -204,7 +200,8 @@ function inputs.join_failures(failures)
     names[index] = one.name
     messages[index] = one.position and ("%s: %s"):format(one.position, one.message) or one.message
   end
-  local first = failures[1]
+  ---@type syslua.LookupFailure
+  local first = assert(failures[1])
   local is_one = #failures == 1
   return {
     kind = first.kind,

@@ -83,7 +83,7 @@ return function(project)
       input = open_or_raise(file)
     elseif type(file) == "string" or type(file) == "number" then
       ---@type any, any
-      local opened, problem = io.open(file, "r")
+      local opened, problem = io.open(tostring(file), "r")
       if not opened then
         raise(problem)
       end
