@@ -375,8 +375,13 @@ local function require_module(self, name)
   -- The module as this evaluation shows it: for the machine that is evaluated for.
   if name == "syslua" then
     return self.syslua
-  elseif name == "io" and self.project and self.project.read and not self.is_pure then
-    return self.environment.io
+  elseif
+    (name == "io" or name == "package")
+    and self.project
+    and self.project.read
+    and not self.is_pure
+  then
+    return self.environment[name]
   end
   local input, inner = name:match("^inputs%.([^.]+)%.?(.*)$")
   local found = input and find_input(self, input)
@@ -469,12 +474,26 @@ end
 -- What --pure hides: ways to what is not part of the config.
 local impure = { io = true, os = true, package = true, debug = true, ffi = true, jit = true }
 
+-- `package` of a project: a library of C is code that no trust compares.
+local function make_trusted_package()
+  local function loadlib()
+    failure.raise({
+      kind = "config",
+      message = "package.loadlib: a project loads no libraries of C",
+      position = require("syslua.util.position").caller(),
+      hint = "run a program instead",
+    })
+  end
+  return setmetatable({ loadlib = loadlib }, { __index = package, __newindex = package })
+end
+
 -- Makes the globals of a loader's files: those of Lua, and `extra`.
 ---@param self syslua.Loader
 ---@param extra table<string, any>
 function make_environment(self, extra)
   local environment, project = self.environment, self.project
   local trusted_io = project and project.read and require("syslua.trusted_io")(project)
+  local trusted_package = trusted_io and make_trusted_package()
   for name, value in next, extra do
     environment[name] = value
   end
@@ -495,6 +514,8 @@ function make_environment(self, extra)
         return watched
       elseif name == "io" and trusted_io then
         return trusted_io
+      elseif name == "package" and trusted_package then
+        return trusted_package
       end
       -- Not by `_G[name]`: a script may have made unknown globals an error.
       return rawget(_G, name)

@@ -108,6 +108,15 @@ describe("a directory with an entry file", function()
     assert.truthy(result.stderr:find("warning", 1, true), result.stderr)
   end)
 
+  it("loads no libraries of C, which no trust compares", function()
+    for _, way in ipairs({ "package", 'require("package")', "_G.package" }) do
+      projects.write(here, "web", way .. '.loadlib("./extra.so", "*")')
+      local code, shown = projects.trust(here, "web")
+      assert.equal(1, code, way)
+      assert.truthy(shown:find("a project loads no libraries of C", 1, true), way .. shown)
+    end
+  end)
+
   it(
     "stops where a file is wanted that was not trusted, whatever the config makes of that",
     function()
