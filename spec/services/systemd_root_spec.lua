@@ -107,7 +107,11 @@ describe("services with systemd #root #once", function()
     must_apply(program("1") .. service)
     local before = executable_of("web.service")
     local broken = {
-      { [[command = "echo no such thing >&2; exit 3"]], "exit code 3", "no such thing" },
+      {
+        [[command = "echo no such thing >&2; exit 3", restart = "no"]],
+        "exit code 3",
+        "no such thing",
+      },
       -- It runs, and ends within a second.
       { [[command = "sleep 0.4; echo too soon", ready = "exec"]], "within a second", "too soon" },
       { [[command = "sleep 0.4; exit 0", restart = "no"]], "within a second" },

@@ -67,6 +67,8 @@ impl UnitState {
             ("success" | "", Some((how, code))) if how == "exited" && self.active != "active" => {
                 format!("it ended with exit code {code}")
             }
+            // Its manager starts it anew, and no longer knows how it ended.
+            ("success" | "", _) if self.active == "activating" => "it starts again".to_owned(),
             ("success" | "", _) => format!("it is {}", self.active),
             (other, _) => other.to_owned(),
         }

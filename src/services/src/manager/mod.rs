@@ -218,22 +218,32 @@ fn journal(state: &UnitState, whose: &Whose) -> Vec<String> {
     }
     // What was printed a moment ago is on its way. Only root may ask to wait for it.
     let _ = run(Command::new("journalctl").arg("--sync"));
-    let mut command = Command::new("journalctl");
-    command.args(["--quiet", "--no-pager", "--output=cat", "--all"]);
-    command.arg(format!("--lines={LAST_LINES}"));
-    for (index, field) in
-        ["_SYSTEMD_INVOCATION_ID", "INVOCATION_ID", "USER_INVOCATION_ID"].iter().enumerate()
-    {
-        if index > 0 {
-            command.arg("+");
+    let ask = |arguments: &[&str]| {
+        let mut command = Command::new("journalctl");
+        command.args(["--quiet", "--no-pager", "--all"]).args(arguments);
+        if let Whose::User { uid, .. } = whose
+            && rustix::process::geteuid().as_raw() == *uid
+        {
+            become_user(&mut command, whose);
         }
-        command.arg(format!("{field}={}", state.invocation));
-    }
-    if let Whose::User { uid, .. } = whose
-        && rustix::process::geteuid().as_raw() == *uid
-    {
-        become_user(&mut command, whose);
-    }
-    let Ok(output) = run(&mut command) else { return Vec::new() };
-    String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect()
+        let output = run(&mut command).map(|output| output.stdout).unwrap_or_default();
+        String::from_utf8_lossy(&output).into_owned()
+    };
+    let of_run: Vec<String> = ["_SYSTEMD_INVOCATION_ID", "INVOCATION_ID", "USER_INVOCATION_ID"]
+        .iter()
+        .map(|field| format!("{field}={}", state.invocation))
+        .collect();
+    let own = [&of_run[0], "+", &of_run[1], "+", &of_run[2]];
+    // A process that ended at once may have lines that name its unit only: they count from the
+    // first message about this run on.
+    let first = ask(&[&["--output=short-unix"], own.as_slice()].concat());
+    let Some((since, _)) = first.split_once(' ') else { return Vec::new() };
+    let unit = match whose {
+        Whose::System => format!("_SYSTEMD_UNIT={}", state.name),
+        Whose::User { .. } => format!("_SYSTEMD_USER_UNIT={}", state.name),
+    };
+    let (since, lines) = (format!("--since=@{since}"), format!("--lines={LAST_LINES}"));
+    let limits = ["--output=cat", since.as_str(), lines.as_str()];
+    let shown = ask(&[limits.as_slice(), own.as_slice(), &["+", &unit]].concat());
+    shown.lines().map(str::to_owned).collect()
 }
