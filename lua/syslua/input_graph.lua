@@ -57,11 +57,13 @@ local function find_line(lines, name, url)
   local word = "%f[%w_]" .. name:gsub("%-", "%%-") .. "%f[^%w_]"
   local by_name
   for index, line in ipairs(lines) do
-    local is_comment = line:find("^%s*%-%-") ~= nil
-    if not is_comment and url and line:find(url, 1, true) and line:find(word) then
-      return index
-    elseif not is_comment and line:find(word .. "[\"']?%]?%s*=") then
-      by_name = by_name or index
+    -- Most lines do not have the name at all.
+    if line:find(name, 1, true) and not line:find("^%s*%-%-") then
+      if url and line:find(url, 1, true) and line:find(word) then
+        return index
+      elseif line:find(word .. "[\"']?%]?%s*=") then
+        by_name = by_name or index
+      end
     end
   end
   return by_name or 1
@@ -415,9 +417,14 @@ function input_graph.resolve(root, given, file, session)
   end
   while level[1] do
     local nodes = resolve_level(session, level)
-    set_loaders(level[1].parent)
+    local parent = level[1].parent
+    set_loaders(parent)
     for _, node in ipairs(nodes) do
-      set_loaders(node.parent)
+      -- Those of one parent are together.
+      if node.parent ~= parent then
+        parent = node.parent
+        set_loaders(parent)
+      end
     end
     level = open_next(nodes)
     for _, node in ipairs(nodes) do

@@ -11,6 +11,9 @@ local module_files = require("syslua.module_files")
 local path = require("syslua.util.path")
 local position = require("syslua.util.position")
 
+-- Lua's own: that of configs puts the keys in order, which takes longer.
+local next = require("syslua").native.originals.basic.next
+
 local loader = {}
 
 -- Kept from load on: configs run while some of these are hidden.
