@@ -112,7 +112,10 @@ describe("diff", function()
   it("refuses what is no hash", function()
     for _, word in ipairs({ "abcde", "server", "xyzxyzxyz", first .. "0" }) do
       local _, talk = expect(2, word, second)
-      assert.truthy(talk:find("`" .. word .. "` is neither a snapshot nor a hash", 1, true), talk)
+      assert.truthy(
+        talk:find("`" .. word .. "` is neither a snapshot nor the hash of a derivation", 1, true),
+        talk
+      )
       expect(2, second, word)
     end
     local _, talk = expect(2, first)

@@ -23,15 +23,19 @@ local reference = json_reference.new({
 })
 
 -- What never was there: users are root's to declare, and snapshots that differ are no actions to
--- come. Services have a machine of their own, and merged files specs of their own.
+-- come. Services and packages of the system have a machine of their own, and merged files have
+-- separate specs.
 local unseen = {
+  "apply 1: packages",
   "apply 1: pending",
   "apply 1: services_left_out",
+  "destroy 1: packages",
   "destroy 1: services_left_out",
   "diff.actions: diff",
   "diff.actions: keys",
   "diff.actions: may_change",
   "diff.actions: needs_build",
+  "diff.actions: package",
   "diff.actions: replaces",
   "diff.actions: replaces_existing",
   "diff.actions: runs_command",
@@ -39,12 +43,16 @@ local unseen = {
   "diff.actions: undo",
   "diff.actions: user",
   "env.environment: user",
+  "plan 1: packages",
   "plan 1: services_left_out",
   "plan.actions: keys",
   "plan.actions: needs_build",
+  "plan.actions: package",
   "plan.actions: service",
   "plan.actions: user",
+  "rollback 1: packages",
   "rollback 1: services_left_out",
+  "status 1: packages",
   "status 1: services",
   "status.environments: user",
   "status.targets: user",

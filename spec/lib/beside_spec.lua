@@ -166,7 +166,7 @@ describe("lib.read, lib.list and lib.exists", function()
       { 'read("")', "lib.read: expected a path, got an empty string" },
       { "exists({})", "lib.exists: expected a path, got table" },
       { 'read("a\\0b")', "lib.read: a path cannot have a zero byte" },
-      { 'list(".", "[a")', "lib.list: `%[` has no `%]` in the pattern `%[a`" },
+      { 'list(".", "[a")', "lib.list: a `%]` is missing in the pattern `%[a`" },
       { 'list(".", 1)', "lib.list: expected a pattern, got" },
     }
     for _, case in ipairs(cases) do

@@ -179,7 +179,7 @@ describe("syslua.module", function()
       { greeting = "hello", names = { "nobody" }, server = { port = 80, host = "localhost" } },
       get(found)
     )
-    assert.same({ "greeter.lua:6", "init.lua:4" }, found.files["~/.greeter"].positions)
+    assert.same({ "greeter.lua:7", "init.lua:4" }, found.files["~/.greeter"].positions)
   end)
 
   it("merges what several places give, and acts once", function()

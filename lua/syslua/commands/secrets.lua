@@ -81,17 +81,9 @@ local function refuse_flag(args, name, action)
   end
 end
 
--- The fields that are lists in JSON, even when they are empty.
-local lists = { "added", "removed", "recipients" }
-
 local function write(args, result, lines)
   local terminal = require("syslua.cli.terminal")
   if args.json then
-    for _, name in ipairs(lists) do
-      if result[name] then
-        setmetatable(result[name], require("syslua").native.array_metatable)
-      end
-    end
     terminal.write({ require("syslua.cli.report").to_json("secrets", result) })
   elseif not args.quiet and lines[1] then
     terminal.write(lines)

@@ -1,5 +1,5 @@
 //! Package managers in a switch: one call of each before the journal. What it did is not undone
-//! when the switch fails later: the record of packages tells it, and so do the message and `status`.
+//! when the switch fails later: the record of packages, the message and `status` say so.
 
 use std::collections::BTreeSet;
 use std::time::{SystemTime, UNIX_EPOCH};

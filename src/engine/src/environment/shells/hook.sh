@@ -3,6 +3,7 @@
 # ignores the case of letters in a bash with `nocasematch`.
 __syslua_hook_ID() {
   \local "__syslua_code=$?" __syslua_line= __syslua_name= __syslua_path= __syslua_now= __syslua_place=
+  \local "__syslua_own=${MEMORY_shell-}"
   if [[ -r FILE ]]; then IFS= \read -r __syslua_line <FILE || :; fi
   if [ "$__syslua_line" != "${__syslua_seen_ID-}" ]; then
     __syslua_seen_ID=$__syslua_line
@@ -19,7 +20,7 @@ __syslua_hook_ID() {
         __syslua_line=" ${__syslua_name##*/} "
         # What the shell was started in is neither entered nor left.
         if [ "${__syslua_place#"${__syslua_path%/}/"}" != "$__syslua_place" ] &&
-          [ "${MEMORY_shell-}" = "${MEMORY_shell#*"$__syslua_line"}" ]; then
+          [ "${__syslua_own#*"$__syslua_line"}" = "$__syslua_own" ]; then
           __syslua_now="$__syslua_now$__syslua_name "
         fi
       done <CURRENT/projects/list
