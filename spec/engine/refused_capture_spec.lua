@@ -412,7 +412,7 @@ describe("what config captures", function()
     here.write("init.lua", text)
     result = here.run("apply", "init.lua")
     assert.equal(1, result.code, result.stdout)
-    assert.truthy(result.stderr:find("`x` was changed", 1, true), result.stderr)
+    assert.truthy(result.stderr:find("`x` has changed", 1, true), result.stderr)
   end)
 
   it("may nest tables as keys in tables", function()
