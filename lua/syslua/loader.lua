@@ -1,6 +1,7 @@
 --- Loads the files of one evaluation: each in the evaluation's own globals, each once. Modules and
 -- packages that come with sys.lua are files of the evaluation too. It does not know what they
--- declare.
+-- declare. It has over 600 lines, because finding, reading, compiling and running a file all need
+-- the state of one loader.
 
 local border = require("syslua.border")
 local failure = require("syslua.util.failure")

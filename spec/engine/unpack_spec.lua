@@ -227,7 +227,7 @@ with zipfile.ZipFile("archive.zip", "w") as archive:
     ["printf '7z\\274\\257\\047\\034'"] = "a 7z archive",
     ["echo text | gzip -c"] = "a single file compressed with gzip",
     ["echo text | xz -c"] = "a single file compressed with xz",
-    ["tar -c tree | gzip -c | gzip -c"] = "inside is data that is compressed again",
+    ["tar -c tree | gzip -c | gzip -c"] = "it contains data that is compressed again",
     ["tar -czO tree | base64"] = "a text",
     ["cat /bin/sh"] = "an ELF program",
   }

@@ -94,8 +94,8 @@ impl Node {
         map.entries.get_mut(number)?.value.get_mut(rest)
     }
 
-    /// Moves everything behind a place of `old` bytes that got `new` ones. With `is_ordered`, what a
-    /// table has is in the table's text, in the order of its entries: those before are skipped.
+    /// Moves everything behind a place of `old` bytes that got `new` ones. With `is_ordered`, what
+    /// a table has is in the table's text, in the order of its entries: those before are skipped.
     pub fn shift(&mut self, at: usize, old: usize, new: usize, is_ordered: bool) {
         let start = |place: &mut usize| {
             if *place >= at + old {
