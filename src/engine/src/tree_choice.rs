@@ -1,6 +1,7 @@
 //! What of a tree is taken: patterns as gitignore(5) has them, by the crate of ripgrep. It does not
 //! know what is made of the files.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -57,6 +58,18 @@ pub struct LeftOut {
     pub special: Vec<PathBuf>,
 }
 
+/// Returns a pattern for a directory whose name ends with a backslash, which is escaped, in a form
+/// that the crate does not take for an escaped slash.
+fn with_last_backslash(pattern: &str) -> Cow<'_, str> {
+    let Some(name) = pattern.strip_suffix('/') else { return Cow::Borrowed(pattern) };
+    let count = name.len() - name.trim_end_matches('\\').len();
+    if count > 0 && count.is_multiple_of(2) {
+        Cow::Owned(format!("{}[\\]/", &name[..name.len() - 2]))
+    } else {
+        Cow::Borrowed(pattern)
+    }
+}
+
 /// Patterns: the last matching one counts.
 struct Patterns(Gitignore);
 
@@ -72,8 +85,9 @@ impl Patterns {
             problem,
         };
         for (place, pattern) in patterns {
+            let text = without_alternatives(pattern);
             builder
-                .add_line(None, &without_alternatives(pattern))
+                .add_line(None, &with_last_backslash(&text))
                 .map_err(|error| failed(&place, pattern, problem_of(&error)))?;
         }
         let set = builder.build();

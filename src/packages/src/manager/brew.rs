@@ -48,7 +48,11 @@ impl Manager for Brew {
     }
 
     fn check(&self, wanted: &str) -> Result<(), String> {
-        NAMES.check(wanted)
+        NAMES.check(wanted)?;
+        if self.name_of(wanted).is_empty() {
+            return Err("has no name after the last `/`".to_owned());
+        }
+        Ok(())
     }
 
     fn name_of<'a>(&self, wanted: &'a str) -> &'a str {

@@ -98,6 +98,7 @@ pub fn attend(
         input: terms.input,
         outputs: [(Stream::Output, Some(stdout)), (Stream::Error, Some(stderr))],
         buffer: Vec::with_capacity(READ_SIZE),
+        is_refused: false,
     };
     let end = wait(&held, handle.as_ref(), &mut pipes, terms, take);
     let status = match held {
@@ -122,7 +123,9 @@ pub fn attend(
     while pipes.are_open() && Instant::now() < last {
         pipes.serve(None, last.saturating_duration_since(Instant::now()), take)?;
     }
-    Ok(end?.unwrap_or(End::Ended(status)))
+    // What is too much may also come with the end, and after it.
+    let ended = if pipes.is_refused { End::Refused } else { End::Ended(status) };
+    Ok(end?.unwrap_or(ended))
 }
 
 /// Waits for the end of a program, and gives its number back.
@@ -183,6 +186,8 @@ struct Pipes<'a> {
     input: &'a [u8],
     outputs: [(Stream, Option<OwnedFd>); 2],
     buffer: Vec<u8>,
+    /// Whether `take` had enough.
+    is_refused: bool,
 }
 
 struct Served {
@@ -235,6 +240,7 @@ impl Pipes<'_> {
                 _ => *pipe = None,
             }
         }
+        self.is_refused |= !goes_on;
         Ok(Served { has_ended, goes_on })
     }
 
