@@ -243,6 +243,13 @@ pub fn aliases<'a>(
 /// Why a shell cannot have an empty value.
 pub const EMPTY: &str = "an empty value would remove the variable";
 
+/// Returns a part of a script that defines aliases, for one environment: its memory, its stamp, and
+/// whether it comes before or after those of projects.
+pub fn layer(text: &str, identity: &Identity<'_>, stamp: &str) -> String {
+    let layer = if identity.project.is_some() { "top" } else { "base" };
+    text.replace("MEMORY", &identity.memory()).replace("STAMP", stamp).replace("LAYER", layer)
+}
+
 /// Returns what a script says when its shell cannot have a value.
 pub fn refusal(shell: &str, name: &str, reason: &str) -> String {
     format!("sys.lua: {shell} cannot have the value of {name}: {reason}")

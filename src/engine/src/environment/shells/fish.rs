@@ -162,8 +162,6 @@ impl Shell for Fish {
         let (aliases, refused) = common::aliases(self, environment);
         rest.extend(refused);
         let names: Vec<&str> = aliases.iter().map(|(name, _)| *name).chain(own).collect();
-        let memory = identity.memory();
-        let layer = if identity.project.is_some() { "top" } else { "base" };
         let mut define = Vec::new();
         for (name, command) in aliases {
             let command = self.quote(&command.0).unwrap_or_default();
@@ -179,12 +177,8 @@ impl Shell for Fish {
                     .concat(),
             );
         }
-        let filled = |text: &str| {
-            text.replace("MEMORY", &memory)
-                .replace("STAMP", &stamp)
-                .replace("LAYER", layer)
-                .replace("NAMES", &names.join(" "))
-        };
+        let filled =
+            |text: &str| common::layer(text, identity, &stamp).replace("NAMES", &names.join(" "));
         let (before, after) = ALIASES.split_once("DEFINE").unwrap_or((ALIASES, ""));
         rest.extend([filled(before).as_bytes(), &define, filled(after).as_bytes()].concat());
         for share in common::shares(environment, identity) {

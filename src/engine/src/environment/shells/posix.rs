@@ -256,7 +256,6 @@ impl Script {
 
     /// Defines aliases and functions, once for each shell and stamp, and reverts the earlier ones.
     fn aliases(&mut self, environment: &Environment, identity: &Identity<'_>, stamp: &str) {
-        let memory = identity.memory();
         let (mut define, mut undo) = (Script(Vec::new()), Script(Vec::new()));
         for (name, command) in &environment.aliases {
             define.keep(name, false);
@@ -268,16 +267,15 @@ impl Script {
             define.function(environment, name);
             undo.give_back(name, true);
         }
-        let layer = if identity.project.is_some() { "top" } else { "base" };
         let mut rest = ALIASES;
         // In this order in the text.
         for (mark, with) in [("DEFINE", define.0), ("UNDO", undo.0)] {
             let (before, after) = rest.split_once(mark).unwrap_or((rest, ""));
-            self.0.extend(filled(before, &memory, stamp, layer).into_bytes());
+            self.0.extend(common::layer(before, identity, stamp).into_bytes());
             self.0.extend(with);
             rest = after;
         }
-        self.0.extend(filled(rest, &memory, stamp, layer).into_bytes());
+        self.0.extend(common::layer(rest, identity, stamp).into_bytes());
     }
 
     /// Keeps the existing alias of a name, and for a function also the existing function, unless
@@ -407,11 +405,6 @@ impl Script {
 fn kept(name: &str) -> [String; 2] {
     let hex = data_encoding::HEXLOWER.encode(name.as_bytes());
     [format!("__syslua_alias_{hex}"), format!("__syslua_function_{hex}")]
-}
-
-/// Returns a part of the text that defines aliases.
-fn filled(text: &str, memory: &str, stamp: &str, layer: &str) -> String {
-    text.replace("MEMORY", memory).replace("STAMP", stamp).replace("LAYER", layer)
 }
 
 /// Returns the line that sources a script in its shells; `None` when it is for none of these.
