@@ -10,6 +10,13 @@ function question.can_ask()
   return native.is_terminal(0) and native.is_terminal(1)
 end
 
+--- Returns whether a command asks before it acts: a user can answer, and no flag says otherwise.
+---@param args syslua.cli.Args
+---@return boolean
+function question.is_due(args)
+  return not (args.yes or args.json or args.quiet) and question.can_ask()
+end
+
 --- Asks; anything but a yes is a no.
 ---@param text string
 ---@return boolean

@@ -38,7 +38,7 @@ end
 -- On a terminal, the user may have meant the config that is in force.
 local function is_refused(args, options, config)
   local question = require("syslua.cli.question")
-  if args.dry_run or args.yes or args.json or args.quiet or not question.can_ask() then
+  if args.dry_run or not question.is_due(args) then
     return false
   end
   local current = border.call("environment", nil, options)

@@ -20,7 +20,7 @@ end
 -- On a terminal, the user may have meant another snapshot.
 local function is_refused(args, options, border, terminal)
   local question = require("syslua.cli.question")
-  if args.yes or args.json or args.quiet or not question.can_ask() then
+  if not question.is_due(args) then
     return false
   end
   options.dry_run = true
