@@ -1,7 +1,7 @@
 # The doors of the house; what happens behind each is in the script of that name under .ci/.
 # LUAS="lua5.4 luajit" limits the interpreters. `make spec SPEC=spec/engine` runs some specs only.
 
-.PHONY: help build release check check-fast check-platforms lint format test spec fault-sweep demo setup clean
+.PHONY: help build release check check-fast check-platforms lint docs format test spec fault-sweep demo setup clean
 
 help: ## Prints this list.
 	@sed -n 's/^\([a-z -]*\):.*## /\1\t/p' Makefile | expand -t 18
@@ -20,6 +20,9 @@ check-fast: ## Lint, one build and the quick specs: under two minutes from a war
 
 check-platforms: ## Type-checks Rust for Windows and macOS.
 	@.ci/check-platforms
+
+docs: build ## Writes what is generated of docs/ and README.md.
+	.ci/docs
 
 format: ## Formats Rust and Lua.
 	@.ci/lint --fix

@@ -142,23 +142,24 @@ end
 ---@return syslua.cli.CompletedCommand[]
 function completion_data.list()
   local list = {}
-  for index, command in ipairs(commands.list) do
-    local built = parser.build(command.name, commands.load(command.name), "sys")
+  for index, name in ipairs(commands.names) do
+    local command = commands.load(name)
+    local built = parser.build(name, command, "sys")
     ---@type syslua.cli.CompletedCommand
     local entry = {
-      name = command.name,
+      name = name,
       summary = command.summary,
       flags = list_flags(built),
       arguments = {},
       passes_on = false,
     }
     for place, argument in ipairs(built._arguments) do
-      entry.arguments[place] = complete_argument(command.name, argument)
-      local name = argument._argname
+      entry.arguments[place] = complete_argument(name, argument)
+      local called = argument._argname
       entry.passes_on = entry.passes_on
-        or name == "ARGUMENT"
-        or name == "COMMAND" and command.name ~= "help"
-      entry.ends_at = name == "ARGUMENT" and place - 1 or entry.ends_at
+        or called == "ARGUMENT"
+        or called == "COMMAND" and name ~= "help"
+      entry.ends_at = called == "ARGUMENT" and place - 1 or entry.ends_at
     end
     list[index] = entry
   end
@@ -175,17 +176,13 @@ function completion_data.get_before()
     name = "--version",
     takes_argument = false,
     is_many = false,
-    description = commands.get_summary("version") .. ".",
+    description = commands.load("version").summary .. ".",
   }
-  local names = {}
-  for index, command in ipairs(commands.list) do
-    names[index] = command.name
-  end
   return {
     name = "",
     summary = "",
     flags = flags,
-    arguments = { { words = names, is_repeated = false } },
+    arguments = { { words = commands.names, is_repeated = false } },
     passes_on = false,
   }
 end
@@ -235,8 +232,8 @@ local values_of = {
     end
   end,
   commands = function(_, add)
-    for _, command in ipairs(commands.list) do
-      add(command.name)
+    for _, name in ipairs(commands.names) do
+      add(name)
     end
   end,
 }

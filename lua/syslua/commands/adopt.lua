@@ -3,7 +3,47 @@
 
 local adopt = {}
 
-adopt.summary = require("syslua.cli.commands").get_summary("adopt")
+adopt.summary = "Copy your files into the config's directory"
+
+adopt.description = [[
+`adopt` copies a file or directory to `files/` beside the config, and prints the `file{}` line for
+it. The next `apply` replaces the file by a link with the same content. The existing file becomes
+the original, which is restored when you remove the line. `adopt` does not overwrite files in the
+config's directory. A file that others cannot read becomes a real file with its mode. A directory is
+linked file by file. A link stays a link with its target, and nothing is copied.
+
+With `--write`, the lines are added to the config, above the line that begins with `-- adopt:`,
+which `init` writes. If the config then fails, it is not changed.
+
+An edit of a managed target is written back into its source, if the source is in the config's
+directory. First, the old source is copied to `backups/displaced/` in the root, and named. A target
+that is declared by its `content` has no source: `adopt` names the line that declares it.
+
+`adopt` checks all paths before it writes anything. The exit code is 1 when one of them cannot be
+adopted, also when `apply` could not manage it, such as a file in a directory that you may not
+write.
+
+**Private files are refused**, unless you use `--force`: a copy would be in the store, and wherever
+you push the config. Every file of a directory is checked, links are followed, and edits of managed
+files are checked too. `adopt` recognizes private files:
+
+- by name: SSH keys (`id_*`, `identity`, `ssh_host_*_key`, `*.ppk`) and `known_hosts`; keys and key
+  stores (`*.pem` and `*.key` unless they hold only certificates or public keys, `*.p8`, `*.p12`,
+  `*.pfx`, `*.jks`, `*.keytab`, `*.ovpn`); secret keys of GnuPG and age, `.password-store`;
+  `.netrc`, `.authinfo`, `.git-credentials`, `.pgpass`, `.my.cnf`, `.pypirc`, `.smbcredentials`,
+  `.htpasswd`, `.Xauthority`; credentials of AWS, Azure, Google Cloud, Kubernetes, containers,
+  Terraform, Vault, GitHub, GitLab, Cargo, RubyGems, Composer, Hugging Face, rclone and others;
+  files called credentials, secrets, tokens or passwords; key rings, password safes, wallets;
+  cookies and logins of browsers; histories of shells and other programs, `.viminfo`, `.lesshst`
+- by content: private keys (PEM, OpenSSH, PuTTY, OpenPGP, age, WireGuard; in Base64 too); tokens as
+  GitHub, GitLab, AWS, Google, Slack, npm, PyPI, Stripe, OpenAI, Hugging Face and others make them;
+  JSON Web Tokens; logins of npm, Docker and Maven; passwords in addresses; authorization headers;
+  password hashes; and values of settings whose names say password, secret, token, API key or the
+  like, unless the value says where to find it
+
+`*.pub` files and examples such as `.env.example` are recognized only by content. Documents that
+`sops` encrypted are accepted.
+]]
 
 -- The line above which lines are added.
 local marker = "^([ \t]*)%-%-%s*adopt:"

@@ -5,7 +5,31 @@ local border = require("syslua.border")
 
 local apply = {}
 
-apply.summary = require("syslua.cli.commands").get_summary("apply")
+apply.summary = "Make this machine match a config"
+
+apply.description = [[
+`apply` undoes what the config no longer declares. When nothing differs, it writes nothing.
+
+An existing file at a target is moved to `backups/` in the root. It is restored when the target is
+removed from the config, for any reason. If you edited a target, `apply` and the removal of the
+target keep your edit in the backups. The command and `status` name such copies, and nothing deletes
+them.
+
+When a step fails, all earlier steps are undone, and the exit code is 1. After a kill or a power
+failure, the next `apply` or `rollback` undoes them first; until then, `status` and `plan` say so.
+
+On a terminal, `apply` asks all questions of [`lib.ask`](library.md#answers) together. It keeps the
+answers in `syslua.local.json` beside the config, including those of `--answer`. Without a terminal,
+use `--answer`. Otherwise the default is used, and the report shows it in a line with `?`.
+
+When another config is in force, `plan` and `apply` begin with `replaces CONFIG`. On a terminal,
+`apply` asks before it replaces that config, unless you use `--yes`.
+
+With `--confirm`, the new state is undone after TIME, unless you answer on the terminal or run
+`confirm`. This is for remote machines: if the change cuts you off, wait. A separate process keeps
+the time, and survives the end of the terminal and of the session. Until then, no other `apply` or
+`rollback` begins.
+]]
 apply.argument = "config"
 
 --- Adds the command's own arguments and flags.

@@ -6,7 +6,18 @@ local failure = require("syslua.util.failure")
 
 local build = {}
 
-build.summary = require("syslua.cli.commands").get_summary("build")
+build.summary = "Build what a config declares, and apply nothing"
+
+build.description = [[
+`build` builds everything that the config declares, or only the derivations called NAME and their
+dependencies. It prints the paths of the outputs, one on each line, including those that existed. A
+single word is a NAME in the default config if it is not a file, has no `/` and does not end in
+`.lua`.
+
+With `--check`, each derivation is built, then built again in a fresh directory, and the results are
+compared. Differences are named on stderr, with the first file that differs; the objects do not
+change.
+]]
 
 --- Adds the command's own arguments and flags.
 ---@param parser table

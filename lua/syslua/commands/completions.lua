@@ -2,7 +2,17 @@
 
 local completions = {}
 
-completions.summary = require("syslua.cli.commands").get_summary("completions")
+completions.summary = "Print the completion script of a shell"
+
+completions.description = [[
+Put `eval "$(sys completions bash)"` into `~/.bashrc`. For zsh, do the same after `compinit`, or
+save the script as `_sys` in a directory of `fpath`. For fish, run
+`sys completions fish >~/.config/fish/completions/sys.fish`. For Nushell and PowerShell, save the
+script in a file that the profile reads. The scripts complete existing snapshots, objects, projects,
+packages, users and shells; for `why`, they complete targets, variables and objects. Nushell has its
+own command `sys`: with the script `sys apply` and the other commands run sys.lua, without it use
+`^sys apply`.
+]]
 
 local shells = { "bash", "zsh", "fish", "nushell", "powershell" }
 

@@ -2,7 +2,11 @@
 
 local confirm = {}
 
-confirm.summary = require("syslua.cli.commands").get_summary("confirm")
+confirm.summary = "Keep the changes of apply --confirm"
+
+confirm.description = [[
+The exit code is 1 when no change waits for confirmation.
+]]
 
 --- Adds the command's own arguments and flags.
 ---@param parser table

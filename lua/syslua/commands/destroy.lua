@@ -3,7 +3,18 @@
 
 local destroy = {}
 
-destroy.summary = require("syslua.cli.commands").get_summary("destroy")
+destroy.summary = "Restore the state before the first apply, and remove the root"
+
+destroy.description = [[
+`destroy` undoes everything that is applied, as `rollback 0` does, and restores your original files.
+Then it removes the root: store, snapshots, caches and secrets, and empty directories above it that
+were created for it. It names what stays: your edits of managed targets, in `backups/displaced/` of
+the root, and files in the root that sys.lua did not create. It needs neither the config nor the
+network, and waits for running builds and switches.
+
+On a terminal it asks first; without a terminal it requires `--yes`. `destroy` and `gc` do not touch
+a directory that is not a root of sys.lua. If `destroy` is interrupted, run it again to continue.
+]]
 
 --- Adds the command's own arguments and flags.
 ---@param parser table

@@ -3,7 +3,20 @@
 
 local diff = {}
 
-diff.summary = require("syslua.cli.commands").get_summary("diff")
+diff.summary = "Show how two snapshots or two derivations differ"
+
+diff.description = [[
+Numbers are snapshots, as in `history`. By default `B` is the current snapshot and `A` the one
+before `B`. The output lists derivations with their versions, then added, changed and removed
+actions. Two derivations are one change when they are used for the same target. `--text` shows the
+lines that differ below each file.
+
+Hashes of derivations, or their beginnings of 6 digits or more, show which inputs differ. This tells
+why a derivation was built again. `info OBJECT` shows the hash of the derivation that made an
+object, and `plan --json` shows those of future builds; the store must have a record of both. Lines
+with `-` belong to the first derivation, lines with `+` to the second. Long values are cut around
+the difference, unless `--verbose` is given.
+]]
 
 local fewest_digits, most_digits = 6, 64
 

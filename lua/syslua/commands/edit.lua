@@ -4,7 +4,13 @@
 local read_file = require("syslua.cli.read_file")
 local edit = {}
 
-edit.summary = require("syslua.cli.commands").get_summary("edit")
+edit.summary = "Edit the source of a target, and apply"
+
+edit.description = [[
+`$VISUAL` or `$EDITOR` opens the origin of the target in the config: its source, its template, the
+file of a tree, or the line of the config that contains its text. After a change, the command asks
+whether to apply.
+]]
 
 --- Adds the command's own arguments and flags.
 ---@param parser table

@@ -6,7 +6,38 @@ local failure = require("syslua.util.failure")
 
 local env = {}
 
-env.summary = require("syslua.cli.commands").get_summary("env")
+env.summary = "Show the environment of shells, or print the script of a shell"
+
+env.description = [[
+Without a flag, `env` prints each variable with its value, the entries that are put before lists,
+and the scripts that shells read. With `--shell` it prints the script that this shell reads from the
+root, so `eval "$(sys env --shell bash)"` has the same effect. `why NAME` shows which line declared
+a variable, and its earlier value in this shell. `status` says whether this shell has the current
+environment.
+
+With `--hook`, `env` prints the script of a hook, for bash, zsh, fish, Nushell and PowerShell. Use
+`eval "$(sys env --shell bash --hook)"` in `~/.bashrc`, `sys env --shell fish --hook | source` in
+`config.fish`, `Invoke-Expression (& sys env --shell powershell --hook | Out-String)` in the profile
+of PowerShell. Nushell reads only files: run
+`sys env --shell nushell --hook | save -f ($nu.user-autoload-dirs.0 | path join sys.nu)` once, with
+`^sys` if Nushell's own command `sys` would run.
+
+At each prompt, the shell compares the first line of its script with the line that it has read, and
+its directory with those of [projects](config.md#project) that have a `path`. This starts no
+process. After a new snapshot, it reads the script again. Below the directory of a project it enters
+the project; nested projects are added to the outer one. When it leaves, a variable gets its earlier
+value back, unless you changed it. `SYSLUA_PROJECT` is the name of the innermost project, and the
+prompt shows it. A shell that `sys shell` started in a project neither enters nor leaves that one.
+Other hooks are not affected. Without a terminal the hook does
+nothing. In PowerShell, the hook wraps the existing prompt, and preserves `$?` and `$LASTEXITCODE`
+for it.
+
+The hook also enters and leaves [directories with a `syslua.lua`](../guide/projects.md) that you
+trust. At each prompt it checks whether the directory or one above has such a file, and whether a
+file of the project is newer than the last check. That starts no process. Only after a change it
+runs `sys`, which compares the files. It never asks: one line says why a directory is not entered,
+once for each content.
+]]
 
 --- Adds the command's own arguments and flags.
 ---@param parser table

@@ -6,7 +6,17 @@ local failure = require("syslua.util.failure")
 
 local export = {}
 
-export.summary = require("syslua.cli.commands").get_summary("export")
+export.summary = "Write objects and their dependencies into a file"
+
+export.description = [[
+You can name objects as for `info`. Without `-o` the file is written to standard output, unless that
+is a terminal. `FILE` appears only when it is complete; on an error, an existing file of that name
+is kept. All objects are hashed again before they are written.
+
+An object that contains the path of its store, such as `/home/ada/.local/share/syslua`, does not
+work elsewhere. It is refused, and the message names the file. [Moving
+objects](../guide/moving-objects.md) shows how to build objects that can be moved.
+]]
 
 --- Adds the command's own arguments and flags.
 ---@param parser table

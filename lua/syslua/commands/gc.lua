@@ -4,7 +4,28 @@ local failure = require("syslua.util.failure")
 
 local gc = {}
 
-gc.summary = require("syslua.cli.commands").get_summary("gc")
+gc.summary = "Delete store objects that nothing references"
+
+gc.description = [[
+An object stays in these cases: an action of a snapshot names it, or its config declares it on its
+own; a link in `store/metadata/gc-roots` points to it; or a running process uses it as program,
+library, directory, open file, variable or argument. The objects that it refers to stay too. Objects
+that were only needed for building are deleted, and nothing is built again because of that. Unused
+downloads and trees of commits, logs of deleted derivations, and the remains of interrupted builds
+are deleted too. Trees of inputs, and pinned downloads and commits, stay while a lock names them:
+that of the applied config, of a trusted project that was entered, or of a snapshot's copy. If such
+a lock cannot be read, all of them stay. The backups, the quarantine and secrets are never touched.
+
+Snapshots stay unless `--keep` or `--older-than` is given; with both, only snapshots that match both
+are deleted. The current snapshot always stays, and is one of those that `--keep` counts. The
+snapshot that `rollback` would go to has no such protection. With `--older-than`, younger downloads
+stay too.
+
+Nothing is deleted when a snapshot, the journal or the record of a needed object cannot be read, or
+when a switch is not finished: the message names the file. `gc` waits for running builds and
+switches. If it is interrupted, every remaining object is intact, and the next `gc` continues.
+`--dry-run` takes no lock. Processes are checked on Linux only.
+]]
 
 --- Adds the command's own arguments and flags.
 ---@param parser table

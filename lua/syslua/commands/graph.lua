@@ -2,7 +2,17 @@
 
 local graph = {}
 
-graph.summary = require("syslua.cli.commands").get_summary("graph")
+graph.summary = "Show what a config builds, and where it comes to"
+
+graph.description = [[
+`graph` builds nothing. `--format html` writes one page for a browser, which needs no network:
+builds are on the left, and files of the machine are on the right. Point at a node to see its
+description, its declaration, and all nodes before and after it. `dot` is for Graphviz. `json` has
+each derivation and each action. `html` and `dot` join a file and its only place into one node, and
+many links into one tree into one node.
+
+![The page of a config](../images/graph.png)
+]]
 
 --- Adds the command's own arguments and flags.
 ---@param parser table

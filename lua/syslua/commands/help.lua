@@ -5,7 +5,7 @@ local commands = require("syslua.cli.commands")
 
 local help = {}
 
-help.summary = commands.get_summary("help")
+help.summary = "Show the commands, or the flags of one"
 
 --- Adds the command's own arguments and flags.
 ---@param parser table
@@ -29,11 +29,11 @@ function help.render_overview(program)
     "",
   }
   local widest = 0
-  for _, command in ipairs(commands.list) do
-    widest = math.max(widest, #command.name)
+  for _, name in ipairs(commands.names) do
+    widest = math.max(widest, #name)
   end
-  for _, command in ipairs(commands.list) do
-    lines[#lines + 1] = "   " .. text.pad(command.name, widest + 2) .. command.summary
+  for _, name in ipairs(commands.names) do
+    lines[#lines + 1] = "   " .. text.pad(name, widest + 2) .. commands.load(name).summary
   end
   lines[#lines + 1] = ""
   lines[#lines + 1] = ("`%s help COMMAND` shows the flags of a command."):format(program)
@@ -53,8 +53,13 @@ function help.run(args)
   if not commands.exists(name) then
     error(commands.get_unknown_failure(name, args.program), 0)
   end
-  local parser = require("syslua.cli.parser")
-  terminal.write({ parser.build(name, commands.load(name), args.program):get_help() })
+  local command = commands.load(name)
+  local built = require("syslua.cli.parser").build(name, command, args.program)
+  if command.description then
+    local text = require("syslua.cli.markdown").to_text(command.description)
+    built:description(command.summary .. ".\n\n" .. text)
+  end
+  terminal.write({ built:get_help() })
   return 0
 end
 

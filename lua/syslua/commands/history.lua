@@ -2,7 +2,13 @@
 
 local history = {}
 
-history.summary = require("syslua.cli.commands").get_summary("history")
+history.summary = "Show the snapshots"
+
+history.description = [[
+The newest snapshot comes first, and `*` marks the current one. Snapshot 0 is the state before the
+first apply. Every apply that changes something makes a snapshot; numbers are never used again.
+`as 3` marks a snapshot that only repaired the targets of snapshot 3.
+]]
 
 --- Adds the command's own arguments and flags.
 ---@param parser table

@@ -9,7 +9,32 @@ local import = {}
 --- The kinds, for completions.
 import.kinds = { "aqua", "chezmoi", "closure", "dotfiles", "mise", "stow" }
 
-import.summary = require("syslua.cli.commands").get_summary("import")
+import.summary = "Write a config of what another tool manages, or read objects"
+
+import.description = [[
+`stow DIR`, `chezmoi [DIR]` and `dotfiles DIR` write a config that reproduces the files in your
+home: applying it changes no byte of a target. The config is written to the directory of `--output`,
+or where `apply` looks for it. An existing config is only overwritten with `--force`. The output and
+the end of the config list what cannot be converted.
+
+- `stow`: DIR holds the packages. Links in the target directory that lead into a package become
+  `mutable` links to the same files. The target is the parent of DIR, or what a `.stowrc` names.
+- `chezmoi`: DIR is the source directory, by default `~/.local/share/chezmoi`. Files whose content
+  equals that in the home are copied beside the config. A template that only shows values becomes a
+  template; for any other template, the file in the home is used.
+- `dotfiles`: DIR is a tree whose files are linked or copied into the home, or a bare repository
+  whose work tree is the home. The files of a repository are copied beside the config.
+- `mise` reads `mise.toml` or `.tool-versions`, with `mise.lock` beside it, and `aqua` reads
+  `aqua.yaml`, with `aqua-checksums.json`. Both write `tools.lua`, with the [tools](tools.md) that
+  the registry may have, and `syslua.lock` where there is none.
+
+With the kind `closure`, PATH is a file that `export` wrote, or `-` for standard input. Hashes,
+names and references are checked before any object gets its name. If a check fails, or the file is
+truncated, nothing is imported. Objects that the store already has are skipped.
+
+The objects that were named for `export` stay until you remove their links, `import-NAME` in
+`store/metadata/gc-roots`. Their dependencies stay with them.
+]]
 
 --- Adds the command's own arguments and flags.
 ---@param parser table

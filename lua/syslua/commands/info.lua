@@ -5,7 +5,13 @@ local border = require("syslua.border")
 
 local info = {}
 
-info.summary = require("syslua.cli.commands").get_summary("info")
+info.summary = "Show the root, or one object"
+
+info.description = [[
+`OBJECT` is the name of an object in the store or its beginning, the digits at its end, the name of
+its derivation, `NAME/VERSION`, or a path inside the object. If several objects match, they are
+listed, and the exit code is 2.
+]]
 
 --- Adds the command's own arguments and flags.
 ---@param parser table

@@ -3,7 +3,35 @@
 
 local init = {}
 
-init.summary = require("syslua.cli.commands").get_summary("init")
+init.summary = "Write a first config and a test of it"
+
+init.description = [[
+`init` writes these files into DIR, or where commands look for a config: `init.lua`, which you can
+apply unchanged; a test in `spec`, which `busted` runs there; and `.luarc.json` and `.emmyrc.json`,
+through which editors and checkers find the types of sys.lua. `apply` updates the paths in these two
+while they carry the mark of sys.lua. If one of the files exists, nothing is written.
+
+With `--shell NAME`, that shell reads the environment from now on: one line, marked `# sys.lua`, is
+added to its startup file. `--shell` alone means all shells that have such a file, and your login
+shell. Without the flag, `init` offers the login shell on a terminal. The line uses `$HOME`, because
+such files are shared between machines. `destroy` removes it.
+
+| shell | file |
+|---|---|
+| `sh` | `~/.profile` |
+| `bash` | `~/.bashrc` |
+| `zsh` | `.zshrc` in `$ZDOTDIR`, or the home |
+| `fish` | `fish/config.fish` in `$XDG_CONFIG_HOME`, or in `~/.config`; the next three too |
+| `elvish` | `elvish/rc.elv` |
+| `nushell` | `nushell/config.nu` |
+| `powershell` | `powershell/profile.ps1`; on Windows `Documents\PowerShell\profile.ps1` |
+| `cmd` | none: `init` prints the line for a value of the registry |
+
+`init --from URL [DIR]` clones a config instead, as an ordinary git work tree. This is the only
+command that a new machine needs. URL is the address of a [git input](config.md#inputs), and `git:`
+is optional: `sys init --from git@host:me/dots.git#main`. It then shows the plan, and on a terminal
+offers to apply it. DIR must be missing or empty.
+]]
 
 local config = [[
 -- What this machine should have. Look at what would happen, and make it so:

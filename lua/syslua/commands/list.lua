@@ -4,7 +4,17 @@
 
 local list = {}
 
-list.summary = require("syslua.cli.commands").get_summary("list")
+list.summary = "Show packages and tools, or the objects of the store"
+
+list.description = [[
+Without a flag, `list` shows the packages and tools of the current snapshot whose programs are on
+`PATH`, with version and size. `--available` shows the versions of a [tool](tools.md), newest first.
+
+With `--all`, each line shows the name (and the output, unless it is `out`), the version, the digits
+at the end of its name in the store, the size, and the objects that it refers to. `*` marks objects
+that the current snapshot names. Long values are cut to fit into 80 columns, unless `--verbose` is
+given.
+]]
 
 --- Adds the command's own arguments and flags.
 ---@param parser table

@@ -5,7 +5,11 @@ local failure = require("syslua.util.failure")
 
 local logs = {}
 
-logs.summary = require("syslua.cli.commands").get_summary("logs")
+logs.summary = "Show the log of a service"
+
+logs.description = [[
+It hands over to `journalctl`, whose keys and exit codes count.
+]]
 
 --- Adds the command's own arguments and flags.
 ---@param parser table

@@ -3,7 +3,12 @@
 
 local outdated = {}
 
-outdated.summary = require("syslua.cli.commands").get_summary("outdated")
+outdated.summary = "Show which inputs, pins and tools of a config have newer versions"
+
+outdated.description = [[
+`outdated` resolves inputs as `update` does, writes nothing, and exits with 3 when `update` would
+change the lock. With 1 it exits when some cannot be looked up, after it showed the others.
+]]
 
 --- Adds the command's own arguments and flags.
 ---@param parser table

@@ -3,7 +3,23 @@
 
 local plan = {}
 
-plan.summary = require("syslua.cli.commands").get_summary("plan")
+plan.summary = "Show what apply would do, and change nothing"
+
+plan.description = [[
+Each line is an action: `+` is added, `~` is changed, `-` is removed, and `*` is built first. "may
+change" marks an action whose content is not built yet. "replaces" marks an action over a file of
+yours, which is moved to the backups; "(same content)" says that the file already has the new
+content. `!` runs a command with unknown effects. The end of the line names the line of the config
+that declared the action.
+
+A plan never asks: `?` shows a default that was used instead of an answer. With `--hostname`,
+`--system` and `--username`, the config is evaluated for another machine or user; the plan still
+compares with this machine. Those that you omit are taken from this machine.
+
+Single files are not listed as builds. More than 30 targets are grouped by directory, such as
+`+ ~/.config/nvim/ 214 files`; `--verbose` lists each. `--diff` shows how texts change, including
+files that are not built yet; if that needs a build, it says so.
+]]
 plan.argument = "config"
 
 --- Adds the command's own arguments and flags.

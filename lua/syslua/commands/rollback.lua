@@ -2,7 +2,16 @@
 
 local rollback = {}
 
-rollback.summary = require("syslua.cli.commands").get_summary("rollback")
+rollback.summary = "Go back to an earlier snapshot"
+
+rollback.description = [[
+Without `ID`, it goes back to the snapshot that was current before the current one was made. Files,
+commands and the environment become what they were. No snapshot is made, so you can go to a later
+snapshot too. `rollback` needs neither the config nor the network. On a terminal it asks first.
+
+`rollback` can also leave a damaged snapshot: it finds what the snapshot applied from other records.
+With an `ID`, an unreadable journal is moved to `store/quarantine`; without an `ID`, it is an error.
+]]
 
 --- Adds the command's own arguments and flags.
 ---@param parser table

@@ -7,7 +7,16 @@ local text = require("syslua.util.text")
 
 local run = {}
 
-run.summary = require("syslua.cli.commands").get_summary("run")
+run.summary = "Run a program of a package or tool, without installing it"
+
+run.description = [[
+The package is built if the store does not have it, and its program replaces this process: every
+word after PACKAGE is an argument of the program, including flags, and its exit code passes through.
+PACKAGE is the name of a module below `pkgs`, or the end of that name; packages beside the config
+take precedence over those of sys.lua. `run` uses the program that the package names
+(`meta = { main = "rg" }`), or else the program with the package's name, or else the only one.
+Otherwise the message lists the programs.
+]]
 
 --- Adds the command's own arguments and flags.
 ---@param parser table

@@ -2,7 +2,12 @@
 
 local search = {}
 
-search.summary = require("syslua.cli.commands").get_summary("search")
+search.summary = "Look for tools in the registry"
+
+search.description = [[
+`search` looks for WORD in names, former names, programs and descriptions, and shows the tools that
+are called so first. See [tools](tools.md).
+]]
 
 --- Adds the command's own arguments and flags.
 ---@param parser table

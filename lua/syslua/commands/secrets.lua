@@ -6,7 +6,42 @@ local failure = require("syslua.util.failure")
 
 local secrets = {}
 
-secrets.summary = require("syslua.cli.commands").get_summary("secrets")
+secrets.summary = "Set, show and edit encrypted values, and manage recipients"
+
+secrets.description = [[
+The document is a file of SOPS, which `sops` 3.11 reads and writes too: YAML, JSON, dotenv, INI, or
+any other file as one value. The end of its name decides the format. By default it is `secrets.yaml`
+in the directory of the config; `--file` names another one.
+
+- `secrets set KEY [VALUE]` encrypts a value. Without `VALUE` it reads standard input, which keeps
+  the value out of the process list and the shell history. The line end belongs to the value only if
+  there are several lines. `KEY` is `db.users[0].name`; write a key that contains a dot as
+  `["tls.crt"]`. The next index appends to a list. An existing value keeps its type, a new value is
+  text, and `--type` overrides that. Order, comments and formatting of everything else are
+  preserved.
+- `secrets get [KEY]` shows a value, a map or a list as JSON, or the whole content, also of a file
+  of `age`.
+- `secrets edit` opens the content in `$VISUAL` or `$EDITOR`. The temporary file is readable only
+  for you, in memory if the system supports that, and always removed. Unchanged values keep their
+  encrypted text.
+- `secrets rotate` encrypts everything with a new data key: for the recipients of the rule in
+  `.sops.yaml`, those of `--recipient`, or the present ones. It lists added and removed recipients.
+- `secrets recipients` lists the recipients of the document; `add R` adds one, and `remove R`
+  removes one and uses a new data key.
+- `secrets keygen` creates an identity in the place where sops looks for it,
+  `~/.config/sops/age/keys.txt`, or in the file of `--output`. It does not overwrite an existing
+  file.
+
+A new document is created with the first matching rule of `creation_rules` in `.sops.yaml`, in its
+directory or one above, or for `SOPS_AGE_RECIPIENTS`. Recipients are keys of age, `age1...`, and
+public SSH keys: ed25519, and RSA of 2048 to 4096 bits. Identities are read from the places that
+sops uses: `SOPS_AGE_SSH_PRIVATE_KEY_FILE`, `~/.ssh/id_ed25519` and `id_rsa`, `SOPS_AGE_KEY`,
+`SOPS_AGE_KEY_FILE`, `SOPS_AGE_KEY_CMD`, `sops/age/keys.txt` in the configuration directory; for
+root also the host keys in `/etc/ssh`. These are refused by name: key groups, files that only cloud
+or PGP keys decrypt, age plugins, other SSH keys, identities with a passphrase.
+
+Writing is atomic: after a kill, the file is the old document or the new one.
+]]
 
 local actions = { "set", "get", "edit", "rotate", "keygen", "recipients" }
 

@@ -2,7 +2,12 @@
 
 local services = {}
 
-services.summary = require("syslua.cli.commands").get_summary("services")
+services.summary = "Show the services of the config, and their states"
+
+services.description = [[
+The list comes from the applied snapshot, the states from the service manager. See
+[services](services.md).
+]]
 
 --- Adds the command's own arguments and flags.
 ---@param parser table

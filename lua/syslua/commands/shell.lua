@@ -7,7 +7,27 @@ local failure = require("syslua.util.failure")
 
 local shell = {}
 
-shell.summary = require("syslua.cli.commands").get_summary("shell")
+shell.summary = "Start a shell or a command in the environment of a project"
+
+shell.description = [[
+Without PROJECT, `shell` enters the current directory and the directories above it that have a
+`syslua.lua`. The outermost is entered first, and inner ones are added to it. You must
+[trust](../guide/projects.md#trust) them: nothing of a directory runs before, or after one of its
+files changed. If the innermost directory is not trusted, that is an error; other directories are
+skipped with a warning. `--trust` lists the new and changed files, asks on the terminal, and enters.
+The results are kept, so that the next shell need not evaluate the project.
+
+With `-p`, `shell` enters an environment of [packages](../guide/modules-and-packages.md):
+`sys shell -p fd ripgrep -- fd --version`.
+
+With PROJECT, the config is evaluated, and everything in the environment of the
+[project](config.md#project) is built; nothing is applied to the system. Then your own shell
+(`$SHELL`) starts, or the COMMAND after `--`. Its arguments and exit code pass through:
+`sys shell web -- make test`. The environment of the project is added to yours. `SYSLUA_PROJECT` is
+its name; bash, zsh, fish and sh show it before their prompt, after your own files are read. While
+the process runs, `gc` keeps the objects in its variables. The exit code is 127 if the program is
+not found, and 126 if it cannot be started.
+]]
 
 --- Adds the command's own arguments and flags.
 ---@param parser table

@@ -3,7 +3,23 @@
 
 local update = {}
 
-update.summary = require("syslua.cli.commands").get_summary("update")
+update.summary = "Lock the current versions of a config's inputs, pins and tools"
+
+update.description = [[
+All [inputs](config.md#inputs), or the named ones, are resolved again, and `syslua.lock` records the
+results: branches move, full revisions stay. A name may contain `*`; an input of an input is
+`parent/name`. Each line shows the old and the new revision with their dates, and the number of
+commits between them. Nothing is built or applied: `plan` shows the effect of the update.
+[Tools](tools.md) move to the newest version of their request; `update tools` moves the registry.
+
+[Pins](config.md#inputs) are named by their addresses, `sys update 'https://example.org/*'`. Pins of
+git move with their branch or tag; other addresses are downloaded again, from their mirrors where
+the address itself does not answer, and the new hash is locked. A pin of a full commit does not
+move.
+
+An input or pin that cannot be looked up stays as it is locked: the others move, an error names each
+that did not, and the exit code is 1. If git cannot commit with `--commit`, the lock is taken back.
+]]
 
 --- Adds the command's own arguments and flags.
 ---@param parser table

@@ -5,7 +5,19 @@ local border = require("syslua.border")
 
 local verify = {}
 
-verify.summary = require("syslua.cli.commands").get_summary("verify")
+verify.summary = "Check every object of the store, and repair what is damaged"
+
+verify.description = [[
+`verify` hashes every object again and compares it with its record: content, names, links, modes.
+The exit code is 3 when an object is damaged. Each damaged object is named, with the problem and the
+affected targets and snapshots.
+
+`--repair` restores damaged objects: from the system's store if it has the same object, or else by
+building again. It builds from `CONFIG`; without `CONFIG`, from the applied config in its present
+form, and then from the copies that snapshots keep of it and of its sources. A config that cannot be
+evaluated is a warning. Objects that cannot be restored are moved to `store/quarantine/`, and the
+exit code is 3; nothing is deleted. If all objects are restored, the exit code is 0.
+]]
 
 --- Adds the command's own arguments and flags.
 ---@param parser table

@@ -3,7 +3,7 @@
 
 local version = {}
 
-version.summary = require("syslua.cli.commands").get_summary("version")
+version.summary = "Show the version"
 
 --- Adds nothing: the command has no arguments of its own.
 function version.add_to_parser() end

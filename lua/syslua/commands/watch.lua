@@ -3,7 +3,13 @@
 
 local watch = {}
 
-watch.summary = require("syslua.cli.commands").get_summary("watch")
+watch.summary = "Apply whenever a file of the config changes"
+
+watch.description = [[
+`watch` applies once. Then it watches the config's directory and the other files that the config
+reads, and applies again when they stop changing. It reports a mistake in the config and continues
+with the next change. Ctrl-C ends it, with exit code 130.
+]]
 watch.argument = "config"
 
 --- Adds the command's own arguments and flags.

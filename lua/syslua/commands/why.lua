@@ -6,7 +6,14 @@ local path = require("syslua.util.path")
 
 local why = {}
 
-why.summary = require("syslua.cli.commands").get_summary("why")
+why.summary = "Show which line declared a variable or a file, and what it overrides"
+
+why.description = [[
+WHAT is the name of a variable, a program on `PATH`, or the path of a managed target. For each
+declaration that is applied, `why` shows the value, the lines that led to it, and the values that
+lost, each with its number; the lowest number wins. Declarations for a user or a project say so.
+`why` reads what is applied, not the config.
+]]
 
 --- Adds the command's own arguments and flags.
 ---@param parser table
