@@ -13,6 +13,8 @@ local function get_checker()
   return result.code == 0 and result.stdout:gsub("\n$", "") or nil
 end
 
+local is_root = process.run({ "id", "-u" }).stdout == "0\n"
+
 describe("init", function()
   local here
 
@@ -40,7 +42,9 @@ describe("init", function()
     assert.truthy(here.run("apply", "config").stdout:find("^Nothing changed"))
   end)
 
-  it("writes where commands look for a config", function()
+  -- The place of root is outside of the machine that is thrown away.
+  local it_as_user = is_root and pending or it
+  it_as_user("writes where commands look for a config", function()
     assert.equal(0, here.run("init").code)
     assert.truthy(here.read("home/.config/syslua/init.lua"))
     assert.equal(0, here.run("apply").code)
@@ -104,7 +108,15 @@ describe("init", function()
         here.must("init", "config", "--force", "--shell")
       end
       local script = here.root .. "/env.sh"
-      local line = ("[ ! -r %s ] || . %s # sys.lua\n"):format(script, script)
+      local plain = ("[ ! -r %s ] || . %s"):format(script, script)
+      local own = here.root .. "/users/root/env.sh"
+      local both = ("if [ -r %s ]; then . %s; elif [ -r %s ]; then . %s; fi"):format(
+        own,
+        own,
+        script,
+        script
+      )
+      local line = (is_root and both or plain) .. " # sys.lua\n"
       assert.equal("# mine\n" .. line, here.read("home/.bashrc"))
       assert.is_nil(here.read("home/.zshrc"))
       here.must("apply", "config")
@@ -162,6 +174,45 @@ describe("init", function()
     assert.equal(0, result.code, result.stderr)
     for name, place in pairs(places) do
       assert.equal("", here.read("home/" .. place), name)
+    end
+  end)
+  local it_as_root = is_root and it or pending
+  it_as_root("has root's shells read what is root's own, if there is any", function()
+    local words, earlier = "", ("[ ! -r %s/env.sh ] || . %s/env.sh"):format(here.root, here.root)
+    for name in pairs(places) do
+      words = words .. " --shell " .. name
+    end
+    -- The line of an earlier version is replaced, and the text around it stays.
+    here.write("home/.bashrc", "# one\n" .. earlier .. " # sys.lua\n# two\n")
+    here.must("init", "config", "--force", "--shell", "bash")
+    assert.is_nil(here.read("home/.bashrc"):find(earlier .. " # sys.lua", 1, true))
+    local result = here.shell("$LUA -l syslua init config --force" .. words)
+    assert.equal(0, result.code, result.stderr)
+    local questions = {
+      sh = "ENV=~/.profile sh -ic",
+      bash = "bash -ic",
+      zsh = "zsh -ic",
+      fish = "fish -ic",
+      elvish = "cat ~/.config/elvish/rc.elv >rc; echo /usr/bin/env >>rc; elvish -norc rc; :",
+    }
+    local own = [[user { name = "root", setup = function() env { WHOSE = "root's" } end }]]
+    local common = [[env { WHOSE = "all" }]]
+    for _, case in ipairs({ { common, "all" }, { own, "root's" }, { common, "all" } }) do
+      here.apply(case[1])
+      for name, question in pairs(questions) do
+        if process.has(name) then
+          result = here.shell(question .. " '/usr/bin/env' 2>/dev/null </dev/null")
+          local found = ("\n" .. result.stdout):find("\nWHOSE=" .. case[2] .. "\n", 1, true)
+          assert.truthy(found, name .. result.stdout)
+        end
+      end
+      result = here.shell('eval "$($LUA -l syslua env --shell sh)"; echo "$WHOSE"')
+      assert.equal(case[2] .. "\n", result.stdout, result.stderr)
+    end
+    here.must("destroy", "--yes")
+    for name, place in pairs(places) do
+      local rest = name == "bash" and "# one\n# two\n" or ""
+      assert.equal(rest, here.read("home/" .. place), name)
     end
   end)
 

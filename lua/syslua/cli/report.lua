@@ -358,7 +358,7 @@ function report.render_apply(result, config, args, style)
   lines[#lines + 1] = style("strong", closing)
   if changes_environment(result.actions) and result.env_script then
     lines[#lines + 1] = "The environment changed; in this shell: . "
-      .. path.display(result.env_script, get_home())
+      .. path.display(require("syslua.cli.own_script").get_path(result.env_script), get_home())
   end
   return lines
 end

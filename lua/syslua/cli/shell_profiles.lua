@@ -13,6 +13,7 @@ local shell_profiles = {}
 ---@field script string its script in the root
 ---@field profile string? the file that it reads at its start
 ---@field line string the line for that file
+---@field earlier_line string? what it was in earlier versions, where it was another one
 
 -- This marks a line of sys.lua.
 local mark = " # sys.lua"
@@ -30,6 +31,15 @@ local function write(name, text)
   local written, failed = file:write(text)
   local closed, unwritten = file:close()
   return not (written and closed) and (failed or unwritten) or nil
+end
+
+-- The text without the line, or nil when it is not there.
+local function without(text, line)
+  local first, last = text:find(line .. mark, 1, true)
+  if not first or first > 1 and text:sub(first - 1, first - 1) ~= "\n" then
+    return nil
+  end
+  return text:sub(1, first - 1) .. text:sub(last + 1):gsub("^\r?\n", "", 1)
 end
 
 --- Returns the shells.
@@ -58,6 +68,7 @@ function shell_profiles.add(shell)
   end
   local shown = path.display(shell.profile, get_home())
   local text = read(shell.profile)
+  text = text and shell.earlier_line and without(text, shell.earlier_line) or text
   if text and (text:find(shell.line, 1, true) or text:find(shell.script, 1, true)) then
     return { ("%s reads the environment already"):format(shown) }
   end
@@ -76,15 +87,6 @@ function shell_profiles.add(shell)
   }
 end
 
--- The text without the line, or nil when it is not there.
-local function without(text, line)
-  local first, last = text:find(line .. mark, 1, true)
-  if not first or first > 1 and text:sub(first - 1, first - 1) ~= "\n" then
-    return nil
-  end
-  return text:sub(1, first - 1) .. text:sub(last + 1):gsub("^\r?\n", "", 1)
-end
-
 --- Takes the lines away that `add` added; returns from which files, and what failed. A file that is
 -- empty then stays: it may have been there before.
 ---@param shells syslua.cli.ShellProfile[]
@@ -95,7 +97,8 @@ function shell_profiles.remove(shells, is_dry)
   for _, shell in ipairs(shells) do
     local profile = shell.profile or ""
     local text = profile ~= "" and read(profile)
-    local rest = text and without(text, shell.line)
+    local rest = text
+      and (without(text, shell.line) or shell.earlier_line and without(text, shell.earlier_line))
     if rest then
       local shown = path.display(profile, get_home())
       local problem

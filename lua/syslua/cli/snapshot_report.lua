@@ -150,7 +150,10 @@ function snapshot_report.render_rollback(result, args, style)
     lines[#lines + 1] = style("strong", ("Snapshot %s is in force again."):format(id))
     if result.environment_changed then
       lines[#lines + 1] = "The environment changed; in this shell: . "
-        .. path.display(result.env_script, os.getenv("HOME"))
+        .. path.display(
+          require("syslua.cli.own_script").get_path(result.env_script),
+          os.getenv("HOME")
+        )
     end
   else
     lines[#lines + 1] =

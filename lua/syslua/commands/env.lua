@@ -172,6 +172,11 @@ function env.run(args)
   elseif args.user then
     check_user(args.user, options)
   end
+  if args.hook or args.shell then
+    -- As the line that `init --shell` adds.
+    args.user = args.user
+      or require("syslua.cli.own_script").get_user(border.call("info", options).root)
+  end
   if args.hook then
     print_hook(args, options)
     return 0

@@ -23,7 +23,7 @@ fn directory_of(variable: &str) -> Option<PathBuf> {
 }
 
 /// Returns a shell for the Lua side: its name, its script in the root, the file that it reads at
-/// its start, and the line in it.
+/// its start, and the line in it. For root, also the line that earlier versions put there.
 fn describe(lua: &Lua, shell: &dyn Shell, settings: &Settings) -> LuaResult<LuaTable> {
     let home = &settings.home;
     let config = directory_of("XDG_CONFIG_HOME").unwrap_or_else(|| home.join(".config"));
@@ -36,7 +36,15 @@ fn describe(lua: &Lua, shell: &dyn Shell, settings: &Settings) -> LuaResult<LuaT
     let profile =
         shell.profile(&places).map(|profile| lua.create_string(platform::bytes_of_path(&profile)));
     table.raw_set("profile", profile.transpose()?)?;
-    table.raw_set("line", shell.source_line(&ScriptPath::new(&script, home)))?;
+    let common = ScriptPath::new(&script, home);
+    if crate::options::is_root() {
+        // What root declares for itself is in a script of its own, which only root may read.
+        let own = settings.root.join("users/root").join(shell.file());
+        table.raw_set("earlier_line", shell.source_line(std::slice::from_ref(&common)))?;
+        table.raw_set("line", shell.source_line(&[ScriptPath::new(&own, home), common]))?;
+    } else {
+        table.raw_set("line", shell.source_line(&[common]))?;
+    }
     Ok(table)
 }
 

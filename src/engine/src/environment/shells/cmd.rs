@@ -90,13 +90,23 @@ impl Shell for Cmd {
         None
     }
 
-    fn source_line(&self, script: &ScriptPath) -> String {
-        let path = match script {
-            ScriptPath::BelowHome(path) => format!("%USERPROFILE%{path}"),
-            ScriptPath::At(path) => path.clone(),
+    fn source_line(&self, scripts: &[ScriptPath]) -> String {
+        let path = |script: &ScriptPath| {
+            let path = match script {
+                ScriptPath::BelowHome(path) => format!("%USERPROFILE%{path}"),
+                ScriptPath::At(path) => path.clone(),
+            };
+            path.replace('/', "\\")
         };
-        let path = path.replace('/', "\\");
-        format!("if exist \"{path}\" call \"{path}\"")
+        if let [script] = scripts {
+            let path = path(script);
+            return format!("if exist \"{path}\" call \"{path}\"");
+        }
+        let branch = |script| {
+            let path = path(script);
+            format!("if exist \"{path}\" (call \"{path}\")")
+        };
+        scripts.iter().map(branch).collect::<Vec<_>>().join(" else ")
     }
 
     fn render(&self, environment: &Environment, identity: &Identity<'_>) -> Vec<u8> {

@@ -59,18 +59,21 @@ impl Shell for Elvish {
         Some(places.config.join("elvish/rc.elv"))
     }
 
-    fn source_line(&self, script: &ScriptPath) -> String {
+    fn source_line(&self, scripts: &[ScriptPath]) -> String {
         let quoted = |path: &str| {
             String::from_utf8_lossy(&self.quote(path.as_bytes()).unwrap_or_default()).into_owned()
         };
-        let word = match script {
-            ScriptPath::BelowHome(path) => format!("$E:HOME{}", quoted(path)),
-            ScriptPath::At(path) => quoted(path),
+        let branch = |script: &ScriptPath| {
+            let word = match script {
+                ScriptPath::BelowHome(path) => format!("$E:HOME{}", quoted(path)),
+                ScriptPath::At(path) => quoted(path),
+            };
+            format!(
+                "if (path:is-regular &follow-symlink=$true {word}) \
+                 {{ eval (slurp < {word}) }}"
+            )
         };
-        format!(
-            "use path; if (path:is-regular &follow-symlink=$true {word}) \
-             {{ eval (slurp < {word}) }}"
-        )
+        format!("use path; {}", scripts.iter().map(branch).collect::<Vec<_>>().join(" el"))
     }
 
     fn render(&self, environment: &Environment, identity: &Identity<'_>) -> Vec<u8> {

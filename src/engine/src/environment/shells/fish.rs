@@ -61,15 +61,23 @@ impl Shell for Fish {
         Some(places.config.join("fish/config.fish"))
     }
 
-    fn source_line(&self, script: &ScriptPath) -> String {
+    fn source_line(&self, scripts: &[ScriptPath]) -> String {
         let quoted = |path: &str| {
             String::from_utf8_lossy(&self.quote(path.as_bytes()).unwrap_or_default()).into_owned()
         };
-        let word = match script {
+        let word = |script: &ScriptPath| match script {
             ScriptPath::BelowHome(path) => format!("$HOME{}", quoted(path)),
             ScriptPath::At(path) => quoted(path),
         };
-        format!("test -r {word}; and source {word}")
+        if let [script] = scripts {
+            let word = word(script);
+            return format!("test -r {word}; and source {word}");
+        }
+        let branch = |script| {
+            let word = word(script);
+            format!("if test -r {word}; source {word}; ")
+        };
+        format!("{}end", scripts.iter().map(branch).collect::<Vec<_>>().join("else "))
     }
 
     fn hook(&self, places: &HookPlaces<'_>) -> Option<String> {

@@ -32,8 +32,8 @@ pub trait Shell: Sync {
     /// Returns the file that it reads when an interactive shell begins; `None` when there is none.
     fn profile(&self, places: &Places<'_>) -> Option<PathBuf>;
 
-    /// Returns the line for that file that reads a script, if the script exists.
-    fn source_line(&self, script: &ScriptPath) -> String;
+    /// Returns the line for that file that reads the first of these scripts that exists.
+    fn source_line(&self, scripts: &[ScriptPath]) -> String;
 
     /// Returns what has an interactive shell look at each prompt whether there is another
     /// environment; `None` when that cannot be said.

@@ -109,14 +109,17 @@ impl Shell for Nushell {
         Some(places.config.join("nushell/config.nu"))
     }
 
-    fn source_line(&self, script: &ScriptPath) -> String {
-        let path = match script {
-            ScriptPath::BelowHome(path) => format!("~{path}"),
-            ScriptPath::At(path) => path.clone(),
+    fn source_line(&self, scripts: &[ScriptPath]) -> String {
+        let branch = |script: &ScriptPath| {
+            let path = match script {
+                ScriptPath::BelowHome(path) => format!("~{path}"),
+                ScriptPath::At(path) => path.clone(),
+            };
+            let word = self.quote(path.as_bytes()).unwrap_or_default();
+            let word = String::from_utf8_lossy(&word);
+            format!("if ({word} | path exists) {{ {word} }} else ")
         };
-        let word =
-            String::from_utf8_lossy(&self.quote(path.as_bytes()).unwrap_or_default()).into_owned();
-        format!("source (if ({word} | path exists) {{ {word} }} else {{ null }})")
+        format!("source ({}{{ null }})", scripts.iter().map(branch).collect::<String>())
     }
 
     fn hook(&self, places: &HookPlaces<'_>) -> Option<String> {

@@ -62,9 +62,8 @@ macro_rules! family {
                     Some(places.$directory.join($profile))
                 }
 
-                fn source_line(&self, script: &ScriptPath) -> String {
-                    let word = path_word(script);
-                    format!("[ ! -r {word} ] || . {word}")
+                fn source_line(&self, scripts: &[ScriptPath]) -> String {
+                    source_line(scripts)
                 }
 
                 fn hook(&self, places: &HookPlaces<'_>) -> Option<String> {
@@ -144,6 +143,18 @@ fn zsh(script: &str) -> Subshell {
 }
 
 /// Returns a path as a word that people would write.
+fn source_line(scripts: &[ScriptPath]) -> String {
+    if let [script] = scripts {
+        let word = path_word(script);
+        return format!("[ ! -r {word} ] || . {word}");
+    }
+    let branch = |script| {
+        let word = path_word(script);
+        format!("if [ -r {word} ]; then . {word}; ")
+    };
+    format!("{}fi", scripts.iter().map(branch).collect::<Vec<_>>().join("el"))
+}
+
 fn path_word(script: &ScriptPath) -> String {
     let is_plain = |path: &str| {
         path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b" /._+,@~-".contains(&byte))

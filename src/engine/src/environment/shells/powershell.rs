@@ -78,15 +78,18 @@ impl Shell for PowerShell {
         })
     }
 
-    fn source_line(&self, script: &ScriptPath) -> String {
+    fn source_line(&self, scripts: &[ScriptPath]) -> String {
         let quoted = |path: &str| {
             String::from_utf8_lossy(&self.quote(path.as_bytes()).unwrap_or_default()).into_owned()
         };
-        let word = match script {
-            ScriptPath::BelowHome(path) => format!("($HOME + {})", quoted(path)),
-            ScriptPath::At(path) => quoted(path),
+        let branch = |script: &ScriptPath| {
+            let word = match script {
+                ScriptPath::BelowHome(path) => format!("($HOME + {})", quoted(path)),
+                ScriptPath::At(path) => quoted(path),
+            };
+            format!("if (Test-Path -LiteralPath {word}) {{ . {word} }}")
         };
-        format!("if (Test-Path -LiteralPath {word}) {{ . {word} }}")
+        scripts.iter().map(branch).collect::<Vec<_>>().join(" else")
     }
 
     fn hook(&self, places: &HookPlaces<'_>) -> Option<String> {

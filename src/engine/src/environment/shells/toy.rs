@@ -37,8 +37,8 @@ impl Shell for Toy {
         Some(places.home.join(".toyrc"))
     }
 
-    fn source_line(&self, script: &ScriptPath) -> String {
-        format!("read {script:?}")
+    fn source_line(&self, scripts: &[ScriptPath]) -> String {
+        format!("read {scripts:?}")
     }
 
     fn render(&self, environment: &Environment, identity: &Identity<'_>) -> Vec<u8> {
