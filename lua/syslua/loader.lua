@@ -48,7 +48,13 @@ local function compile(text, chunk_name, environment)
   local code = text:gsub("^\239\187\191", ""):gsub("^#[^\n]*", "")
   ---@type any, any
   local chunk, problem
-  if set_environment then
+  if code:sub(1, 1) == "\27" then
+    failure.raise({
+      kind = "config",
+      message = ("%s is compiled Lua: only text is loaded"):format(chunk_name:gsub("^[@=]", "")),
+      position = position.caller(),
+    })
+  elseif set_environment then
     chunk, problem = load_text(code, chunk_name)
     if chunk then
       set_environment(chunk, environment)
@@ -380,7 +386,7 @@ local function require_module(self, name)
   if name == "syslua" then
     return self.syslua
   elseif
-    (name == "io" or name == "package")
+    (name == "io" or name == "os" or name == "package")
     and self.project
     and self.project.read
     and not self.is_pure
@@ -478,6 +484,14 @@ end
 -- What --pure hides: ways to what is not part of the config.
 local impure = { io = true, os = true, package = true, debug = true, ffi = true, jit = true }
 
+-- `os` of a project: what programs run and read, no trust compares.
+local function make_trusted_os()
+  local function execute()
+    require("syslua.trusted_io").refuse_program("os.execute")
+  end
+  return setmetatable({ execute = execute }, { __index = os, __metatable = false })
+end
+
 -- `package` of a project: a library of C is code that no trust compares.
 local function make_trusted_package()
   local function loadlib()
@@ -488,7 +502,10 @@ local function make_trusted_package()
       hint = "run a program instead",
     })
   end
-  return setmetatable({ loadlib = loadlib }, { __index = package, __newindex = package })
+  return setmetatable(
+    { loadlib = loadlib },
+    { __index = package, __newindex = package, __metatable = false }
+  )
 end
 
 -- Makes the globals of a loader's files: those of Lua, and `extra`.
@@ -496,8 +513,12 @@ end
 ---@param extra table<string, any>
 function make_environment(self, extra)
   local environment, project = self.environment, self.project
-  local trusted_io = project and project.read and require("syslua.trusted_io")(project)
-  local trusted_package = trusted_io and make_trusted_package()
+  ---@type table<string, any>
+  local trusted = {}
+  if project and project.read then
+    trusted.io = require("syslua.trusted_io").make(project)
+    trusted.os, trusted.package = make_trusted_os(), make_trusted_package()
+  end
   for name, value in next, extra do
     environment[name] = value
   end
@@ -516,10 +537,8 @@ function make_environment(self, extra)
         return nil
       elseif name == "coroutine" then
         return watched
-      elseif name == "io" and trusted_io then
-        return trusted_io
-      elseif name == "package" and trusted_package then
-        return trusted_package
+      elseif trusted[name] then
+        return trusted[name]
       end
       -- Not by `_G[name]`: a script may have made unknown globals an error.
       return rawget(_G, name)

@@ -1,8 +1,11 @@
---- `io` of a project: it reads only trusted files of the project. It does not know what trust is.
+--- `io` of a project: it reads only trusted files of the project, and starts no programs. It does
+-- not know what trust is.
 
 local border = require("syslua.border")
 local failure = require("syslua.util.failure")
 local position = require("syslua.util.position")
+
+local trusted_io = {}
 
 --- How the files of a directory that has an entry file of its own are read.
 ---@class syslua.TrustedProject
@@ -25,11 +28,22 @@ local function raise(message, hint)
   })
 end
 
+--- Raises that a project starts no programs: which files they run and read is not known, so these
+-- could not be compared.
+---@param name string the function that was to start one
+function trusted_io.refuse_program(name)
+  raise(
+    name .. ": a syslua.lua starts no programs, because trust does not cover what they read",
+    "run it in a build, with source() for its files: derive { config = function(opts, ctx) "
+      .. "ctx.run(...) end }"
+  )
+end
+
 --- Makes it: whatever opens a file of the project to read it gives the file as it is trusted; all
 -- else is Lua's. What `io.input` sets is the project's alone.
 ---@param project syslua.TrustedProject
 ---@return iolib
-return function(project)
+function trusted_io.make(project)
   local read, contains = assert(project.read), assert(project.contains)
   -- The file that io.read and io.lines read unless given.
   ---@type any
@@ -61,7 +75,11 @@ return function(project)
     return file
   end
 
-  local trusted = setmetatable({}, { __index = io })
+  local trusted = setmetatable({}, { __index = io, __metatable = false })
+
+  function trusted.popen()
+    trusted_io.refuse_program("io.popen")
+  end
 
   function trusted.open(name, mode, ...)
     if is_own(name) then
@@ -121,3 +139,5 @@ return function(project)
 
   return trusted
 end
+
+return trusted_io

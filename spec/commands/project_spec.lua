@@ -156,6 +156,30 @@ describe("a directory with an entry file", function()
     end
   )
 
+  it("starts no programs, whose files no trust compares", function()
+    here.write("web/code.sh", "touch " .. here.directory .. "/canary\n")
+    for _, call in ipairs({
+      'io.popen("sh code.sh")',
+      'os.execute("sh code.sh")',
+      'require("io").popen("sh code.sh")',
+      'require("os").execute("sh code.sh")',
+      'local popen = io.popen; popen("sh code.sh"):read("a")',
+    }) do
+      projects.write(here, "web", "local fine = os.time()\n" .. call)
+      local _, shown = projects.trust(here, "web")
+      local name = call:find("popen") and "io.popen" or "os.execute"
+      assert.truthy(shown:find(name .. ": a syslua.lua starts no programs", 1, true), shown)
+      assert.truthy(shown:find("syslua.lua:3", 1, true), shown)
+      assert.is_false(here.exists("canary"), call)
+    end
+    -- The config of a user does.
+    here.write(
+      "init.lua",
+      'return { setup = function() env({ A = io.popen("echo x"):read("*l") }) end }'
+    )
+    here.must("plan", "init.lua")
+  end)
+
   it("opens its files to be read, or to be written, but not for both", function()
     here.write("web/extra.lua", "one")
     for _, mode in ipairs({ "r+", "r+b", "a+", "a+b" }) do

@@ -42,7 +42,7 @@ describe("a hostile directory #once", function()
 
   -- Code that makes the canary as soon as it is loaded, and again in setup.
   local function evil()
-    local touch = ("os.execute(%q)"):format("touch " .. here.directory .. "/canary")
+    local touch = ("io.open(%q, 'w'):close()"):format(here.directory .. "/canary")
     return touch .. "\nreturn { setup = function() " .. touch .. " end }\n"
   end
 
