@@ -84,6 +84,15 @@ describe("a home that was moved #once", function()
         here.environment.HOME = here.directory .. "/" .. move[3]
         here.environment.SYSLUA_ROOT = here.directory .. "/" .. move[4]
         if applies then
+          -- What status shows, plan shows and apply does.
+          local status = here.shell("$LUA -l syslua status")
+          local plan = run("plan", move[3] .. "/dots").stdout
+          assert.equal(
+            status.code == 0,
+            plan:find("0 to add, 0 to change", 1, true) ~= nil
+              or plan:find("Nothing", 1, true) ~= nil,
+            status.stdout .. plan
+          )
           local report = run("apply", move[3] .. "/dots").stderr
           assert.is_nil(report:find("kept", 1, true), report)
           local again = run("apply", move[3] .. "/dots").stdout

@@ -331,9 +331,13 @@ pub fn wanted(
         };
     if found == Found::Nothing || is_ours {
         let step = step(ours(&found), after);
-        let follows = compares
-            && found != Found::Nothing
-            && old.is_some_and(|old| follows(scene, declared, old));
+        // A link that is not as it was applied is restored, and that is reported.
+        let follows = match old {
+            Some(old) if compares && found != Found::Nothing && follows(scene, declared, old) => {
+                old.target.holds(scene.looking(), &standing, &found)?
+            }
+            _ => false,
+        };
         return Ok(if follows { Step { mark: Mark::Unchanged, ..step } } else { step });
     }
     if old.is_none()
