@@ -33,6 +33,19 @@ describe("a command of an activation #once", function()
     return "activate { config = function(_, ctx)\n" .. lines .. "\nend }"
   end
 
+  it("say which directory is missing that they were to run in", function()
+    for _, way in ipairs({ '"true"', '{ "true" }' }) do
+      here.write_config(
+        ('activate { config = function(_, ctx) ctx.run(%s, { cwd = "~/none" }) end }'):format(way)
+      )
+      local result = here.run("apply", "init.lua")
+      assert.equal(1, result.code)
+      local words = ("there is no directory %s/none to run it in"):format(here.home)
+      assert.truthy(result.stderr:find(words, 1, true), result.stderr)
+      assert.truthy(result.stderr:find("at init.lua:2", 1, true), result.stderr)
+    end
+  end)
+
   it("runs before files change with `before`, and its undo after them", function()
     local with = activate([[
       ctx.run("echo $(cat ~/f 2>&1) >>~/log",

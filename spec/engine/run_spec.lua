@@ -138,7 +138,12 @@ describe("ctx.run", function()
       ['ctx.run({ "./none" })'] = "/none",
       ['ctx.write("script", "x"); ctx.run({ "./script" })'] = "script is not executable",
       ['ctx.write("s", "#!/no\\n"); ctx.chmod("s", "755"); ctx.run({ "./s" })'] = "is missing",
-      ['ctx.run("true", { cwd = "none" })'] = "cannot run in ",
+      ['ctx.run("true", { cwd = "none" })'] = "cannot run a program in none: there is no such "
+        .. "directory",
+      ['ctx.run("true", { cwd = "no/way" })'] = "cannot run a program in no/way: there is no such "
+        .. "directory",
+      ['ctx.write("f", ""); ctx.run("true", { cwd = "f" })'] = "cannot run a program in f: it is a "
+        .. "file",
       ['ctx.run("true", { cwd = "/" })'] = "/ is outside of the build",
       ['ctx.run("true", { shell = "no-such-shell" })'] = "there is no program "
         .. "no-such-shell in the PATH",

@@ -67,6 +67,29 @@ describe("directory{}", function()
     assert.equal(before, here.list("home"))
   end)
 
+  it("is refused when it is declared twice with different rights, which are named", function()
+    for first, one in ipairs({ "", 'mode = "700"', 'mode = "755"' }) do
+      for second, other in ipairs({ "", 'mode = "700"', 'mode = "755"' }) do
+        here.write_config(
+          ('directory { path = "~/d", %s }\ndirectory { path = "~/d", %s }'):format(one, other)
+        )
+        local result = here.run("plan", "init.lua")
+        assert.equal(first == second and 0 or 1, result.code, one .. other .. result.stderr)
+        if first ~= second then
+          local modes = { "no mode", "mode 700", "mode 755" }
+          for _, words in ipairs({
+            "is declared twice, with different modes:",
+            ("a directory, %s at init.lua:2"):format(modes[first]),
+            ("a directory, %s at init.lua:3"):format(modes[second]),
+            "or make their modes equal",
+          }) do
+            assert.truthy(result.stderr:find(words, 1, true), words .. result.stderr)
+          end
+        end
+      end
+    end
+  end)
+
   it("is refused where it cannot be", function()
     for _, path in ipairs({ "relative", "~", "/", "~/..", "/dev/x", "/proc/x", "/sys/x" }) do
       here.write_config(("directory { path = %q }"):format(path))

@@ -22,6 +22,27 @@ describe("file{}", function()
     return result
   end
 
+  it("names the fields in which two declarations of one content differ", function()
+    local values = { mode = { '"644"', '"755"' }, executable = { "true" }, copy = { "true" } }
+    for field, given in pairs(values) do
+      given[#given + 1] = "nil"
+      for first, one in ipairs(given) do
+        for second, other in ipairs(given) do
+          local lines = ('file { path = "~/x", content = "a", %s = %s }\n'):format(field, one)
+            .. ('file { path = "~/x", content = "a", %s = %s }'):format(field, other)
+          if first == second then
+            here.evaluate(lines)
+          else
+            local message = here.fail(lines).message
+            local what = ("is declared twice, with different `%s`:"):format(field)
+            assert.matches(what, message, 1, true)
+            assert.matches((", %s "):format(field), message, 1, true)
+          end
+        end
+      end
+    end
+  end)
+
   it("writes content byte for byte", function()
     local bytes = {}
     for byte = 0, 255 do

@@ -66,14 +66,42 @@ local function is_equal(left, right)
   return get_content_key(left) == get_content_key(right)
 end
 
+-- The fields besides the content in which two declarations of one content differ.
+local function get_differences(winner, rival)
+  local differing = {}
+  for _, field in ipairs(compared) do
+    if (winner[field] or false) ~= (rival[field] or false) then
+      if field == "content" or field == "absent" or field == "merge" then
+        return {}
+      elseif field ~= "is_once" then
+        differing[#differing + 1] = field
+      end
+    end
+  end
+  return get_content_key(winner) == get_content_key(rival) and differing or {}
+end
+
 local function raise_conflict(winner, rival)
+  local differing = get_differences(winner, rival)
   local function place(file)
-    return ("%s at %s"):format(describe(file), get_positions(file)[1] or "an unknown place")
+    local words = { describe(file) }
+    for index, field in ipairs(differing) do
+      local value = file[field]
+      local shown = type(value) == "string" and value or value and "true" or "not set"
+      words[index + 1] = field .. " " .. shown
+    end
+    local position = get_positions(file)[1] or "an unknown place"
+    return table.concat(words, ", ") .. " at " .. position
+  end
+  local what = {}
+  for index, field in ipairs(differing) do
+    what[index] = "`" .. field .. "`"
   end
   failure.raise({
     kind = "conflict",
-    message = ("the file %s is declared twice, with different contents:\n  %s\n  %s"):format(
+    message = ("the file %s is declared twice, with different %s:\n  %s\n  %s"):format(
       winner.path,
+      what[1] and text.enumerate(what, "and") or "contents",
       place(winner),
       place(rival)
     ),

@@ -264,6 +264,14 @@ fn run(
     process.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped());
     let directory =
         cwd.as_ref().map_or_else(|| home.to_path_buf(), |cwd| cwd.expand_home(home).to_path());
+    let not_started = |error: io::Error| Error::NotStarted {
+        command: name.clone(),
+        reason: if platform::is_directory(&directory) {
+            error.to_string()
+        } else {
+            format!("there is no directory {} to run it in", directory.display())
+        },
+    };
     let mark = platform::Mark::of(journal);
     platform::prepare_session(
         &mut process,

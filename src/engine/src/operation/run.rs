@@ -84,10 +84,11 @@ pub fn run(workspace: &Workspace, command: &Command) -> Result<Vec<u8>> {
         Some(directory) => workspace.place_to_write_into(directory)?.path(),
         None => workspace.directory.clone(),
     };
-    if platform::kind_of(&directory)? != Some(FileKind::Directory) {
-        return Err(
-            platform::failed("run in", &directory)(io::ErrorKind::NotADirectory.into()).into()
-        );
+    let found = platform::kind_of(&directory)?;
+    if found != Some(FileKind::Directory) {
+        let why = if found.is_none() { "there is no such directory" } else { "it is a file" };
+        let shown = command.directory.as_ref().unwrap_or(&directory).display();
+        return Err(Error::Refused { what: format!("cannot run a program in {shown}: {why}") });
     }
     let rules = workspace.rules(readable(workspace, command)?);
     let whole = command.program.display();

@@ -51,10 +51,12 @@ pub fn places<'a>(
             continue;
         }
         if !first.target.puts_same(target) {
+            let differing = differing_rights(first.target, target);
             return Err(Error::Conflict {
                 target: place,
-                first: describe(first.entry),
-                second: describe(entry),
+                what: in_plural(&differing),
+                first: describe(first.entry, &differing),
+                second: describe(entry, &differing),
                 positions: positions.clone(),
             });
         }
@@ -167,10 +169,40 @@ fn comparable(place: &Path) -> PathBuf {
     }
 }
 
-fn describe(entry: &Entry) -> String {
-    let position = entry.activation.positions.first().map_or("an unknown place", String::as_str);
-    match entry.shown().as_target() {
-        Some(target) => format!("{} at {position}", target.in_words()),
-        None => position.to_owned(),
+/// Returns the rights in which two declarations of the same content differ.
+fn differing_rights(first: &Target, second: &Target) -> Vec<&'static str> {
+    if first.kind() != second.kind() || first.in_words() != second.in_words() {
+        return Vec::new();
     }
+    let names = ["mode", "owner", "group"];
+    let differing = names.iter().filter(|name| right(first, name) != right(second, name));
+    differing.copied().collect()
+}
+
+fn right<'a>(target: &'a Target, name: &str) -> Option<&'a String> {
+    let properties = target.properties();
+    match name {
+        "mode" => properties.mode,
+        "owner" => properties.owner,
+        _ => properties.group,
+    }
+}
+
+fn in_plural(differing: &[&str]) -> String {
+    match differing {
+        [] => "sources".to_owned(),
+        names => names.iter().map(|name| format!("{name}s")).collect::<Vec<_>>().join(" and "),
+    }
+}
+
+/// Describes a declaration, with its rights of these names.
+fn describe(entry: &Entry, rights: &[&str]) -> String {
+    let position = entry.activation.positions.first().map_or("an unknown place", String::as_str);
+    let Some(target) = entry.shown().as_target() else { return position.to_owned() };
+    let mut words = vec![target.in_words()];
+    words.extend(rights.iter().map(|name| match right(target, name) {
+        Some(value) => format!("{name} {value}"),
+        None => format!("no {name}"),
+    }));
+    format!("{} at {position}", words.join(", "))
 }
