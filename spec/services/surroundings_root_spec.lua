@@ -230,7 +230,11 @@ exec sleep 1d
     assert.is_truthy(applied:find("Snapshot 3.*ssh.service"), applied)
     assert.are.equal("/usr/sbin/sshd", here.executable_of("ssh.service"))
 
-    here.must_apply("")
+    told = here.must_apply("")
+    assert.is_truthy(
+      told:find("stop, and start the unit that ran before under the name of ssh.service", 1, true),
+      told
+    )
     assert.are.equal("active", here.show("ActiveState", "ssh.service"))
     assert.is_truthy(here.show("FragmentPath", "ssh.service"):find("/lib/systemd", 1, true))
     -- The same again, and undone since something else fails.

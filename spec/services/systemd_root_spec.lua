@@ -300,6 +300,22 @@ describe("services with systemd #root #once", function()
     here.shell("loginctl disable-linger ada")
   end)
 
+  it("of users that do not start name the command that shows their log", function()
+    here.shell("loginctl enable-linger ada; sleep 1")
+    local service = [[service { name = "mine", command = "echo so it is; exit 3", restart = "no" }]]
+    local own = ('user { name = "ada", setup = function() %s end }'):format(service)
+    for user, config in pairs({ ada = service, root = own }) do
+      local applied = apply(config, user ~= "root" and user or nil)
+      assert.are.equal(1, applied.code, applied.stdout)
+      local command = applied.stderr:match("`(journalctl [^`]*)` shows its log")
+      assert.is_truthy(command, applied.stderr)
+      local shown = here.shell(command, user ~= "root" and user or nil)
+      assert.is_truthy(shown:find("mine.service", 1, true), command .. shown)
+      assert.is_truthy(shown:find("status=3", 1, true), command .. shown)
+    end
+    here.shell("loginctl disable-linger ada")
+  end)
+
   it("start anew when a secret in `depends` is another one", function()
     here.shell([[
       mkdir -p /root/.config/sops/age /etc/syslua

@@ -16,7 +16,8 @@ local drift = { stopped = true, failed = true, masked = true, missing = true }
 function service_report.describe(service, mark)
   local by_job, order = {}, {}
   for _, job in ipairs(service.jobs or {}) do
-    local word = job.job .. (job.only_if_active and ", if it runs," or "")
+    local word = job.returns and "stop, and start the unit that ran before under the name of"
+      or job.job .. (job.only_if_active and ", if it runs," or "")
     if not by_job[word] then
       by_job[word] = {}
       order[#order + 1] = word

@@ -53,8 +53,13 @@ local function get_words(service, args)
   if service.scope == "system" then
     add("--unit=" .. service.unit)
   elseif service.user then
+    -- What the unit printed, and what its manager says of it.
+    local user = "_UID=" .. tostring(border.call("user_number", service.user))
+    add(user)
     add("_SYSTEMD_USER_UNIT=" .. service.unit)
-    add("_UID=" .. tostring(border.call("user_number", service.user)))
+    add("+")
+    add(user)
+    add("USER_UNIT=" .. service.unit)
   else
     add("--user-unit=" .. service.unit)
   end

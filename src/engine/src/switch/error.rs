@@ -90,12 +90,14 @@ pub enum Error {
     },
     /// Two declarations of one target.
     #[error(
-        "{} is declared twice, with different sources:\n  {first}\n  {second}",
+        "{} is declared twice, with different {what}:\n  {first}\n  {second}",
         target.display()
     )]
     Conflict {
         /// The target.
         target: PathBuf,
+        /// In what they differ, in words.
+        what: String,
         /// The first declaration: source and position.
         first: String,
         /// The second one.
@@ -367,6 +369,11 @@ impl Error {
         let text = match self {
             Error::Secret { hint, .. } | Error::Packages { hint, .. } => return hint.clone(),
             Error::AfterPackages { cause, .. } => return cause.hint(),
+            Error::Conflict { what, .. } if what != "sources" => {
+                return Some(format!(
+                    "remove one of the two declarations, or make their {what} equal"
+                ));
+            }
             Error::Conflict { .. } => "remove one of the two declarations",
             Error::Below { noun: "link", .. } => "link the directory or the files in it, not both",
             Error::Below { .. } => "a file cannot contain others: change one of the two paths",
@@ -476,6 +483,8 @@ pub struct FailedService {
     pub name: String,
     /// The unit, what was to be done with it, and why it was not.
     pub failed: syslua_services::batch::Failed,
+    /// The command that shows its log, on a system that has one.
+    pub log: Option<String>,
     /// Who declared it.
     pub positions: Positions,
 }
@@ -490,8 +499,7 @@ impl std::fmt::Display for FailedService {
 /// Returns where the log of a service is that did not start.
 fn services_hint(error: &Error) -> Option<String> {
     let Error::Services(failed) = error else { return None };
-    let unit = &failed.first()?.failed.unit;
-    cfg!(target_os = "linux").then(|| format!("`journalctl --unit={unit}` shows its log"))
+    Some(format!("`{}` shows its log", failed.first()?.log.as_ref()?))
 }
 
 /// Returns a path as a shell reads it.

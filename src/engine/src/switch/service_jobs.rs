@@ -14,6 +14,7 @@ use syslua_services::problem::Problem;
 use super::Error;
 use super::error::FailedService;
 use super::plan::Plan;
+use super::service_work::mark_of_earlier;
 use super::step::{Mark, Work};
 use super::surroundings::surroundings;
 use crate::action::{EffectKind, Run, Service};
@@ -182,9 +183,7 @@ pub fn prepare(
             let (asked, earlier) = match step.mark {
                 // Something else of this name runs: it makes way, and returns when this goes.
                 Mark::Add if was_active => (Job::Restart, Some(Earlier::Ends)),
-                Mark::Remove if platform::exists(&mark_of_earlier(store, &manager, &job.unit)) => {
-                    (Job::Restart, Some(Earlier::Returns))
-                }
+                Mark::Remove if job.returns => (job.job, Some(Earlier::Returns)),
                 _ => (job.job, None),
             };
             if was_active || !(job.only_if_active || asked == Job::Stop) {
@@ -238,15 +237,6 @@ fn mark_of(store: &Store, of: &ServiceManager) -> PathBuf {
     store.metadata().join(format!("lingers.{name}"))
 }
 
-/// Returns the file that says that another unit of this name ran before a service took its place.
-fn mark_of_earlier(store: &Store, of: &ServiceManager, unit: &str) -> PathBuf {
-    let whose = match of.scope {
-        Scope::System => "system",
-        Scope::User => of.user.as_deref().unwrap_or("self"),
-    };
-    store.metadata().join(format!("ran.{whose}.{unit}"))
-}
-
 /// Records whether other units run in the places of services, or whose services took them.
 /// `undoes` tells that it is taken back.
 fn record_earlier(
@@ -257,7 +247,7 @@ fn record_earlier(
 ) -> Result<(), Error> {
     for unit in units {
         let Some(earlier) = unit.earlier else { continue };
-        let mark = mark_of_earlier(store, of, &unit.unit);
+        let mark = mark_of_earlier(store, of.scope, of.user.as_deref(), &unit.unit);
         if (earlier == Earlier::Ends) != undoes {
             platform::write_file_durably(&mark, b"")?;
         } else if platform::exists(&mark) {
@@ -327,6 +317,21 @@ fn add_dependents(
     Ok(())
 }
 
+/// Returns the command that shows the log of a unit, on a system that has one.
+fn log_command(of: &ServiceManager, unit: &str) -> Option<String> {
+    let which = match (of.scope, &of.user) {
+        (Scope::System, _) => format!("--unit={unit}"),
+        (Scope::User, None) => format!("--user --unit={unit}"),
+        (Scope::User, Some(user)) => {
+            // journalctl selects the user who calls it; its fields select any other one, in what
+            // the unit printed and in what the manager says of it.
+            let uid = Account::of(Some(user)).ok()?.number;
+            format!("_UID={uid} _SYSTEMD_USER_UNIT={unit} + _UID={uid} USER_UNIT={unit}")
+        }
+    };
+    cfg!(target_os = "linux").then(|| format!("journalctl {which}"))
+}
+
 /// Runs the check of a service.
 fn check(
     store: &Store,
@@ -384,7 +389,7 @@ pub fn perform(
                 started.map(|unit| (*unit, unit.job)).collect()
             }
         };
-        let ended = in_waves(settings, connection, &jobs).map_err(at(&positions))?;
+        let ended = in_waves(settings, connection, manager, &jobs).map_err(at(&positions))?;
         // A service that returns is not declared: if it does not start, the removal continues.
         let returns = |unit: &str| {
             mine.iter().any(|one| one.unit == unit && one.earlier == Some(Earlier::Returns))
@@ -406,6 +411,7 @@ pub fn perform(
 fn in_waves(
     settings: &Settings,
     manager: &mut dyn Manager,
+    whose: &ServiceManager,
     jobs: &[(&UnitChange, Job)],
 ) -> Result<Vec<FailedService>, Problem> {
     let is_starter = |unit: &str| unit.ends_with(".socket") || unit.ends_with(".timer");
@@ -423,6 +429,7 @@ fn in_waves(
             failed.push(FailedService {
                 name: of.map(|(unit, _)| unit.service.clone()).unwrap_or_default(),
                 positions: of.map(|(unit, _)| unit.positions.clone()).unwrap_or_default(),
+                log: log_command(whose, &one.unit),
                 failed: one,
             });
         }
@@ -475,7 +482,7 @@ pub fn undo(
         if phase == Phase::Start {
             record_earlier(store, manager, &mine, true)?;
         }
-        let failed = in_waves(&calm, connection, &jobs).map_err(at(&none))?;
+        let failed = in_waves(&calm, connection, manager, &jobs).map_err(at(&none))?;
         for FailedService { failed: Failed { unit, why, .. }, .. } in failed {
             if phase == Phase::Stop {
                 let message =

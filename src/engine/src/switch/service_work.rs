@@ -1,7 +1,12 @@
 //! The work of a plan for service managers.
 
+use std::path::PathBuf;
+
 use serde::Serialize;
+use syslua_services::declaration::Scope;
 use syslua_services::manager::Job;
+
+use crate::store::Store;
 
 /// What is asked of managers for a service.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -29,4 +34,17 @@ pub struct UnitJob {
     /// Whether it is done only if it runs: something else starts it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub only_if_active: bool,
+    /// Whether another unit of this name, which ran before the service took its place, starts.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub returns: bool,
+}
+
+/// Returns the file that says that another unit of this name ran before a service took its place.
+/// `user` is whose it is, if it is not the user who applies.
+pub fn mark_of_earlier(store: &Store, scope: Scope, user: Option<&str>, unit: &str) -> PathBuf {
+    let whose = match scope {
+        Scope::System => "system",
+        Scope::User => user.unwrap_or("self"),
+    };
+    store.metadata().join(format!("ran.{whose}.{unit}"))
 }

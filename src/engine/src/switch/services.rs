@@ -3,15 +3,17 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
+use syslua_services::declaration::Scope;
 use syslua_services::manager::Job;
 
 use super::Error;
 use super::desired::{Desired, Entry};
 use super::effects::Planner;
-use super::service_work::{ServiceWork, UnitJob};
+use super::service_work::{ServiceWork, UnitJob, mark_of_earlier};
 use super::step::{Mark, Step, Work};
 use crate::action::{OnSwitch, Service, ServiceUnit};
 use crate::activation::Activation;
+use crate::platform;
 use crate::snapshot::Snapshot;
 use crate::value::{Positions, Text};
 
@@ -42,7 +44,17 @@ impl Planner<'_> {
                 continue;
             };
             if !declared.contains_key(&key) {
-                let jobs = service.units.iter().map(|unit| job(unit, Job::Stop)).collect();
+                // What ran before it took the name runs again.
+                let user = activation.user.as_deref().filter(|_| service.scope == Scope::User);
+                let stop = |unit: &ServiceUnit| {
+                    let mark = mark_of_earlier(self.store, service.scope, user, &unit.name);
+                    if platform::exists(&mark) {
+                        UnitJob { returns: true, ..job(unit, Job::Restart) }
+                    } else {
+                        job(unit, Job::Stop)
+                    }
+                };
+                let jobs = service.units.iter().map(stop).collect();
                 let work = Work::Service(ServiceWork { jobs, because: Vec::new() });
                 steps.push(Step { work, ..Step::new(Mark::Remove, &Entry::applied(activation)) });
             }
@@ -198,7 +210,7 @@ fn yield_to_socket(jobs: &mut Vec<UnitJob>, new: &Service) {
 }
 
 fn job(unit: &ServiceUnit, job: Job) -> UnitJob {
-    UnitJob { unit: unit.name.clone(), job, only_if_active: false }
+    UnitJob { unit: unit.name.clone(), job, only_if_active: false, returns: false }
 }
 
 fn twice(first: &Entry, second: &Entry) -> Error {
