@@ -100,7 +100,9 @@ WantedBy=default.target
     assert.is_nil(found.files[unit_place .. "default.target.wants/backup.service"])
     assert.is_table(found.files[unit_place .. "timers.target.wants/backup.timer"])
     local socket = found.files[unit_place .. "echo.socket"].content
-    assert.is_truthy(socket:find("ListenStream=7\nListenStream=" .. home .. "/echo\n", 1, true))
+    assert.is_truthy(
+      socket:find("ListenStream=7\nListenStream=" .. home .. "/echo\nRemoveOnStop=yes\n", 1, true)
+    )
     assert.are.same({ "~/x", "/var/backup.tgz" }, found.services.backup.depends)
   end)
 

@@ -300,6 +300,36 @@ describe("services with systemd #root #once", function()
     here.shell("loginctl disable-linger ada")
   end)
 
+  it("that begin to linger start at once, and the plan says so", function()
+    local own = 'user { name = "ada", setup = function() %s end }'
+    local config = own:format([[service { name = "mine", command = { "/bin/sleep", "1d" }%s }]])
+    local told = must_apply(config:format(""))
+    assert.is_truthy(told:find("start mine.service, at the next login", 1, true), told)
+    told = must_apply(config:format(", linger = true"))
+    assert.is_truthy(told:find("start mine.service: linger changed", 1, true), told)
+    assert.are.equal("active", show("ActiveState", "mine.service", "ada"))
+    must_apply("")
+    told = must_apply(config:format(", linger = true"))
+    assert.is_truthy(told:find("start mine.service", 1, true), told)
+    assert.is_nil(told:find("at the next login", 1, true), told)
+    assert.are.equal("active", show("ActiveState", "mine.service", "ada"))
+    must_apply("")
+  end)
+
+  it("leave no file of a socket behind", function()
+    for _, path in ipairs({ "/run/one.sock", "/run/two.sock" }) do
+      must_apply(
+        ('service { name = "echo", command = { "/bin/cat" }, socket = { listen = %q } }'):format(
+          path
+        )
+      )
+    end
+    local list = "ls /run/one.sock /run/two.sock 2>/dev/null; true"
+    assert.are.equal("/run/two.sock", here.shell(list))
+    must_apply("")
+    assert.are.equal("", here.shell(list))
+  end)
+
   it("of users that do not start name the command that shows their log", function()
     here.shell("loginctl enable-linger ada; sleep 1")
     local service = [[service { name = "mine", command = "echo so it is; exit 3", restart = "no" }]]

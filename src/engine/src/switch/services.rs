@@ -142,6 +142,19 @@ impl Planner<'_> {
                 jobs.push(UnitJob { only_if_active, ..job(unit, wanted) });
             }
         }
+        if new.linger && !old.linger {
+            // Its manager may start only now, and what runs already stays.
+            let idle = |unit: &&ServiceUnit| !jobs.iter().any(|job| job.unit == unit.name);
+            let started: Vec<UnitJob> = new
+                .units
+                .iter()
+                .filter(|unit| unit.starts)
+                .filter(idle)
+                .map(|unit| job(unit, Job::Start))
+                .collect();
+            jobs.extend(started);
+            because.push("linger".to_owned());
+        }
         yield_to_socket(&mut jobs, new);
         if has_changed && because.is_empty() {
             because.push("its unit".to_owned());

@@ -275,6 +275,7 @@ fn socket_file(declaration: &Declaration, socket: &Socket) -> Result<UnitFile, R
     if socket.listen.is_empty() {
         return Err(Refusal::new("socket.listen", "is empty"));
     }
+    let mut has_file = false;
     for (index, listen) in socket.listen.iter().enumerate() {
         let field = format!("socket.listen[{}]", index + 1);
         check_line(&field, listen)?;
@@ -289,12 +290,17 @@ fn socket_file(declaration: &Declaration, socket: &Socket) -> Result<UnitFile, R
                 && host.bytes().all(|byte| byte.is_ascii_hexdigit() || b".:[]".contains(&byte))
         });
         if !(is_port || is_address) {
+            has_file |= address.starts_with('/');
             let path = address.strip_prefix('@').map(|name| format!("/{name}"));
             check_path(&field, path.as_deref().unwrap_or(address)).map_err(|refusal| {
                 refusal.with_hint("a path, a port, or an address such as 127.0.0.1:8080")
             })?;
         }
         file.add("Socket", key, address.replace('%', "%%"));
+    }
+    if has_file {
+        // Otherwise the file stays when the socket is gone.
+        file.add("Socket", "RemoveOnStop", "yes");
     }
     file.add("Install", "WantedBy", "sockets.target");
     add_verbatim(&mut file, declaration, "Socket", false)?;
