@@ -1,6 +1,6 @@
 //! A real file at a target, with the content of a source.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -9,8 +9,9 @@ use super::drift::{Aspect, Drift, Look};
 use super::kind::{Kind, Properties, TargetKind};
 use super::{Directories, Error, Found};
 use crate::hash::Hash;
+use crate::names::ObjectName;
 use crate::platform::{self, FileKind, Result, Seen};
-use crate::settings::Interrupt;
+use crate::store::Store;
 use crate::value::Text;
 
 /// The default permission bits of a file, and of an executable one.
@@ -207,11 +208,15 @@ pub fn is_at(directories: &Directories, place: &Path, found: &Found, digest: Has
     }
 }
 
-/// Returns the digest of a file that is to be installed.
+/// Returns the digest of a file that is to be installed. Links of an object are followed within the
+/// store only: builds make them, and this reads with the rights of whoever applies.
 ///
 /// # Errors
-/// When it is not a file, or cannot be read.
-pub fn digest_of(path: &Path, interrupt: &Interrupt) -> std::result::Result<Hash, Error> {
+/// When it is not a file, leads out of the store, or cannot be read.
+pub fn digest_of(path: &Path, store: &Store) -> std::result::Result<Hash, Error> {
+    if let Some(end) = end_outside(path, store) {
+        return Err(Error::LeadsOut { path: path.to_owned(), end });
+    }
     // A link in an object leads to the file that is meant.
     if !platform::is_file(path) {
         let found = match platform::kind_of(path) {
@@ -221,7 +226,21 @@ pub fn digest_of(path: &Path, interrupt: &Interrupt) -> std::result::Result<Hash
         };
         return Err(Error::NoFile { path: path.to_owned(), found });
     }
-    Ok(platform::digest_of(path, interrupt)?)
+    Ok(platform::digest_of(path, store.interrupt())?)
+}
+
+/// Returns where a path in an object ends, if that is outside of the store and of the store that
+/// its object is borrowed from.
+fn end_outside(path: &Path, store: &Store) -> Option<PathBuf> {
+    let inside = path.strip_prefix(store.objects()).ok()?;
+    if !platform::leads_somewhere(path) {
+        return None;
+    }
+    let end = platform::canonical(path);
+    let lender = || store.lender_of(&ObjectName::of_file(inside.iter().next()?.to_str()?)?);
+    let is_inside = end.starts_with(platform::canonical(store.objects()))
+        || lender().is_some_and(|objects| end.starts_with(platform::canonical(&objects)));
+    (!is_inside).then_some(end)
 }
 
 /// Returns the permission bits that a text in octal stands for.

@@ -95,6 +95,14 @@ pub enum Error {
         /// Its kind.
         found: &'static str,
     },
+    /// What is to be installed leads out of the store: only a build can have made such a link.
+    #[error("cannot install {}: it leads to {}, outside of the store", path.display(), end.display())]
+    LeadsOut {
+        /// What is to be installed.
+        path: PathBuf,
+        /// The file at the end of its links.
+        end: PathBuf,
+    },
     /// A mode, owner or group that cannot be.
     #[error("there is no {what} {given:?}")]
     Unusable {
@@ -132,6 +140,10 @@ impl Error {
             Error::NoFile { .. } => {
                 Some("ctx.install takes one file; ctx.symlink links directories too")
             }
+            Error::LeadsOut { .. } => Some(
+                "a build must copy what it gives; a file of this machine is the `source` of a \
+                 `file{}` itself",
+            ),
             Error::NotRoot { .. } => Some("leave `owner` out, or apply as root"),
             Error::Unusable { what: "mode", .. } => Some("a mode is octal, such as \"644\""),
             Error::Unmergeable { problem: syslua_merge::Problem::Value { .. }, .. } => None,

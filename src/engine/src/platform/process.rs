@@ -24,6 +24,8 @@ use windows as system;
 mod launch;
 #[cfg(target_os = "linux")]
 mod leftovers;
+#[cfg(target_os = "linux")]
+pub(super) mod limits;
 #[cfg(not(target_os = "linux"))]
 mod no_leftovers;
 #[cfg(not(target_os = "linux"))]

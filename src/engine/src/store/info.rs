@@ -1,5 +1,7 @@
 //! `info/<object>.json`: what is known of an object.
 
+use std::path::{Path, PathBuf};
+
 use serde::{Deserialize, Serialize};
 
 use super::{Error, Result, Store};
@@ -76,5 +78,15 @@ pub fn read_info(store: &Store, name: &ObjectName) -> Result<Option<ObjectInfo>>
             path,
             problem: format!("it has the unknown version {}", info.version),
         })
+    }
+}
+
+impl Store {
+    /// Returns the directory of all objects of the store that an object is borrowed from, or
+    /// `None` if it is this store's own.
+    pub fn lender_of(&self, object: &ObjectName) -> Option<PathBuf> {
+        let is_borrowed = read_info(self, object).ok().flatten()?.borrowed;
+        let target = platform::read_link(&self.object(object)).ok().filter(|_| is_borrowed)?;
+        target.parent().map(Path::to_owned)
     }
 }

@@ -403,8 +403,9 @@ fn add_digests(store: &Store, entries: &mut [Entry], current: &Snapshot) -> Resu
         // Only files in the store cannot have changed.
         let digest = match known.get(source).filter(|_| path.starts_with(store.objects())) {
             Some(digest) => *digest,
-            None => action::digest_of(&path, store.interrupt())
-                .map_err(Error::at(&entry.activation.positions))?,
+            None => {
+                action::digest_of(&path, store).map_err(Error::at(&entry.activation.positions))?
+            }
         };
         if let Some(target) = Arc::make_mut(&mut entry.activation).action.as_target_mut() {
             target.set_digest(digest);

@@ -107,7 +107,7 @@ fn from_manifest(store: &Store, id: SnapshotId) -> Option<Snapshot> {
         if let Some(target) = action.as_target_mut() {
             target.complete(&objects, &ways);
             if let Some((source, None)) = target.digest()
-                && let Ok(digest) = action::digest_of(&source.to_path(), store.interrupt())
+                && let Ok(digest) = action::digest_of(&source.to_path(), store)
             {
                 target.set_digest(digest);
             }

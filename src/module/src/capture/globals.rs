@@ -189,15 +189,7 @@ impl<'a> Globals<'a> {
     }
 
     fn check_library_of_ours(&self) -> Answer<()> {
-        let name = "syslua.lib";
-        let find = || -> LuaResult<Vec<String>> {
-            let loaded: LuaTable = self.lua.globals().get::<LuaTable>("package")?.get("loaded")?;
-            match loaded.raw_get(name)? {
-                LuaValue::Table(library) => self.known.altered(name, &library),
-                _ => Ok(Vec::new()),
-            }
-        };
-        match find().map_err(lua_failure)?.first() {
+        match self.known.altered_library(self.lua).map_err(lua_failure)?.first() {
             Some(altered) => Err(self.refuse(altered)),
             None => Ok(()),
         }

@@ -174,6 +174,17 @@ impl Known {
         Ok(altered)
     }
 
+    /// Returns every member of `syslua.lib` that is not as it was, if the library is loaded: builds
+    /// reach it through the module too.
+    pub fn altered_library(&self, lua: &Lua) -> LuaResult<Vec<String>> {
+        let name = SHIPPED[0];
+        let loaded: LuaTable = lua.globals().get::<LuaTable>("package")?.get("loaded")?;
+        match loaded.raw_get(name)? {
+            LuaValue::Table(library) => self.altered(name, &library),
+            _ => Ok(Vec::new()),
+        }
+    }
+
     fn differing(&self, name: &str, before: &Members, table: &LuaTable) -> LuaResult<Vec<String>> {
         let mut altered = Vec::new();
         let mut same = 0;

@@ -276,11 +276,12 @@ impl<'a> Walk<'a> {
 
     fn known_value(&self, given: &LuaValue, known: &str, name: &str) -> Answer<Value> {
         let LuaValue::Table(table) = given else { return Ok(Value::Known(known.to_owned())) };
-        if known == "syslua" {
-            // Through the module a build sees this machine.
-            return known::facts(self.lua, table);
-        }
-        if let Some(altered) = self.known.altered(known, table).map_err(lua_failure)?.first() {
+        let altered = if known == "syslua" {
+            self.known.altered_library(self.lua)
+        } else {
+            self.known.altered(known, table)
+        };
+        if let Some(altered) = altered.map_err(lua_failure)?.first() {
             let message = format!(
                 "`config` captures `{name}`, and in it `{altered}`, which is not what Lua or \
                  sys.lua brings"
@@ -289,6 +290,10 @@ impl<'a> Walk<'a> {
                 "leave Lua's own tables as they are, and declare functions of your own \
                  with `local`",
             ));
+        }
+        if known == "syslua" {
+            // Through the module a build sees this machine.
+            return known::facts(self.lua, table);
         }
         self.known.content(known, table).map_err(lua_failure)
     }

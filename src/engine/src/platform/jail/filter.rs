@@ -94,6 +94,12 @@ const CALLS: &[(Rule, bool, [u32; 4])] = &[
     (Rule::Refuse(libc::EOPNOTSUPP), false, [189, 227, 6, 227]),            // lsetxattr
     (Rule::Refuse(libc::EOPNOTSUPP), false, [190, 228, 7, 228]),            // fsetxattr
     (Rule::Refuse(libc::EOPNOTSUPP), false, [463, 463, 463, 463]),          // setxattrat
+    // Of files outside of the build, which these reach by their paths.
+    (Rule::Refuse(libc::EOPNOTSUPP), SHARED, [197, 235, 14, 235]),          // removexattr
+    (Rule::Refuse(libc::EOPNOTSUPP), SHARED, [198, 236, 15, 236]),          // lremovexattr
+    (Rule::Refuse(libc::EOPNOTSUPP), SHARED, [199, 237, 16, 237]),          // fremovexattr
+    (Rule::Refuse(libc::EOPNOTSUPP), SHARED, [466, 466, 466, 466]),         // removexattrat
+    (Rule::Refuse(libc::EOPNOTSUPP), SHARED, [469, 469, 469, 469]),         // file_setattr
     // Sockets.
     (Rule::Socket, false, [41, 359, 198, 281]),                             // socket
     (Rule::SocketPair, false, [53, 360, 199, 288]),                         // socketpair

@@ -18,6 +18,7 @@ use super::system_call::{
     wait_for, write_file,
 };
 use super::view::{GROUP_NUMBER, USER_NUMBER, View};
+use crate::platform::process::limits;
 
 const HOST: &[u8] = b"build";
 const DOMAIN: &[u8] = b"(none)";
@@ -223,6 +224,8 @@ unsafe fn prepare(shared: &Shared) -> Result<(), i32> {
         checked(system_call!(libc::SYS_sethostname, HOST.as_ptr(), HOST.len()))?;
         checked(system_call!(libc::SYS_setdomainname, DOMAIN.as_ptr(), DOMAIN.len()))?;
         system_call!(libc::SYS_umask, UMASK);
+        // All builds inherit these from here.
+        limits::set_usual(|number, [a, b, c, d]| system_call!(number, a, b, c, d) >= 0);
         mount(None, c"/", None, libc::MS_REC | libc::MS_PRIVATE, None)?;
         let (template, flags) = (&shared.template, libc::MS_NOSUID | libc::MS_NODEV);
         mount(Some(c"none"), &template.place, Some(c"tmpfs"), flags, Some(c"mode=755"))?;

@@ -19,6 +19,7 @@ use std::sync::atomic::{AtomicI32, Ordering};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::Pid;
 
+use super::limits;
 use super::system::{Held, Program};
 use crate::platform::jail::{Confinement, Keeper, Step};
 
@@ -387,6 +388,10 @@ impl Start<'_> {
                 }
             }
             libc::umask(UMASK);
+            // In a jail, they come from its keeper.
+            if self.mark.is_some() {
+                limits::set_usual(|number, [a, b, c, d]| libc::syscall(number, a, b, c, d) >= 0);
+            }
             if let Some(user) = self.user {
                 become_user(user)?;
             }
