@@ -767,6 +767,7 @@ function BuildContext.run(command, opts) end
 ---@field write_lock fun(config: string): boolean, any
 ---@field forget_lock fun(config: string): boolean, any
 ---@field refresh_pins fun(config: string, keys: string[], options: syslua.Options?): boolean, any
+---@field check_pins fun(config: string, of: syslua.Manifest, opts: syslua.Options?): table[], any
 ---@field prune_pins fun(config: string, of: syslua.Manifest, opts: syslua.Options?): boolean, any
 ---@field commit_lock fun(config: string, message: string): boolean, any
 ---@field lock_failures fun(config: string): boolean, any

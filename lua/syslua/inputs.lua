@@ -284,17 +284,34 @@ function inputs.complete(config, platforms, options)
   return changes
 end
 
+-- Evaluates all of a config; the manifest stays with the engine.
+local function evaluate(config, options)
+  ---@type any
+  local given = { raw = true }
+  for key, value in next, options or {} do
+    given[key] = given[key] or value
+  end
+  return require("syslua.evaluate")(config, given)
+end
+
+--- A derivation that was never built on this machine with the pins of the lock.
+---@class syslua.UnknownPins
+---@field name string
+---@field position string? the line that declares it
+
 --- Returns the changes that an apply would make in the lock, and changes nothing. The list is empty
--- if the lock is complete. Locked inputs are verified.
+-- if the lock is complete. Locked inputs are verified. Which pins a derivation uses is known once
+-- it was built on this machine: the second list has those whose pins are unknown.
 ---@param config string the entry file
 ---@param options syslua.Options?
----@return syslua.LockChange[]
+---@return syslua.LockChange[], syslua.UnknownPins[]
 function inputs.check(config, options)
   check.check(options)
-  resolve(config, options)
+  local manifest = evaluate(config, options)
+  local unknown = border.call("check_pins", config, manifest, options)
   local changes = border.call("pending_lock", config)
   border.call("forget_lock", config)
-  return changes
+  return changes, unknown
 end
 
 --- Removes this platform from the pins that no build of a config uses, and deletes pins without a
@@ -304,12 +321,7 @@ end
 ---@return syslua.LockChange[]
 function inputs.prune(config, options)
   check.prune(options)
-  ---@type any
-  local given = { raw = true }
-  for key, value in next, options or {} do
-    given[key] = given[key] or value
-  end
-  local manifest = require("syslua.evaluate")(config, given)
+  local manifest = evaluate(config, options)
   border.call("prune_pins", config, manifest, options)
   local changes = border.call("pending_lock", config)
   if options and options.dry_run then

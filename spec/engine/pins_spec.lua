@@ -346,6 +346,176 @@ describe("pins", function()
     fail("lock --prune --check -c init.lua", "cannot be combined")
   end)
 
+  it("that a record names and the lock lacks are shown by `lock --check`", function()
+    local function write_config(count)
+      local lines = {}
+      for index = 1, count do
+        here.write("f" .. index, index .. "\n")
+        -- Each third one is only below another derivation.
+        lines[index] = ([[
+      local d%d = derive { name = "d%d", config = function(_, ctx)
+        ctx.copy(ctx.fetch_url("%s"), ctx.out)
+      end }]]):format(index, index, url("f" .. index))
+        local above = [[
+      file { path = "~/%d", source = derive { name = "above", opts = { d%d },
+        config = function(opts, ctx)
+          ctx.write(ctx.out, ctx.read(opts[1].out))
+        end }.out }]]
+        local line = index % 3 == 0 and above or '\n      file { path = "~/%d", source = d%d.out }'
+        lines[index] = lines[index] .. line:format(index, index)
+      end
+      here.write_config(table.concat(lines, "\n"))
+    end
+    write_config(6)
+    -- Nothing was built: what is there is right, and the rest is unknown.
+    local first = must("lock", "--check", "-c", "init.lua").stdout
+    assert.truthy(first:find("syslua.lock has all inputs", 1, true), first)
+    assert.truthy(first:find("The pins of d1, d2, d3 and 5 others are unknown", 1, true), first)
+    must("apply", "init.lua")
+    local complete = "syslua.lock is complete, and its inputs are available.\n"
+    assert.equal(complete, must("lock", "--check", "-c", "init.lua").stdout)
+    local whole = here.read("syslua.lock")
+    for _ = 1, 6 do
+      local text, removed = whole, {}
+      for index = 1, 6 do
+        if math.random(2) == 1 then
+          removed[#removed + 1] = index
+          text = text:gsub('    "[^"]-/f' .. index .. '": [^\n]*\n', "")
+        end
+      end
+      text = text:gsub(",(%s*\n  })", "%1")
+      here.write("syslua.lock", text)
+      local checked = here.run("lock", "--check", "-c", "init.lua")
+      if not removed[1] then
+        assert.equal(complete, checked.stdout)
+      else
+        assert.equal(3, checked.code)
+        for _, index in ipairs(removed) do
+          assert.truthy(checked.stdout:find("would lock " .. url("f" .. index), 1, true))
+        end
+      end
+      local _, count = checked.stdout:gsub("would lock", "")
+      assert.equal(#removed, count)
+      -- It writes nothing; what it says is what an apply does.
+      assert.equal(text, here.read("syslua.lock"))
+      must("apply", "init.lua")
+      assert.equal(whole, here.read("syslua.lock"))
+    end
+    -- A pin that moved elsewhere was not built here.
+    here.write("syslua.lock", (whole:gsub('(/f1": {.-"sha256": ")%x%x', "%100")))
+    local moved = must("lock", "--check", "-c", "init.lua").stdout
+    assert.truthy(
+      moved:find("The pins of d1 are unknown, because it was never built here", 1, true)
+    )
+    local json = must("lock", "--check", "-c", "init.lua", "--json").stdout
+    local document = require("syslua").lib.fromJSON(json)
+    assert.is_true(document.complete)
+    assert.equal("d1", document.unknown[1].name)
+    assert.truthy(document.unknown[1].position:find("^init.lua:%d"))
+  end)
+
+  it("are not fetched again where an input is the same commit", function()
+    local repository = here.directory .. "/repos/one"
+    local first = place.commit("one", { ["lua/m.lua"] = "return {}\n", f = "1\n" })
+    local last = place.commit("one", { f = "2\n" })
+    place.git("git -C one tag v1 " .. first)
+    -- The repository is gone when the build wants it.
+    local config = [[
+return {
+  inputs = { one = "git:file://%s%s" },
+  setup = function()
+    os.rename("%s", "%s.gone")
+    local a = derive { name = "a", config = function(_, ctx)
+      ctx.copy(ctx.fetch_git("file://%s", "%s") .. "/f", ctx.out)
+    end }
+    file { path = "~/a", source = a.out }
+  end,
+}]]
+    local function back()
+      os.rename(repository .. ".gone", repository)
+    end
+    local function write(reference, rev)
+      back()
+      local r = repository
+      here.write("init.lua", config:format(r, reference, r, r, r, rev))
+    end
+    for _, case in ipairs({
+      { "", "HEAD", last },
+      { "#main", "main", last },
+      { "#v1", "v1", first },
+      { "#main", last, last },
+      { "?dir=lua#" .. first, first, first },
+    }) do
+      here.shell("chmod -R u+w root; rm -rf root syslua.lock")
+      write(case[1], case[2])
+      must("apply", "init.lua")
+      assert.equal(case[3] == last and "2\n" or "1\n", here.read("home/a"))
+      local shared = place.lock().fetches["file://" .. repository .. "#" .. case[2]]
+      assert.equal(case[3], shared.rev)
+      -- A machine without the input pins the same.
+      back()
+      here.write(
+        "alone/init.lua",
+        (here.read("init.lua"):gsub("  inputs.-\n", "", 1):gsub("    os.rename.-\n", "", 1))
+      )
+      must("build", "alone/init.lua", "--root", "other")
+      local alone =
+        place.lock("alone/syslua.lock").fetches["file://" .. repository .. "#" .. case[2]]
+      assert.same(shared, alone)
+      here.shell("chmod -R u+w other; rm -rf other alone")
+    end
+    -- Another reference is another fetch, and so is a branch that was locked earlier.
+    here.shell("chmod -R u+w root; rm -rf root syslua.lock")
+    write("#v1", "main")
+    fail("apply init.lua", "file://" .. repository)
+    write("#main", last)
+    fail("apply init.lua", "sys update one")
+    here.shell("rm -f syslua.lock")
+    write("#main", "main")
+    must("apply", "init.lua")
+  end)
+
+  it("with a wrong revision are refused, also where their tree is there", function()
+    local first = place.commit("one", { f = "1\n" })
+    local second = place.commit("one", { f = "2\n" })
+    local same = place.commit("one", { f = "1\n" })
+    local address = "file://" .. here.directory .. "/repos/one"
+    here.write_config(([[
+    local a = derive { name = "a", config = function(_, ctx)
+      ctx.copy(ctx.fetch_git("%s", "%s") .. "/f", ctx.out)
+    end }
+    file { path = "~/a", source = a.out }]]):format(address, first))
+    must("apply", "init.lua")
+    local good = here.read("syslua.lock")
+    local function with(rev)
+      return (good:gsub('"rev": "%x+"', '"rev": "' .. rev .. '"'))
+    end
+    local hash = good:match('"sha256": "(%x+)"')
+    local nothing = ("0123456789"):rep(4)
+    for _, words in ipairs({
+      "apply init.lua",
+      "apply --locked init.lua",
+      "plan init.lua",
+      "build init.lua",
+      "build init.lua --root other",
+    }) do
+      here.write("syslua.lock", with(second))
+      fail(words, "#" .. first .. " at " .. second, hash, "sys update '" .. address .. "#" .. first)
+      here.write("syslua.lock", with(nothing))
+      fail(words, "no commit " .. nothing, "syslua.lock names", address .. "#" .. first)
+      assert.equal(with(nothing), here.read("syslua.lock"))
+    end
+    -- Another commit of the same tree is right, and known from then on.
+    here.write("syslua.lock", with(same))
+    must("apply", "init.lua")
+    os.rename(here.directory .. "/repos/one", here.directory .. "/repos/gone")
+    must("apply", "--locked", "init.lua")
+    here.write("syslua.lock", good)
+    must("apply", "--locked", "init.lua")
+    here.write("syslua.lock", with(second))
+    fail("apply --offline init.lua", address)
+  end)
+
   it("of 50 plugins need no hash by hand, and one that moves is one rebuild", function()
     place.git([[
       for i in $(seq 50); do

@@ -83,6 +83,24 @@ local function complete(args, platforms)
   return 0
 end
 
+-- The most derivations that a line names.
+local most_named = 3
+
+-- Which pins a derivation uses is known once it was built here.
+local function explain_unknown(unknown)
+  local text, names = require("syslua.util.text"), {}
+  for index = 1, math.min(#unknown, most_named) do
+    names[index] = text.printable(unknown[index].name)
+  end
+  if #unknown > most_named then
+    names[#names + 1] = text.count(#unknown - most_named, "other")
+  end
+  return ("The pins of %s are unknown, because %s never built here with this lock."):format(
+    text.enumerate(names, "and"),
+    unknown[2] and "these were" or "it was"
+  )
+end
+
 --- Does it; with `--check` the exit code is 3 when the lock is not complete.
 ---@param args syslua.cli.Args
 ---@return integer
@@ -110,10 +128,20 @@ function lock.run(args)
   local config = require("syslua.cli.config_path").get(args.config)
   local options = require("syslua.cli.options").from_args(args)
   options.locked = nil
-  local changes = require("syslua.inputs").check(config, options)
+  local changes, unknown = require("syslua.inputs").check(config, options)
   local otherwise = "syslua.lock is complete, and its inputs are available."
+  if unknown[1] then
+    otherwise = "syslua.lock has all inputs, and they are available."
+  end
+  ---@type table<string, boolean|string|table>
   local fields = { complete = not changes[1] }
+  if unknown[1] then
+    fields.unknown = require("syslua.lib").array(unknown)
+  end
   require("syslua.cli.lock_report").show("lock", args, changes, false, otherwise, fields)
+  if unknown[1] and not args.json and not args.quiet then
+    require("syslua.cli.terminal").write({ explain_unknown(unknown) })
+  end
   return changes[1] and 3 or 0
 end
 

@@ -91,6 +91,25 @@ pub enum Rule {
 pub struct Pins {
     rule: Rule,
     state: Mutex<State>,
+    commits: Vec<KnownCommit>,
+}
+
+/// A commit that an input of the config is, whose tree is in the cache of inputs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KnownCommit {
+    /// The address of the repository.
+    pub address: String,
+    /// What leads to it now: a branch, a tag or `HEAD`; nothing where only the
+    /// commit was asked for.
+    pub reference: Option<String>,
+    /// The full commit.
+    pub rev: String,
+    /// Whether its submodules belong to the tree.
+    pub submodules: bool,
+    /// The NAR hash of its tree.
+    pub sha256: Hash,
+    /// When it was made, in seconds since the epoch.
+    pub last_modified: Option<i64>,
 }
 
 #[derive(Debug, Default)]
@@ -112,7 +131,14 @@ impl State {
 impl Pins {
     /// Begins with what a lock has.
     pub fn new(rule: Rule, locked: BTreeMap<String, Pin>) -> Pins {
-        Pins { rule, state: Mutex::new(State { locked, ..State::default() }) }
+        let state = Mutex::new(State { locked, ..State::default() });
+        Pins { rule, state, commits: Vec::new() }
+    }
+
+    /// Returns the same pins, with commits that need not be fetched again.
+    #[must_use]
+    pub fn with_commits(self, commits: Vec<KnownCommit>) -> Pins {
+        Pins { commits, ..self }
     }
 
     /// Returns the same pins, to which nothing is added.
@@ -120,7 +146,8 @@ impl Pins {
     pub fn kept(&self) -> Pins {
         let state = self.state();
         let all = state.locked.iter().chain(&state.changed);
-        Pins::new(Rule::Kept, all.map(|(key, pin)| (key.clone(), pin.clone())).collect())
+        let all = all.map(|(key, pin)| (key.clone(), pin.clone())).collect();
+        Pins::new(Rule::Kept, all).with_commits(self.commits.clone())
     }
 
     /// Returns the same pins, to which `--locked` lets nothing be added.
@@ -154,6 +181,33 @@ impl Pins {
         all.find(|(key, pin)| is_same(key, pin)).map(|(_, pin)| pin.clone())
     }
 
+    /// Returns what a reference or a full commit of a repository leads to, where an input of the
+    /// config is that commit.
+    pub fn get_known(&self, address: &str, reference: &str, submodules: bool) -> Option<Pin> {
+        let is_same = |commit: &&KnownCommit| {
+            commit.address == address
+                && commit.submodules == submodules
+                && (commit.reference.as_deref() == Some(reference) || commit.rev == reference)
+        };
+        self.commits.iter().find(is_same).map(|commit| Pin {
+            rev: Some(commit.rev.clone()),
+            sha256: commit.sha256,
+            last_modified: commit.last_modified,
+            mirrors: Vec::new(),
+            platforms: BTreeSet::new(),
+            others: BTreeMap::new(),
+        })
+    }
+
+    /// Returns the commits of the lock that builds of a platform used: the key and the pin of each.
+    pub fn locked_commits(&self, platform: &str) -> Vec<(String, Pin)> {
+        let is_used =
+            |(_, pin): &(&String, &Pin)| pin.rev.is_some() && pin.platforms.contains(platform);
+        let state = self.state();
+        let used = state.locked.iter().filter(is_used);
+        used.map(|(key, pin)| (key.clone(), pin.clone())).collect()
+    }
+
     /// Returns whether each of these pins is there, with the same hash.
     pub fn agree(&self, hashes: &PinnedHashes) -> bool {
         if hashes.is_empty() {
@@ -165,21 +219,32 @@ impl Pins {
         hashes.iter().all(is_same)
     }
 
+    /// Returns the pins that are missing where all others agree; nothing where one has another
+    /// hash.
+    pub fn missing<'a>(&self, hashes: &'a PinnedHashes) -> Option<Vec<(&'a String, Hash)>> {
+        let state = self.state();
+        let mut missing = Vec::new();
+        for (key, hash) in hashes {
+            match state.get(key) {
+                Some(pin) if pin.sha256 == *hash => {}
+                Some(_) => return None,
+                None => missing.push((key, *hash)),
+            }
+        }
+        Some(missing)
+    }
+
     /// Returns the pins that are missing where all others agree, as far as they may be added.
     pub fn lacking(&self, hashes: &PinnedHashes) -> Vec<String> {
         if hashes.is_empty() || self.rule != Rule::Adds {
             return Vec::new();
         }
+        let missing = self.missing(hashes).unwrap_or_default();
         let state = self.state();
-        let mut lacking = Vec::new();
-        for (key, hash) in hashes {
-            match state.get(key) {
-                Some(pin) if pin.sha256 == *hash => {}
-                None if !state.failed.contains(key) => lacking.push(key.clone()),
-                _ => return Vec::new(),
-            }
+        if missing.iter().any(|(key, _)| state.failed.contains(*key)) {
+            return Vec::new();
         }
-        lacking
+        missing.into_iter().map(|(key, _)| key.clone()).collect()
     }
 
     /// Adds a pin, unless it exists; returns the valid one.

@@ -388,7 +388,7 @@ fn input_table(lua: &Lua, input: &Resolved) -> LuaResult<LuaTable> {
 /// # Errors
 /// When something would change in it that must not.
 pub fn finish(lua: &Lua, session: LockSession, config: &Path) -> Answer<Option<(Text, Vec<u8>)>> {
-    let LockSession { file, inputs, tools, is_frozen, is_restored, failures, .. } = session;
+    let LockSession { file, inputs, tools, is_frozen, is_restored, failures, once } = session;
     let changes = if is_restored { Vec::new() } else { file.changes(&inputs) };
     if is_frozen && let Some(change) = changes.first() {
         let message = format!(
@@ -408,7 +408,9 @@ pub fn finish(lua: &Lua, session: LockSession, config: &Path) -> Answer<Option<(
         (_, true) => Rule::Locked,
         _ => Rule::Adds,
     };
-    let pins = Arc::new(Pins::new(rule, file.lock.fetches.clone()));
+    let mut commits = once.commits();
+    commits.extend(inputs.values().filter_map(inputs::known_commit));
+    let pins = Arc::new(Pins::new(rule, file.lock.fetches.clone()).with_commits(commits));
     state::change(lua, |state| {
         state.pending_locks.insert(
             config.to_owned(),

@@ -1,9 +1,10 @@
-//! `native.refresh_pins` and `prune_pins`; the pins of configs that were evaluated.
+//! `native.refresh_pins`, `prune_pins` and `check_pins`; the pins of configs that were evaluated.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use mlua::prelude::*;
+use syslua_engine::derivation::Derivation;
 use syslua_engine::pins::{Pin, PinChange, Pins, Rule, parts_of};
 use syslua_engine::realize;
 use syslua_engine::store::Access;
@@ -132,6 +133,28 @@ fn prune(
     Ok(true)
 }
 
+/// Notes which pins the lock of a config that was evaluated lacks, as records tell. Returns the
+/// derivations whose pins are unknown: a list of `{ name, position? }`.
+fn check(
+    lua: &Lua,
+    config: &Path,
+    manifest: &LuaValue,
+    options: Option<&LuaTable>,
+) -> Answer<Vec<LuaTable>> {
+    let mut given = Options::read(lua, options)?;
+    given.settings.pins = Arc::new(pins_of(lua, Some(config)).kept());
+    let manifest = manifest_of(lua, manifest)?;
+    let missing = given.engine(Access::Look)?.missing_pins(&manifest)?;
+    note_moved(lua, config, missing.changes);
+    let table = |derivation: &Arc<Derivation>| {
+        let table = lua.create_table()?;
+        table.raw_set("name", derivation.title())?;
+        table.raw_set("position", derivation.positions.first().map(String::as_str))?;
+        Ok(table)
+    };
+    missing.unknown.iter().map(table).collect::<LuaResult<_>>().map_err(lua_failure)
+}
+
 /// Registers the functions.
 pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
     register_verb(
@@ -148,6 +171,14 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
         "prune_pins",
         |lua, (config, manifest, options): (LuaString, LuaValue, Option<LuaTable>)| {
             prune(lua, &config_path(&config)?, &manifest, options.as_ref())
+        },
+    )?;
+    register_verb(
+        lua,
+        native,
+        "check_pins",
+        |lua, (config, manifest, options): (LuaString, LuaValue, Option<LuaTable>)| {
+            check(lua, &config_path(&config)?, &manifest, options.as_ref())
         },
     )
 }

@@ -121,6 +121,7 @@ impl Engine {
     /// # Errors
     /// When the manifest contradicts itself or the system.
     pub fn plan(&self, manifest: &Manifest, options: PlanOptions) -> Result<PlanReport, Error> {
+        self.check_revs(&mut |_| {})?;
         self.calmly(|| {
             let current = self.current()?;
             let altered = self.altered(&current)?;
@@ -147,6 +148,7 @@ impl Engine {
         tasks: &mut dyn Tasks,
         on_event: &mut dyn FnMut(Event),
     ) -> Result<PlanReport, Error> {
+        self.check_revs(on_event)?;
         let wanted = manifest.wanted();
         let known = BTreeMap::new();
         let altered = self.altered(&generations::current(&self.store)?)?;
@@ -191,6 +193,7 @@ impl Engine {
         on_event: &mut dyn FnMut(Event),
     ) -> Result<ApplyReport, Error> {
         self.recover(on_event)?;
+        self.check_revs(on_event)?;
         let told = PlanOptions { diff: false, brief: options.brief };
         // Contradictions are found before anything is built.
         let extent = if told.brief { Extent::Foresight } else { Extent::All };

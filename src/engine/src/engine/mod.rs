@@ -114,6 +114,9 @@ pub enum Error {
     /// What was resolved and built cannot be locked.
     #[error("{}; nothing was switched", .0.message)]
     NotLocked(Failure),
+    /// A pin of the lock names a commit that its tree is not from.
+    #[error("{}", .0.message)]
+    WrongRev(Failure),
     /// Several derivations do.
     #[error("{count} derivations of this store have a hash that begins with {prefix}")]
     Ambiguous {
@@ -140,6 +143,7 @@ impl Error {
                 failure
             }
             Error::NotLocked(failure) => Failure { message: self.to_string(), ..failure.clone() },
+            Error::WrongRev(failure) => failure.clone(),
             Error::Realize(realize::Error::Mismatches { mismatches }) => Failure {
                 hint: Some(
                     "if you trust the received content, write the received hashes in the config"
@@ -303,6 +307,7 @@ impl Engine {
         tasks: &mut dyn Tasks,
         on_event: &mut dyn FnMut(Event),
     ) -> Result<BTreeMap<Hash, Outputs>, Error> {
+        self.check_revs(on_event)?;
         let known = BTreeMap::new();
         let realized = realize::realize(
             &self.store,

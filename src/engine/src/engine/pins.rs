@@ -2,15 +2,17 @@
 //! build of a config uses.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::{Engine, Error};
+use crate::derivation::{Derivation, Recipe};
 use crate::failure::Failure;
 use crate::hash::Hash;
 use crate::manifest::Manifest;
 use crate::pins::{Pin, PinChange};
 use crate::platform;
 use crate::platform::jail::Level;
-use crate::settings::{Sandbox, Settings};
+use crate::settings::{Event, Sandbox, Settings};
 use crate::snapshot::Snapshot;
 use crate::store::{Outputs, Present, find_outputs, recorded_outputs};
 use crate::value::Text;
@@ -31,7 +33,21 @@ pub(super) fn with_pins(manifest: &Manifest, settings: &Settings) -> Option<Mani
     Some(manifest)
 }
 
+/// The pins that a lock lacks, as far as the records of this machine tell.
+#[derive(Debug, Default)]
+pub struct MissingPins {
+    /// The pins that records name and the lock lacks. Of a commit only its hash is known.
+    pub changes: Vec<PinChange>,
+    /// The derivations that were never built here with the pins of the lock: theirs are unknown.
+    pub unknown: Vec<Arc<Derivation>>,
+}
+
 impl Engine {
+    /// Makes sure that the pins of the lock name the commits that their trees came from.
+    pub(super) fn check_revs(&self, on_event: &mut dyn FnMut(Event)) -> Result<(), Error> {
+        realize::check_revs(&self.settings, &self.store, on_event).map_err(Error::WrongRev)
+    }
+
     /// Returns whether the pins of a result equal the pins of the lock.
     pub(super) fn has_pins_of(&self, outputs: &Outputs) -> bool {
         realize::agrees(&self.settings, None, outputs)
@@ -116,5 +132,59 @@ impl Engine {
             }
         }
         Ok(changes)
+    }
+
+    /// Returns the pins that a manifest needs and a lock lacks: those that records of its
+    /// derivations name, where all their other pins are those of the lock.
+    ///
+    /// # Errors
+    /// When a record cannot be read.
+    pub fn missing_pins(&self, manifest: &Manifest) -> Result<MissingPins, Failure> {
+        let by_hash: BTreeMap<Hash, &Arc<Derivation>> =
+            manifest.derivations.iter().map(|derivation| (derivation.hash, derivation)).collect();
+        let mut pending: Vec<Hash> = manifest.wanted().into_iter().collect();
+        let mut seen: BTreeSet<Hash> = pending.iter().copied().collect();
+        let mut missing: BTreeMap<String, Hash> = BTreeMap::new();
+        let mut unknown = BTreeSet::new();
+        while let Some(hash) = pending.pop() {
+            let Some(derivation) = by_hash.get(&hash) else { continue };
+            let results = recorded_outputs(self.store(), hash)
+                .map_err(|error| Error::from(error).to_failure())?;
+            // What has to be in its output was declared, whatever it was made of.
+            let is_declared = derivation.spec.output_hash.is_some();
+            let counts =
+                |outputs: &Outputs| is_declared || self.settings.pins.agree(outputs.pins());
+            if results.iter().any(counts) {
+                continue;
+            }
+            let newest = results.iter().rev();
+            let lacking = newest.filter_map(|outputs| self.settings.pins.missing(outputs.pins()));
+            if let Some(lacking) = lacking.into_iter().next() {
+                missing.extend(lacking.into_iter().map(|(key, hash)| (key.clone(), hash)));
+                continue;
+            }
+            // A build of the engine's own fetches nothing.
+            if matches!(derivation.spec.recipe, Recipe::Function { .. }) {
+                unknown.insert(hash);
+            }
+            pending.extend(derivation.dependencies.iter().filter(|hash| seen.insert(**hash)));
+        }
+        let platform = &self.settings.system.platform;
+        let change = |(key, sha256): (String, Hash)| {
+            let new = Pin {
+                rev: None,
+                sha256,
+                last_modified: None,
+                mirrors: Vec::new(),
+                platforms: [platform.clone()].into(),
+                others: BTreeMap::new(),
+            };
+            PinChange { key, old: None, new: Some(new) }
+        };
+        let is_unknown = |derivation: &&Arc<Derivation>| unknown.contains(&derivation.hash);
+        Ok(MissingPins {
+            changes: missing.into_iter().map(change).collect(),
+            unknown: manifest.derivations.iter().filter(is_unknown).cloned().collect(),
+        })
     }
 }

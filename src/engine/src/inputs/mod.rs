@@ -9,7 +9,6 @@ mod auth;
 mod commit;
 mod lock_file;
 mod once;
-mod origins;
 mod session;
 mod tree;
 
@@ -32,7 +31,8 @@ use zeroize::Zeroizing;
 use crate::failure::{Failure, chain};
 use crate::hash::Hash;
 use crate::lock::{Kind, LockedInput};
-use crate::operation::{self, turn};
+use crate::operation::{self, origins, turn};
+use crate::pins::KnownCommit;
 use crate::platform;
 use crate::platform::lock::{Lock, LockError, Mode};
 use crate::settings::{Event, EventSink, Settings};
@@ -237,8 +237,9 @@ fn begin(
         && let Some(sha256) = locked.sha256
     {
         let place = store.input_trees().join(sha256.to_hex());
-        let line = origins::line(&address, locked.rev.as_deref(), request.strip);
-        if origins::may_be_from(&place, &line) && is_right(memory, &place, sha256) {
+        if may_be_from(&place, &address, locked.rev.as_deref(), request.strip)
+            && is_right(memory, &place, sha256)
+        {
             return done(request, &address, place, locked.clone(), Vec::new())
                 .map(|done| Step::Done(Box::new(done)));
         }
@@ -271,6 +272,50 @@ fn difference(request: &Request, address: &InputAddress, locked: &LockedInput) -
             words(request.strip)
         )
     })
+}
+
+/// Returns where a tree of an address comes from, at a revision; nothing for a directory of this
+/// machine. `strip` is what the config says besides the address.
+fn origin_of<'a>(
+    address: &'a InputAddress,
+    rev: Option<&'a str>,
+    strip: Option<usize>,
+) -> Option<origins::Origin<'a>> {
+    match &address.origin {
+        Origin::Git { repository, submodules, .. } => Some(origins::Origin::Commit {
+            repository,
+            rev: rev.unwrap_or_default(),
+            submodules: *submodules,
+        }),
+        Origin::Archive { url, strip: own } => {
+            Some(origins::Origin::Archive { url, strip: strip.or(*own) })
+        }
+        Origin::Path(_) => None,
+    }
+}
+
+/// Returns the commit that a locked input is, where it is one.
+pub fn known_commit(locked: &LockedInput) -> Option<KnownCommit> {
+    let address = InputAddress::parse(&locked.url).ok()?;
+    let Origin::Git { repository, submodules, .. } = address.origin else { return None };
+    Some(KnownCommit {
+        address: repository,
+        reference: None,
+        rev: locked.rev.clone()?,
+        submodules,
+        sha256: locked.sha256?,
+        last_modified: locked.last_modified,
+    })
+}
+
+/// Returns whether a cached tree may have come from an address.
+fn may_be_from(
+    tree: &Path,
+    address: &InputAddress,
+    rev: Option<&str>,
+    strip: Option<usize>,
+) -> bool {
+    origin_of(address, rev, strip).is_none_or(|origin| origins::may_be_from(tree, origin))
 }
 
 /// A cached tree is used only if nothing in it changed since it was hashed, or after another check.

@@ -7,11 +7,13 @@ use super::Fetched;
 use super::Request;
 use super::address::{InputAddress, Origin};
 use crate::lock::LockedInput;
+use crate::pins::KnownCommit;
 
 /// The trees that were fetched since an evaluation began.
 #[derive(Debug, Default)]
 pub struct Once {
     known: Mutex<BTreeMap<String, Arc<Slot>>>,
+    commits: Mutex<Vec<KnownCommit>>,
 }
 
 /// What became of one fetch.
@@ -48,5 +50,37 @@ impl Once {
         let key = format!("{what} {login:?}");
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(known.entry(key).or_default())
+    }
+
+    /// Notes a commit that was fetched without a login of the config, so that a build that wants
+    /// the same needs no other fetch.
+    pub(super) fn note(
+        &self,
+        request: &Request,
+        address: &InputAddress,
+        locked: Option<&LockedInput>,
+        fetched: &Fetched,
+    ) {
+        let Origin::Git { repository, reference, submodules } = &address.origin else { return };
+        let Some(rev) = &fetched.rev else { return };
+        if request.auth.is_some() || request.sealed_auth.is_some() {
+            return;
+        }
+        // Where a locked branch leads to now is not known.
+        let reference =
+            locked.is_none().then(|| reference.clone().unwrap_or_else(|| "HEAD".to_owned()));
+        self.commits.lock().unwrap_or_else(PoisonError::into_inner).push(KnownCommit {
+            address: repository.clone(),
+            reference,
+            rev: rev.clone(),
+            submodules: *submodules,
+            sha256: fetched.sha256,
+            last_modified: fetched.last_modified,
+        });
+    }
+
+    /// Returns the commits that were fetched.
+    pub fn commits(&self) -> Vec<KnownCommit> {
+        self.commits.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

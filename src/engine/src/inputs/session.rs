@@ -12,12 +12,12 @@ use super::address::{InputAddress, Origin};
 use super::once::Once;
 use super::{
     Fetched, LOGIN_HINT, MOST_AT_ONCE, REFUSED_HINT, Request, Resolved, TICK, archive, auth,
-    commit, done, failed, hold_cache, interrupted, origins,
+    commit, done, failed, hold_cache, interrupted, may_be_from, origin_of,
 };
 use crate::failure::{Failure, Mismatch, chain};
 use crate::hash::Hash;
 use crate::lock::LockedInput;
-use crate::operation::{self, turn};
+use crate::operation::{self, origins, turn};
 use crate::platform;
 use crate::settings::{Event, EventSink, Settings};
 use crate::store::Store;
@@ -119,9 +119,8 @@ impl Session<'_> {
         {
             // Another process may have been after the same.
             let place = self.store.input_trees().join(sha256.to_hex());
-            let line = origins::line(address, locked.rev.as_deref(), request.strip);
             if self.hash(&place).is_ok_and(|found| found == sha256)
-                && origins::may_be_from(&place, &line)
+                && may_be_from(&place, address, locked.rev.as_deref(), request.strip)
             {
                 return done(request, address, place, locked.clone(), Vec::new());
             }
@@ -137,6 +136,7 @@ impl Session<'_> {
         cleaned?;
         let resolved = self.taken(request, address, locked, &fetched);
         if resolved.is_ok() {
+            self.once.note(request, address, locked, &fetched);
             *known = Some(fetched);
         }
         resolved
@@ -198,8 +198,8 @@ impl Session<'_> {
             return Ok(fetched);
         }
         let place = self.store.input_trees().join(fetched.sha256.to_hex());
-        let line = origins::line(address, fetched.rev.as_deref(), request.strip);
-        self.publish(&tree, &place, fetched.sha256, &line).map_err(in_words)?;
+        let origin = origin_of(address, fetched.rev.as_deref(), request.strip);
+        self.publish(&tree, &place, fetched.sha256, origin).map_err(in_words)?;
         Ok(fetched)
     }
 
@@ -209,11 +209,13 @@ impl Session<'_> {
         tree: &Path,
         place: &Path,
         sha256: Hash,
-        line: &str,
+        origin: Option<origins::Origin<'_>>,
     ) -> operation::Result<()> {
         let _turn = turn::take(self.settings, &self.events, place, "an input")?;
         // First: a tree without it would be taken for one of an older version.
-        origins::note(place, line)?;
+        if let Some(origin) = origin {
+            origins::note(place, origin)?;
+        }
         if self.hash(place).is_ok_and(|found| found == sha256) {
             return Ok(());
         }

@@ -9,10 +9,11 @@ use std::path::{Path, PathBuf};
 use syslua_fetch::git::{Address, Destination, Fetched, Git, Revision};
 use syslua_fetch::url::redact;
 
+use super::origins::{self, Origin};
 use super::pinned::{Cache, check_address, wrong_hash};
 use super::{Error, Result, Workspace, network, turn};
 use crate::hash::Hash;
-use crate::pins::{Pin, key_of_commit};
+use crate::pins::{Pin, key_of_commit, parts_of};
 use crate::platform;
 use crate::store::{self, tree};
 
@@ -76,6 +77,29 @@ pub fn fetch(workspace: &Workspace, wanted: &Commit) -> Result<PathBuf> {
     Ok(workspace.give_fetched(place, shown))
 }
 
+/// Returns whether the cache has the tree of a pin, and it came from another commit.
+pub fn has_other_rev(cache: Cache<'_>, key: &str, pin: &Pin) -> bool {
+    let (Some((url, _, submodules)), Some(rev)) = (parts_of(key), pin.rev.as_deref()) else {
+        return false;
+    };
+    let (name, origin) = (pin.sha256.to_hex(), Origin::Commit { repository: url, rev, submodules });
+    let places = [cache.trees(), cache.input_trees()].map(|place| place.join(&name));
+    let known = places.map(|place| origins::is_from(&place, origin));
+    known.contains(&Some(false)) && !known.contains(&Some(true))
+}
+
+/// Makes sure that a pin of the lock names a commit with the tree of its hash.
+///
+/// # Errors
+/// When the commit cannot be fetched, or its tree is another one.
+pub fn check_rev(cache: Cache<'_>, key: &str, pin: &Pin) -> Result<()> {
+    let (Some((url, _, submodules)), Some(rev)) = (parts_of(key), pin.rev.as_deref()) else {
+        return Ok(());
+    };
+    let wanted = Wanted { url, rev, submodules, sha256: Some(pin.sha256), key: Some(key) };
+    obtain(cache, &wanted, pin.sha256).map(drop)
+}
+
 /// Fetches what a reference of a repository leads to now, and keeps the tree by its hash.
 ///
 /// # Errors
@@ -86,6 +110,9 @@ pub fn fetch_newest(cache: Cache<'_>, url: &str, rev: &str, submodules: bool) ->
         && let Some(pin) = cache.settings.pins.get_commit(url, rev, submodules)
     {
         return Ok(Pin { platforms: BTreeSet::new(), ..pin });
+    }
+    if let Some(pin) = cache.settings.pins.get_known(url, rev, submodules) {
+        return Ok(pin);
     }
     let name = format!("newest {}", key_of_commit(url, rev, submodules));
     let place = cache.trees().join(Hash::of(name.as_bytes()).to_hex());
@@ -114,22 +141,52 @@ fn check(url: &str, rev: &str) -> Result<Revision> {
         .map_err(|problem| network::failed(url, format!("the revision {rev:?} {problem}"), None))
 }
 
-/// Returns the place of a tree, fetching it unless it is there.
+/// Returns the place of a tree, fetching it unless it is there: as that of a build or of an input.
 fn obtain(cache: Cache<'_>, wanted: &Wanted<'_>, sha256: Hash) -> Result<PathBuf> {
-    let place = cache.trees().join(sha256.to_hex());
-    if !is_right(cache, &place, sha256) {
-        let revision = check(wanted.url, wanted.rev)?;
-        platform::create_directories(&cache.trees())?;
-        let _turn = turn::take(cache.settings, cache.events, &place, &redact(wanted.url))?;
-        // The last holder may have fetched the same.
-        if !is_right(cache, &place, sha256) {
-            fetch_to(cache, wanted, &revision, &place)?;
+    let (place, input) = (cache.trees().join(sha256.to_hex()), cache.input_trees());
+    for place in [&place, &input.join(sha256.to_hex())] {
+        if is_wanted(cache, place, wanted, sha256) {
+            return Ok(place.clone());
         }
+    }
+    let revision = check(wanted.url, wanted.rev)?;
+    platform::create_directories(&cache.trees())?;
+    let _turn = turn::take(cache.settings, cache.events, &place, &redact(wanted.url))?;
+    // The last holder may have fetched the same.
+    if !is_wanted(cache, &place, wanted, sha256) {
+        let fetched = fetch_to(cache, wanted, &revision, &place);
+        fetched.map_err(|error| of_lock(error, wanted))?;
     }
     Ok(place)
 }
 
-/// A cached tree is used only after all of it is checked again.
+/// Returns the error of a commit that there is not as one of the lock, where that names it.
+fn of_lock(error: Error, wanted: &Wanted<'_>) -> Error {
+    match (error, wanted.key) {
+        (Error::Fetch { url, reason, .. }, Some(key))
+            if reason.contains("no commit") && reason.contains(wanted.rev) =>
+        {
+            Error::Fetch {
+                url,
+                reason: format!("{reason}, which syslua.lock names for {key}"),
+                hint: Some(format!(
+                    "take syslua.lock back from version control, or `sys update '{key}'` pins what \
+                     is there now"
+                )),
+            }
+        }
+        (error, _) => error,
+    }
+}
+
+/// A cached tree is used only after all of it is checked again. Where the lock names its commit, it
+/// must have come from there.
+fn is_wanted(cache: Cache<'_>, place: &Path, wanted: &Wanted<'_>, sha256: Hash) -> bool {
+    let Wanted { url, rev, submodules, key, .. } = *wanted;
+    let origin = Origin::Commit { repository: url, rev, submodules };
+    (key.is_none() || origins::may_be_from(place, origin)) && is_right(cache, place, sha256)
+}
+
 fn is_right(cache: Cache<'_>, place: &Path, sha256: Hash) -> bool {
     platform::exists(place)
         && tree::hash(place, &cache.settings.interrupt).is_ok_and(|digest| digest.nar == sha256)
@@ -181,7 +238,12 @@ fn fetch_in(
     })?;
     if let Some(expected) = wanted.sha256.filter(|expected| *expected != received.nar) {
         let url = format!("{} at {}", redact(wanted.url), wanted.rev);
-        return Err(wrong_hash(url, expected, received.nar, wanted.key));
+        return Err(match wrong_hash(url, expected, received.nar, wanted.key) {
+            Error::WrongPin { key, pinned, received, .. } => {
+                Error::WrongPin { key, rev: Some(fetched.commit), pinned, received }
+            }
+            error => error,
+        });
     }
     let place = cache.trees().join(received.nar.to_hex());
     // If any tree is acceptable, its lock is not held yet.
@@ -189,7 +251,11 @@ fn fetch_in(
         Some(_) => None,
         None => Some(turn::take(settings, cache.events, &place, &redact(wanted.url))?),
     };
-    if wanted.sha256.is_some() || !is_right(cache, &place, received.nar) {
+    // First: a tree without it would be taken for one of an older version.
+    let (url, rev) = (wanted.url, fetched.commit.as_str());
+    let submodules = wanted.submodules;
+    origins::note(&place, Origin::Commit { repository: url, rev, submodules })?;
+    if !is_right(cache, &place, received.nar) {
         platform::remove_tree(&place)?;
         platform::rename(&tree, &place)?;
     }

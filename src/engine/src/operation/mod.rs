@@ -8,6 +8,7 @@ mod files;
 mod hostile_tests;
 mod log;
 pub mod network;
+pub mod origins;
 pub mod pinned;
 mod places;
 mod run;
@@ -176,12 +177,15 @@ pub enum Error {
     },
     /// A download is not what the lock says.
     #[error(
-        "{key} is not what syslua.lock pins:\n  pinned sha256   {pinned}\n  \
-         received sha256 {received}"
+        "{key}{} is not what syslua.lock pins:\n  pinned sha256   {pinned}\n  \
+         received sha256 {received}",
+        rev.as_ref().map(|rev| format!(" at {rev}")).unwrap_or_default()
     )]
     WrongPin {
         /// What is called so in the lock.
         key: String,
+        /// The commit that the lock names for it; nothing for a download.
+        rev: Option<String>,
         /// What the lock says.
         pinned: Hash,
         /// The actual hash.

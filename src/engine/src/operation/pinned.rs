@@ -26,6 +26,11 @@ impl Cache<'_> {
         self.downloads.with_file_name("git")
     }
 
+    /// Returns where the trees of inputs are kept, by hash.
+    pub fn input_trees(&self) -> PathBuf {
+        self.downloads.with_file_name("inputs")
+    }
+
     /// Returns a pin; what is missing is fetched by `fetch` and added, if that may be.
     ///
     /// # Errors
@@ -83,7 +88,7 @@ impl Cache<'_> {
 /// Returns the error for an unexpected content.
 pub fn wrong_hash(url: String, expected: Hash, received: Hash, key: Option<&str>) -> Error {
     match key {
-        Some(key) => Error::WrongPin { key: key.to_owned(), pinned: expected, received },
+        Some(key) => Error::WrongPin { key: key.to_owned(), rev: None, pinned: expected, received },
         None => Error::WrongHash { url, declared: expected, received },
     }
 }

@@ -13,7 +13,7 @@ mod slots;
 
 pub use build::Build;
 pub use check::{Difference, check};
-pub use pinning::{Refreshed, agrees, refresh as refresh_pins};
+pub use pinning::{Refreshed, agrees, check_revs, refresh as refresh_pins};
 pub use pool::panic_text;
 pub use scheduler::{Realization, realize};
 pub use slots::Slots;

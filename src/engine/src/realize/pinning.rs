@@ -8,8 +8,8 @@ use std::time::Duration;
 use crate::derivation::Derivation;
 use crate::failure::{Failure, chain};
 use crate::operation::pinned::Cache;
-use crate::operation::{Error as OperationError, Result as OperationResult};
-use crate::pins::{Pin, PinChange, PinnedHashes, parts_of};
+use crate::operation::{Error as OperationError, Result as OperationResult, fetch_git};
+use crate::pins::{Pin, PinChange, PinnedHashes, Rule, parts_of};
 use crate::platform;
 use crate::platform::lock::{Lock, Mode};
 use crate::settings::{Event, EventSink, Settings};
@@ -134,16 +134,7 @@ pub fn refresh(
         return Ok(Refreshed::default());
     }
     let store = Store::new(&settings.root);
-    store.create_cache().map_err(|error| Failure::new("io", chain(&error)))?;
-    // While it is held, gc takes nothing away.
-    let _lock = if platform::exists(&store.metadata()) {
-        let (path, interrupt) = (store.store_lock(), &settings.interrupt);
-        let waiting = |pid| on_event(Event::Waiting { lock: "the store".to_owned(), pid });
-        let lock = Lock::take(&path, Mode::Shared, settings.lock_timeout, interrupt, waiting);
-        Some(lock.map_err(|error| Failure::new("locked", error.to_string()))?)
-    } else {
-        None
-    };
+    let _lock = hold_cache(settings, &store, on_event)?;
     let mut refreshed = Refreshed::default();
     for (key, fetched) in fetch_all(settings, &store, keys, on_event) {
         let old = settings.pins.get(&key);
@@ -167,6 +158,56 @@ pub fn refresh(
         }
     }
     Ok(refreshed)
+}
+
+/// Makes the cache, and keeps gc from taking anything away while what it returns is held.
+fn hold_cache(
+    settings: &Settings,
+    store: &Store,
+    on_event: &mut dyn FnMut(Event),
+) -> Result<Option<Lock>, Failure> {
+    store.create_cache().map_err(|error| Failure::new("io", chain(&error)))?;
+    if !platform::exists(&store.metadata()) {
+        return Ok(None);
+    }
+    let (path, interrupt) = (store.store_lock(), &settings.interrupt);
+    let waiting = |pid| on_event(Event::Waiting { lock: "the store".to_owned(), pid });
+    let lock = Lock::take(&path, Mode::Shared, settings.lock_timeout, interrupt, waiting);
+    lock.map(Some).map_err(|error| Failure::new("locked", error.to_string()))
+}
+
+/// Makes sure that the pins of the lock name the commits that their trees came from. Records count
+/// by the hash alone, so without it a wrong revision would only be found on another machine.
+///
+/// # Errors
+/// When a pin names a commit with another tree, or a commit that cannot be fetched.
+pub fn check_revs(
+    settings: &Settings,
+    store: &Store,
+    on_event: &mut dyn FnMut(Event),
+) -> Result<(), Failure> {
+    if !matches!(settings.pins.rule(), Rule::Adds | Rule::Locked) {
+        return Ok(());
+    }
+    let downloads = store.downloads();
+    let events: EventSink = Arc::new(|_| {});
+    let cache = Cache { settings, events: &events, downloads: &downloads };
+    let commits = settings.pins.locked_commits(&settings.system.platform);
+    let suspect = |(key, pin): &(String, Pin)| fetch_git::has_other_rev(cache, key, pin);
+    let suspects: Vec<(String, Pin)> = commits.into_iter().filter(suspect).collect();
+    if suspects.is_empty() {
+        return Ok(());
+    }
+    let _lock = hold_cache(settings, store, on_event)?;
+    for (key, pin) in suspects {
+        fetch_git::check_rev(cache, &key, &pin).map_err(|error| match error {
+            OperationError::Interrupted => {
+                Failure::new("interrupted", "interrupted: nothing was changed")
+            }
+            error => Failure { hint: error.hint(), ..Failure::new("lock", chain(&error)) },
+        })?;
+    }
+    Ok(())
 }
 
 /// Fetches and adds the pins that records name and the lock lacks. What cannot be fetched is noted:

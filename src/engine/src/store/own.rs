@@ -114,9 +114,10 @@ pub fn is_ours(place: Place, name: &OsStr) -> bool {
             is_snapshot(inner.unwrap_or(name))
         }
         Place::Downloads => is_hash(stem) && matches!(ending, "" | "part" | "part.json" | "lock"),
-        Place::GitTrees => is_hash(stem) && matches!(ending, "" | "new" | "lock"),
         // Beside each tree, where it came from.
-        Place::InputTrees => is_hash(stem) && matches!(ending, "" | "new" | "lock" | "from"),
+        Place::GitTrees | Place::InputTrees => {
+            is_hash(stem) && matches!(ending, "" | "new" | "lock" | "from")
+        }
     }
 }
 
