@@ -18,6 +18,9 @@ local native = require("syslua").native
 -- Lua's own: that of configs puts the keys in order, which takes longer.
 local next = native.originals.basic.next
 
+-- Kept from load on: a config may replace these.
+local get_hook, set_hook = debug.gethook, debug.sethook
+
 -- By how many percent memory grows before the next collection of garbage, during an evaluation.
 local evaluation_pause = 400
 
@@ -435,6 +438,7 @@ local function evaluate_once(config, options, session, delayed)
   local exit = os.exit
   rawset(os, "exit", refuse_exit)
   local kept = protected.keep()
+  local hook, hook_mask, hook_count = get_hook()
   ---@type string?
   local replaced
   ---@type boolean, any
@@ -447,6 +451,10 @@ local function evaluate_once(config, options, session, delayed)
       return loader.to_failure(value)
     end)
   end)
+  -- A hook of a config must not outlive its evaluation: it could then call everything.
+  if get_hook() ~= hook then
+    set_hook(type(hook) == "function" and hook or nil, hook_mask, hook_count)
+  end
   if not finished then
     succeeded, files = false, problem
   end

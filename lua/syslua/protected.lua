@@ -12,14 +12,15 @@ local protected = {}
 local original = require("syslua").native.originals
 local raw_next, raw_set, raw_get = original.basic.next, original.basic.rawset, original.basic.rawget
 local raw_equal, set_metatable = original.basic.rawequal, original.basic.setmetatable
-local get_metatable = debug.getmetatable
+local get_metatable, replace_metatable = debug.getmetatable, debug.setmetatable
 
 local library_names =
   { "string", "table", "math", "os", "io", "utf8", "coroutine", "debug", "package" }
 
 --- The values before an evaluation.
 ---@class syslua.protected.Kept
----@field tables { name: string, table: table, fields: table<any, any> }[]
+---@field tables { name: string, table: table, fields: table<any, any>,
+--- metatable: table?, has_any_metatable: boolean? }[]
 ---@field is_released boolean?
 
 local function keep(name, own)
@@ -27,7 +28,42 @@ local function keep(name, own)
   for key, value in raw_next, own do
     fields[key] = value
   end
-  return { name = name, table = own, fields = fields }
+  return { name = name, table = own, fields = fields, metatable = get_metatable(own) }
+end
+
+-- The basic functions and the libraries, by which everything here works. The metatable of `_G` is
+-- the config's business: strict globals are one.
+local function keep_globals()
+  local fields = {}
+  for key, value in raw_next, _G do
+    if original.basic[key] ~= nil or key == "_G" or key == "require" then
+      fields[key] = value
+    end
+  end
+  for _, key in ipairs(library_names) do
+    fields[key] = raw_get(_G, key)
+  end
+  return { name = "_G", table = _G, fields = fields, has_any_metatable = true }
+end
+
+-- The modules of sys.lua and the libraries that are loaded: without them no command could go on.
+local function keep_loaded()
+  local loaded = package.loaded
+  local fields = {}
+  for key, value in raw_next, loaded do
+    if type(key) == "string" and original.string.match(key .. ".", "^syslua%.") then
+      fields[key] = value
+    end
+  end
+  for _, key in ipairs(library_names) do
+    fields[key] = raw_get(loaded, key)
+  end
+  return {
+    name = "package.loaded",
+    table = loaded,
+    fields = fields,
+    metatable = get_metatable(loaded),
+  }
 end
 
 -- What `getmetatable("")` gives to a config: reads the real one, and takes only what is new.
@@ -64,6 +100,13 @@ function protected.keep()
       kept.tables[#kept.tables + 1] = keep(name, library)
     end
   end
+  kept.tables[#kept.tables + 1] = keep_loaded()
+  kept.tables[#kept.tables + 1] = keep_globals()
+  local files = get_metatable(io.stdout)
+  kept.tables[#kept.tables + 1] = keep("getmetatable(io.stdout)", files)
+  if type(files.__index) == "table" and files.__index ~= files then
+    kept.tables[#kept.tables + 1] = keep("getmetatable(io.stdout).__index", files.__index)
+  end
   strings.__metatable = new_view(strings)
   return kept
 end
@@ -77,6 +120,10 @@ function protected.release(kept)
   end
   kept.is_released = true
   local changed
+  if not raw_equal(get_metatable(""), kept.tables[1].table) then
+    replace_metatable("", kept.tables[1].table)
+    changed = 'getmetatable("")'
+  end
   for index = 1, #kept.tables do
     local one = kept.tables[index]
     for key in raw_next, index == 1 and keep("", one.table).fields or {} do
@@ -89,6 +136,10 @@ function protected.release(kept)
         raw_set(one.table, key, value)
         changed = changed or one.name .. "." .. tostring(key)
       end
+    end
+    if not one.has_any_metatable and not raw_equal(get_metatable(one.table), one.metatable) then
+      replace_metatable(one.table, one.metatable)
+      changed = changed or "the metatable of " .. one.name
     end
   end
   return changed

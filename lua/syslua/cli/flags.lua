@@ -23,10 +23,13 @@
 ---@field json boolean?
 ---@field [string] any the command's own
 
+-- More threads than any machine runs.
+local most_jobs = 10000
+
 local function to_jobs(word)
   local number = tonumber(word)
-  if not number or number < 1 or number % 1 ~= 0 then
-    return nil, ("--jobs: expected a number of at least 1, got '%s'"):format(word)
+  if not number or number < 1 or number > most_jobs or number % 1 ~= 0 then
+    return nil, ("--jobs: expected a number from 1 to %d, got '%s'"):format(most_jobs, word)
   end
   return number
 end

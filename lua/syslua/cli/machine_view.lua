@@ -31,7 +31,11 @@ local function has(list, word)
   return false
 end
 
-local function parse_system(word)
+--- Returns the two parts of a platform: "linux", "x86_64".
+---@param flag string that gave it
+---@param word string
+---@return string, string
+function machine_view.parse_platform(flag, word)
   local arch, os_name = word:match("^([%w_]+)%-(%l+)$")
   if not (arch and has(systems, os_name) and has(architectures, arch)) then
     local names = {}
@@ -43,7 +47,7 @@ local function parse_system(word)
     local near = require("syslua.util.closest")(word, names)
     failure.raise({
       kind = "usage",
-      message = ("--system takes ARCHITECTURE-SYSTEM, not `%s`"):format(word),
+      message = ("%s takes ARCHITECTURE-SYSTEM, not `%s`"):format(flag, word),
       hint = near and ("did you mean `%s`?"):format(near)
         or "for example x86_64-linux, aarch64-darwin or x86_64-windows",
     })
@@ -71,7 +75,7 @@ function machine_view.get(args)
   ---@type any, any
   local os_name, arch = here.os, here.arch
   if args.system then
-    os_name, arch = parse_system(args.system)
+    os_name, arch = machine_view.parse_platform("--system", args.system)
   end
   return { os = os_name, arch = arch, hostname = args.hostname, username = args.username }
 end

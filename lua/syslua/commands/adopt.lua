@@ -274,6 +274,16 @@ end
 function adopt.run(args)
   local adoption = require("syslua.cli.adoption")
   local terminal = require("syslua.cli.terminal")
+  if not args.paths then
+    require("syslua.util.failure").raise({
+      kind = "usage",
+      message = "adopt: a path is missing",
+      hint = ("`%s adopt ~/.bashrc` copies a file into the config's directory"):format(
+        args.program
+      ),
+      details = ("usage: %s adopt [OPTIONS] PATH..."):format(args.program),
+    })
+  end
   local options = require("syslua.cli.options").from_args(args)
   local config = require("syslua.cli.config_path").get(args.config)
   local known = get_known(config, options, args)

@@ -110,10 +110,16 @@ local function get_directory(given)
   local path = require("syslua.util.path")
   if given then
     return (path.normalize(given))
-  elseif require("syslua").username == "root" then
-    return "/etc/syslua"
   end
-  return path.join(get_home(), ".config/syslua")
+  local named = require("syslua.cli.config_path").get_default()
+  if path.basename(named) ~= "init.lua" then
+    require("syslua.util.failure").raise({
+      kind = "usage",
+      message = ("init writes an init.lua, and $SYSLUA_CONFIG names %s"):format(named),
+      hint = "name the directory after the command",
+    })
+  end
+  return path.dirname(named)
 end
 
 local function quote_for_shell(word)

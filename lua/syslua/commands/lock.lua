@@ -62,6 +62,7 @@ local function get_platforms(given)
   local platforms = {}
   for _, list in ipairs(given or {}) do
     for _, platform in ipairs(type(list) == "table" and list or { list }) do
+      require("syslua.cli.machine_view").parse_platform("--platform", platform)
       platforms[#platforms + 1] = platform
     end
   end

@@ -71,14 +71,38 @@ function failure.raise(fields)
   error(text, 0)
 end
 
+-- A field of a failure that need not be there.
+local function may_be(value, key, kind)
+  local field = rawget(value, key)
+  return field == nil or type(field) == kind
+end
+
 --- Returns whether a caught value is a failure, from any source: failures of the engine have
--- another metatable, so the shape decides.
+-- another metatable, so the shape decides. A config may raise a table that only resembles one.
 ---@param value any
 ---@return boolean
 function failure.is(value)
-  return type(value) == "table"
-    and type(rawget(value, "kind")) == "string"
-    and type(rawget(value, "message")) == "string"
+  if
+    type(value) ~= "table"
+    or type(rawget(value, "kind")) ~= "string"
+    or type(rawget(value, "message")) ~= "string"
+    or not (may_be(value, "position", "string") and may_be(value, "hint", "string"))
+    or not (may_be(value, "details", "string") and may_be(value, "trace", "table"))
+    or not may_be(value, "mismatches", "table")
+  then
+    return false
+  end
+  for _, line in ipairs(rawget(value, "trace") or {}) do
+    if type(line) ~= "string" then
+      return false
+    end
+  end
+  for _, one in ipairs(rawget(value, "mismatches") or {}) do
+    if type(one) ~= "table" or type(one.expected) ~= "string" or type(one.found) ~= "string" then
+      return false
+    end
+  end
+  return true
 end
 
 -- The failure of a text that was raised where tables cannot be. On its way through `error` and

@@ -114,10 +114,15 @@ impl Drop for Running {
     fn drop(&mut self) {
         RUNNING.store(self.before, Ordering::Relaxed);
         WITH_COROUTINES.store(self.with_coroutines, Ordering::Relaxed);
-        if signals::interrupt().is_set() {
-            let (hook, mask, count) = self.hook;
-            // SAFETY: as above.
-            unsafe {
+        let (hook, mask, count) = self.hook;
+        // SAFETY: as above.
+        unsafe {
+            // That of an interrupt, or one that the user's code leaves behind: it would run in
+            // ours.
+            let present = ffi::lua_gethook(self.state);
+            if present.map(|hook| hook as usize) != hook.map(|hook| hook as usize)
+                || ffi::lua_gethookmask(self.state) != mask
+            {
                 ffi::lua_sethook(self.state, hook, mask, count);
             }
         }

@@ -1,0 +1,67 @@
+--- What a config leaves behind in Lua has no effect on the command after its evaluation: hooks,
+-- emptied tables, foreign metatables, errors that only look like those of sys.lua.
+
+local machine = require("spec.support.machine")
+
+-- Each runs in `setup`, and what it does is gone afterwards, or the command says what is wrong.
+local pranks = {
+  'package.loaded["syslua"] = nil',
+  'package.loaded["syslua.border"] = nil',
+  "package.loaded.string, package.loaded.table = nil, nil",
+  "for key in next, _G do rawset(_G, key, nil) end",
+  'debug.setmetatable("", nil)',
+  'setmetatable(package.loaded, { __index = function() error("none") end })',
+  "setmetatable(string, { __index = function() error('none') end }); string.format = nil",
+  "getmetatable(io.stdout).__index = nil",
+  "getmetatable(io.stdout).__index.write = nil",
+  'error({ kind = "config", message = "mine", hint = 5 })',
+  'error({ kind = "config", message = "mine", position = {} })',
+  'error({ kind = "config", message = "mine", trace = { {} } })',
+  'error({ kind = "config", message = "mine", mismatches = { 1 } })',
+  'error(setmetatable({}, { __tostring = function() error("again") end }))',
+}
+
+describe("a command after an evaluation", function()
+  local here
+
+  before_each(function()
+    here = machine.new()
+  end)
+
+  after_each(function()
+    here.remove()
+  end)
+
+  for number, prank in ipairs(pranks) do
+    it("goes on, or says what is wrong: " .. number, function()
+      here.write_config(prank)
+      local result = here.run("plan", "init.lua")
+      assert.is_true(result.code == 0 or result.code == 1, tostring(result.code))
+      local output = result.stdout .. result.stderr
+      assert.is_nil(output:find("stack traceback", 1, true), prank .. "\n" .. output)
+      assert.is_true(#output < 4000, prank)
+      if result.code == 1 then
+        assert.matches("^error: ", result.stderr)
+      end
+    end)
+  end
+
+  it("runs no hook of the config, which could apply another one", function()
+    here.write(
+      "inner.lua",
+      'return { setup = function() file({ path = "~/ran", content = "x" }) end }'
+    )
+    here.write_config([[
+      local s, busy = syslua, false
+      debug.sethook(function()
+        if busy then return end
+        busy = true
+        local ok, manifest = pcall(s.evaluate, "inner.lua")
+        if ok and pcall(s.apply, manifest) then debug.sethook() end
+        busy = false
+      end, "", 100)
+    ]])
+    here.run("plan", "init.lua")
+    assert.is_false(here.exists("home/ran"))
+  end)
+end)
