@@ -19,6 +19,7 @@ local native = require("syslua").native
 local next = native.originals.basic.next
 
 -- Kept from load on: a config may replace these.
+---@type function, any
 local get_hook, set_hook = debug.gethook, debug.sethook
 
 -- By how many percent memory grows before the next collection of garbage, during an evaluation.

@@ -46,7 +46,7 @@ local function keep_globals()
   return { name = "_G", table = _G, fields = fields, has_any_metatable = true }
 end
 
--- The modules of sys.lua and the libraries that are loaded: without them no command could go on.
+-- The modules of sys.lua and the libraries that are loaded: no command works without them.
 local function keep_loaded()
   local loaded = package.loaded
   local fields = {}
@@ -102,6 +102,7 @@ function protected.keep()
   end
   kept.tables[#kept.tables + 1] = keep_loaded()
   kept.tables[#kept.tables + 1] = keep_globals()
+  ---@type any
   local files = get_metatable(io.stdout)
   kept.tables[#kept.tables + 1] = keep("getmetatable(io.stdout)", files)
   if type(files.__index) == "table" and files.__index ~= files then
@@ -120,8 +121,10 @@ function protected.release(kept)
   end
   kept.is_released = true
   local changed
-  if not raw_equal(get_metatable(""), kept.tables[1].table) then
-    replace_metatable("", kept.tables[1].table)
+  ---@type any
+  local first = kept.tables[1]
+  if not raw_equal(get_metatable(""), first.table) then
+    replace_metatable("", first.table)
     changed = 'getmetatable("")'
   end
   for index = 1, #kept.tables do

@@ -52,6 +52,8 @@ function machine_view.parse_platform(flag, word)
         or "for example x86_64-linux, aarch64-darwin or x86_64-windows",
     })
   end
+  ---@cast os_name string
+  ---@cast arch string
   return os_name, arch
 end
 

@@ -54,6 +54,7 @@ end
 function markdown.parse(text)
   ---@type any[]
   local blocks = {}
+  ---@type any
   local fence
   local is_new = true
   for line in (text:gsub("\n$", "") .. "\n"):gmatch("([^\n]*)\n") do
@@ -103,8 +104,11 @@ end
 ---@param text string
 ---@return string
 function markdown.to_text(text)
-  local lines, before = {}, nil
+  local lines = {}
+  ---@type any
+  local before
   for _, block in ipairs(markdown.parse(text)) do
+    ---@cast block any
     if before and not is_same_list(block, before) then
       lines[#lines + 1] = ""
     end

@@ -20,7 +20,10 @@ end
 ---@return string
 function own_script.get_path(script)
   local root, name = script:match("^(.*)/([^/]*)$")
-  local user = root and own_script.get_user(root)
+  if not (root and name) then
+    return script
+  end
+  local user = own_script.get_user(root)
   return user and path.join(root, ("users/%s/%s"):format(user, name)) or script
 end
 

@@ -117,8 +117,7 @@ impl Drop for Running {
         let (hook, mask, count) = self.hook;
         // SAFETY: as above.
         unsafe {
-            // That of an interrupt, or one that the user's code leaves behind: it would run in
-            // ours.
+            // A hook of an interrupt or of the user's code: sys.lua must not run it.
             let present = ffi::lua_gethook(self.state);
             if present.map(|hook| hook as usize) != hook.map(|hook| hook as usize)
                 || ffi::lua_gethookmask(self.state) != mask

@@ -209,7 +209,7 @@ pub fn is_at(directories: &Directories, place: &Path, found: &Found, digest: Has
 }
 
 /// Returns the digest of a file that is to be installed. Links of an object are followed within the
-/// store only: builds make them, and this reads with the rights of whoever applies.
+/// store only: builds make them, and this reads with the rights of the applying user.
 ///
 /// # Errors
 /// When it is not a file, leads out of the store, or cannot be read.

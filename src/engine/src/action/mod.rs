@@ -96,7 +96,11 @@ pub enum Error {
         found: &'static str,
     },
     /// What is to be installed leads out of the store: only a build can have made such a link.
-    #[error("cannot install {}: it leads to {}, outside of the store", path.display(), end.display())]
+    #[error(
+        "cannot install {}: it leads to {}, outside of the store",
+        path.display(),
+        end.display()
+    )]
     LeadsOut {
         /// What is to be installed.
         path: PathBuf,

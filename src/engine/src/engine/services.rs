@@ -91,7 +91,7 @@ impl Engine {
         {
             let user = step.activation.user.as_deref();
             let manager = switch::connect(&self.settings, service.scope, user);
-            // One that is to linger starts its manager.
+            // A service that is to linger starts its manager.
             let lingers = step.activation.action.as_service().is_some_and(|one| one.linger);
             service.at_login = matches!(manager, Ok(None)) && !lingers;
         }
