@@ -73,6 +73,10 @@ local function show_value(action)
     return ("service %s  %s"):format(action.name, table.concat(units, ", "))
   elseif action.kind ~= "set_variable" then
     local report = require("syslua.cli.report")
+    if action.source == nil then
+      -- A directory, or a place where nothing may be.
+      return report.show_path(action.target)
+    end
     local joint = action.kind == "install" and " <- " or " -> "
     return report.show_path(action.target) .. joint .. report.show_path(tostring(action.source))
   elseif type(action.value) == "table" and action.value.entries then

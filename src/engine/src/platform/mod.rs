@@ -121,6 +121,12 @@ pub struct Facts {
 }
 
 impl Facts {
+    /// Returns whether its owner may execute it.
+    pub fn is_executable(&self) -> bool {
+        // The permission bits are the fourth number.
+        cfg!(unix) && self.numbers[3] & 0o100 != 0
+    }
+
     /// Returns whether others than its owner and its group cannot read a file, or cannot enter a
     /// directory.
     pub fn is_private(&self) -> bool {

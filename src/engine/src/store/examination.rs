@@ -138,7 +138,8 @@ impl<'a> Examination<'a> {
             } else if row.kind != FileKind::Directory && !row.is_plainly_whole(&objects) {
                 let place = store.objects().join(&path);
                 let nar = match row.kind {
-                    FileKind::File => hash_of(&place, row.is_executable(), store)?,
+                    // As it is now: a file that can be run is another content.
+                    FileKind::File => hash_of(&place, facts.is_executable(), store)?,
                     _ => tree::hash(&place, store.interrupt())?.nar,
                 };
                 if nar != row.nar {

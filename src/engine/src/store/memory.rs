@@ -74,11 +74,6 @@ pub(super) struct Row<'a> {
 }
 
 impl Row<'_> {
-    pub(super) fn is_executable(&self) -> bool {
-        // The permission bits are the fourth number.
-        cfg!(unix) && self.numbers[3] & 0o100 != 0
-    }
-
     /// Returns whether what has this path looks as it did. A link cannot be changed, but only
     /// replaced, which its directory shows.
     pub(super) fn is_plainly_whole(&self, objects: &Directory) -> bool {
