@@ -22,7 +22,7 @@ check-platforms: ## Type-checks Rust for Windows and macOS.
 	@.ci/check-platforms
 
 docs: build ## Writes what is generated of docs/ and README.md.
-	.ci/docs
+	@.ci/docs
 
 format: ## Formats Rust and Lua.
 	@.ci/lint --fix

@@ -17,53 +17,37 @@ local get_metatable, replace_metatable = debug.getmetatable, debug.setmetatable
 local library_names =
   { "string", "table", "math", "os", "io", "utf8", "coroutine", "debug", "package" }
 
+local is_library = {}
+for _, name in ipairs(library_names) do
+  is_library[name] = true
+end
+
 --- The values before an evaluation.
 ---@class syslua.protected.Kept
 ---@field tables { name: string, table: table, fields: table<any, any>,
 --- metatable: table?, has_any_metatable: boolean? }[]
 ---@field is_released boolean?
 
-local function keep(name, own)
+-- Remembers a table; with `is_needed`, only these of its fields.
+local function keep(name, own, is_needed)
   local fields = {}
   for key, value in raw_next, own do
-    fields[key] = value
+    if not is_needed or is_needed(key) then
+      fields[key] = value
+    end
   end
   return { name = name, table = own, fields = fields, metatable = get_metatable(own) }
 end
 
--- The basic functions and the libraries, by which everything here works. The metatable of `_G` is
--- the config's business: strict globals are one.
-local function keep_globals()
-  local fields = {}
-  for key, value in raw_next, _G do
-    if original.basic[key] ~= nil or key == "_G" or key == "require" then
-      fields[key] = value
-    end
-  end
-  for _, key in ipairs(library_names) do
-    fields[key] = raw_get(_G, key)
-  end
-  return { name = "_G", table = _G, fields = fields, has_any_metatable = true }
+-- The basic functions and the libraries, by which everything here works.
+local function is_needed_global(key)
+  return original.basic[key] ~= nil or key == "_G" or key == "require" or is_library[key]
 end
 
--- The modules of sys.lua and the libraries that are loaded: no command works without them.
-local function keep_loaded()
-  local loaded = package.loaded
-  local fields = {}
-  for key, value in raw_next, loaded do
-    if type(key) == "string" and original.string.match(key .. ".", "^syslua%.") then
-      fields[key] = value
-    end
-  end
-  for _, key in ipairs(library_names) do
-    fields[key] = raw_get(loaded, key)
-  end
-  return {
-    name = "package.loaded",
-    table = loaded,
-    fields = fields,
-    metatable = get_metatable(loaded),
-  }
+-- The modules of sys.lua and the libraries: no command works without them.
+local function is_needed_module(key)
+  return is_library[key]
+    or type(key) == "string" and original.string.match(key .. ".", "^syslua%.") ~= nil
 end
 
 -- What `getmetatable("")` gives to a config: reads the real one, and takes only what is new.
@@ -100,8 +84,11 @@ function protected.keep()
       kept.tables[#kept.tables + 1] = keep(name, library)
     end
   end
-  kept.tables[#kept.tables + 1] = keep_loaded()
-  kept.tables[#kept.tables + 1] = keep_globals()
+  kept.tables[#kept.tables + 1] = keep("package.loaded", package.loaded, is_needed_module)
+  -- The metatable of `_G` is the config's business: strict globals are one.
+  local globals = keep("_G", _G, is_needed_global)
+  globals.has_any_metatable = true
+  kept.tables[#kept.tables + 1] = globals
   ---@type any
   local files = get_metatable(io.stdout)
   kept.tables[#kept.tables + 1] = keep("getmetatable(io.stdout)", files)

@@ -40,7 +40,7 @@ describe("a command of an activation #once", function()
       )
       local result = here.run("apply", "init.lua")
       assert.equal(1, result.code)
-      local words = ("there is no directory %s/none to run it in"):format(here.home)
+      local words = ("its directory %s/none does not exist"):format(here.home)
       assert.truthy(result.stderr:find(words, 1, true), result.stderr)
       assert.truthy(result.stderr:find("at init.lua:2", 1, true), result.stderr)
     end

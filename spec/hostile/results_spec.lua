@@ -1,5 +1,5 @@
 --- What a build gives is content only: its links reach nothing with the rights of `apply`, and it
--- is the same whoever starts the build.
+-- does not depend on the process that starts the build.
 
 local interpreter = require("spec.support.interpreter")
 local machine = require("spec.support.machine")

@@ -269,7 +269,7 @@ fn run(
         reason: if platform::is_directory(&directory) {
             error.to_string()
         } else {
-            format!("there is no directory {} to run it in", directory.display())
+            format!("its directory {} does not exist", directory.display())
         },
     };
     let mark = platform::Mark::of(journal);

@@ -28,13 +28,12 @@ use session::{Session, fetch_all};
 pub use syslua_fetch::url::redact;
 use zeroize::Zeroizing;
 
-use crate::failure::{Failure, chain};
+use crate::failure::Failure;
 use crate::hash::Hash;
 use crate::lock::{Kind, LockedInput};
 use crate::operation::{self, origins, turn};
 use crate::pins::KnownCommit;
 use crate::platform;
-use crate::platform::lock::{Lock, LockError, Mode};
 use crate::settings::{Event, EventSink, Settings};
 use crate::store::Store;
 use crate::store::sources::SourceMemory;
@@ -412,35 +411,6 @@ fn done(
     };
     let sha256 = entry.sha256.unwrap_or_else(|| Hash::of(b""));
     Ok(Resolved { path, tree: Some((tree, sha256)), entry, notices, is_local: address.is_local() })
-}
-
-/// Makes the cache, and keeps gc from taking anything away while what it returns is held.
-///
-/// # Errors
-/// When the cache cannot be made, or gc is at work for too long.
-pub fn hold_cache(
-    settings: &Settings,
-    store: &Store,
-    on_event: &mut dyn FnMut(Event),
-) -> Result<Option<Lock>, Failure> {
-    store.create_cache().map_err(|error| Failure::new("io", chain(&error)))?;
-    if !platform::exists(&store.metadata()) {
-        return Ok(None);
-    }
-    let waiting = |pid| on_event(Event::Waiting { lock: "the store".to_owned(), pid });
-    let lock = Lock::take(
-        &store.store_lock(),
-        Mode::Shared,
-        settings.lock_timeout,
-        &settings.interrupt,
-        waiting,
-    );
-    match lock {
-        Ok(lock) => Ok(Some(lock)),
-        Err(LockError::Interrupted) => Err(interrupted()),
-        Err(error) => Err(Failure::new("locked", error.to_string())
-            .with_hint("wait until gc ends, and try again")),
-    }
 }
 
 /// Returns user and password of a login: a token has no user.

@@ -12,7 +12,7 @@ use super::address::{InputAddress, Origin};
 use super::once::Once;
 use super::{
     Fetched, LOGIN_HINT, MOST_AT_ONCE, REFUSED_HINT, Request, Resolved, TICK, archive, auth,
-    commit, done, failed, hold_cache, interrupted, may_be_from, origin_of,
+    commit, done, failed, interrupted, may_be_from, origin_of,
 };
 use crate::failure::{Failure, Mismatch, chain};
 use crate::hash::Hash;
@@ -50,7 +50,7 @@ pub fn fetch_all(
     if open.is_empty() {
         return answers;
     }
-    let _lock = match hold_cache(settings, store, on_event) {
+    let _lock = match turn::hold_cache(settings, store, on_event) {
         Ok(lock) => lock,
         Err(failure) if failure.kind == "interrupted" => return Vec::new(),
         Err(failure) => {

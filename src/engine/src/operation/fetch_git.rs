@@ -179,14 +179,14 @@ fn of_lock(error: Error, wanted: &Wanted<'_>) -> Error {
     }
 }
 
-/// A cached tree is used only after all of it is checked again. Where the lock names its commit, it
-/// must have come from there.
+/// Where the lock names the commit of a tree, the tree must have come from there.
 fn is_wanted(cache: Cache<'_>, place: &Path, wanted: &Wanted<'_>, sha256: Hash) -> bool {
     let Wanted { url, rev, submodules, key, .. } = *wanted;
     let origin = Origin::Commit { repository: url, rev, submodules };
     (key.is_none() || origins::may_be_from(place, origin)) && is_right(cache, place, sha256)
 }
 
+/// A cached tree is used only after all of it is checked again.
 fn is_right(cache: Cache<'_>, place: &Path, sha256: Hash) -> bool {
     platform::exists(place)
         && tree::hash(place, &cache.settings.interrupt).is_ok_and(|digest| digest.nar == sha256)

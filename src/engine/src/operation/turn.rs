@@ -1,13 +1,46 @@
-//! One fetch at a time for each item of the cache. Another process that needs the item waits, and
-//! then uses it.
+//! The locks of the cache: one against gc, and one for each item, so that it is fetched once.
+//! Another process that needs the item waits, and then uses it.
 
 use std::path::{Path, PathBuf};
 
 use super::{Error, Result};
 use crate::context::OwnTurn;
+use crate::failure::{Failure, chain};
 use crate::platform;
 use crate::platform::lock::{Lock, LockError, Mode};
 use crate::settings::{Event, EventSink, Settings};
+use crate::store::Store;
+
+/// Makes the cache, and keeps gc from taking anything away while what it returns is held.
+///
+/// # Errors
+/// When the cache cannot be made, or gc is at work for too long.
+pub fn hold_cache(
+    settings: &Settings,
+    store: &Store,
+    on_event: &mut dyn FnMut(Event),
+) -> std::result::Result<Option<Lock>, Failure> {
+    store.create_cache().map_err(|error| Failure::new("io", chain(&error)))?;
+    if !platform::exists(&store.metadata()) {
+        return Ok(None);
+    }
+    let waiting = |pid| on_event(Event::Waiting { lock: "the store".to_owned(), pid });
+    let lock = Lock::take(
+        &store.store_lock(),
+        Mode::Shared,
+        settings.lock_timeout,
+        &settings.interrupt,
+        waiting,
+    );
+    match lock {
+        Ok(lock) => Ok(Some(lock)),
+        Err(LockError::Interrupted) => {
+            Err(Failure::new("interrupted", "interrupted: nothing was changed"))
+        }
+        Err(error) => Err(Failure::new("locked", error.to_string())
+            .with_hint("wait until gc ends, and try again")),
+    }
+}
 
 /// A lock beside a place in the cache; it is removed with its file.
 pub struct Turn {

@@ -8,10 +8,8 @@ use std::time::Duration;
 use crate::derivation::Derivation;
 use crate::failure::{Failure, chain};
 use crate::operation::pinned::Cache;
-use crate::operation::{Error as OperationError, Result as OperationResult, fetch_git};
+use crate::operation::{Error as OperationError, Result as OperationResult, fetch_git, turn};
 use crate::pins::{Pin, PinChange, PinnedHashes, Rule, parts_of};
-use crate::platform;
-use crate::platform::lock::{Lock, Mode};
 use crate::settings::{Event, EventSink, Settings};
 use crate::store::{Outputs, Store};
 
@@ -134,7 +132,7 @@ pub fn refresh(
         return Ok(Refreshed::default());
     }
     let store = Store::new(&settings.root);
-    let _lock = hold_cache(settings, &store, on_event)?;
+    let _lock = turn::hold_cache(settings, &store, on_event)?;
     let mut refreshed = Refreshed::default();
     for (key, fetched) in fetch_all(settings, &store, keys, on_event) {
         let old = settings.pins.get(&key);
@@ -160,22 +158,6 @@ pub fn refresh(
     Ok(refreshed)
 }
 
-/// Makes the cache, and keeps gc from taking anything away while what it returns is held.
-fn hold_cache(
-    settings: &Settings,
-    store: &Store,
-    on_event: &mut dyn FnMut(Event),
-) -> Result<Option<Lock>, Failure> {
-    store.create_cache().map_err(|error| Failure::new("io", chain(&error)))?;
-    if !platform::exists(&store.metadata()) {
-        return Ok(None);
-    }
-    let (path, interrupt) = (store.store_lock(), &settings.interrupt);
-    let waiting = |pid| on_event(Event::Waiting { lock: "the store".to_owned(), pid });
-    let lock = Lock::take(&path, Mode::Shared, settings.lock_timeout, interrupt, waiting);
-    lock.map(Some).map_err(|error| Failure::new("locked", error.to_string()))
-}
-
 /// Makes sure that the pins of the lock name the commits that their trees came from. Records count
 /// by the hash alone, so without it a wrong revision would only be found on another machine.
 ///
@@ -198,7 +180,7 @@ pub fn check_revs(
     if suspects.is_empty() {
         return Ok(());
     }
-    let _lock = hold_cache(settings, store, on_event)?;
+    let _lock = turn::hold_cache(settings, store, on_event)?;
     for (key, pin) in suspects {
         fetch_git::check_rev(cache, &key, &pin).map_err(|error| match error {
             OperationError::Interrupted => {

@@ -240,6 +240,11 @@ pub fn aliases<'a>(
     (taken, refused.iter().map(say).collect::<String>().into_bytes())
 }
 
+/// Returns a path as a quoted word of a shell.
+pub fn quoted(shell: &dyn Words, path: &str) -> String {
+    String::from_utf8_lossy(&shell.quote(path.as_bytes()).unwrap_or_default()).into_owned()
+}
+
 /// Why a shell cannot have an empty value.
 pub const EMPTY: &str = "an empty value would remove the variable";
 

@@ -60,9 +60,7 @@ impl Shell for Elvish {
     }
 
     fn source_line(&self, scripts: &[ScriptPath]) -> String {
-        let quoted = |path: &str| {
-            String::from_utf8_lossy(&self.quote(path.as_bytes()).unwrap_or_default()).into_owned()
-        };
+        let quoted = |path: &str| common::quoted(self, path);
         let branch = |script: &ScriptPath| {
             let word = match script {
                 ScriptPath::BelowHome(path) => format!("$E:HOME{}", quoted(path)),

@@ -62,9 +62,7 @@ impl Shell for Fish {
     }
 
     fn source_line(&self, scripts: &[ScriptPath]) -> String {
-        let quoted = |path: &str| {
-            String::from_utf8_lossy(&self.quote(path.as_bytes()).unwrap_or_default()).into_owned()
-        };
+        let quoted = |path: &str| common::quoted(self, path);
         let word = |script: &ScriptPath| match script {
             ScriptPath::BelowHome(path) => format!("$HOME{}", quoted(path)),
             ScriptPath::At(path) => quoted(path),

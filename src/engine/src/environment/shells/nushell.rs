@@ -115,8 +115,7 @@ impl Shell for Nushell {
                 ScriptPath::BelowHome(path) => format!("~{path}"),
                 ScriptPath::At(path) => path.clone(),
             };
-            let word = self.quote(path.as_bytes()).unwrap_or_default();
-            let word = String::from_utf8_lossy(&word);
+            let word = common::quoted(self, &path);
             format!("if ({word} | path exists) {{ {word} }} else ")
         };
         format!("source ({}{{ null }})", scripts.iter().map(branch).collect::<String>())

@@ -142,7 +142,7 @@ fn zsh(script: &str) -> Subshell {
     }
 }
 
-/// Returns a path as a word that people would write.
+/// Returns the line that reads the first of these scripts that exists.
 fn source_line(scripts: &[ScriptPath]) -> String {
     if let [script] = scripts {
         let word = path_word(script);
@@ -155,6 +155,7 @@ fn source_line(scripts: &[ScriptPath]) -> String {
     format!("{}fi", scripts.iter().map(branch).collect::<Vec<_>>().join("el"))
 }
 
+/// Returns a path as a word that people would write.
 fn path_word(script: &ScriptPath) -> String {
     let is_plain = |path: &str| {
         path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b" /._+,@~-".contains(&byte))
