@@ -183,7 +183,7 @@ describe("tools{} #once", function()
     end
     assert.equal(before, place.requests(""))
     fail("lock --platform x86_64-windows -c init.lua", "is not released for x86_64-windows")
-    fail("lock --platform beos -c init.lua", "`beos` is not a platform")
+    fail("lock --platform beos -c init.lua", "--platform takes ARCHITECTURE-SYSTEM, not `beos`")
   end)
 
   it("is searched, listed, explained and run", function()
