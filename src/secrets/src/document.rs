@@ -20,7 +20,7 @@ use crate::recipient::{Recipient, same_key};
 use crate::seal::{Filled, Mac, Work, decrypt, encrypted_text, fingerprint};
 use crate::tree::{Item, Kind, Node, What, clear_type, slots};
 use crate::value::{Type, Value};
-use crate::yaml;
+use crate::{ini, yaml};
 
 /// An encrypted document whose keys, types and recipients are known.
 #[derive(Debug)]
@@ -267,6 +267,10 @@ impl Opened {
         for (root, plain) in self.document.roots.iter().zip(&self.plain) {
             let old = slots(root, &self.document.metadata.options, format.skipped());
             let new = slots(plain, &self.document.metadata.options, format.skipped());
+            let mut moved = Vec::new();
+            if format == Format::Yaml {
+                yaml::hoist(&self.document.text, root, &mut edits, &mut moved);
+            }
             for (old, new) in old.iter().zip(&new) {
                 if !old.encrypted || encrypted_text(old).is_none() {
                     continue;
@@ -276,7 +280,10 @@ impl Opened {
                         edits.replace(node.span.clone(), format.render(value, node)?);
                     }
                     (What::Comment(comment), What::Comment(plain)) => {
-                        let (range, text) = format.render_comment(comment, &plain.text);
+                        let (mut range, text) = format.render_comment(comment, &plain.text);
+                        if let Some(other) = moved.iter().find(|one| one.element == range.start) {
+                            range.start = other.start;
+                        }
                         edits.replace(range, text);
                     }
                     _ => {}
@@ -543,7 +550,11 @@ fn plain_text(format: Format, content: &[u8]) -> Result<String> {
             "it has a `sops` part: it is encrypted already, or uses a name that SOPS keeps",
         ));
     }
-    if format == Format::Yaml { yaml::expand(text) } else { Ok(text.to_owned()) }
+    match format {
+        Format::Yaml => yaml::expand(text),
+        Format::Ini => Ok(ini::comments_before(text)),
+        _ => Ok(text.to_owned()),
+    }
 }
 
 fn binary_content(format: Format, content: &[u8]) -> Option<Value> {

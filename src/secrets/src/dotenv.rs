@@ -36,13 +36,15 @@ pub(crate) fn read(text: &str) -> Result<(Node, Option<Plain>)> {
                     span: start + key.len() + 1..end,
                     flow: false,
                     column: 0,
+                    indent: 0,
                 };
                 items.push(Item::Entry(Entry { key: Some(key.to_owned()), start, node }));
             }
         }
         start = end + 1;
     }
-    let root = Node { kind: Kind::Map(items), span: 0..text.len(), flow: false, column: 0 };
+    let span = 0..text.len();
+    let root = Node { kind: Kind::Map(items), span, flow: false, column: 0, indent: 0 };
     let metadata = if pairs.is_empty() { None } else { Some(flat::unflatten(&pairs)?) };
     Ok((root, metadata))
 }

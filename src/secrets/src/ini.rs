@@ -1,8 +1,9 @@
 //! INI documents: sections of keys. Values are text; the metadata are the section `sops`.
 //!
 //! The grammar is that of the library which SOPS uses, gopkg.in/ini.v1: `=` or `:` between key and
-//! value, quotes of three kinds, `;` and `#` for comments. The comment before a key counts as one
-//! behind it.
+//! value, quotes of three kinds, `;` and `#` for comments, also in the middle of a word. The comment
+//! before a key counts as one behind it. SOPS drops a comment behind the last key; here it is one of
+//! the last section, so that it is encrypted and stays.
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -59,9 +60,11 @@ pub(crate) fn read(text: &str) -> Result<(Node, Option<Plain>)> {
             {
                 return Err(Problem::at(number, format!("the section `{name}` occurs twice")));
             }
-            let mut section = Section::new(name, start);
-            section.items.extend(comment.take().map(Item::Comment));
-            sections.push(section);
+            let mut opened = Section::new(name, start);
+            // What stands before the metadata is the end of the data.
+            let owner = if name == KEY { &mut sections[section] } else { &mut opened };
+            owner.items.extend(comment.take().map(Item::Comment));
+            sections.push(opened);
         } else {
             let (key, value, span) = pair(text, start, start + trimmed.len(), number)?;
             let section = &mut sections[section];
@@ -72,7 +75,13 @@ pub(crate) fn read(text: &str) -> Result<(Node, Option<Plain>)> {
                 ));
             }
             let behind = span.end..start + trimmed.len();
-            let node = Node { kind: Kind::Leaf(Value::Str(value)), span, flow: false, column: 0 };
+            let node = Node {
+                kind: Kind::Leaf(Value::Str(value)),
+                span,
+                flow: false,
+                column: 0,
+                indent: 0,
+            };
             section.items.push(Item::Entry(Entry { key: Some(key), start, node }));
             section.items.extend(comment.take().map(Item::Comment));
             if text[behind.clone()].trim_start().starts_with([';', '#']) {
@@ -83,13 +92,17 @@ pub(crate) fn read(text: &str) -> Result<(Node, Option<Plain>)> {
             section.end = end;
         }
     }
+    if let Some(section) = sections.last_mut() {
+        section.items.extend(comment.take().map(Item::Comment));
+    }
     if sections[0].items.is_empty() {
         sections.remove(0);
     }
     let metadata = sections.iter().find(|section| section.name == KEY).map(Section::pairs);
     let metadata = metadata.map(|pairs| flat::unflatten(&pairs)).transpose()?;
     let items = sections.into_iter().map(Section::into_item).collect();
-    Ok((Node { kind: Kind::Map(items), span: 0..text.len(), flow: false, column: 0 }, metadata))
+    let span = 0..text.len();
+    Ok((Node { kind: Kind::Map(items), span, flow: false, column: 0, indent: 0 }, metadata))
 }
 
 /// The end of a line, or of the last line of a value between `"""` that begins in it.
@@ -130,6 +143,7 @@ impl Section {
             span: self.start..self.end,
             flow: false,
             column: 0,
+            indent: 0,
         };
         Item::Entry(Entry { key: Some(self.name), start: self.start, node })
     }
@@ -137,15 +151,54 @@ impl Section {
 
 /// Comments of several lines are one, which begins behind the first mark.
 fn add_comment(text: &str, before: Option<Comment>, line: Range<usize>) -> Comment {
-    let first = text[line.clone()].trim_start_matches([';', '#', ' ', '\t']);
-    let start = line.end - first.len();
+    let content = text[line.clone()].trim_start();
     match before {
         Some(before) => {
             let span = before.span.start..line.end;
-            Comment { text: text[span.clone()].to_owned(), span, element: None }
+            Comment { text: format!("{}\n{content}", before.text), span, element: None }
         }
-        None => Comment { text: first.to_owned(), span: start..line.end, element: None },
+        None => {
+            // More marks of the same kind count as one.
+            let mark = content.chars().next().unwrap_or(';');
+            let first = content.trim_start_matches([mark, ' ']);
+            let start = line.end - first.len();
+            Comment { text: first.to_owned(), span: start..line.end, element: None }
+        }
     }
+}
+
+/// The text with each comment behind a value or a section before its line: SOPS makes one comment of
+/// the two, and a value in quotes cannot have one behind it.
+pub(crate) fn comments_before(text: &str) -> String {
+    let mut out = String::new();
+    let mut at = 0;
+    while at < text.len() {
+        let end = end_of_value(text, at);
+        let next = (end + 1).min(text.len());
+        let line = &text[at..end];
+        let trimmed = line.trim();
+        let start = at + (line.len() - line.trim_start().len());
+        let behind = if trimmed.starts_with('[') {
+            trimmed.rfind(']').map(|close| start + close + 1)
+        } else if trimmed.is_empty() || trimmed.starts_with([';', '#']) {
+            None
+        } else {
+            pair(text, start, start + trimmed.len(), 0).ok().map(|(_, _, span)| span.end)
+        };
+        let comment =
+            behind.and_then(|behind| Some(behind..behind + text[behind..end].find([';', '#'])?));
+        match comment {
+            Some(gap) => {
+                out.push_str(text[gap.end..end].trim_end());
+                out.push('\n');
+                out.push_str(text[at..gap.start].trim_end());
+                out.push_str(&text[end..next]);
+            }
+            None => out.push_str(&text[at..next]),
+        }
+        at = next;
+    }
+    out
 }
 
 /// The key and the value of a line, and where the value is.
@@ -201,12 +254,7 @@ fn unquote(value: &str, number: usize) -> Result<(String, usize)> {
             None => Err(Problem::at(number, "a value in backticks is not closed in its line")),
         };
     }
-    let plain = value
-        .find(" #")
-        .into_iter()
-        .chain(value.find(" ;"))
-        .min()
-        .map_or(value, |at| value[..at].trim_end());
+    let plain = value.find(['#', ';']).map_or(value, |at| value[..at].trim_end());
     for quote in ['"', '\''] {
         if plain.len() >= 2 && plain.starts_with(quote) && plain.ends_with(quote) {
             let inner = &plain[1..plain.len() - 1];

@@ -55,7 +55,7 @@ impl Reader<'_> {
             Some(b'"') => Kind::Leaf(Value::Str(self.string()?)),
             _ => Kind::Leaf(self.word()?),
         };
-        Ok(Node { kind, span: start..self.at, flow: true, column: depth })
+        Ok(Node { kind, span: start..self.at, flow: true, column: depth, indent: 0 })
     }
 
     fn members(&mut self, end: u8, depth: usize) -> Result<Vec<Item>> {
@@ -265,6 +265,9 @@ pub(crate) fn with_metadata(text: &str, content: Option<&Plain>) -> Result<Strin
             edits.replace(entry.node.span.clone(), out);
         }
         (None, Some(content)) => append(&mut edits, text, &root, Some(KEY), content),
+        (Some(_), None) if root.entries().count() == 1 => {
+            edits.replace(root.span.clone(), "{}".to_owned());
+        }
         (Some(entry), None) => {
             let previous = root.entries().take_while(|other| other.start < entry.start).last();
             let next = root.entries().find(|other| other.start > entry.start);

@@ -22,6 +22,8 @@ pub(crate) struct Node {
     /// The column of the keys or dashes of a block, and for a value the column of those that it
     /// belongs to.
     pub column: usize,
+    /// In YAML: the column of the lines of a text over several lines in this place.
+    pub indent: usize,
 }
 
 /// The kinds of nodes.

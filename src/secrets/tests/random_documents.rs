@@ -506,6 +506,8 @@ fn random_documents_go_both_ways() {
             }
             continue;
         };
+        // sops prints the number -0.0 as -0, which it reads as 0 the next time.
+        let loses = text.contains("-0.0");
         let Ok(expected) = decrypt(&theirs) else {
             // sops cannot read what it wrote.
             refused += 1;
@@ -545,7 +547,7 @@ fn random_documents_go_both_ways() {
         // One value becomes another.
         let mut found = Vec::new();
         paths(&opened.to_plain(), &[], &mut found);
-        if found.is_empty() {
+        if found.is_empty() || loses {
             continue;
         }
         let path = KeyPath::new(numbers.one_of(&found).clone());
@@ -566,8 +568,15 @@ fn random_documents_go_both_ways() {
             wrong.push(format!("== round {round}, {name}, {path} set: {what}\nof\n{text}"));
         };
         let content = opened.content().unwrap();
-        match (decrypt(opened.text().as_bytes()), through(&content).and_then(|text| decrypt(&text)))
-        {
+        let again = match through(&content) {
+            Err(problem) => Err(problem),
+            Ok(text) => match decrypt(&text) {
+                // sops cannot read what it wrote, as above.
+                Err(_) => continue,
+                found => found,
+            },
+        };
+        match (decrypt(opened.text().as_bytes()), again) {
             (Ok(found), Ok(again)) if are_alike(&found, &again) => {}
             (Ok(found), Ok(again)) => {
                 complain(format!("{}\nis not\n{}", shown(&found), shown(&again)));

@@ -12,7 +12,7 @@ mod write;
 pub(crate) use expand::expand;
 pub(crate) use read::read;
 pub(crate) use scalar::render;
-pub(crate) use write::{append, render_comment, with_metadata};
+pub(crate) use write::{append, hoist, render_comment, with_metadata};
 
 /// Data between brackets on one line.
 pub(crate) fn flow(plain: &crate::plain::Plain) -> String {

@@ -6,7 +6,7 @@ use std::ops::Range;
 use saphyr_parser::{Event, Parser, ScalarStyle, Span, Tag};
 
 use super::comments;
-use super::scalar::resolve;
+use super::scalar::{next_column, resolve};
 use crate::cipher;
 use crate::problem::{Problem, Result, line_of};
 use crate::tree::{Comment, Entry, Item, Kind, MAX_DEPTH, Node};
@@ -81,7 +81,7 @@ impl<'a> Reader<'a> {
             }
             let start = placed.range.end;
             self.end = start;
-            let mut root = self.node(0, 0)?;
+            let mut root = self.node(0, 0, 0)?;
             match root.kind {
                 Kind::Map(_) => {}
                 Kind::Leaf(Value::Null) => root.kind = Kind::Map(Vec::new()),
@@ -99,12 +99,13 @@ impl<'a> Reader<'a> {
                 span: text_end(self.text),
                 flow: false,
                 column: 0,
+                indent: 0,
             });
         }
         Ok(roots)
     }
 
-    fn node(&mut self, column: usize, depth: usize) -> Result<Node> {
+    fn node(&mut self, column: usize, indent: usize, depth: usize) -> Result<Node> {
         let Some(placed) = self.events.next() else {
             return Err(self.error(self.end, "it ends unexpectedly"));
         };
@@ -119,7 +120,7 @@ impl<'a> Reader<'a> {
                         .map_err(|problem| self.error(span.start, problem.message))?;
                 self.end = span.end;
                 self.covered.push(span.clone());
-                Ok(Node { kind: Kind::Leaf(value), span, flow: false, column })
+                Ok(Node { kind: Kind::Leaf(value), span, flow: false, column, indent })
             }
             Event::MappingStart(..) => self.map(&placed, depth),
             Event::SequenceStart(..) => self.list(&placed, depth),
@@ -131,9 +132,12 @@ impl<'a> Reader<'a> {
     }
 
     /// Where the text of a scalar is. A block scalar begins with its `|`, which the parser leaves
-    /// out.
+    /// out; behind one in quotes the parser takes the comment of the line along.
     fn scalar_span(&self, placed: &Placed<'_>, style: ScalarStyle) -> Range<usize> {
         let range = placed.range.clone();
+        if let ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted = style {
+            return range.start..quoted_end(self.text, &range);
+        }
         if !matches!(style, ScalarStyle::Literal | ScalarStyle::Folded) {
             return range;
         }
@@ -170,7 +174,7 @@ impl<'a> Reader<'a> {
             if !keys.insert(key.clone()) {
                 return Err(self.error(at, format!("the key `{key}` occurs twice")));
             }
-            let mut node = self.node(column, depth + 1)?;
+            let mut node = self.node(column, next_column(column), depth + 1)?;
             if flow {
                 set_flow(&mut node);
             }
@@ -178,7 +182,8 @@ impl<'a> Reader<'a> {
         }
         let end = self.close(flow);
         let start = start.unwrap_or(opening.range.start);
-        Ok(Node { kind: Kind::Map(items), span: start..end.max(start), flow, column })
+        let span = start..end.max(start);
+        Ok(Node { kind: Kind::Map(items), span, flow, column, indent: 0 })
     }
 
     fn key(&mut self) -> Result<String> {
@@ -228,7 +233,7 @@ impl<'a> Reader<'a> {
                 start = Some(at);
                 column = self.column_of(at);
             }
-            let mut node = self.node(column, depth + 1)?;
+            let mut node = self.node(column, column + 2, depth + 1)?;
             if flow {
                 set_flow(&mut node);
             }
@@ -236,7 +241,8 @@ impl<'a> Reader<'a> {
         }
         let end = self.close(flow);
         let start = start.unwrap_or(opening.range.start);
-        Ok(Node { kind: Kind::List(items), span: start..end.max(start), flow, column })
+        let span = start..end.max(start);
+        Ok(Node { kind: Kind::List(items), span, flow, column, indent: 0 })
     }
 
     /// The dash of an element of a block list whose content begins at `content`.
@@ -276,6 +282,26 @@ impl<'a> Reader<'a> {
         }
         self.end
     }
+}
+
+/// Where the quote that ends a text in quotes stands. The text is known to be closed.
+fn quoted_end(text: &str, range: &Range<usize>) -> usize {
+    let bytes = &text.as_bytes()[range.clone()];
+    let Some(&quote @ (b'"' | b'\'')) = bytes.first() else { return range.end };
+    let mut at = 1;
+    while let Some(&byte) = bytes.get(at) {
+        let next = bytes.get(at + 1).copied();
+        if (quote == b'"' && byte == b'\\')
+            || (quote == b'\'' && byte == quote && next == Some(quote))
+        {
+            at += 2;
+        } else if byte == quote {
+            return range.start + at + 1;
+        } else {
+            at += 1;
+        }
+    }
+    range.end
 }
 
 /// Everything between brackets is written between brackets.

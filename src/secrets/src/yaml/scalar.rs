@@ -142,7 +142,7 @@ fn float(text: &str) -> Option<f64> {
 
 /// How a value is written in the place of a node.
 pub(crate) fn render(value: &Value, place: &Node) -> String {
-    render_at(value, place.flow, place.column)
+    render_at(value, place.flow, place.column, place.indent)
 }
 
 /// The column of the lines of a block below keys or dashes at `column`.
@@ -150,8 +150,9 @@ pub(super) fn next_column(column: usize) -> usize {
     4 * ((column + 4) / 4)
 }
 
-/// How a value is written: between brackets, or below keys at a column.
-pub(super) fn render_at(value: &Value, flow: bool, column: usize) -> String {
+/// How a value is written: between brackets, or below keys or dashes at a column, the lines of a
+/// text indented by `indent` blanks.
+pub(super) fn render_at(value: &Value, flow: bool, column: usize, indent: usize) -> String {
     match value {
         Value::Null => "null".to_owned(),
         Value::Bool(truth) => truth.to_string(),
@@ -159,23 +160,23 @@ pub(super) fn render_at(value: &Value, flow: bool, column: usize) -> String {
         Value::Float(number) => float_text(*number),
         Value::Time(text) => text.clone(),
         Value::Bytes(bytes) => format!("!!binary {}", BASE64.encode(bytes)),
-        Value::Str(text) => text_at(text, flow, column),
+        Value::Str(text) => text_at(text, flow, column, indent),
     }
 }
 
 /// A key as it is written.
 pub(super) fn key_text(key: &str, flow: bool) -> String {
     // A block scalar cannot be a key.
-    if key.contains('\n') { double_quoted(key) } else { text_at(key, flow, 0) }
+    if key.contains('\n') { double_quoted(key) } else { text_at(key, flow, 0, 0) }
 }
 
-fn text_at(text: &str, flow: bool, column: usize) -> String {
+fn text_at(text: &str, flow: bool, column: usize, indent: usize) -> String {
     let shape = Shape::of(text);
     if text.contains('\n') {
         return if flow || !shape.block_allowed {
             double_quoted(text)
         } else {
-            literal(text, column)
+            literal(text, column, indent)
         };
     }
     let means_text =
@@ -308,9 +309,8 @@ fn is_printable(letter: char) -> bool {
         && letter != '\u{feff}'
 }
 
-fn literal(text: &str, column: usize) -> String {
+fn literal(text: &str, column: usize, indent: usize) -> String {
     let mut out = "|".to_owned();
-    let indent = next_column(column);
     if text.starts_with([' ', '\n']) {
         // Counted from the keys, not from the edge.
         out.push_str(&(indent - column).to_string());
@@ -468,13 +468,16 @@ mod tests {
             "=",
         ];
         for text in texts {
-            for (flow, column, before, after) in [
-                (false, 0, "k: ", "\n"),
-                (true, 0, "k: [", "]\n"),
-                (false, 2, "m:\n  k: ", "\n"),
-                (false, 5, "m:\n     k: ", "\n"),
+            for (flow, column, indent, before, after) in [
+                (false, 0, 4, "k: ", "\n"),
+                (true, 0, 0, "k: [", "]\n"),
+                (false, 2, 4, "m:\n  k: ", "\n"),
+                (false, 5, 8, "m:\n     k: ", "\n"),
+                (false, 0, 2, "k:\n- ", "\n"),
+                (false, 4, 6, "k:\n    - ", "\n"),
+                (false, 6, 8, "k:\n    - - ", "\n"),
             ] {
-                let written = render_at(&Value::Str(text.to_owned()), flow, column);
+                let written = render_at(&Value::Str(text.to_owned()), flow, column, indent);
                 let document = format!("{before}{written}{after}z: 1\n");
                 let roots = super::super::read(&document)
                     .unwrap_or_else(|error| panic!("{text:?}: {document:?}: {error}"));
@@ -500,7 +503,7 @@ mod tests {
             (0.0001, "0.0001"),
             (-2.0, "-2"),
         ] {
-            assert_eq!(render_at(&Value::Float(number), false, 0), text);
+            assert_eq!(render_at(&Value::Float(number), false, 0, 4), text);
         }
     }
 }

@@ -8,14 +8,15 @@ use crate::edit::Edits;
 use crate::options::KEY;
 use crate::plain::Plain;
 use crate::problem::Result;
-use crate::tree::{Comment, Node};
+use crate::tree::{Comment, Item, Kind, Node};
 
-/// Writes a value behind `key:` or `-`, with the separator: a space, or the end of the line.
-fn write_value(plain: &Plain, column: usize, out: &mut String) {
+/// Writes a value behind a key at `column` or behind a dash there, with the separator: a space, or
+/// the end of the line. The lines of a text are indented by `indent`.
+fn write_value(plain: &Plain, column: usize, indent: usize, out: &mut String) {
     match plain {
         Plain::Value(value) => {
             out.push(' ');
-            out.push_str(&render_at(value, false, column));
+            out.push_str(&render_at(value, false, column, indent));
         }
         Plain::List(items) if items.is_empty() => out.push_str(" []"),
         Plain::Map(entries) if entries.is_empty() => out.push_str(" {}"),
@@ -41,7 +42,7 @@ fn write_block(plain: &Plain, column: usize, out: &mut String) {
                 }
                 out.push_str(&key_text(key, false));
                 out.push(':');
-                write_value(value, column, out);
+                write_value(value, column, next_column(column), out);
             }
         }
         Plain::List(items) => {
@@ -54,7 +55,7 @@ fn write_block(plain: &Plain, column: usize, out: &mut String) {
                 write_item(item, column, out);
             }
         }
-        Plain::Value(value) => out.push_str(&render_at(value, false, column)),
+        Plain::Value(value) => out.push_str(&render_at(value, false, column, next_column(column))),
     }
 }
 
@@ -69,14 +70,14 @@ fn write_item(item: &Plain, column: usize, out: &mut String) {
             out.push(' ');
             write_block(item, column + 2, out);
         }
-        _ => write_value(item, column, out),
+        _ => write_value(item, column, column + 2, out),
     }
 }
 
 /// Writes data between brackets on one line.
 pub(super) fn write_flow(plain: &Plain, out: &mut String) {
     match plain {
-        Plain::Value(value) => out.push_str(&render_at(value, true, 0)),
+        Plain::Value(value) => out.push_str(&render_at(value, true, 0, 0)),
         Plain::List(items) => {
             out.push('[');
             for (index, item) in items.iter().enumerate() {
@@ -127,7 +128,7 @@ pub(crate) fn append(edits: &mut Edits, text: &str, node: &Node, key: Option<&st
         Some(key) => {
             out.push_str(&key_text(key, false));
             out.push(':');
-            write_value(value, column, &mut out);
+            write_value(value, column, next_column(column), &mut out);
         }
         None => {
             out.push('-');
@@ -162,7 +163,7 @@ pub(crate) fn with_metadata(text: &str, content: Option<&Plain>) -> Result<Strin
                     out.push(' ');
                     write_flow(content, &mut out);
                 } else {
-                    write_value(content, root.column, &mut out);
+                    write_value(content, root.column, next_column(root.column), &mut out);
                 }
                 edits.replace(entry.start..entry.node.span.end, out);
             }
@@ -206,7 +207,7 @@ fn append_to_document(edits: &mut Edits, text: &str, root: &Node, content: &Plai
     out.push_str(&" ".repeat(column));
     out.push_str(KEY);
     out.push(':');
-    write_value(content, column, &mut out);
+    write_value(content, column, next_column(column), &mut out);
     out.push('\n');
     edits.insert(at, out);
 }
@@ -215,11 +216,50 @@ fn last_comment(node: &Node) -> usize {
     let mut end = 0;
     for item in node.items() {
         end = end.max(match item {
-            crate::tree::Item::Comment(comment) => comment.span.end,
-            crate::tree::Item::Entry(entry) => last_comment(&entry.node),
+            Item::Comment(comment) => comment.span.end,
+            Item::Entry(entry) => last_comment(&entry.node),
         });
     }
     end
+}
+
+/// The changes that take comments out of the lists of lists which begin with them: `- - COMMENT`
+/// becomes a comment before both dashes, as SOPS prints it. What was the first element behind the
+/// comments gets the dashes.
+pub(crate) fn hoist(text: &str, node: &Node, edits: &mut Edits, moved: &mut Vec<Moved>) {
+    for entry in node.entries() {
+        hoist(text, &entry.node, edits, moved);
+    }
+    let (Kind::List(items), false) = (&node.kind, node.flow) else { return };
+    let leading = items.iter().take_while(|item| matches!(item, Item::Comment(_))).count();
+    let Some(Item::Entry(first)) = items.get(leading) else { return };
+    let elements: Vec<&Range<usize>> = items[..leading]
+        .iter()
+        .filter_map(|item| match item {
+            Item::Comment(comment) => comment.element.as_ref(),
+            Item::Entry(_) => None,
+        })
+        .collect();
+    let Some(opening) = elements.first().filter(|_| elements.len() == leading) else { return };
+    let line = text[..opening.start].rfind('\n').map_or(0, |newline| newline + 1);
+    let before = &text[line..opening.start];
+    let dashes = before.trim_start_matches(' ');
+    if dashes.is_empty() || !dashes.bytes().all(|byte| byte == b' ' || byte == b'-') {
+        return;
+    }
+    let outer = before.len() - dashes.len();
+    for element in elements {
+        let line = text[..element.start].rfind('\n').map_or(0, |newline| newline + 1);
+        moved.push(Moved { element: element.start, start: line + outer });
+    }
+    let line = text[..first.start].rfind('\n').map_or(0, |newline| newline + 1);
+    edits.replace(line + outer..first.start, dashes.to_owned());
+}
+
+/// A comment that moves to the left: where its element begins, and where the comment goes.
+pub(crate) struct Moved {
+    pub element: usize,
+    pub start: usize,
 }
 
 /// The change that gives a comment another text. What was an element of a list becomes a comment
