@@ -876,6 +876,8 @@ function BuildContext.run(command, opts) end
 ---@field watch_wait fun(paths: string[], known: string): boolean, any
 ---@field render_template fun(...: any): boolean, any texts, name, values
 ---@field exists fun(path: string): boolean, any
+---@field read_file fun(path: string): boolean, any
+---@field can_read fun(path: string): boolean, any
 ---@field read_link fun(path: string): boolean, any
 ---@field export fun(objects: string[], to: string|syslua.Writer, options: table?): boolean, any
 ---@field import_closure fun(path: string?, options: table?): boolean, any

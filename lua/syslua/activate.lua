@@ -220,17 +220,13 @@ local function get_unit(unit)
   local place = unit:find("^~/") and scope.get_place(unit)
     or path.is_absolute(unit) and unit
     or path.join(scope.get_directory(), unit)
-  local file = io.open(place, "rb")
-  local content = file and file:read("*a")
-  if file then
-    file:close()
-  end
+  local content, problem, hint = border.read(place)
   if not content then
     failure.raise({
       kind = "config",
-      message = ("`unit` in ctx.enable_service: there is no file %s"):format(place),
+      message = ("`unit` in ctx.enable_service: cannot read %s: %s"):format(place, problem),
       position = position.caller(),
-      hint = "name an existing file, or give the text of the unit",
+      hint = hint or "name an existing file, or give the text of the unit",
     })
   end
   return content

@@ -67,12 +67,12 @@ function answers.begin_again(session, more)
   session.used, session.by_name, session.open, session.kept = {}, {}, {}, nil
 end
 
-local function raise_about_file(message, where)
+local function raise_about_file(message, where, hint)
   failure.raise({
     kind = "config",
     message = ("%s: %s"):format(answers.file_name, message),
     position = where,
-    hint = 'it is an object of names and answers: { "email": "ada@example.org" }',
+    hint = hint or 'it is an object of names and answers: { "email": "ada@example.org" }',
   })
 end
 
@@ -84,11 +84,11 @@ local function read_kept(session)
   local current = assert(scope.get())
   local file = path.normalize(path.join(current.directory, answers.file_name))
   session.file = file
-  local content, problem = loader.take(current.loader, file)
+  local content, problem, hint = loader.take(current.loader, file)
   session.kept = {}
   if not content then
     if require("syslua.border").call("exists", file) then
-      raise_about_file("cannot read it: " .. tostring(problem), position.caller())
+      raise_about_file("cannot read it: " .. tostring(problem), position.caller(), hint)
     end
     return session.kept
   end

@@ -95,11 +95,11 @@ local tail_call = "paths are relative to the calling file; after `return %s(...)
 function beside.take(call, given)
   local file, caller = locate(call, given)
   ---@type any, any
-  local content, problem = loader.take(caller, file)
+  local content, problem, hint = loader.take(caller, file)
   if not content then
     raise(
       ("%s: cannot read %s: %s"):format(call, path.display(file, scope.get_home()), problem),
-      tail_call:format(call)
+      hint or tail_call:format(call)
     )
   end
   local top = caller and path.normalize(caller.directory)

@@ -29,4 +29,18 @@ function border.call(name, ...)
   return border.answer(native[name](...))
 end
 
+--- Returns the bytes of a regular file; or nil, why it cannot be read, and what to do about that.
+-- It waits for no pipe, and reads no file that is larger than 256 MiB.
+---@param name string
+---@return string? text
+---@return string? problem
+---@return string? hint
+function border.read(name)
+  local succeeded, result = native.read_file(name)
+  if succeeded then
+    return result
+  end
+  return nil, result.message, result.hint
+end
+
 return border

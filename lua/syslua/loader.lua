@@ -25,24 +25,6 @@ if set_environment then
 end
 local real_require = require
 
--- An explanation of why a file cannot be read, without its name.
-local function read_file(name)
-  local file, problem = io.open(name, "rb")
-  local text
-  if file then
-    text, problem = file:read("*a")
-    file:close()
-  end
-  if text then
-    return text
-  end
-  problem = tostring(problem)
-  if problem:sub(1, #name + 2) == name .. ": " then
-    problem = problem:sub(#name + 3)
-  end
-  return nil, problem
-end
-
 local function compile(text, chunk_name, environment)
   -- A line for the shell, and the mark of UTF-8, are no Lua; the numbers of lines must stay.
   local code = text:gsub("^\239\187\191", ""):gsub("^#[^\n]*", "")
@@ -112,16 +94,17 @@ local function read_trusted(self, file)
   if project and project.note_look then
     project.note_look(path.normalize(file), "content")
   end
-  return read_file(get_place(self, file))
+  return border.read(get_place(self, file))
 end
 
--- Reads a file of the config, whose copy the snapshot keeps. Returns nil and the reason on failure.
+-- Reads a file of the config, whose copy the snapshot keeps. Returns nil, the reason and the remedy
+-- on failure.
 local function read_config_file(self, file)
-  local text, problem = read_trusted(self, file)
+  local text, problem, hint = read_trusted(self, file)
   if text then
     self.files[path.normalize(file)] = text
   end
-  return text, problem
+  return text, problem, hint
 end
 
 -- The possible places of a module: beside the entry file, and in an input also in `lua/`, as in an
@@ -187,12 +170,13 @@ local function require_of_project(self, name, file)
       position = position.caller(),
     })
   end
-  local text, problem = read_config_file(self, file)
+  local text, problem, hint = read_config_file(self, file)
   if not text then
     failure.raise({
       kind = "config",
       message = ("cannot read %s: %s"):format(file, problem),
       position = position.caller(),
+      hint = hint,
     })
   end
   local result = compile(text, "@" .. file, self.environment)(name)
@@ -245,20 +229,20 @@ local function run_file(self, relative, shipped, ...)
     make_environment(self, extra)
   end
   local file = shipped or path.join(self.directory, relative)
-  local text, problem
+  local text, problem, hint
   if shipped then
-    text, problem = read_file(shipped)
+    text, problem = border.read(shipped)
     -- So the copy that a snapshot keeps of the config is whole.
     self.files[path.normalize(path.join(self.directory, relative))] = text
   else
-    text, problem = read_config_file(self, file)
+    text, problem, hint = read_config_file(self, file)
   end
   if not text then
     failure.raise({
       kind = "config",
       message = ("cannot read %s: %s"):format(file, problem),
       position = position.caller(),
-      hint = "name another file, or make one: see `sys help apply`",
+      hint = hint or "name another file, or make one: see `sys help apply`",
     })
   end
   local chunk_name = (shipped and position.shipped or self.prefix) .. relative
@@ -618,11 +602,12 @@ end
 ---@param file string its absolute path
 ---@return string? text nil when it cannot be read
 ---@return string? problem
+---@return string? hint
 function loader.take(self, file)
   if self then
     return read_config_file(self, file)
   end
-  return read_file(file)
+  return border.read(file)
 end
 
 -- Calls a function for each path of the copy below another path, until it returns a value; returns
@@ -693,6 +678,7 @@ end
 ---@param file string its absolute path
 ---@return string? text nil when it cannot be read
 ---@return string? problem
+---@return string? hint
 function loader.take_any(self, file)
   local owner = find_owner(self, file)
   if owner.is_pure and not path.is_below(file, owner.directory) then

@@ -24,15 +24,11 @@ function module_files.get_shipped_directories(top)
   return shipped_directories[top] or {}
 end
 
---- Returns whether a file can be read.
+--- Returns whether there is a file.
 ---@param name string
 ---@return boolean
 function module_files.exists(name)
-  local file = io.open(name, "rb")
-  if file then
-    file:close()
-  end
-  return file ~= nil
+  return border.call("exists", name)
 end
 
 --- Returns the names of shipped modules below a name, for messages.

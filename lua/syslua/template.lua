@@ -17,12 +17,13 @@ local text_name = "\0"
 -- Returns the text of a file of the config, or nil when there is none.
 local function read(file, where)
   local current = assert(assert(scope.get()).loader)
-  local text, problem = loader.take_any(current, file)
+  local text, problem, hint = loader.take_any(current, file)
   if not text and border.call("exists", file) then
     failure.raise({
       kind = "config",
       message = ("cannot read the template %s: %s"):format(loader.show(current, file), problem),
       position = where,
+      hint = hint,
     })
   end
   return text

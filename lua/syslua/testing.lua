@@ -63,15 +63,6 @@ local testing = {}
 ---@field hash string
 ---@field on_path boolean whether a directory of it is on PATH
 
-local function read_file(name)
-  local file = io.open(name, "rb")
-  local content = file and file:read("*a")
-  if file then
-    file:close()
-  end
-  return content
-end
-
 -- The derivation of a path, and the path below its output.
 local function find_derivation(self, path)
   local start = path:find("/syslua-placeholder/", 1, true)
@@ -85,11 +76,11 @@ end
 local function get_content(self, action)
   local detail, below = find_derivation(self, action.source)
   if not detail then
-    return read_file(action.source)
+    return (border.read(action.source))
   elseif detail.content and below == (detail.below and "/" .. detail.below or "") then
     return detail.content
   end
-  return detail.source and read_file(detail.source .. below) or nil
+  return detail.source and border.read(detail.source .. below) or nil
 end
 
 local function is_executable(detail, mode)

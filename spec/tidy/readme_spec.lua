@@ -166,6 +166,7 @@ describe("README and docs #once", function()
     for _, name in
       ipairs(tree.list({
         "src/archive/src",
+        "src/reading/src",
         "src/fetch/src",
         "src/secrets/src",
         "src/merge/src",

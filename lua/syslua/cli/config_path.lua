@@ -1,5 +1,6 @@
 --- Which config a command is about. It does not read it.
 
+local border = require("syslua.border")
 local failure = require("syslua.util.failure")
 local path = require("syslua.util.path")
 
@@ -9,19 +10,18 @@ local function get_home()
   return os.getenv("HOME") or os.getenv("USERPROFILE") or ""
 end
 
--- A file that can be opened; the error of `io.open` names the path twice otherwise.
+-- Whether a regular file can be read; else why not, and what to do.
 local function can_open(name)
-  local file, reason = io.open(name, "r")
-  if not file then
-    return false, (reason:gsub("^.*: ", ""))
+  local succeeded, result = require("syslua").native.can_read(name)
+  if not succeeded then
+    return false, result.message, result.hint
   end
-  file:close()
   return true
 end
 
--- Only directories have a "."; opening the name itself would swallow the data of a pipe.
+-- Only directories have a ".".
 local function is_directory(name)
-  return (can_open(path.join(name, ".")))
+  return border.call("exists", path.join(name, "."))
 end
 
 --- Returns the path of the default config, which need not be there, and why it is that. A directory
@@ -41,9 +41,9 @@ function config_path.get_default()
   return path.join(get_home(), ".config/syslua/init.lua"), "it is the default"
 end
 
-local function raise_missing(name, reason, why)
-  local hint = "create it, name another one after the command, or set SYSLUA_CONFIG"
-  if not why then
+local function raise_missing(name, why, reason, remedy)
+  local hint = remedy or "create it, name another one after the command, or set SYSLUA_CONFIG"
+  if not why and not remedy then
     hint = "the argument is a config file or a directory with an init.lua"
   end
   failure.raise({
@@ -71,12 +71,11 @@ function config_path.get(argument)
     return inner
   end
   if is_directory(name) then
-    local _, reason = can_open(inner)
-    raise_missing(inner, reason, why)
+    raise_missing(inner, why, select(2, can_open(inner)))
   end
-  local ok, reason = can_open(name)
+  local ok, reason, remedy = can_open(name)
   if not ok then
-    raise_missing(name, reason, why)
+    raise_missing(name, why, reason, remedy)
   end
   return name
 end

@@ -15,21 +15,10 @@ local mark =
 
 local own = position.own_directory:gsub("^@", "")
 
-local function read(name)
-  local file = io.open(name, "rb")
-  local text = file and file:read("*a")
-  if file then
-    file:close()
-  end
-  return text
-end
+local read = border.read
 
 local function exists(name)
-  local file = io.open(name, "rb")
-  if file then
-    file:close()
-  end
-  return file ~= nil
+  return border.call("exists", name)
 end
 
 -- The first of some directories that is there.

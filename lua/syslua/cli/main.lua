@@ -227,11 +227,7 @@ local function is_script(word)
   if word == "-" or word:find("[/.]") then
     return true
   end
-  local file = io.open(word, "r")
-  if file then
-    file:close()
-  end
-  return file ~= nil
+  return require("syslua.border").call("exists", word)
 end
 
 --- Runs the command that the words after `lua -l syslua` name, and exits with its code. Returns

@@ -1,13 +1,8 @@
 --- Reads a file whole, for commands to which an unreadable file is an absent file.
 
---- Returns the bytes of a file, or nil.
+--- Returns the bytes of a regular file, or nil.
 ---@param name string
 ---@return string?
 return function(name)
-  local file = io.open(name, "rb")
-  local content = file and file:read("*a")
-  if file then
-    file:close()
-  end
-  return content
+  return (require("syslua.border").read(name))
 end

@@ -67,17 +67,22 @@ function shell_profiles.add(shell)
     }
   end
   local shown = path.display(shell.profile, get_home())
-  local text = read(shell.profile)
+  local text, unread = border.read(shell.profile)
   text = text and shell.earlier_line and without(text, shell.earlier_line) or text
   if text and (text:find(shell.line, 1, true) or text:find(shell.script, 1, true)) then
     return { ("%s reads the environment already"):format(shown) }
   end
-  if not text then
+  local problem
+  if not text and border.call("exists", shell.profile) then
+    problem = unread
+  elseif not text then
     border.call("write_file", shell.profile, "")
     text = ""
   end
-  local joint = text ~= "" and text:sub(-1) ~= "\n" and "\n" or ""
-  local problem = write(shell.profile, text .. joint .. shell.line .. mark .. "\n")
+  if text then
+    local joint = text ~= "" and text:sub(-1) ~= "\n" and "\n" or ""
+    problem = write(shell.profile, text .. joint .. shell.line .. mark .. "\n")
+  end
   if not problem then
     return { ("%s reads the environment from now on"):format(shown) }
   end

@@ -31,20 +31,16 @@ local mise_platforms = {
   ["aarch64-windows"] = "windows-arm64",
 }
 
-local function read(file)
-  local handle, reason = io.open(file, "rb")
-  if not handle then
-    return nil, reason
-  end
-  local text = handle:read("*a")
-  handle:close()
-  return text
-end
+local read = border.read
 
 local function must_read(file)
-  local text, reason = read(file)
+  local text, problem, hint = read(file)
   if not text then
-    failure.raise({ kind = "usage", message = ("cannot read %s"):format(reason) })
+    failure.raise({
+      kind = "usage",
+      message = ("cannot read %s: %s"):format(file, problem),
+      hint = hint,
+    })
   end
   return text --[[@as string]]
 end

@@ -76,14 +76,11 @@ local function raise(message, hint)
 end
 
 local function read(name)
-  local file, problem = io.open(name, "rb")
-  if not file then
-    raise(("cannot read %s"):format(problem))
-    return ""
+  local text, problem, hint = require("syslua.border").read(name)
+  if not text then
+    raise(("cannot read %s: %s"):format(name, problem), hint)
   end
-  local text = file:read("*a")
-  file:close()
-  return text
+  return text or ""
 end
 
 -- The declarations of a config.

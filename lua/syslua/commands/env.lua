@@ -73,18 +73,16 @@ local function print_script(args, options)
     local root = border.call("info", options).root
     name = path.join(root, "users/" .. args.user .. "/" .. path.basename(name))
   end
-  local file, problem = io.open(name, "rb")
-  local text = file and file:read("*a")
-  if not file or not text then
+  local text, problem = border.read(name)
+  if not text then
     failure.raise({
       kind = "config",
-      message = ("there is no script to print: %s"):format(tostring(problem)),
+      message = ("there is no script to print: %s: %s"):format(name, problem),
       hint = args.user and "nothing is declared for this user, or only the user may read it"
         or "apply a config first",
     })
     return
   end
-  file:close()
   require("syslua.cli.terminal").put(text)
 end
 

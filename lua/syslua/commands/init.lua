@@ -331,10 +331,20 @@ end
 local function ignore_answers(directory)
   local path = require("syslua.util.path")
   local file, name = path.join(directory, ".gitignore"), require("syslua.answers").file_name
-  local opened = io.open(file, "rb")
-  local content = opened and opened:read("*a") or ""
-  if opened then
-    opened:close()
+  local border = require("syslua.border")
+  local is_there = border.call("exists", file)
+  local content = ""
+  if is_there then
+    local text, problem, hint = border.read(file)
+    if not text then
+      require("syslua.util.failure").raise({
+        kind = "config",
+        message = ("cannot read %s: %s"):format(path.display(file, get_home()), problem),
+        hint = hint,
+      })
+      return nil
+    end
+    content = text
   end
   for line in content:gmatch("[^\r\n]+") do
     if line == name or line == "/" .. name then
@@ -344,8 +354,8 @@ local function ignore_answers(directory)
   if content ~= "" and content:sub(-1) ~= "\n" then
     content = content .. "\n"
   end
-  require("syslua.border").call("write_file", file, content .. "/" .. name .. "\n")
-  return ("%s %s"):format(opened and "added to" or "wrote", path.display(file, get_home()))
+  border.call("write_file", file, content .. "/" .. name .. "\n")
+  return ("%s %s"):format(is_there and "added to" or "wrote", path.display(file, get_home()))
 end
 
 --- Does it.
@@ -371,13 +381,13 @@ function init.run(args)
   if existing[1] and not args.force then
     raise_existing(directory, existing)
   end
-  local lines = {}
+  local lines, ignored = {}, ignore_answers(directory)
   for _, name in ipairs(names) do
     local full = path.join(directory, name)
     border.call("write_file", full, files[name])
     lines[#lines + 1] = "wrote " .. path.display(full, get_home())
   end
-  lines[#lines + 1] = ignore_answers(directory)
+  lines[#lines + 1] = ignored
   for _, line in ipairs(add_to_shells(args)) do
     lines[#lines + 1] = line
   end

@@ -280,7 +280,7 @@ fn source(lua: &Lua, path: &LuaString, excluded: Option<Vec<LuaString>>) -> Answ
         excluded.iter().map(|inner| platform::path_from_bytes(&inner.as_bytes())).collect();
     let nar = state::change(lua, |state| state.sources.hash(&place, &left_out));
     let nar = nar.ok_or_else(|| Failure::new("internal", "the state is in use"))?;
-    let nar = nar.map_err(|error| config_failure(&error))?;
+    let nar = nar.map_err(|error| Failure { hint: error.hint(), ..config_failure(&error) })?;
     let make = || {
         let fields = lua.create_table()?;
         fields.raw_set("path", lua.create_string(platform::bytes_of_path(&place))?)?;

@@ -21,7 +21,7 @@ use syslua_engine::store::sources::SourceMemory;
 use syslua_engine::value::{Positions, Text};
 
 use crate::convert::{ConfigFiles, Place, to_value};
-use crate::error::{Answer, lua_failure, register as register_function};
+use crate::error::{Answer, lua_failure, register as register_function, register_pure};
 use crate::inputs;
 use crate::lua_source::Chunk;
 use crate::options::{self, Options};
@@ -379,6 +379,12 @@ fn unescape(json: serde_json::Value) -> serde_json::Value {
     }
 }
 
+/// Says why a file is not read, without its name, and what to do.
+fn unreadable(error: &std::io::Error) -> Failure {
+    let failure = Failure::new("config", platform::reason(error));
+    Failure { hint: platform::remedy(error).map(str::to_owned), ..failure }
+}
+
 /// Writes a file of a config's directory, and makes the directories above it.
 fn write_file(path: &Path, text: &[u8]) -> Answer<()> {
     let parent = path.parent().map_or(Ok(Vec::new()), platform::create_user_directories);
@@ -443,6 +449,15 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
             lua,
             platform::path_from_bytes(&path.as_bytes()),
         )))
+    })?;
+    register_pure(lua, native, "read_file", |lua, path: LuaString| {
+        let path = platform::path_from_bytes(&path.as_bytes());
+        let content = platform::read_file(&path).map_err(|error| unreadable(&error.cause))?;
+        lua.create_string(content).map_err(lua_failure)
+    })?;
+    register_pure(lua, native, "can_read", |_, path: LuaString| {
+        let path = platform::path_from_bytes(&path.as_bytes());
+        platform::open_regular(&path).map(|_| true).map_err(|error| unreadable(&error))
     })?;
     register_function(lua, native, "write_file", |_, (path, text): (LuaString, LuaString)| {
         write_file(&platform::path_from_bytes(&path.as_bytes()), &text.as_bytes()).map(|()| true)

@@ -133,7 +133,7 @@ fn is_readable_by_all(path: &Path) -> Failure {
 fn look(lua: &Lua, path: &Path, excluded: &Excluded) -> Answer<Option<Known>> {
     let known = state::change(lua, |state| state.sources.look_without(path, excluded));
     let known = known.ok_or_else(|| Failure::new("internal", "the state is in use"))?;
-    known.map_err(|error| config_failure(&error))
+    known.map_err(|error| Failure { hint: error.hint(), ..config_failure(&error) })
 }
 
 /// Returns what is said of the derivation of a file or tree.

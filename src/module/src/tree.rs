@@ -162,11 +162,15 @@ pub fn leads_back(link: &Path, end: &Path) -> Failure {
 
 fn special(path: &Path) -> Failure {
     Failure::new("config", format!("{} is not a file, directory or link", path.display()))
+        .with_hint("take it away, or leave it out with `exclude`")
 }
 
 /// The failure of a pattern, or of a tree that cannot be read.
 pub fn choice_failure(error: &tree_choice::Error) -> Failure {
     let failure = config_failure(error);
+    if let tree_choice::Error::Platform(error) = error {
+        return Failure { hint: platform::remedy(&error.cause).map(str::to_owned), ..failure };
+    }
     if !matches!(error, tree_choice::Error::Pattern { .. }) {
         return failure;
     }

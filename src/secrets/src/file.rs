@@ -1,8 +1,4 @@
 //! Documents in files: opened, changed and written so that a kill leaves the old or the new one.
-#![expect(
-    clippy::disallowed_methods,
-    reason = "documents are files of the user, and no build can change them"
-)]
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -30,16 +26,10 @@ const MODE: u32 = 0o644;
 /// # Errors
 /// When it cannot be read, or is larger than 256 MiB.
 pub fn read(path: &Path) -> Result<Option<Vec<u8>>> {
-    let failed =
-        |error: &io::Error| Problem::new(format!("cannot read {}: {error}", path.display()));
-    match std::fs::metadata(path) {
-        Ok(found) if found.len() > MAX_SIZE => {
-            return Err(Problem::new(format!("{} is larger than 256 MiB", path.display())));
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        _ => {}
+    match syslua_reading::read(path, MAX_SIZE) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        content => content.map(Some).map_err(|error| Problem::unread(path, &error)),
     }
-    std::fs::read(path).map(Some).map_err(|error| failed(&error))
 }
 
 /// A document of a file.

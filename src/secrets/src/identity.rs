@@ -3,10 +3,6 @@
 //! The order is that of sops 3.11: keys of SSH, `SOPS_AGE_KEY`, `SOPS_AGE_KEY_FILE`,
 //! `SOPS_AGE_KEY_CMD`, and `sops/age/keys.txt` in the directory of settings. The keys of the host
 //! come last, for root.
-#![expect(
-    clippy::disallowed_methods,
-    reason = "identities are files of the user, and no build can change them"
-)]
 
 use std::fmt;
 use std::io::{self, Read};
@@ -295,7 +291,8 @@ pub fn generate() -> (Zeroizing<String>, String) {
 }
 
 fn read(file: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
-    read_all(std::fs::File::open(file)?.take(MAX_FILE))
+    let (file, _) = syslua_reading::open_small(file, MAX_FILE)?;
+    read_all(file.take(MAX_FILE))
 }
 
 /// Splits a command as a shell does, with quotes and backslashes and nothing else.

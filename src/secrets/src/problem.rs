@@ -19,6 +19,14 @@ impl Problem {
         Self { message: message.into(), hint: None }
     }
 
+    /// An error of a file that cannot be read.
+    pub(crate) fn unread(path: &std::path::Path, error: &std::io::Error) -> Self {
+        Self {
+            message: format!("cannot read {}: {error}", path.display()),
+            hint: syslua_reading::remedy(error).map(str::to_owned),
+        }
+    }
+
     /// An error of a line (from 1) of a document.
     pub(crate) fn at(line: usize, message: impl std::fmt::Display) -> Self {
         Self::new(format!("line {line}: {message}"))

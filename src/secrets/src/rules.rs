@@ -1,9 +1,5 @@
 //! Creation rules: the file `.sops.yaml` gives the recipients of new documents, and which parts to
 //! encrypt.
-#![expect(
-    clippy::disallowed_methods,
-    reason = "rules are files of the user, and no build can change them"
-)]
 
 use std::path::{Path, PathBuf};
 
@@ -18,6 +14,8 @@ use crate::yaml;
 
 /// How many directories upwards are searched, as sops does.
 const MAX_DEPTH: usize = 100;
+/// The largest file of rules that is read, in bytes.
+const LARGEST: u64 = 16 << 20;
 /// Keys that cannot be used here.
 const OTHER_KINDS: [&str; 7] =
     ["kms", "gcp_kms", "hckms", "azure_keyvault", "hc_vault_transit_uri", "pgp", "plugins"];
@@ -41,7 +39,7 @@ pub struct Rule {
 pub fn find(document: &Path) -> Result<Option<Rule>> {
     for directory in document.ancestors().skip(1).take(MAX_DEPTH) {
         let file = directory.join(".sops.yaml");
-        match std::fs::read_to_string(&file) {
+        match syslua_reading::read_to_string(&file, LARGEST) {
             Ok(text) => {
                 return read(&text, &file, document).map_err(|problem| Problem {
                     message: format!("{}: {}", file.display(), problem.message),
@@ -50,7 +48,7 @@ pub fn find(document: &Path) -> Result<Option<Rule>> {
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
             Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => {}
-            Err(error) => return Err(Problem::new(format!("{}: {error}", file.display()))),
+            Err(error) => return Err(Problem::unread(&file, &error)),
         }
     }
     Ok(None)

@@ -393,13 +393,11 @@ impl Directory {
     /// Returns the content of a regular file.
     ///
     /// # Errors
-    /// When it is not one, or cannot be read.
+    /// When it is not one, is larger than 256 MiB, or cannot be read.
     pub fn read_file(&self, name: &OsStr) -> Result<Vec<u8>> {
         self.named("read", name, || {
-            let (mut file, node) = raw::open_file(&self.raw, name)?;
-            let mut content = Vec::with_capacity(usize::try_from(node.size).unwrap_or_default());
-            file.read_to_end(&mut content)?;
-            Ok(content)
+            let (file, node) = raw::open_file(&self.raw, name)?;
+            syslua_reading::read_all(file, node.size, syslua_reading::LARGEST)
         })
     }
 

@@ -246,6 +246,8 @@ pub fn reason(error: &io::Error) -> String {
     }
 }
 
+pub use syslua_reading::remedy;
+
 /// Returns the time in seconds since the epoch.
 pub fn now() -> f64 {
     let time = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);

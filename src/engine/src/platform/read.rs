@@ -5,6 +5,8 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Component, Path, PathBuf};
 
+use syslua_reading::LARGEST;
+
 use super::{Node, Result, failed};
 use crate::hash::{Hash, Hasher, READ_SIZE, Sink};
 use crate::settings::Interrupt;
@@ -131,15 +133,7 @@ pub fn normalize(path: &Path) -> PathBuf {
 /// # Errors
 /// When it is not a regular file, or cannot be opened.
 pub fn open_regular(path: &Path) -> io::Result<File> {
-    let file = super::system::open_without_waiting(path)?;
-    let kind = file.metadata()?.file_type();
-    if kind.is_file() {
-        return Ok(file);
-    }
-    if kind.is_dir() {
-        return Err(io::ErrorKind::IsADirectory.into());
-    }
-    Err(io::Error::new(io::ErrorKind::InvalidInput, "it is a named pipe, a socket or a device"))
+    syslua_reading::open(path)
 }
 
 /// Opens a regular file to read, and returns its metadata. The last component of the path must not
@@ -159,12 +153,12 @@ pub fn open_waiting(path: &Path) -> io::Result<File> {
     File::open(path)
 }
 
-/// Returns the content of a file.
+/// Returns the content of a regular file, or of what a link leads to.
 ///
 /// # Errors
-/// When it cannot be read.
+/// When it is not a regular file, is larger than 256 MiB, or cannot be read.
 pub fn read_file(path: &Path) -> Result<Vec<u8>> {
-    fs::read(path).map_err(failed("read", path))
+    syslua_reading::read(path, LARGEST).map_err(failed("read", path))
 }
 
 /// Returns the content of a regular file, or of what a link leads to; nothing if it is longer than
@@ -245,7 +239,7 @@ pub fn digest_of(path: &Path, interrupt: &Interrupt) -> Result<Hash> {
 /// # Errors
 /// When it cannot be read or is not UTF-8.
 pub fn read_to_string(path: &Path) -> Result<String> {
-    fs::read_to_string(path).map_err(failed("read", path))
+    syslua_reading::read_to_string(path, LARGEST).map_err(failed("read", path))
 }
 
 /// Returns the target of a symbolic link.

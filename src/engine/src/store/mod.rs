@@ -186,6 +186,10 @@ impl Error {
             Error::MissingOutput { .. } => {
                 Some("`ctx.out` and `ctx.outputs` say where outputs belong".to_owned())
             }
+            Error::Unstorable { .. } => Some(
+                "take it away; of a tree that a config declares, `exclude` leaves it out"
+                    .to_owned(),
+            ),
             Error::Building { .. } => Some(
                 "write the path of an output, such as `$out`, which becomes the final one"
                     .to_owned(),

@@ -402,6 +402,7 @@ impl Error {
             Error::MergedLink { leads_to, .. } => {
                 return Some(format!("declare {} itself", leads_to.display()));
             }
+            Error::Parent { .. } => "move away what is there, or give the target another path",
             Error::OtherOwner { .. } => "apply once without it, then with the new declaration",
             Error::Mounted { .. } => "unmount it first, or declare the files in it",
             Error::Fixed { path, .. } => {

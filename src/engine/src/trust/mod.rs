@@ -110,6 +110,9 @@ impl Doubt {
                 "if you know what is in it: `chown` {} to you, or copy it",
                 path.display()
             )),
+            Doubt::Kind(_) | Doubt::Large(_) => {
+                failure.with_hint("put a regular file of text there")
+            }
             Doubt::Link(_) => failure.with_hint("put the file itself there"),
             _ => failure,
         }

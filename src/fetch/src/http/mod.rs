@@ -31,6 +31,8 @@ const MOST_REDIRECTS: usize = 10;
 const INPUT_SIZE: usize = 256 * 1024;
 /// The headers of an answer together, in bytes: curl's limit.
 const LARGEST_HEADER: usize = 300 * 1024;
+/// The largest `~/.netrc` that is read, in bytes.
+const LARGEST_NETRC: u64 = 16 << 20;
 const USER_AGENT: &str = concat!("syslua/", env!("CARGO_PKG_VERSION"));
 
 /// The answer to a request; its body is still to be read.
@@ -171,16 +173,12 @@ impl Client {
     ///
     /// # Errors
     /// When there is such a file and it cannot be read.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "a file of the user's own settings, which no build can change"
-    )]
     fn login(&self, url: &Url) -> Result<Option<(String, String)>, Problem> {
         if url.login.is_some() {
             return Ok(url.login.clone());
         }
         let Some(path) = &self.network.netrc else { return Ok(None) };
-        match std::fs::read_to_string(path) {
+        match syslua_reading::read_to_string(path, LARGEST_NETRC) {
             Ok(text) => {
                 let host = url.host.trim_start_matches('[').trim_end_matches(']');
                 Ok(netrc::find(&text, host)
@@ -195,7 +193,9 @@ impl Client {
                 Ok(None)
             }
             Err(error) => {
-                Err(Problem::lasting(format!("cannot read {}: {}", path.display(), words(&error))))
+                let reason = format!("cannot read {}: {}", path.display(), words(&error));
+                let hint = syslua_reading::remedy(&error).map(str::to_owned);
+                Err(Problem::Lasting { reason, hint })
             }
         }
     }

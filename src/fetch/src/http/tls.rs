@@ -10,6 +10,10 @@ use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 use super::words;
 use crate::{Network, Problem, Url};
 
+/// The largest file of certificates that is read, in bytes: all that a system trusts take less
+/// than one MiB.
+const LARGEST: u64 = 64 << 20;
+
 /// Returns how TLS is spoken.
 ///
 /// # Errors
@@ -54,12 +58,8 @@ fn read_certificates(network: &Network) -> Result<Vec<Certificate<'static>>, Pro
     Ok(certificates)
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a file of the user's own settings, which no build can change"
-)]
 fn add(certificates: &mut Vec<Certificate<'static>>, path: &Path) -> io::Result<()> {
-    let text = std::fs::read(path)?;
+    let text = syslua_reading::read(path, LARGEST)?;
     certificates.extend(parse_pem(&text).filter_map(|item| match item {
         Ok(PemItem::Certificate(certificate)) => Some(certificate),
         _ => None,
