@@ -83,16 +83,25 @@ end
 
 local function get_keys(value)
   local keys, count = {}, 0
+  local kind, is_mixed
   for key in raw_next, value do
     count = count + 1
     keys[count] = key
+    local its = type(key)
+    is_mixed = is_mixed or (kind ~= nil and its ~= kind)
+    kind = its
   end
-  if count > 1 then
-    for index = 1, count do
-      check_key(keys[index])
-    end
-    native_sort(keys, is_before)
+  if count < 2 then
+    return keys, count
+  elseif not is_mixed and (kind == "string" or kind == "number") then
+    -- Nearly all tables: Lua's own order is the same, and needs no function of Lua.
+    native_sort(keys)
+    return keys, count
   end
+  for index = 1, count do
+    check_key(keys[index])
+  end
+  native_sort(keys, is_before)
   return keys, count
 end
 

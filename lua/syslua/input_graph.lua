@@ -6,9 +6,11 @@ local failure = require("syslua.util.failure")
 local loader = require("syslua.loader")
 local path = require("syslua.util.path")
 local schema = require("syslua.schema")
-local secret = require("syslua.secret")
 local tables = require("syslua.util.table")
 local text = require("syslua.util.text")
+
+-- Lua's own: that of configs puts the keys in order, which takes longer.
+local next = require("syslua").native.originals.basic.next
 
 local input_graph = {}
 
@@ -125,8 +127,11 @@ local function parse(given, file, source)
         )
       end
       one.url, one.strip = value.url, value.strip
-      one.auth = not secret.is(value.auth) and value.auth or nil
-      one.sealed_auth = secret.is(value.auth) and secret.to_data(value.auth) or nil
+      if type(value.auth) == "table" then
+        one.sealed_auth = require("syslua.secret").to_data(value.auth)
+      else
+        one.auth = value.auth
+      end
       one.follows = value.follows
     elseif type(value) == "string" then
       one.url = value
@@ -186,7 +191,7 @@ end
 local function get_request(parent, declared, update)
   local key = parent.key == "" and declared.name or parent.key .. "/" .. declared.name
   local above = parent.resolved
-  local refresh = update ~= nil and update(key)
+  local refresh = update ~= nil and update(key, declared.url)
   return {
     key = key,
     url = declared.url,
@@ -211,7 +216,7 @@ end
 
 ---@class syslua.input_graph.Session
 ---@field options table
----@field update (fun(key: string): boolean)? whether the newest of an input is asked
+---@field update (fun(key: string, url: string?): boolean)? whether the newest of an input is asked
 --- for, whatever is locked
 ---@field get_globals fun(one: syslua.Loader): table<string, any>
 ---@field notify fun(message: string, position: string?)
@@ -406,7 +411,8 @@ function input_graph.resolve(root, given, file, session)
   session.nodes, session.deferred, session.top = {}, {}, top
   local level = {}
   if given ~= nil then
-    local source = loader.read(root, file) or ""
+    local place = path.normalize(path.join(root.directory, file))
+    local source = root.files[place] or loader.read(root, file) or ""
     for _, declared in ipairs(parse(given, file, source)) do
       if is_deferred(session, declared) then
         session.deferred[declared.name] = declared

@@ -55,14 +55,20 @@ local function to_pattern(glob)
   return "^" .. glob:gsub("[%^%$%(%)%%%.%[%]%+%-%?]", "%%%0"):gsub("%*", ".*") .. "$"
 end
 
--- Returns a function that tells whether one of the names means an input. Without names, every input
--- is meant.
----@return fun(key: string): boolean
+-- Returns a function that tells whether one of the names means an input, by its key or its address,
+-- or a pin by its key. Without names, everything is meant.
+---@return fun(key: string, url: string?): boolean
 local function new_selection(names)
-  return function(key)
+  return function(key, url)
     for _, name in ipairs(names or {}) do
-      if key == name or key:find(to_pattern(name)) then
+      local pattern = to_pattern(name)
+      if key == name or key:find(pattern) then
         return true
+      elseif url and name:find(":", 1, true) then
+        -- Also without `git:`, as the addresses of pins are.
+        if url:find(pattern) or url:gsub("^%l+:", "", 1):find(pattern) then
+          return true
+        end
       end
     end
     return not names or not names[1]
@@ -90,9 +96,10 @@ end
 -- Refuses names that mean neither an input, nor a pin, nor a tool.
 local function check_names(names, nodes, pins, tools)
   local has_tools = next(tools) ~= nil
-  local known = has_tools and { "tools" } or {}
+  local known, urls = has_tools and { "tools" } or {}, {}
   for _, node in ipairs(nodes) do
     known[#known + 1] = node.key
+    urls[node.key] = node.request and node.request.url
   end
   for _, key in ipairs(pins) do
     known[#known + 1] = key
@@ -100,7 +107,7 @@ local function check_names(names, nodes, pins, tools)
   for _, name in ipairs(names or {}) do
     local is_meant, is_found = new_selection({ name }), false
     for _, key in ipairs(known) do
-      is_found = is_found or is_meant(key)
+      is_found = is_found or is_meant(key, urls[key])
     end
     for key, entry in next, tools do
       is_found = is_found or require("syslua.tool_lock").is_meant(name, key, entry)

@@ -52,6 +52,42 @@ describe("a config with inputs", function()
     end
   end)
 
+  it("updates those that an address names, and shows both hashes", function()
+    for _, name in ipairs({ "dots", "nvim", "zsh" }) do
+      place.commit(name, { file = "one\n" })
+    end
+    local declared = ("dots = %q, nvim = %q, zsh = %q,"):format(
+      url("dots"),
+      url("nvim"),
+      url("zsh")
+    )
+    write(declared)
+    here.must("apply", "init.lua")
+    local first = here.read("syslua.lock")
+    local moved = {
+      [url("dots")] = "dots",
+      [(url("nvim"):gsub("^git:", ""))] = "nvim",
+      ["git:*"] = "dots nvim zsh",
+      ["file://*/zsh"] = "zsh",
+      ["d*"] = "dots",
+    }
+    for _, name in ipairs({ "dots", "nvim", "zsh" }) do
+      place.commit(name, { file = "two\n" })
+    end
+    for address, names in pairs(moved) do
+      here.write("syslua.lock", first)
+      local result = here.must("update", "-c", "init.lua", address)
+      local seen = {}
+      for name in result.stdout:gmatch("updated (%w+)") do
+        seen[#seen + 1] = name
+      end
+      assert.equal(names, table.concat(seen, " "), address)
+      assert.truthy(result.stdout:find(", 1 commit, sha256 %x+ %-> %x+\n"), result.stdout)
+    end
+    assert.equal(2, here.run("update", "-c", "init.lua", "https://*").code)
+    assert.equal(2, here.run("update", "-c", "init.lua", "it:*").code)
+  end)
+
   it("commits the lock alone", function()
     place.commit("dots", { file = "one\n" })
     here.shell("mkdir config")

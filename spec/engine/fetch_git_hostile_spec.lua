@@ -134,10 +134,10 @@ print(digest)
 
     local cases = {
       ["`.git`"] = { "dot-git", ".git" },
-      ["`.GIT`"] = { "dot-git-upper", "take for `.git`" },
-      ["`.git` as HFS reads it"] = { "dot-git-hfs", "take for `.git`" },
-      ["`.git` as NTFS reads it"] = { "dot-git-ntfs", "take for `.git`" },
-      ["a stream of `.git`"] = { "dot-git-stream", "take for `.git`" },
+      ["`.GIT`"] = { "dot-git-upper", "take for it" },
+      ["`.git` as HFS reads it"] = { "dot-git-hfs", "take for it" },
+      ["`.git` as NTFS reads it"] = { "dot-git-ntfs", "take for it" },
+      ["a stream of `.git`"] = { "dot-git-stream", "take for it" },
       ["`..`"] = { "dot-dot", "lead out of it" },
       ["`.`"] = { "dot", "lead out of it" },
       ["a path in a name"] = { "slash", "separator" },

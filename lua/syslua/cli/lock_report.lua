@@ -42,8 +42,8 @@ local function get_tool_detail(change)
   return ("%s %s -> %s"):format(new.package, old.version, new.version)
 end
 
--- What changed of an entry: of a move both revisions, and how many commits lead from one to the
--- other.
+-- What changed of an entry: of a move both revisions and hashes, and how many commits lead from one
+-- to the other.
 local function get_detail(change)
   local old, new = change.old, change.new
   if change.section == "tools" then
@@ -63,6 +63,9 @@ local function get_detail(change)
   end
   local commits = change.commits and (", " .. text.count(change.commits, "commit")) or ""
   local detail = ("%s -> %s%s"):format(show(old), show(new), commits)
+  if old.rev and new.rev and old.rev ~= new.rev and old.sha256 and new.sha256 then
+    detail = ("%s, sha256 %s -> %s"):format(detail, old.sha256:sub(1, 9), new.sha256:sub(1, 9))
+  end
   if old.url ~= new.url then
     detail = detail .. ("  %s -> %s"):format(old.url, new.url)
   elseif old.rev and old.rev == new.rev and old.sha256 ~= new.sha256 then

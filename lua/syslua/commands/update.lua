@@ -7,9 +7,10 @@ update.summary = "Lock the current versions of a config's inputs, pins and tools
 
 update.description = [[
 All [inputs](config.md#inputs), or the named ones, are resolved again, and `syslua.lock` records the
-results: branches move, full revisions stay. A name may contain `*`; an input of an input is
-`parent/name`. Each line shows the old and the new revision with their dates, and the number of
-commits between them. Nothing is built or applied: `plan` shows the effect of the update.
+results: branches move, full revisions stay. Inputs are named by their names or addresses, and `*`
+matches any text; an input of an input is `parent/name`. Each line shows the old and the new
+revision with their dates, the number of commits between them, and the old and the new hash. Nothing
+is built or applied: `plan` shows the effect of the update.
 [Tools](tools.md) move to the newest version of their request; `update tools` moves the registry.
 
 [Pins](config.md#inputs) are named by their addresses, `sys update 'https://example.org/*'`. Pins of
@@ -27,7 +28,7 @@ function update.add_to_parser(parser)
   parser
     :argument(
       "NAME",
-      "The inputs, tools or addresses of pins to update. Default: all. `*` matches any text."
+      "The inputs, tools or addresses to update. Default: all. `*` matches any text."
     )
     :argname("NAME")
     :target("names")

@@ -1,5 +1,9 @@
 --- Small helpers for plain tables. It does not know what is in them.
 
+-- Lua's own: those of configs have an order, which takes longer.
+local original = require("syslua").native.originals
+local next, sort, to_string = original.basic.next, original.table.sort, original.basic.tostring
+
 local tables = {}
 
 --- `table.unpack`, on every Lua.
@@ -10,18 +14,23 @@ tables.unpack = table.unpack or rawget(_G, "unpack")
 ---@param map table
 ---@return any[]
 function tables.get_sorted_keys(map)
-  local keys = {}
+  local keys, are_texts = {}, true
   for key in next, map do
     keys[#keys + 1] = key
+    are_texts = are_texts and type(key) == "string"
   end
-  table.sort(keys, function(left, right)
+  if are_texts then
+    sort(keys)
+    return keys
+  end
+  sort(keys, function(left, right)
     local left_number, right_number = type(left) == "number", type(right) == "number"
     if left_number and right_number then
       return left < right
     elseif left_number ~= right_number then
       return left_number
     end
-    return tostring(left) < tostring(right)
+    return to_string(left) < to_string(right)
   end)
   return keys
 end

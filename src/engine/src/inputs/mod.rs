@@ -33,7 +33,7 @@ use crate::hash::Hash;
 use crate::lock::{Kind, LockedInput};
 use crate::operation::{self, origins, turn};
 use crate::pins::KnownCommit;
-use crate::platform;
+use crate::platform::{self, FileKind};
 use crate::settings::{Event, EventSink, Settings};
 use crate::store::Store;
 use crate::store::sources::SourceMemory;
@@ -319,8 +319,8 @@ fn may_be_from(
 
 /// A cached tree is used only if nothing in it changed since it was hashed, or after another check.
 fn is_right(memory: &mut SourceMemory, place: &Path, sha256: Hash) -> bool {
-    platform::is_directory(place)
-        && memory.hash(place, &BTreeSet::new()).is_ok_and(|nar| nar == sha256)
+    let known = memory.look(place).ok().flatten();
+    known.is_some_and(|known| known.kind == FileKind::Directory && known.nar == sha256)
 }
 
 /// Returns a directory of this machine as an input.

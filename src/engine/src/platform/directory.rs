@@ -809,7 +809,22 @@ impl Directory {
     /// # Errors
     /// When it cannot be read.
     pub fn list(&self) -> Result<Vec<(OsString, FileKind)>> {
-        let mut entries = self.act(|| raw::list(&self.raw)).map_err(|cause| Error {
+        self.sorted(raw::list)
+    }
+
+    /// Does the same, in fewer calls, with a directory that was just opened and not yet listed.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub(super) fn list_new(&self) -> Result<Vec<(OsString, FileKind)>> {
+        self.sorted(raw::list_new)
+    }
+
+    fn sorted(
+        &self,
+        list: impl FnOnce(&raw::Handle) -> io::Result<Vec<(OsString, FileKind)>>,
+    ) -> Result<Vec<(OsString, FileKind)>> {
+        let mut entries = self.act(|| list(&self.raw)).map_err(|cause| Error {
             operation: "list",
             path: self.path().into_owned(),
             cause,

@@ -167,11 +167,10 @@ pub fn read_file(path: &Path) -> Result<Vec<u8>> {
 /// # Errors
 /// When it is not a regular file, or cannot be read.
 pub fn read_regular(path: &Path, most: u64) -> Result<Option<Vec<u8>>> {
-    let file = open_regular(path).map_err(failed("read", path))?;
-    let mut content = Vec::new();
-    // It may grow during the read.
-    file.take(most.saturating_add(1)).read_to_end(&mut content).map_err(failed("read", path))?;
-    Ok((content.len() as u64 <= most).then_some(content))
+    match syslua_reading::read(path, most) {
+        Err(error) if error.kind() == io::ErrorKind::FileTooLarge => Ok(None),
+        content => content.map(Some).map_err(failed("read", path)),
+    }
 }
 
 /// Follows the links at a path to where its file is, or would be: unlike [`end_of`] also where the

@@ -1,7 +1,7 @@
 //! Operations relative to a descriptor, on Linux and macOS. No link is followed, but by [`open`]
 //! among the parents.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::{CStr, OsStr, OsString};
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -254,22 +254,51 @@ pub(super) fn list(directory: &Handle) -> io::Result<Vec<(OsString, FileKind)>> 
     // A directory that was opened only for traversal cannot be read by its own descriptor.
     for entry in sys::Dir::new(sys::openat(directory, ".", DIRECTORY, Mode::empty())?)? {
         let entry = entry?;
-        let name = entry.file_name().to_bytes();
-        if name == b"." || name == b".." {
-            continue;
-        }
-        let name = OsString::from_vec(name.to_vec());
-        let kind = match entry.file_type() {
-            FileType::Unknown => match node(directory, &name) {
-                Ok(node) => node.kind,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                Err(error) => return Err(error),
-            },
-            file_type => kind_from(file_type),
-        };
-        entries.push((name, kind));
+        add_entry(&mut entries, directory, entry.file_name(), entry.file_type())?;
     }
     Ok(entries)
+}
+
+/// Does the same with a directory that was just opened, by its own descriptor: it can be done only
+/// once.
+#[cfg(target_os = "linux")]
+pub(super) fn list_new(directory: &Handle) -> io::Result<Vec<(OsString, FileKind)>> {
+    let mut entries = Vec::new();
+    let mut buffer = [std::mem::MaybeUninit::uninit(); 8192];
+    let mut raw = sys::RawDir::new(directory, &mut buffer);
+    while let Some(entry) = raw.next() {
+        let entry = entry?;
+        add_entry(&mut entries, directory, entry.file_name(), entry.file_type())?;
+    }
+    Ok(entries)
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn list_new(directory: &Handle) -> io::Result<Vec<(OsString, FileKind)>> {
+    list(directory)
+}
+
+fn add_entry(
+    entries: &mut Vec<(OsString, FileKind)>,
+    directory: &Handle,
+    name: &CStr,
+    file_type: FileType,
+) -> io::Result<()> {
+    let name = name.to_bytes();
+    if name == b"." || name == b".." {
+        return Ok(());
+    }
+    let name = OsString::from_vec(name.to_vec());
+    let kind = match file_type {
+        FileType::Unknown => match node(directory, &name) {
+            Ok(node) => node.kind,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(error),
+        },
+        file_type => kind_from(file_type),
+    };
+    entries.push((name, kind));
+    Ok(())
 }
 
 pub(super) fn read_link(directory: &Handle, name: &OsStr) -> io::Result<PathBuf> {

@@ -124,6 +124,11 @@ impl Walk {
         }
     }
 
+    /// Begins in the directory at a name, which is not a step of its own.
+    pub fn inside(directory: Arc<Directory>, name: &OsStr) -> Walk {
+        Walk { next: Next::Enter(name.to_owned()), ..Walk::new(directory, name) }
+    }
+
     /// Passes over the directory that came last.
     pub fn skip(&mut self) {
         self.next = Next::On;
@@ -149,7 +154,7 @@ impl Walk {
             }
             Next::Enter(name) => {
                 let inner = self.descent.directory().directory(&name)?;
-                let entries = inner.list()?;
+                let entries = inner.list_new()?;
                 self.descent.enter(Arc::new(inner))?;
                 self.left.push((entries.into_iter(), name));
             }

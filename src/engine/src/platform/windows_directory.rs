@@ -124,6 +124,10 @@ pub(super) fn list(directory: &Handle) -> io::Result<Vec<(OsString, FileKind)>> 
     Ok(entries)
 }
 
+pub(super) fn list_new(directory: &Handle) -> io::Result<Vec<(OsString, FileKind)>> {
+    list(directory)
+}
+
 pub(super) fn read_link(directory: &Handle, name: &OsStr) -> io::Result<PathBuf> {
     fs::read_link(directory.join(name))
 }

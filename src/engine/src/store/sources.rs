@@ -390,14 +390,11 @@ impl<'a> Fingerprint<'a> {
         if facts.kind != FileKind::Directory {
             return self.add(path, Path::new(""), facts);
         }
+        self.add(path, Path::new(""), facts)?;
         let (directory, name) = platform::locate(path)?;
-        let mut walk = Walk::new(directory, name);
-        let mut is_top = true;
+        let mut walk = Walk::inside(directory, name);
         while let Some(step) = walk.step()? {
             match step {
-                Step::Node { .. } if std::mem::take(&mut is_top) => {
-                    self.add(path, Path::new(""), facts)?;
-                }
                 Step::Node { directory, name, kind } => {
                     let inner = walk.way(&name);
                     tree::check_way(&inner)?;

@@ -134,7 +134,9 @@ impl<D: Destination> Checkout<'_, D> {
             )));
         }
         self.left = self.left.checked_sub(size).ok_or_else(|| {
-            refused("is larger than the limit, which SYSLUA_DOWNLOAD_LIMIT sets in bytes")
+            Problem::lasting(
+                "the tree is larger than the limit, which SYSLUA_DOWNLOAD_LIMIT sets in bytes",
+            )
         })?;
         let mut blob = self.repository.find_blob(id).map_err(damaged)?;
         Ok(blob.take_data())
@@ -152,7 +154,8 @@ pub fn join(above: &BString, inner: &[u8]) -> BString {
 }
 
 fn refused(reason: &str) -> Problem {
-    Problem::lasting(format!("the tree {reason}"))
+    let hint = "name a commit whose tree is without it; the owner of the repository can remove it";
+    Problem::Lasting { reason: format!("the tree {reason}"), hint: Some(hint.to_owned()) }
 }
 
 fn is_damaged(reason: &str) -> Problem {
@@ -167,7 +170,9 @@ fn in_words(error: &component::Error) -> String {
     match error {
         component::Error::Empty => "an empty name".to_owned(),
         component::Error::PathSeparator => "a name with a separator of paths in it".to_owned(),
-        component::Error::DotGitDir => "which some file systems take for `.git`".to_owned(),
+        component::Error::DotGitDir => {
+            "which is `.git`, or which some file systems take for it".to_owned()
+        }
         component::Error::Relative => "which would lead out of it".to_owned(),
         component::Error::SymlinkedGitModules => "a link where git expects a file".to_owned(),
         other => other.to_string(),
