@@ -95,6 +95,45 @@ end }]]):format(call)
     end)
   end)
 
+  it("reads nothing for a recipe that other users cannot read", function()
+    make_repository()
+    here.write("secret", "precious\n")
+    here.shell("chmod 600 secret; ln -s secret way; mkdir inner; cp -a repository inner/closed")
+    local address = ('"file://%s/%%s"'):format(here.directory)
+    local function get_file(name)
+      return ("ctx.fetch_url(%s)"):format(address:format(name))
+    end
+    local function get_tree(name)
+      return ("ctx.fetch_git(%q, 'main')"):format(here.directory .. "/" .. name)
+    end
+    local private = { "closed", "closed/.git", "closed/.git/HEAD", "closed/.git/objects" }
+    local cases = { { get_file("secret") }, { get_file("way") } }
+    for _, name in ipairs(private) do
+      cases[#cases + 1] = { get_tree("inner/closed"), "inner/" .. name }
+    end
+    for _, case in ipairs(cases) do
+      here.shell("rm -rf root/cache syslua.lock")
+      if case[2] then
+        here.shell("chmod 700 " .. case[2])
+      end
+      write_fetch(case[1])
+      local result = here.run("build", "init.lua")
+      assert.equal(1, result.code, case[1] .. result.stdout)
+      assert.truthy(result.stderr:find("other users cannot read", 1, true), result.stderr)
+      assert.truthy(result.stderr:find("init.lua:5", 1, true), result.stderr)
+      assert.equal("", here.shell("grep -rl precious root").stdout)
+      if case[2] then
+        here.shell("chmod 755 " .. case[2])
+      end
+    end
+    here.shell("chmod 644 secret")
+    for _, call in ipairs({ get_file("way"), get_tree("inner/closed") }) do
+      write_fetch(call)
+      local result = here.run("build", "init.lua")
+      assert.equal(0, result.code, result.stderr)
+    end
+  end)
+
   it("reads a repository of another user only when git would", function()
     local hash = make_repository()
     write_fetch(("ctx.fetch_git(%q, %q, %q)"):format(here.directory .. "/repository", "main", hash))

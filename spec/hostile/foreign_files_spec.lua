@@ -168,6 +168,32 @@ describe("gc #once", function()
     assert.equal(0, here.run("verify").code)
   end)
 
+  it("is not done, nor anything else, where a directory of the root is a link", function()
+    for number = 0, 255 do
+      here.write(("outside/%02x/file"):format(number), "precious\n")
+    end
+    local before = here.list("outside")
+    local commands =
+      { "apply init.lua", "build init.lua", "gc", "verify --repair", "rollback 0 --yes" }
+    for index, directory in ipairs(get_names(places)) do
+      -- Packages are links for people, and names of downloads are found through none.
+      if not directory:find("pkg/") and not directory:find("%.names") then
+        here.write_config(([[
+          derive({ name = "new", config = function(_, ctx) ctx.write(ctx.out, "%d") end })
+        ]]):format(index))
+        here.shell(("mv root/%s moved; ln -s %s root/%s"):format(directory, outside, directory))
+        local command = commands[index % #commands + 1]
+        local done = here.shell("$LUA -l syslua " .. command)
+        assert.equal(before, here.list("outside"), directory)
+        assert.not_equal(0, done.code, directory .. done.stdout)
+        local said = ("%s is a link"):format(directory)
+        assert.truthy(done.stderr:find(said, 1, true), command .. ": " .. done.stderr)
+        here.shell(("rm root/%s && mv moved root/%s"):format(directory, directory))
+      end
+    end
+    here.must("gc")
+  end)
+
   it("refuses a directory that is no root, whatever is in it", function()
     for _, directory in ipairs(get_names(places)) do
       local name = places[directory] or "file"

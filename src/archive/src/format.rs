@@ -77,7 +77,7 @@ pub fn check_content(stream: &mut Stream<'_>) -> Result<()> {
     let compression = stream.compression;
     let start = stream.fill()?;
     let start = &start[..start.len().min(START)];
-    if compression == Compression::None || tar::is_start(start) {
+    if compression == Compression::None || start.is_empty() || tar::is_start(start) {
         return Ok(());
     }
     Err(Problem::SingleFile { compression: compression.name(), found: describe(start) })

@@ -42,6 +42,7 @@ pub use limits::Limits;
 pub use problem::Problem;
 
 use crate::budget::Budget;
+use crate::compression::Compression;
 use crate::format::Format;
 use crate::stream::Stream;
 
@@ -101,6 +102,9 @@ impl<S: ReadAt + ?Sized> Archive<'_, S> {
             // A script or program that unpacks it may precede it.
             Err(Problem::Unknown { .. }) if zip::has_end(self.source, self.length) => {
                 return zip::extract(self, open, &mut budget);
+            }
+            Err(Problem::Unknown { .. }) if tar::is_empty(&start[..known], self.length) => {
+                Compression::None
             }
             Err(problem) => return Err(problem),
         };

@@ -153,7 +153,10 @@ impl Transfer<'_> {
         }
         let response = self.client.get(url, &headers).map_err(End::from)?;
         match response.status {
-            200 => target.begin(validator(&response).as_deref()).map_err(End::place)?,
+            // Whatever a successful answer says of its content, it has one.
+            200..=205 | 207..=299 => {
+                target.begin(validator(&response).as_deref()).map_err(End::place)?;
+            }
             206 if !headers.is_empty() && continues_at(&response, target.length()) => {
                 target.resume();
             }

@@ -59,6 +59,13 @@ impl Url {
     /// With what is wrong with it.
     pub fn join(&self, location: &str) -> Result<Url, String> {
         let location = location.trim();
+        // One slash and three are as good as two behind these schemes, as browsers and curl read.
+        let (scheme, rest) = location.split_once(':').unwrap_or_default();
+        if ["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known))
+            && rest.starts_with('/')
+        {
+            return Url::parse(&format!("{scheme}://{}", rest.trim_start_matches('/')));
+        }
         let scheme_end = location.find("://");
         if scheme_end.is_some_and(|end| !location[..end].contains(['/', '?', '#'])) {
             return Url::parse(location);

@@ -51,6 +51,13 @@ pub fn is_start(start: &[u8]) -> bool {
     is_header(start) || is_end(start) || start.get(257..262) == Some(b"ustar")
 }
 
+/// Returns whether a file of this length, which is not compressed, is an archive without entries:
+/// an end marker, in one record at most. More zeros than that are more likely a damaged file.
+pub fn is_empty(start: &[u8], length: u64) -> bool {
+    const LONGEST_RECORD: u64 = 20 * BLOCK as u64;
+    is_end(start) && length <= LONGEST_RECORD && length.is_multiple_of(BLOCK as u64)
+}
+
 fn is_end(block: &[u8]) -> bool {
     block.len() == BLOCK && block.iter().all(|byte| *byte == 0)
 }
@@ -95,7 +102,7 @@ impl<D: Destination> Reader<'_, '_, D> {
             let known = self.stream.read(&mut block)?;
             if known < BLOCK {
                 // Whether all is there, the end of a compressed stream tells too.
-                if known == 0 && self.count > 0 && self.stream.compression != Compression::None {
+                if known == 0 && self.stream.compression != Compression::None {
                     break;
                 }
                 let what = if known == 0 {
@@ -120,13 +127,9 @@ impl<D: Destination> Reader<'_, '_, D> {
             ));
         }
         self.read_padding()?;
-        if self.registry.is_empty() {
-            let strip = self.options.strip;
-            return Err(if self.count > 0 && strip > 0 {
-                Problem::Stripped(strip)
-            } else {
-                Problem::Empty
-            });
+        // An archive without entries is one, and an empty directory is what it holds.
+        if self.registry.is_empty() && self.count > 0 && self.options.strip > 0 {
+            return Err(Problem::Stripped(self.options.strip));
         }
         Ok(())
     }
@@ -164,14 +167,13 @@ impl<D: Destination> Reader<'_, '_, D> {
             }
             Kind::Global => self.read_records(&header)?.refuse_in_global_header(),
             Kind::LongName => {
-                let name = self.read_long(&header)?;
-                let is_second = self.next.long_name.replace(name).is_some();
-                refuse_second(is_second)
+                // The last one counts, as in GNU tar.
+                self.next.long_name = Some(self.read_long(&header)?);
+                Ok(())
             }
             Kind::LongLink => {
-                let link = self.read_long(&header)?;
-                let is_second = self.next.long_link.replace(link).is_some();
-                refuse_second(is_second)
+                self.next.long_link = Some(self.read_long(&header)?);
+                Ok(())
             }
             // The label of a volume is not an entry.
             Kind::Label => self.skip(header.size),
@@ -391,14 +393,6 @@ impl<D: Destination> Reader<'_, '_, D> {
                 return Ok((segments, read));
             }
         }
-    }
-}
-
-fn refuse_second(is_second: bool) -> Result<()> {
-    if is_second {
-        Err(Problem::Damaged("two long names belong to one entry".to_owned()))
-    } else {
-        Ok(())
     }
 }
 

@@ -211,7 +211,7 @@ impl Error {
                 Failure::new("usage", self.to_string())
                     .with_hint("`list` and the names in store/drv/ show the hashes")
             }
-            Error::Store(error @ store::Error::Foreign { .. }) => {
+            Error::Store(error @ (store::Error::Foreign { .. } | store::Error::Linked { .. })) => {
                 Failure { hint: error.hint(), ..Failure::new("usage", error.to_string()) }
             }
             Error::File(error) => Failure::new("io", chain(error)),

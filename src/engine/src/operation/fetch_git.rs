@@ -218,6 +218,14 @@ fn fetch_in(
     scratch: &Path,
 ) -> Result<(Fetched, Hash)> {
     let settings = cache.settings;
+    if let Ok(Address::Local(repository)) = Address::parse(wanted.url) {
+        for inner in ["", "HEAD", "objects", ".git", ".git/HEAD", ".git/objects"] {
+            let path = repository.join(inner);
+            if let Some(metadata) = platform::followed(&path)? {
+                network::check_public(wanted.url, &path, &metadata)?;
+            }
+        }
+    }
     let git = Git {
         network: &settings.network,
         offline: settings.offline,

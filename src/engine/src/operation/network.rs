@@ -1,5 +1,6 @@
 //! What operations that use the network share: the client, progress as events, problems as errors.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use syslua_fetch::url::redact;
@@ -35,6 +36,24 @@ pub fn report(events: &EventSink) -> Report {
 /// Makes the error of an address.
 pub fn failed(url: &str, reason: impl Into<String>, hint: Option<String>) -> Error {
     Error::Fetch { url: redact(url), reason: reason.into(), hint }
+}
+
+/// Refuses what other users cannot read, where root would read it for a recipe: all users can read
+/// what is built in the system's store.
+///
+/// # Errors
+/// When it is private.
+pub fn check_public(url: &str, path: &Path, metadata: &std::fs::Metadata) -> Result<(), Error> {
+    if !platform::is_system_user() || !platform::is_private(metadata) {
+        return Ok(());
+    }
+    let path = path.display();
+    let hint = format!(
+        "`chmod -R o+rX {path}` if it is no secret; a secret is not built: see lib.secret and age"
+    );
+    let reason =
+        format!("other users cannot read {path}, and all users can read the system's store");
+    Err(failed(url, reason, Some(hint)))
 }
 
 /// Makes the error of a problem.

@@ -78,9 +78,9 @@ pub use overlay::is_fixed;
 pub use processes::{ProcessTexts, each_process};
 pub use read::{
     FileKind, can_read, canonical, destination_of, digest_of, end_of, exists, followed,
-    is_directory, is_file, kind_of, leads_somewhere, list_directory, metadata_of, normalize,
-    open_node, open_regular, open_waiting, read_file, read_foreign, read_link, read_regular,
-    read_to_string,
+    is_directory, is_file, is_private, kind_of, leads_somewhere, list_directory, metadata_of,
+    normalize, open_node, open_regular, open_waiting, read_file, read_foreign, read_link,
+    read_regular, read_to_string,
 };
 pub use session::{
     Login, Mark, Terminal, has_mark, login_variables, look_after, prepare_session, was_interrupted,

@@ -56,6 +56,22 @@ pub fn followed(path: &Path) -> Result<Option<fs::Metadata>> {
     }
 }
 
+/// Returns whether others than its owner and its group cannot read a file, or cannot enter a
+/// directory, as the system tells of it.
+pub fn is_private(metadata: &fs::Metadata) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt as _;
+        let needed = if metadata.is_dir() { 0o001 } else { 0o004 };
+        metadata.mode() & needed != needed
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = metadata;
+        false
+    }
+}
+
 /// Returns whether a path leads to a directory; links are followed.
 pub fn is_directory(path: &Path) -> bool {
     path.is_dir()

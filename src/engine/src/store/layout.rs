@@ -12,6 +12,24 @@ use crate::platform::lock::{Lock, Patience};
 use crate::platform::{self, Directory};
 use crate::settings::Interrupt;
 
+/// Directories of the store that a root has from the start, and that all users may read in root's.
+const OPEN: [&str; 7] = ["obj", "info", "pkg", "drv", "drv-out", "log", "tmp"];
+/// Directories of the store that appear when they are needed.
+const LATER: [&str; 4] = ["files", "ways", "quarantine", "bld"];
+/// Directories of a root that only its owner may look into.
+const PRIVATE: [&str; 7] = [
+    "cache",
+    "cache/downloads",
+    "backups",
+    "backups/originals",
+    "backups/displaced",
+    "store/staging",
+    "store/locks",
+];
+/// Directories of a root in which others may use names that they know.
+const TRAVERSED: [&str; 2] = ["store/metadata/snapshots", "store/metadata/gc-roots"];
+const TRAVERSED_MODE: u32 = 0o711;
+
 /// One of the 256 directories that builds make their outputs in: `bNN`, with the first two digits
 /// of the recipe's hash. It is as long as `obj`, so that a path in it is as long as the final one.
 /// The holder of its lock has it alone.
@@ -388,23 +406,29 @@ impl Store {
         self.metadata().join("objects")
     }
 
+    /// Returns the directories of a root, those that may be missing included. sys.lua makes, renames
+    /// and removes what stands in them.
+    pub fn own_directories(&self) -> Vec<PathBuf> {
+        let in_store = OPEN.iter().chain(&LATER).map(|name| self.store.join(name));
+        let in_root = PRIVATE.iter().chain(&TRAVERSED).map(|name| self.root.join(name));
+        let others = [
+            self.metadata().join("sources"),
+            self.root.clone(),
+            self.store.clone(),
+            self.metadata(),
+            self.secrets(),
+            self.trust(),
+            self.git_trees(),
+            self.input_trees(),
+        ];
+        others.into_iter().chain(in_store).chain(in_root).collect()
+    }
+
     /// Creates the directories that are missing, with their modes.
     ///
     /// # Errors
     /// When one cannot be created.
     pub fn create(&self) -> Result<()> {
-        const OPEN: [&str; 7] = ["obj", "info", "pkg", "drv", "drv-out", "log", "tmp"];
-        const PRIVATE: [&str; 7] = [
-            "cache",
-            "cache/downloads",
-            "backups",
-            "backups/originals",
-            "backups/displaced",
-            "store/staging",
-            "store/locks",
-        ];
-        const TRAVERSED: [&str; 2] = ["store/metadata/snapshots", "store/metadata/gc-roots"];
-        const TRAVERSED_MODE: u32 = 0o711;
         // The last to be made: when they are there, all are. Roots of older versions lack the
         // second.
         if platform::exists(&self.gc_roots()) && platform::exists(&self.locks()) {

@@ -132,6 +132,12 @@ pub enum Error {
         /// What for.
         access: Access,
     },
+    /// A directory of a root is a link.
+    #[error("{} is a link, and a root's own directories are not used through links", path.display())]
+    Linked {
+        /// The link.
+        path: std::path::PathBuf,
+    },
     /// A placeholder was left in built content.
     #[error(
         "{} contains the placeholder of an output that the build does not depend on",
@@ -164,6 +170,7 @@ impl Error {
             | Error::Placeholder { path } => vec![path],
             Error::Cycle { first_file, second_file, .. } => vec![first_file, second_file],
             Error::Foreign { .. }
+            | Error::Linked { .. }
             | Error::Lock(_)
             | Error::WrongOutput { .. }
             | Error::SourceChanged { .. } => Vec::new(),
@@ -183,6 +190,11 @@ impl Error {
                 "run it as {}, or name a root of your own with --root or SYSLUA_ROOT",
                 platform::user_name(*owner)
             )),
+            Error::Linked { .. } => Some(
+                "put the directory itself in its place; to use another disk, mount it there or \
+                 name a root on it with --root or SYSLUA_ROOT"
+                    .to_owned(),
+            ),
             Error::MissingOutput { .. } => {
                 Some("`ctx.out` and `ctx.outputs` say where outputs belong".to_owned())
             }

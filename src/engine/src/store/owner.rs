@@ -1,9 +1,9 @@
 //! The owner of a root. The owner of any of its directories can put anything into it at any moment.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use super::{Error, Result, Store};
-use crate::platform;
+use crate::platform::{self, FileKind};
 
 /// What is to be done in a root.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,16 +14,20 @@ pub enum Access {
     Work,
 }
 
-/// Refuses a root of another user.
+/// Refuses a root of another user, and to work in one whose directories are links: what is removed
+/// in them would be another directory's. The root itself may be a link.
 ///
 /// # Errors
-/// When one of its own directories belongs to another user, or cannot be looked at.
+/// When one of its own directories belongs to another user, is a link, or cannot be looked at.
 pub fn check_owner(store: &Store, access: Access) -> Result<()> {
-    let Some(own) = platform::own_number() else { return Ok(()) };
-    let is_trusted = |owner: u32| owner == own || (access == Access::Look && owner == SYSTEM);
-    for path in own_directories(store) {
+    let own = platform::own_number();
+    let is_trusted = |owner: u32| {
+        own.is_none_or(|own| owner == own) || (access == Access::Look && owner == SYSTEM)
+    };
+    for path in store.own_directories() {
         match platform::owner_of(&path) {
             Ok(Some(owner)) if !is_trusted(owner) => {
+                let own = own.unwrap_or_default();
                 return Err(Error::Foreign { path, owner, own, access });
             }
             // A private root can only be read by permitted users.
@@ -31,24 +35,16 @@ pub fn check_owner(store: &Store, access: Access) -> Result<()> {
             Err(error) => return Err(error.into()),
             Ok(_) => {}
         }
+        if access == Access::Work && path != store.root() && is_link(&path) {
+            return Err(Error::Linked { path });
+        }
     }
     Ok(())
 }
 
+fn is_link(path: &Path) -> bool {
+    platform::facts_of(path).is_ok_and(|facts| facts.kind == FileKind::Symlink)
+}
+
 /// The user whose root is the system's.
 const SYSTEM: u32 = 0;
-
-fn own_directories(store: &Store) -> [PathBuf; 7] {
-    let root = store.root();
-    let objects = store.objects();
-    let top = objects.parent().unwrap_or(root);
-    [
-        root.to_owned(),
-        top.to_owned(),
-        objects.to_owned(),
-        store.metadata(),
-        root.join("backups"),
-        root.join("cache"),
-        store.trust(),
-    ]
-}

@@ -3,6 +3,7 @@
 //!
 //! It makes single requests and knows neither hashes nor retries.
 
+mod answer;
 mod netrc;
 mod proxy;
 mod tls;
@@ -22,6 +23,7 @@ use ureq::{Agent, Body};
 
 use crate::url::{Scheme, Url, escape_location, redact};
 use crate::{Network, Problem, is_set};
+use answer::Answers;
 use proxy::{Route, route};
 use transport::{Names, Sockets, Surroundings};
 
@@ -29,8 +31,6 @@ use transport::{Names, Sockets, Surroundings};
 const MOST_REDIRECTS: usize = 10;
 /// What a read asks the system for at most, in bytes.
 const INPUT_SIZE: usize = 256 * 1024;
-/// The headers of an answer together, in bytes: curl's limit.
-const LARGEST_HEADER: usize = 300 * 1024;
 /// The largest `~/.netrc` that is read, in bytes.
 const LARGEST_NETRC: u64 = 16 << 20;
 const USER_AGENT: &str = concat!("syslua/", env!("CARGO_PKG_VERSION"));
@@ -76,7 +76,7 @@ impl Client {
             .max_redirects(0)
             .max_redirects_will_error(false)
             .proxy(None)
-            .max_response_header_size(LARGEST_HEADER)
+            .max_response_header_size(answer::LARGEST)
             .user_agent(USER_AGENT)
             .input_buffer_size(INPUT_SIZE)
             .timeout_resolve(Some(network.connect_timeout))
@@ -90,7 +90,8 @@ impl Client {
             ().chain(SocksConnector::default())
                 .chain(ConnectProxyConnector::default())
                 .chain(Sockets(surroundings.clone()))
-                .chain(RustlsConnector::default());
+                .chain(RustlsConnector::default())
+                .chain(Answers);
         let agent = Agent::with_parts(config, connector, Names(surroundings));
         Ok(Client { agent, network, interrupt })
     }

@@ -11,7 +11,7 @@ use syslua_fetch::download::Transfer;
 use syslua_fetch::url::{Url, decode, redact};
 
 use self::partial::Partial;
-use super::network::{client, failed, from_failure, from_problem, report};
+use super::network::{check_public, client, failed, from_failure, from_problem, report};
 use super::pinned::{Cache, check_address, wrong_hash};
 use super::{Error, Result, Workspace, turn};
 use crate::hash::Hash;
@@ -218,7 +218,9 @@ fn from_file(
         return Err(failed(text, "it is not a regular file", None));
     }
     let mut file = platform::open_regular(path).map_err(platform::failed("read", path))?;
-    let length = file.metadata().map_err(platform::failed("read", path))?.len();
+    let metadata = file.metadata().map_err(platform::failed("read", path))?;
+    check_public(text, path, &metadata)?;
+    let length = metadata.len();
     let mut partial = Partial::open(place, text)?;
     partial.begin_anew(None)?;
     let client = client(cache.settings).map_err(|problem| from_problem(text, problem))?;

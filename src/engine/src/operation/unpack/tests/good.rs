@@ -73,7 +73,15 @@ fn what_gnu_tar_takes_is_taken() {
     // Other names keep what they had.
     takes(&[file("f", "one"), hard_link("g", "f"), file("f", "two")], &["f 644 two", "g 644 one"]);
     takes(&[Block::new(b'D', b"d/", b"Yf\0\0"), file("d/f", "x")], &["d/", "d/f 644 x"]);
+    takes(&[], &[]);
+    takes(&[long(b'L', b"one"), long(b'L', b"two"), content()], &["two 644 content"]);
+    takes(
+        &[extended(b'x', &[("path", b"one"), ("path", b"two")]), content()],
+        &["two 644 content"],
+    );
+    takes(&[Block::new(b'x', b"p", b"12 path=new\n\0\0\0"), content()], &["new 644 content"]);
     for packing in &PACKINGS[1..] {
+        assert!(unpacked(&packing.pack(b""), &plain).is_empty(), "{packing:?}");
         assert_eq!(
             unpacked(&packing.pack(&blocks(&[content()])), &plain),
             ["f 644 content"],

@@ -173,7 +173,7 @@ fn tar_tricks(outside: &str) -> Vec<Trick> {
         ("a size of pax that shows entries", "has two sizes", tar(&pax_smuggling)),
         (
             "two sizes of pax",
-            "says \"size\" twice",
+            "two different sizes",
             tar(&[extended(b'x', &[("size", b"1"), ("size", b"7")]), file("f", "content")]),
         ),
         (
@@ -280,7 +280,6 @@ fn tar_tricks(outside: &str) -> Vec<Trick> {
             tar(&[file("f", ""), file("f/g", "")]),
         ),
         ("a map with pieces that overlap", "pieces that overlap", tar(&[overlapping])),
-        ("an empty archive", "no entries", tar(&[])),
         ("a name that is empty", "has no name", tar(&[file("", "x")])),
     ]
 }
@@ -313,7 +312,6 @@ fn every_trick_in_every_kind_of_tar_is_refused() {
             // Without compression nothing grows.
             let says = match (packing, *what) {
                 (Packing::Plain, "a bomb") => continue,
-                (Packing::Plain, "an empty archive") => "nothing but zeros",
                 (
                     Packing::Plain,
                     "a wrong checksum" | "a negative size" | "a size that is no number",
@@ -367,7 +365,7 @@ fn every_trick_in_every_kind_of_tar_is_refused() {
         }
     }
     // A trick that is left out by mistake is missed here.
-    assert_eq!((tricks.len() + 4 + limits().len(), count), (77, 375));
+    assert_eq!((tricks.len() + 4 + limits().len(), count), (76, 370));
 }
 
 pub fn limits() -> Vec<(&'static str, UnpackOptions, &'static str)> {
