@@ -4,7 +4,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 LUA=${LUA:-lua5.4}
 version=$("$LUA" -e 'io.write(_VERSION:match("%d%.%d"))')
 export LUA_PATH="$root/lua/?.lua;$root/lua/?/init.lua;;"
-export LUA_CPATH="$root/target/lua-release/$version/?.so;;"
+export LUA_CPATH="${MODULES:-$root/target/lua-release}/$version/?.so;;"
 work=$(mktemp -d)
 cat >"$work/clean" <<'SH'
 # Objects of root are immutable, those of others read-only.

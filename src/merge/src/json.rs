@@ -8,6 +8,7 @@ use jsonc_parser::{CollectOptions, CommentCollectionStrategy, ParseOptions, pars
 use serde_json::{Map as JsonMap, Value};
 
 use crate::editor::{Editor, Place};
+use crate::json_scan;
 use crate::node::{Entry, Kind, Map, Node, Shape};
 use crate::problem::{Problem, Result};
 
@@ -40,6 +41,9 @@ impl Json {
 
 impl Editor for Json {
     fn parse(&self, text: &str) -> Result<Node> {
+        if let Some(root) = json_scan::read(text, self.is_lenient) {
+            return Ok(root);
+        }
         match self.read(text)? {
             Some(value @ ast::Value::Object(_)) => Ok(node(value, 0)),
             Some(other) => {
@@ -165,5 +169,36 @@ fn write(out: &mut String, value: &Value, place: &Place, indent: &str) {
             out.push('}');
         }
         other => out.push_str(&other.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Both ways of reading find the same keys at the same places.
+    #[test]
+    fn reads_alike() {
+        let texts = [
+            "{}",
+            " \n{ \"a\" : { } , \"b\":[1,{\"c\":\"]}\"}],\"a\":-1.5e+9 } \n",
+            "{\"\\u00e9\\n\\\"\": \"\\\\\", \"é\": {\"\": null, \"x\": true}}",
+            "{// one {\n\"a\": /* , */ 1, // two\n/* é */ \"b\": [1, 2,], \"c\": {\"d\": 1,},\r\n}\r\n",
+            "// only\n{\"a\": \"// no /* comment */\" /* x */,\n}",
+        ];
+        for text in texts {
+            let json = Json { is_lenient: true };
+            let slow = node(json.read(text).unwrap().unwrap(), 0);
+            let fast = json_scan::read(text, true).unwrap();
+            assert_eq!(format!("{fast:?}"), format!("{slow:?}"), "{text}");
+        }
+        for text in
+            ["{,}", "{\"a\":1,,}", "{\"a\" 1}", "{\"a\":[,]}", "[1]", "", "{\"a\":1} x", "{/* x"]
+        {
+            assert!(json_scan::read(text, true).is_none(), "{text}");
+        }
+        for text in ["{\"a\":1,}", "{/* x */}", "{// x\n}"] {
+            assert!(json_scan::read(text, false).is_none(), "{text}");
+        }
     }
 }

@@ -10,7 +10,7 @@
 //!
 //! - **F0** [`declaration`], [`problem`], [`node`], [`record`]
 //! - **F1** [`editor`]
-//! - **F2** [`toml`], [`json`], [`yaml`], [`ini`], [`lines`]
+//! - **F2** [`toml`], [`json_scan`], [`json`], [`yaml`], [`ini`], [`lines`]
 //! - **F3** [`keys`], [`text_lines`]
 //! - **F4** [`merge`](mod@merge)
 
@@ -20,6 +20,7 @@ mod declaration;
 mod editor;
 mod ini;
 mod json;
+mod json_scan;
 mod keys;
 mod lines;
 mod merge;

@@ -1,5 +1,7 @@
 //! Single lines that occur once, and blocks of lines between two markers.
 
+use std::collections::HashSet;
+
 use crate::editor::newline_of;
 
 /// What the line before a block says after the mark of a comment, and the one after it.
@@ -17,9 +19,9 @@ fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
     })
 }
 
-/// Returns whether a text has a line.
-pub(crate) fn has(text: &str, wanted: &str) -> bool {
-    lines(text).any(|(_, line)| line == wanted)
+/// Returns which of some lines a text has.
+pub(crate) fn found<'t>(text: &'t str, wanted: &HashSet<&str>) -> HashSet<&'t str> {
+    lines(text).map(|(_, line)| line).filter(|line| wanted.contains(line)).collect()
 }
 
 /// Adds text at the front or the end, in lines of its own; returns the text written before and

@@ -333,21 +333,27 @@ fn merge_keys(
     {
         return Ok((root.clone(), record, changes, is_drifted));
     }
-    check(&document, &keys)?;
+    check(&document, old, &keys)?;
     Ok((document.text, record, changes, is_drifted))
 }
 
-/// Reads once more what is about to be written.
-fn check(document: &Document<'_>, keys: &[Key]) -> Result<()> {
-    let again = Document::new(document.editor, document.text.clone()).map_err(|problem| {
-        let key = keys.first().map(|key| shown(&key.path)).unwrap_or_default();
-        Problem::Value {
-            key,
-            message: format!("the change would make the file invalid: {problem}"),
-        }
-    })?;
+/// Reads what is about to be written. Formats without parts were read after the last change, and a
+/// text that stays was read before.
+fn check(document: &Document<'_>, old: &str, keys: &[Key]) -> Result<()> {
+    let again = if document.editor.has_parts() && document.text != old {
+        let again = document.editor.parse(&document.text).map_err(|problem| {
+            let key = keys.first().map(|key| shown(&key.path)).unwrap_or_default();
+            let message = format!("the change would make the file invalid: {problem}");
+            Problem::Value { key, message }
+        })?;
+        Some(again)
+    } else {
+        None
+    };
+    let root = again.as_ref().unwrap_or(&document.root);
     for key in keys {
-        if !holds(again.value(&key.path).as_ref(), &key.want) {
+        let found = root.get(&key.path).map(|node| document.editor.value(&document.text, node));
+        if !holds(found.as_ref(), &key.want) {
             return Err(Problem::value(&key.path, "the key cannot be added to this file"));
         }
     }

@@ -1,5 +1,7 @@
 //! Sets lines and blocks, and removes them again.
 
+use std::collections::{HashMap, HashSet};
+
 use serde_json::Value;
 
 use crate::declaration::{Declaration, Format, Want};
@@ -42,7 +44,9 @@ pub(crate) type Difference = (String, Option<Value>, Option<Value>);
 pub(crate) fn differences(text: &str, declaration: &Declaration) -> Result<Vec<Difference>> {
     let (wanted, _) = declared(declaration)?;
     if declaration.format == Format::Lines {
-        let missing = wanted.into_iter().filter(|line| !lines::has(text, line));
+        let all: HashSet<&str> = wanted.iter().map(String::as_str).collect();
+        let found = lines::found(text, &all);
+        let missing = wanted.iter().filter(|line| !found.contains(line.as_str())).cloned();
         return Ok(missing.map(|line| (line.clone(), None, Some(line.into()))).collect());
     }
     if declaration.keys.is_empty() {
@@ -75,41 +79,48 @@ fn merge_lines(
     record: &Record,
 ) -> Result<(Record, bool)> {
     let (wanted, is_first) = declared(declaration)?;
-    let mut kept: Vec<Kept> = Vec::new();
+    let all: HashSet<&str> = wanted.iter().map(String::as_str).collect();
     for old in record.keys.iter().rev() {
-        let line = old.path.first().cloned().unwrap_or_default();
-        if wanted.contains(&line) {
+        let line = old.path.first().map(String::as_str).unwrap_or_default();
+        if all.contains(line) {
             continue;
         }
         if let (Before::Nothing { lead, tail }, Some(range)) =
-            (&old.before, lines::find(text, &line))
+            (&old.before, lines::find(text, line))
         {
             lines::remove(text, range, lead, tail);
         }
     }
     let mut is_drifted = false;
-    kept.extend(record.keys.iter().filter(|old| wanted.contains(&old.path[0])).cloned());
+    let stays = |old: &&Kept| old.path.first().is_some_and(|line| all.contains(line.as_str()));
+    let mut kept: Vec<Kept> = record.keys.iter().filter(stays).cloned().collect();
+    let number = |(number, old): (usize, &Kept)| (old.path[0].clone(), number);
+    let mut known: HashMap<String, usize> = kept.iter().enumerate().map(number).collect();
+    let mut found: HashSet<String> =
+        lines::found(text, &all).into_iter().map(str::to_owned).collect();
     // The first of those that come first is written last.
     let order: Vec<&String> =
         if is_first { wanted.iter().rev().collect() } else { wanted.iter().collect() };
     for line in order {
-        let known = kept.iter().position(|old| old.path[0] == *line);
-        if lines::has(text, line) {
-            if known.is_none() {
-                kept.push(entry(line, Before::Value(line.clone())));
-            }
-            continue;
-        }
-        is_drifted |= known.is_some();
-        let (lead, tail) = lines::add(text, line, is_first);
-        let before = Before::Nothing { lead, tail };
-        match known {
-            Some(known) => {
-                if matches!(kept[known].before, Before::Nothing { .. }) {
-                    kept[known].before = before;
+        let number = known.get(line).copied();
+        let before = if found.insert(line.clone()) {
+            let (lead, tail) = lines::add(text, line, is_first);
+            is_drifted |= number.is_some();
+            Before::Nothing { lead, tail }
+        } else {
+            Before::Value(line.clone())
+        };
+        match number {
+            Some(number) => {
+                let is_new = matches!(before, Before::Nothing { .. });
+                if is_new && matches!(kept[number].before, Before::Nothing { .. }) {
+                    kept[number].before = before;
                 }
             }
-            None => kept.push(entry(line, before)),
+            None => {
+                known.insert(line.clone(), kept.len());
+                kept.push(entry(line, before));
+            }
         }
     }
     Ok((Record { keys: kept, tables: Vec::new(), ..record.clone() }, is_drifted))

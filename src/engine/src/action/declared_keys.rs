@@ -2,6 +2,7 @@
 //! have it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Number, Value as Json};
@@ -144,6 +145,29 @@ pub struct Edit {
     /// Where that copy is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub displaced: Option<Text>,
+    /// The planned bytes, until the process ends.
+    #[serde(skip)]
+    pub ready: Ready,
+}
+
+/// The bytes that a merge came to, so that it is not done twice. A journal has
+/// none: they say nothing that the rest of an edit does not.
+#[derive(Clone, Default)]
+pub struct Ready(pub Option<Arc<Vec<u8>>>);
+
+impl PartialEq for Ready {
+    fn eq(&self, _: &Ready) -> bool {
+        true
+    }
+}
+
+impl Eq for Ready {}
+
+impl std::fmt::Debug for Ready {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let length = self.0.as_ref().map(|bytes| bytes.len());
+        formatter.debug_tuple("Ready").field(&length).finish()
+    }
 }
 
 /// What a merge came to.

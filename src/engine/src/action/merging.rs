@@ -7,11 +7,12 @@
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use syslua_merge::{Declaration, Record};
 
 use super::change::{After, TargetChange, Undone};
-use super::declared_keys::{Edit, Planned};
+use super::declared_keys::{Edit, Planned, Ready};
 use super::merge::{Merge, read};
 use super::{Directories, Error, Found, look};
 use crate::hash::Hash;
@@ -62,9 +63,11 @@ pub fn edit(
         before: bytes.as_deref().map(Hash::of),
         is_drifted: false,
         displaced: None,
+        ready: Ready::default(),
     };
     let merged = merged(place, bytes.as_deref(), &edit.wanted(), record)?;
     edit.planned = Planned { after: merged.bytes.as_deref().map(Hash::of), record: merged.record };
+    edit.ready = Ready(merged.bytes.map(Arc::new));
     edit.is_drifted = merged.is_drifted && to.is_some() && bytes.is_some();
     let is_news = !edit.is_quiet() || edit.planned.record != *record;
     Ok((is_news.then_some(edit), merged.changes))
@@ -137,7 +140,13 @@ pub fn perform(
     edit: &Edit,
     note: OnMerged<'_>,
 ) -> std::result::Result<(), Error> {
-    put(directories, change, &edit.wanted(), &edit.record, Some(&edit.planned), note)
+    put(directories, change, &edit.wanted(), &edit.record, Some(edit), note)
+}
+
+/// Returns the planned bytes, if the file is still the one that was read for them.
+fn as_planned(edit: &Edit, base: Option<&[u8]>) -> Option<(Option<Arc<Vec<u8>>>, Planned)> {
+    let is_known = edit.ready.0.is_some() && base.map(Hash::of) == edit.before;
+    is_known.then(|| (edit.ready.0.clone(), edit.planned.clone()))
 }
 
 /// Merges into the file at the place until no write came in between.
@@ -146,7 +155,7 @@ fn put(
     change: &TargetChange,
     declared: &Declaration,
     record: &Record,
-    planned: Option<&Planned>,
+    edit: Option<&Edit>,
     note: OnMerged<'_>,
 ) -> std::result::Result<(), Error> {
     let place = change.place.to_path();
@@ -159,18 +168,26 @@ fn put(
     let mut record = record.clone();
     let mut base = read(directories, &place)?;
     // The last merged bytes, once the program wrote over the first ones.
-    let mut ours: Option<Vec<u8>> = None;
+    let mut ours: Option<Arc<Vec<u8>>> = None;
     for _ in 0..TRIES {
-        let merged = merged(&place, base.as_deref(), declared, &record)?;
-        let now = Planned { after: merged.bytes.as_deref().map(Hash::of), record: merged.record };
-        if planned != Some(&now) {
+        let planned = edit.and_then(|edit| as_planned(edit, base.as_deref()));
+        let (merged, now) = match planned.filter(|_| ours.is_none()) {
+            Some(planned) => planned,
+            None => {
+                let merged = merged(&place, base.as_deref(), declared, &record)?;
+                let (bytes, record) = (merged.bytes.map(Arc::new), merged.record);
+                let after = bytes.as_deref().map(|bytes| Hash::of(bytes));
+                (bytes, Planned { after, record })
+            }
+        };
+        if edit.is_none_or(|edit| edit.planned != now) {
             note(&now)?;
         }
-        if ours.is_none() && merged.bytes == base {
+        if ours.is_none() && merged.as_deref() == base.as_ref() {
             return Ok(());
         }
         let temporary = if ours.is_some() { &second } else { &beside.temporary };
-        let stood = match (&merged.bytes, base.is_some() || ours.is_some()) {
+        let stood = match (&merged, base.is_some() || ours.is_some()) {
             (Some(bytes), true) => {
                 beside.write(temporary, bytes)?;
                 match beside.directory.exchange(temporary, &beside.name) {
@@ -208,7 +225,7 @@ fn put(
             }
             (None, false) => return Ok(()),
         };
-        let expected = ours.as_ref().or(base.as_ref());
+        let expected = ours.as_deref().or(base.as_ref());
         if stood.as_ref() == expected || stood.is_none() {
             if ours.is_some() && beside.has(&second) {
                 beside.directory.remove(&second)?;
@@ -220,7 +237,7 @@ fn put(
             beside.directory.rename_over(&second, &beside.directory, &beside.temporary)?;
             record = now.record;
         }
-        ours = merged.bytes;
+        ours = merged;
         base = stood;
         if ours.is_none() {
             // The file had only declared keys, and has others now.
