@@ -862,11 +862,11 @@ function BuildContext.run(command, opts) end
 ---@field list_directory fun(path: string, is_deep: boolean?): boolean, any
 ---@field stands fun(path: string): boolean, any
 ---@field set_chunk_names fun(own: string, shipped: string, foreign: string[]): boolean, any
----@field manifest_table fun(manifest: any): boolean, any
+---@field manifest_table fun(manifest: any, has_bytes: boolean?): boolean, any
 ---@field manifest_details fun(manifest: any): boolean, any
 ---@field manifest_json fun(manifest: any): boolean, any
 ---@field report_json fun(value: any): boolean, any
----@field to_json fun(value: any, pretty: boolean?): boolean, any
+---@field to_json fun(value: any, pretty: boolean?, name: string?): boolean, any
 ---@field parse fun(text: string, format: string, name: string?): boolean, any
 ---@field to_toml fun(value: any, pretty: boolean?): boolean, any
 ---@field to_yaml fun(value: any): boolean, any

@@ -70,7 +70,7 @@ end
 local function raise_about_file(message, where, hint)
   failure.raise({
     kind = "config",
-    message = ("%s: %s"):format(answers.file_name, message),
+    message = message,
     position = where,
     hint = hint or 'it is an object of names and answers: { "email": "ada@example.org" }',
   })
@@ -88,15 +88,19 @@ local function read_kept(session)
   session.kept = {}
   if not content then
     if require("syslua.border").call("exists", file) then
-      raise_about_file("cannot read it: " .. tostring(problem), position.caller(), hint)
+      raise_about_file(
+        ("%s: cannot read it: %s"):format(answers.file_name, problem),
+        position.caller(),
+        hint
+      )
     end
     return session.kept
   end
-  local readable, kept = native.parse(content, "JSON")
+  local readable, kept = native.parse(content, "JSON", answers.file_name)
   if not readable then
-    raise_about_file(kept.message, kept.position and answers.file_name .. ":" .. kept.position)
+    raise_about_file(kept.message, position.caller())
   elseif type(kept) ~= "table" or getmetatable(kept) ~= nil then
-    raise_about_file("it is not an object", answers.file_name .. ":1")
+    raise_about_file(answers.file_name .. ": it is not an object", position.caller())
   end
   session.kept = kept
   return kept

@@ -53,7 +53,9 @@ end
 -- Errors name the file of a text that `lib.read` gave.
 local function parse(call, format, given, name)
   check_text(call, given)
-  return border.call("parse", given, format, name or beside.get_name(given))
+  -- `text:gsub(...)` passes a number as well.
+  name = type(name) == "string" and name or beside.get_name(given)
+  return border.call("parse", given, format, name)
 end
 
 --- Returns the value of a JSON text. `null` is `lib.null`, and lists are marked, so `lib.toJSON`

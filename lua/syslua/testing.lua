@@ -254,7 +254,7 @@ function testing.evaluate(config, options)
       machine.notices[#machine.notices + 1] = event.message
     end,
   })
-  machine.manifest = border.call("manifest_table", raw)
+  machine.manifest = border.call("manifest_table", raw, true)
   local self = { by_path = {} }
   add_packages(self, machine, border.call("manifest_details", raw))
   for _, action in ipairs(machine.manifest.activations) do

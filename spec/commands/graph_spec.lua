@@ -94,6 +94,36 @@ describe("graph", function()
     end
   end)
 
+  it("shows names and texts of any bytes, and none that act", function()
+    here.write_config(
+      [[
+      local all = {}
+      for byte = 1, 255 do
+        all[#all + 1] = string.char(byte)
+      end
+      all = table.concat(all):gsub("[/]", "")
+      file({ path = "~/" .. all, content = "x" })
+      file({ path = "~/\255\254", source = "rc" })
+      file({ path = "~/bidi\226\128\174</script>", content = "x" })
+      env({ A = "</script>\27[31m\r\n" })
+      alias({ ll = "ls '</script>'" })
+    ]],
+      "any.lua"
+    )
+    for _, format in ipairs({ "dot", "json", "html" }) do
+      local text = here.must("graph", "any.lua", "--format", format).stdout
+      assert.is_nil(text:find("[%z\1-\9\11-\31\127]"), format)
+      assert.is_nil(text:find("\226\128\174", 1, true), format)
+      if format == "html" then
+        assert.equal(2, select(2, text:gsub("</script", "")))
+        text = text:match('type="application/json">(.-)</script>')
+      end
+      if format ~= "dot" then
+        assert.is_true(#syslua.lib.fromJSON(text).nodes >= 5, format)
+      end
+    end
+  end)
+
   it("refuses formats that it does not know, and is for other machines too", function()
     assert.equal(2, here.run("graph", "init.lua", "--format", "png").code)
     here.write_config([[file({ path = "~/." .. syslua.hostname, content = "x" })]])
@@ -151,6 +181,20 @@ describe("edit", function()
     local result = here.must("edit", "~/.rc", "-c", "init.lua")
     assert.matches("rc changed", result.stdout, 1, true)
     assert.equal("rc\n", here.read("home/.rc"))
+    -- An editor with arguments and blanks in its path.
+    here.shell("mkdir 'my editors' && cp append 'my editors/it s'")
+    for _, editor in ipairs({
+      [["%s/my editors/it s"]],
+      [['%s/my editors/it s']],
+      [[%s/my\ editors/it\ s]],
+    }) do
+      here.environment.VISUAL = "sh " .. editor:format(here.directory) .. " --wait 'a b'"
+      here.must("edit", "~/.rc", "-c", "init.lua")
+      assert.equal(
+        ("--wait a b %s/rc"):format(here.directory),
+        here.read("opened"):match("([^\n]+)\n$")
+      )
+    end
     here.environment.VISUAL = "false"
     assert.equal(2, here.run("edit", "~/.rc", "-c", "init.lua").code)
     result = here.run("edit", "~/.rd", "-c", "init.lua")

@@ -260,6 +260,87 @@ describe("import", function()
       assert.matches("username = syslua.username", config, 1, true)
     end)
 
+    it("changes no byte, whatever the names and attributes", function()
+      local names = {
+        "a",
+        "a.in",
+        'q"q',
+        "it's",
+        "back\\slash",
+        "new\nline",
+        "\255\254",
+        "-dash",
+        "{{x}}",
+        "*",
+        "$HOME",
+        "~t",
+        "\195\164",
+        "..x",
+        "#h",
+        "%d",
+        "]]",
+        "tab\tx",
+        "x.literal",
+        "exact",
+        "x.age",
+        " ",
+        "init.lua",
+        "--]==]",
+      }
+      local prefixes = { "", "dot_", "literal_", "private_", "empty_", "executable_", "readonly_" }
+      local first =
+        { "", "", "", "create_", "modify_", "symlink_", "remove_", "run_", "encrypted_" }
+      local texts = { "", "x\n", "no end", "\255\0\n", "a\r\n", "{% x %}", "---\n" }
+      local parse = require("syslua.cli.import.chezmoi_names").parse_file
+      local is_taken = {}
+      for seed = 1, tonumber(os.getenv("SYSLUA_IMPORT_SEEDS")) or 2 do
+        local random = random_numbers.new(seed)
+        for _ = 1, 40 do
+          local source, target = "", ""
+          for _ = 1, random(3) - 1 do
+            local name = names[random(#names)]
+            local prefix = random(2) == 1 and "dot_" or "literal_"
+            source = source .. prefix .. name .. "d/"
+            target = target .. (prefix == "dot_" and "." or "") .. name .. "d/"
+          end
+          local name = first[random(#first)] .. prefixes[random(#prefixes)] .. names[random(#names)]
+          name = name .. (random(4) == 1 and ".tmpl" or "")
+          local parsed = parse(name)
+          local place, text = target .. parsed.name, texts[random(#texts)]
+          if not is_taken[place] and parsed.name ~= "" then
+            is_taken[place] = true
+            here.write("home/.local/share/chezmoi/" .. source .. name, text)
+            local there = random(4)
+            if there < 4 then
+              here.write("home/" .. place, there == 1 and "another\n" or text)
+            end
+          end
+        end
+        local report = round_trip("chezmoi")
+        assert.is_true(report.declared > 0)
+        here.shell("rm -rf home moved; mkdir home")
+        is_taken = {}
+      end
+    end)
+
+    it("takes directories without files, where its config says that the source is", function()
+      here.write("home/.config/chezmoi/chezmoi.yml", "sourceDir: ~/src\ndata: { name: Ada }\n")
+      here.write("home/src/.chezmoidata.jsonc", '{"size": 1, /* c */ }\n')
+      here.write("home/src/dot_cache/app/.keep", "")
+      here.write("home/src/private_gone/.keep", "")
+      here.write("home/src/dot_t.tmpl", "{{ .name }} {{ .size }}\n")
+      here.write("home/src/dot_t.in", "another\n")
+      here.write("home/.t", "Ada 1\n")
+      here.write("home/.t.in", "another\n")
+      here.write("home/.cache/app/other", "mine\n")
+      here.shell("chmod 700 home/.cache/app")
+      local report = round_trip("chezmoi")
+      assert.equal(3, report.declared)
+      assert.equal(1, #report.left_out)
+      assert.matches("not in the home", report.left_out[1].reason, 1, true)
+      assert.matches('directory { path = "~/.cache/app" }', here.read("moved/init.lua"), 1, true)
+    end)
+
     it("names what it cannot turn, and leaves it as it stands", function()
       add("dot_same", ".same", "x")
       add("dot_differs", ".differs", "x", { gives = "y" })

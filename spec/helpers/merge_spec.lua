@@ -129,6 +129,49 @@ describe("file { merge }", function()
     assert.equal('{"a": {"c": 3}, "d": 4}', here.read("home/s.json"))
   end)
 
+  it("gives the bytes back that stood there, whatever they are", function()
+    local samples = {
+      { "yaml", "{a: {x: 1}, b: {c: {y: [1]}}}\n", "{ a = { x = lib.absent }, b = lib.absent }" },
+      { "yaml", "x: &x 1\na: {x: *x}\n", "{ a = { x = lib.absent }, z = { y = 1 } }" },
+      { "yaml", "a: {x: 3}\nb:\n  - {}\n", "{ a = { x = lib.absent } }" },
+      { "yaml", "a:\n  x: 3\n", "{ a = { x = lib.absent } }" },
+      { "ini", "[a]\nx=\233\n", "{ a = { x = lib.absent } }" },
+      { "ini", "[a]\nx=\233\ny=1\n", "{ a = { x = 'e', y = 'é' } }" },
+      {
+        "ini",
+        "[mysqld]\nskip-networking\nport = 1\n",
+        "{ mysqld = { ['skip-networking'] = lib.absent } }",
+      },
+      { "lines", "\233\n", "{ 'é' }" },
+      { "block", "a\n# >>> syslua >>>\nold\n# <<< syslua <<<\nb\n", "{ 'new' }" },
+      { "block", "# >>> syslua >>>\n# <<< syslua <<<", "{ 'new' }" },
+    }
+    for _, sample in ipairs(samples) do
+      local format, before, values = sample[1], sample[2], sample[3]
+      here.write("home/f", before)
+      here.apply(([[
+        local lib = require("syslua").lib
+        file({ path = "~/f", merge = "%s", values = %s })
+      ]]):format(format, values))
+      assert.not_equal(before, here.read("home/f"))
+      assert.equal(0, here.run("status").code)
+      here.must("destroy", "--yes")
+      assert.equal(before, here.read("home/f"))
+    end
+  end)
+
+  it("keeps a value that is not UTF-8, when the program wrote it after us", function()
+    local config = [[file({ path = "~/f", merge = "ini", values = { a = { x = "é", y = "2" } } })]]
+    here.write("home/f", "[a]\nx = ä\n")
+    here.apply(config)
+    assert.equal("[a]\nx = é\ny = 2\n", here.read("home/f"))
+    here.write("home/f", "[a]\nx = é\ny = 2\nname = \252\n")
+    assert.equal(0, here.run("status").code)
+    assert.matches("Nothing changed", here.must("apply", "init.lua").stdout, 1, true)
+    here.must("destroy", "--yes")
+    assert.equal("[a]\nx = ä\nname = \252\n", here.read("home/f"))
+  end)
+
   it("joins declarations of one file, and refuses those that contradict each other", function()
     here.apply(settings("{ a = 1 }") .. settings("{ b = { c = 2 } }"))
     assert.equal('{\n  "a": 1,\n  "b": {\n    "c": 2\n  }\n}\n', here.read("home/s.json"))
@@ -209,7 +252,14 @@ describe("file { merge }", function()
         ['merge = "json", values = {}, content = "" })'] = "both `merge` and `content`",
         ['merge = "json", values = { a = lib.mkForce(1) } })'] = "only lib.mkBefore",
         ['merge = "json", values = { a = lib.mkBefore(1) } })'] = "only lib.mkBefore",
-        ['merge = "json", values = { a = print } })'] = "function",
+        ['merge = "json", values = { a = print } })'] = "`values.a` is a function",
+        ['merge = "json", values = { a = lib.mkAfter({ b = "\\255" }) } })'] = "only lib.mkBefore",
+        ['merge = "json", values = { a = { b = "\\255" } } })'] = "`values.a.b` is not UTF-8",
+        ['merge = "json", values = lib.null })'] = "expected a table of keys",
+        ['merge = "json", values = lib.absent })'] = "expected a table of keys",
+        ['merge = "json", values = { a = { lib.absent } } })'] = "lib.absent is for keys",
+        ['merge = "json", values = { a = { { b = lib.absent } } } })'] = "lib.absent is for keys",
+        ['merge = "json", values = { a = lib.mkAfter({ lib.absent }) } })'] = "lib.absent is for keys",
         ['merge = "toml", values = { a = lib.null } })'] = "TOML has no null",
         ['merge = "ini", values = { a = { b = { 1 } } } })'] = "INI",
         ['comment = "#", content = "" })'] = "`comment` in file{} needs `merge`",

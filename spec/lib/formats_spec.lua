@@ -56,6 +56,21 @@ describe("lib", function()
       assert.is_false(succeeded)
       assert.matches("x.conf:2:%d+: this is not ", tostring(problem))
     end
+    for _, case in ipairs({
+      { "fromJSON", "", "1:1: this is not JSON" },
+      { "fromJSON", '{"é": ]', "1:7: this is not JSON" },
+      { "fromJSON", "{\n", "%d:1: this is not JSON" },
+      { "fromTOML", "é = 1\nü = \255", "2:5: this is not TOML: the text is not UTF%-8" },
+      { "fromINI", "[a]\nx = \233", "2:5: this is not INI: the text is not UTF%-8" },
+      { "fromYAML", "é: \233", "1:4: this is not YAML: the text is not UTF%-8" },
+    }) do
+      -- As the second result of `gsub` is.
+      local succeeded, problem = pcall(lib[case[1]], case[2], 1)
+      assert.is_false(succeeded)
+      assert.matches("[^%d]" .. case[3], " " .. tostring(problem))
+    end
+    assert.same({ a = 1 }, lib.fromJSON('\239\187\191{"a": 1}'))
+    assert.equal("aGk=", lib.fromYAML("a: !!binary aGk=").a)
     local here = machine.new()
     here.write("settings.toml", "a = 1\nb = = 2\n")
     here.write_config([[

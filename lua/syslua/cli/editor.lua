@@ -2,15 +2,39 @@
 
 local editor = {}
 
+-- Splits a text into words as shells do: quotes group, and a backslash takes the next character as
+-- it is. On Windows it is a part of paths.
+local function split(value)
+  local is_windows = require("syslua").os == "windows"
+  local words, word, index = {}, nil, 1
+  while index <= #value do
+    local character = value:sub(index, index)
+    local closing = (character == "'" or character == '"')
+      and value:find(character, index + 1, true)
+    if closing then
+      word = (word or "") .. value:sub(index + 1, closing - 1)
+      index = closing
+    elseif character:find("%s") then
+      words[#words + 1] = word
+      word = nil
+    elseif character == "\\" and not is_windows and index < #value then
+      index = index + 1
+      word = (word or "") .. value:sub(index, index)
+    else
+      word = (word or "") .. character
+    end
+    index = index + 1
+  end
+  words[#words + 1] = word
+  return words
+end
+
 --- Returns the words of the editor, which may have arguments.
 ---@return string[]
 function editor.get_words()
   for _, name in ipairs({ "VISUAL", "EDITOR" }) do
-    local words = {}
-    for word in (os.getenv(name) or ""):gmatch("%S+") do
-      words[#words + 1] = word
-    end
-    if words[1] then
+    local words = split(os.getenv(name) or "")
+    if words[1] and words[1] ~= "" then
       return words
     end
   end

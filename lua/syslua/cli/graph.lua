@@ -37,7 +37,19 @@ local groups = {
 }
 
 local function shorten(value)
-  return text.shorten((tostring(value):gsub("%s+", " ")), 60)
+  return text.shorten(text.printable((tostring(value):gsub("%s+", " "))), 60)
+end
+
+-- Makes the texts of a node those that people can read: names of files may have any byte.
+local function to_readable(node)
+  node.label = text.printable(node.label)
+  for _, list in ipairs({ node.details, node.positions }) do
+    for index, line in ipairs(list) do
+      list[index] = text.inert(line)
+    end
+  end
+  node.origin = node.origin and text.printable(node.origin)
+  return node
 end
 
 -- Calls a function for each string in a value.
@@ -95,7 +107,7 @@ local function new_derivation(derivation, detail)
   elseif detail and detail.content then
     details[#details + 1] = ("content %d bytes"):format(#detail.content)
   end
-  return {
+  return to_readable({
     id = derivation.hash:sub(1, 12),
     kind = is_file and "file" or "derivation",
     label = label,
@@ -103,7 +115,7 @@ local function new_derivation(derivation, detail)
     details = details,
     positions = derivation.positions or {},
     origin = detail and (detail.source or detail.content and "a text"),
-  }
+  })
 end
 
 local function new_action(action, index, by_path)
@@ -142,14 +154,14 @@ local function new_action(action, index, by_path)
   if action.mutable then
     details[#details + 1] = "mutable"
   end
-  return {
+  return to_readable({
     id = "a" .. index,
     kind = "action",
     label = shorten(label),
     group = group,
     details = details,
     positions = action.positions or {},
-  }
+  })
 end
 
 --- Returns the graph of a manifest.

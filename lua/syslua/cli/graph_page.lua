@@ -200,7 +200,7 @@ for (const group of [...new Set(data.nodes.map((node) => node.group))]) {
 ---@return string
 function graph_page.render(shown, config)
   local data = {
-    config = config,
+    config = require("syslua.util.text").printable(config),
     nodes = lib.array(shown.nodes),
     edges = lib.array(shown.edges),
   }

@@ -66,7 +66,7 @@ function graph.run(args)
   options.sys = require("syslua.cli.machine_view").get(args)
   local manifest = require("syslua").evaluate(config, options)
   local whole = require("syslua.cli.graph").new(
-    border.call("manifest_table", manifest),
+    border.call("manifest_table", manifest, true),
     border.call("manifest_details", manifest)
   )
   local content = render(args, whole, config)

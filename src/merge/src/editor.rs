@@ -347,8 +347,13 @@ impl<'a> Document<'a> {
         number: usize,
         around: Option<(&str, &str)>,
     ) -> Result<Removed> {
-        let nothing =
-            || Removed { text: String::new(), previous: None, between: String::new(), comma: None };
+        let nothing = || Removed {
+            text: String::new(),
+            previous: None,
+            between: String::new(),
+            comma: None,
+            braced: false,
+        };
         let Some(map) = self.map(path) else { return Ok(nothing()) };
         let entry = map.entries[number].clone();
         let previous = number.checked_sub(1).map(|number| &map.entries[number]);
@@ -427,7 +432,7 @@ impl<'a> Document<'a> {
         if !is_partial {
             self.reparse()?;
         }
-        Ok(Removed { text, previous, between, comma: comma.map(|at| at - anchor) })
+        Ok(Removed { text, previous, between, comma: comma.map(|at| at - anchor), braced: false })
     }
 
     /// Returns the lines of an entry; without a newline at the end, the one before them.

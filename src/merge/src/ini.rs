@@ -3,7 +3,7 @@
 use serde_json::{Map as JsonMap, Value};
 
 use crate::editor::{Editor, Header, Place, newline_of};
-use crate::node::{Entry, Kind, Lines, Map, Node, Shape};
+use crate::node::{Entry, FLAG, Kind, Lines, Map, Node, Shape};
 use crate::problem::{Problem, Result};
 
 /// How INI is edited.
@@ -172,7 +172,7 @@ fn entry(text: &str, start: usize, mut end: usize, next: &mut usize) -> Entry {
     let Some(separator) = line.find('=').or_else(|| line.find(':')) else {
         let name = &line[..comment_in(line).unwrap_or(line.len())];
         let end = start + name.trim_end().len();
-        let kind = Kind::Scattered(Value::Bool(true), "a key without a value");
+        let kind = Kind::Scattered(Value::Bool(true), FLAG);
         let value = Node { span: end..end, kind };
         return Entry { key: name.trim_end().to_owned(), span: start..end, end, value };
     };

@@ -33,8 +33,11 @@ impl Json {
             allow_non_finite_numbers: false,
             allow_extended_string_escapes: false,
         };
-        let parsed = parse_to_ast(text, &collect, &options)
-            .map_err(|error| Problem::at(text, error.range().start, error.kind().to_string()))?;
+        let parsed = parse_to_ast(text, &collect, &options).map_err(|error| {
+            let is_jsonc = !self.is_lenient && Json { is_lenient: true }.read(text).is_ok();
+            let hint = if is_jsonc { ": this is JSONC, JSON with comments" } else { "" };
+            Problem::at(text, error.range().start, format!("{}{hint}", error.kind()))
+        })?;
         Ok(parsed.value)
     }
 }

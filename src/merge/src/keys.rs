@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::declaration::{Key, Want, shown};
 use crate::editor::Document;
-use crate::node::{Kind, Shape};
+use crate::node::{FLAG, Kind, Shape};
 use crate::problem::{Problem, Result};
 use crate::record::{Before, Kept, Record};
 
@@ -97,11 +97,13 @@ pub(crate) fn set(
                 Kind::Scattered(..) => false,
             };
             if !is_whole {
-                let what = match &node.kind {
-                    Kind::Scattered(_, what) => what,
-                    _ => "a table",
+                let message = match &node.kind {
+                    Kind::Scattered(_, FLAG) => format!("it is {FLAG} in the file"),
+                    Kind::Scattered(_, what) => {
+                        format!("it is {what} in the file: declare its keys instead")
+                    }
+                    _ => "it is a table in the file: declare its keys instead".to_owned(),
                 };
-                let message = format!("it is {what} in the file: declare its keys instead");
                 return Err(Problem::value(path, message));
             }
             let old = &document.text[node.span.clone()];
@@ -242,28 +244,29 @@ fn take_away(document: &mut Document<'_>, path: &[String], earlier: Option<Kept>
             let node = document.map(above).map(|map| &map.entries[number].value.kind);
             let is_whole = match node {
                 Some(Kind::Map(map)) => map.is_null || document.editor.is_replaceable(map),
-                Some(Kind::Scattered(_, what)) => *what == "an alias",
+                Some(Kind::Scattered(_, what)) => ["an alias", FLAG].contains(what),
                 _ => true,
             };
             if !is_whole {
                 let message = "it is a table in the file: remove its keys instead";
                 return Err(Problem::value(path, message));
             }
-            let entry = document.remove(above, number, None)?;
-            keep_table(document, above)?;
+            let mut entry = document.remove(above, number, None)?;
+            entry.braced = keep_table(document, above)?;
             removed.push(entry);
         }
     }
     Ok(Kept { path: path.to_vec(), set: None, before: Before::Entries(removed), joined: None })
 }
 
-/// A table that is not managed stays when its last entry is removed.
-fn keep_table(document: &mut Document<'_>, path: &[String]) -> Result<()> {
+/// A table that is not managed stays when its last entry is removed. Returns whether it needs
+/// braces for that.
+fn keep_table(document: &mut Document<'_>, path: &[String]) -> Result<bool> {
     if path.is_empty() || document.map(path).is_none_or(|map| !map.is_null) {
-        return Ok(());
+        return Ok(false);
     }
     document.replace(path, " {}")?;
-    Ok(())
+    Ok(true)
 }
 
 /// Reverts a key: if it is unchanged, it gets its earlier value; otherwise it stays. Returns
@@ -376,7 +379,7 @@ fn put_back(document: &mut Document<'_>, kept: &Kept, record: &mut Record) -> Re
                     map.entries.is_empty() && matches!(map.shape, Shape::Braces(_))
                 });
                 // The braces of a table that had lost its last entry.
-                if is_braced && !above.is_empty() && !document.editor.has_parts() {
+                if is_braced && entry.braced {
                     let is_added = document
                         .root
                         .get(above)

@@ -59,8 +59,12 @@ struct Decoded {
     is_raw: bool,
 }
 
-fn decode(bytes: &[u8], format: Format) -> Result<Decoded> {
+/// Reads the bytes of a document. What was read as letters once stays so: what it had lost may not
+/// be UTF-8.
+fn decode(bytes: &[u8], format: Format, was_raw: bool) -> Result<Decoded> {
+    let letters = || bytes.iter().map(|byte| char::from(*byte)).collect();
     match std::str::from_utf8(bytes) {
+        Ok(_) if was_raw => Ok(Decoded { text: letters(), has_bom: false, is_raw: true }),
         Ok(text) => {
             let bare = text.strip_prefix(BOM);
             let text = bare.unwrap_or(text).to_owned();
@@ -72,13 +76,62 @@ fn decode(bytes: &[u8], format: Format) -> Result<Decoded> {
             if is_wide || !takes_any {
                 return Err(Problem::Encoding { offset: error.valid_up_to() });
             }
-            let text = bytes.iter().map(|byte| char::from(*byte)).collect();
-            Ok(Decoded { text, has_bom: false, is_raw: true })
+            Ok(Decoded { text: letters(), has_bom: false, is_raw: true })
         }
     }
 }
 
+/// Returns a text with each of its bytes as a letter.
+fn raw(text: &str) -> String {
+    text.bytes().map(char::from).collect()
+}
+
+/// Returns a value with all its texts, keys too, changed.
+fn map_texts(value: Value, change: fn(&str) -> String) -> Value {
+    match value {
+        Value::String(text) => Value::String(change(&text)),
+        Value::Array(items) => items.into_iter().map(|item| map_texts(item, change)).collect(),
+        Value::Object(map) => {
+            map.into_iter().map(|(key, item)| (change(&key), map_texts(item, change))).collect()
+        }
+        other => other,
+    }
+}
+
 impl Decoded {
+    /// Returns a record whose texts are as those of the document are.
+    fn recorded(&self, record: &Record) -> Record {
+        if !self.is_raw || record.raw {
+            return record.clone();
+        }
+        // The names of its fields are ASCII, and stay.
+        let data = serde_json::to_value(record).unwrap_or_default();
+        let changed = serde_json::from_value(map_texts(data, raw));
+        Record { raw: true, ..changed.unwrap_or_else(|_| record.clone()) }
+    }
+
+    /// Returns changes as people read them.
+    fn shown(&self, changes: Vec<Change>) -> Vec<Change> {
+        if !self.is_raw {
+            return changes;
+        }
+        fn readable(text: &str) -> String {
+            let bytes: Option<Vec<u8>> =
+                text.chars().map(|letter| u8::try_from(u32::from(letter)).ok()).collect();
+            bytes.map_or_else(
+                || text.to_owned(),
+                |bytes| String::from_utf8_lossy(&bytes).into_owned(),
+            )
+        }
+        let value = |value: Option<Value>| value.map(|value| map_texts(value, readable));
+        let change = |change: Change| Change {
+            key: readable(&change.key),
+            old: value(change.old),
+            new: value(change.new),
+        };
+        changes.into_iter().map(change).collect()
+    }
+
     fn encode(&self, text: &str) -> Vec<u8> {
         if self.is_raw {
             let byte = |letter: char| u8::try_from(u32::from(letter)).unwrap_or(b'?');
@@ -92,7 +145,6 @@ impl Decoded {
         if !self.is_raw {
             return declaration.clone();
         }
-        let raw = |text: &str| text.bytes().map(char::from).collect::<String>();
         let value = |value: &Value| match value {
             Value::String(text) => Value::String(raw(text)),
             Value::Array(items) => Value::Array(
@@ -126,13 +178,14 @@ impl Decoded {
 /// # Errors
 /// When the document cannot be read, or its format has no place for a declared value.
 pub fn differences(bytes: Option<&[u8]>, declaration: &Declaration) -> Result<Vec<Change>> {
-    let decoded = decode(bytes.unwrap_or_default(), declaration.format)?;
+    let decoded = decode(bytes.unwrap_or_default(), declaration.format, false)?;
     let declaration = decoded.encoded(declaration);
     let Some(editor) = editor_of(declaration.format) else {
         let found = text_lines::differences(&decoded.text, &declaration)?;
-        return Ok(found.into_iter().map(|(key, old, new)| Change { key, old, new }).collect());
+        let changes = found.into_iter().map(|(key, old, new)| Change { key, old, new });
+        return Ok(decoded.shown(changes.collect()));
     };
-    let document = Document::new(&*editor, decoded.text)?;
+    let document = Document::new(&*editor, decoded.text.clone())?;
     let mut changes = Vec::new();
     for key in &declaration.keys {
         let key = normal(&document, key)?;
@@ -141,7 +194,7 @@ pub fn differences(bytes: Option<&[u8]>, declaration: &Declaration) -> Result<Ve
             changes.push(Change { key: shown(&key.path), old: found, new: new_of(&key) });
         }
     }
-    Ok(changes)
+    Ok(decoded.shown(changes))
 }
 
 fn new_of(key: &Key) -> Option<Value> {
@@ -180,7 +233,7 @@ fn plain(value: Value) -> Value {
         Value::Array(items) => Value::Array(items.into_iter().map(plain).collect()),
         Value::Object(map) => {
             if let (1, Some((key, _))) = (map.len(), map.iter().next())
-                && (key == "$datetime" || key.starts_with("$!"))
+                && (key == "$datetime" || key.starts_with("$!") || key.starts_with("$tag:"))
             {
                 return plain(map.into_iter().next().map(|(_, value)| value).unwrap_or_default());
             }
@@ -213,9 +266,9 @@ fn plain(value: Value) -> Value {
 /// # Errors
 /// When the document cannot be read, or has no place for a declared value.
 pub fn merge(bytes: Option<&[u8]>, declaration: &Declaration, record: &Record) -> Result<Merged> {
-    let decoded = decode(bytes.unwrap_or_default(), declaration.format)?;
+    let decoded = decode(bytes.unwrap_or_default(), declaration.format, record.raw)?;
     let declaration = decoded.encoded(declaration);
-    let mut record = record.clone();
+    let mut record = decoded.recorded(record);
     let is_new = bytes.is_none();
     // A removed one is made again.
     record.made |= is_new;
@@ -223,6 +276,7 @@ pub fn merge(bytes: Option<&[u8]>, declaration: &Declaration, record: &Record) -
         None => merge_lines(&decoded.text, &declaration, &record)?,
         Some(editor) => merge_keys(&*editor, &decoded.text, &declaration, record)?,
     };
+    let changes = decoded.shown(changes);
     let is_gone = (record.made || is_new) && record.keys.is_empty() && text.trim().is_empty();
     let is_still_nothing = is_new && text.is_empty();
     if is_gone || is_still_nothing {

@@ -24,6 +24,9 @@ pub(crate) enum Kind {
     Scattered(Value, &'static str),
 }
 
+/// The name of a key of INI that stands alone.
+pub(crate) const FLAG: &str = "a key without a value";
+
 /// A table.
 #[derive(Clone, Debug)]
 pub(crate) struct Map {

@@ -10,6 +10,9 @@ pub struct Record {
     /// Whether there was no file.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub made: bool,
+    /// Whether a byte is a letter in its texts: the document was not UTF-8.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) raw: bool,
     /// The whole text, when it had no value at all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) root: Option<String>,
@@ -99,6 +102,9 @@ pub(crate) struct Removed {
     /// Where in that there was a comma, which was taken out too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comma: Option<usize>,
+    /// Whether its table was then empty and got braces, so that it stays a table.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub braced: bool,
 }
 
 /// A value that may be null is not absent.

@@ -142,10 +142,13 @@ fn merge_block(
     let found = lines::find_block(text, &mark);
     if declaration.keys.is_empty() || old.is_some() && mark != declaration.comment {
         if let (Some((range, inside)), Some(old)) = (&found, old)
-            && let Before::Nothing { lead, tail } = &old.before
             && old.set == Some(Value::from(inside.clone()))
         {
-            lines::remove(text, range.clone(), lead, tail);
+            match &old.before {
+                Before::Nothing { lead, tail } => lines::remove(text, range.clone(), lead, tail),
+                Before::Value(earlier) => text.replace_range(range.clone(), earlier),
+                Before::Entries(_) => {}
+            }
         }
         let rest = Record { keys: Vec::new(), ..record.clone() };
         if declaration.keys.is_empty() {
@@ -175,10 +178,6 @@ fn merge_block(
     };
     let before = match old {
         Some(old) if !matches!(before, Before::Nothing { .. }) => old.before.clone(),
-        // An existing block has the same name: an earlier use left it.
-        None if matches!(before, Before::Value(_)) => {
-            Before::Nothing { lead: String::new(), tail: newline.to_owned() }
-        }
         _ => before,
     };
     let kept = Kept {

@@ -361,6 +361,31 @@ fn details(lua: &Lua, manifest: &Manifest) -> LuaResult<Vec<LuaTable>> {
     manifest.derivations.iter().map(detail).collect()
 }
 
+/// Returns a manifest's JSON as a table in which texts that are not UTF-8 are strings too.
+fn with_bytes(lua: &Lua, json: &serde_json::Value) -> LuaResult<LuaValue> {
+    use serde::Deserialize;
+    use serde_json::Value as Json;
+    match json {
+        Json::Null => Ok(LuaValue::Nil),
+        Json::Array(items) => {
+            let items = items.iter().map(|item| with_bytes(lua, item));
+            Ok(LuaValue::Table(lua.create_sequence_from(items.collect::<LuaResult<Vec<_>>>()?)?))
+        }
+        Json::Object(map) => {
+            if map.len() == 1 && map.contains_key("$bytes") {
+                let text = Text::deserialize(json).map_err(LuaError::external)?;
+                return Ok(LuaValue::String(lua.create_string(&text.0)?));
+            }
+            let table = lua.create_table_with_capacity(0, map.len())?;
+            for (key, item) in map {
+                table.raw_set(key.as_str(), with_bytes(lua, item)?)?;
+            }
+            Ok(LuaValue::Table(table))
+        }
+        other => lua.to_value(other),
+    }
+}
+
 /// `{"$bytes": ...}` came out of JSON and was escaped as if it were a key of the user.
 fn unescape(json: serde_json::Value) -> serde_json::Value {
     use serde_json::Value as Json;
@@ -480,11 +505,17 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
         })?;
         lua.create_string(platform::bytes_of_path(&absolute)).map_err(lua_failure)
     })?;
-    register_function(lua, native, "manifest_table", |lua, manifest: LuaValue| {
+    register_function(lua, native, "manifest_table", |lua, parts: (LuaValue, Option<bool>)| {
+        let (manifest, has_bytes) = parts;
         let manifest = manifest_of(lua, &manifest)?;
         let options =
             LuaSerializeOptions::new().serialize_none_to_null(false).serialize_unit_to_null(false);
-        let table = lua.to_value_with(&manifest.to_json(), options).map_err(lua_failure)?;
+        let table = if has_bytes == Some(true) {
+            with_bytes(lua, &manifest.to_json())
+        } else {
+            lua.to_value_with(&manifest.to_json(), options)
+        };
+        let table = table.map_err(lua_failure)?;
         if let (LuaValue::Table(table), Some(path)) = (&table, &manifest.config_path) {
             let path = lua.create_string(platform::bytes_of_path(path)).map_err(lua_failure)?;
             table.set("config_path", path).map_err(lua_failure)?;

@@ -55,8 +55,20 @@ fn report_json(lua: &Lua, value: &LuaValue) -> Answer<Json> {
 }
 
 fn to_json(lua: &Lua, value: &LuaValue) -> Answer<Json> {
-    let place = Place::top("value");
+    named_json(lua, value, "value")
+}
+
+fn named_json(lua: &Lua, value: &LuaValue, name: &str) -> Answer<Json> {
+    let place = Place::top(name);
     plain_json(&to_value(lua, value, &place)?, &place)
+}
+
+/// Returns the line and column, in characters, behind some bytes.
+fn place_of(before: &[u8]) -> String {
+    let before = String::from_utf8_lossy(before);
+    let start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    let line = before.matches('\n').count() + 1;
+    format!("{line}:{}", before[start..].chars().count() + 1)
 }
 
 /// Returns the value that a text stands for. `name` is the file that it is from, if it is known.
@@ -68,17 +80,26 @@ fn parse(lua: &Lua, text: &[u8], format: &str, name: Option<&str>) -> Answer<Lua
         };
         Failure::new("config", format!("{place}: this is not {format}: {message}"))
     };
+    let text = std::str::from_utf8(text).map_err(|error| {
+        let place = place_of(&text[..error.valid_up_to()]);
+        refuse(place, "the text is not UTF-8".to_owned())
+    })?;
     let json: Json = if format == "JSON" {
-        serde_json::from_slice(text).map_err(|error| {
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        serde_json::from_str(text).map_err(|error| {
             let message = error.to_string();
             let end = message.rfind(" at line ").unwrap_or(message.len());
-            refuse(format!("{}:{}", error.line(), error.column()), message[..end].to_owned())
+            // Its columns are bytes, and 0 at the end of a line.
+            let start: usize =
+                text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum();
+            let at = start + error.column().saturating_sub(1);
+            let before = text.as_bytes().get(..at).unwrap_or(text.as_bytes());
+            refuse(place_of(before), message[..end].to_owned())
         })?
     } else {
         let kind = Format::parse(&format.to_lowercase())
             .ok_or_else(|| Failure::new("internal", "there is no such format"))?;
-        let text = String::from_utf8_lossy(text);
-        syslua_merge::read(&text, kind).map_err(|problem| match problem {
+        syslua_merge::read(text, kind).map_err(|problem| match problem {
             Problem::Syntax { line, column, message } => {
                 refuse(format!("{line}:{column}"), message)
             }
@@ -228,8 +249,9 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
     lua.set_named_registry_value(NULL, &null)?;
     native.set("null", null)?;
     native.set("array_metatable", lua.array_metatable())?;
-    register_function(lua, native, "to_json", |lua, (value, pretty): (LuaValue, Option<bool>)| {
-        let json = to_json(lua, &value)?;
+    type Arguments = (LuaValue, Option<bool>, Option<String>);
+    register_function(lua, native, "to_json", |lua, (value, pretty, name): Arguments| {
+        let json = named_json(lua, &value, name.as_deref().unwrap_or("value"))?;
         let text = if pretty == Some(true) {
             serde_json::to_string_pretty(&json)
         } else {

@@ -11,7 +11,8 @@ local read = require("syslua.cli.import.linked_tree").read
 
 local native = require("syslua").native
 
-local formats = { json = "JSON", toml = "TOML", yaml = "YAML" }
+local formats = { json = "JSON", jsonc = "JSONC", toml = "TOML", yaml = "YAML", yml = "YAML" }
+local extensions = { "json", "jsonc", "toml", "yaml", "yml" }
 
 -- Lays one table of values over another.
 local function overlay(into, from)
@@ -58,7 +59,7 @@ local function read_data(context)
     },
   }
   local source = context.directory
-  for _, extension in ipairs({ "json", "toml", "yaml" }) do
+  for _, extension in ipairs(extensions) do
     overlay(data, read_values(context, path.join(source, ".chezmoidata." .. extension)) or {})
   end
   local directory = path.join(source, ".chezmoidata")
@@ -68,15 +69,23 @@ local function read_data(context)
       overlay(data, read_values(context, path.join(directory, name)) or {})
     end
   end
-  for _, extension in ipairs({ "json", "toml", "yaml" }) do
-    local file = path.join(writer.get_home(), ".config/chezmoi/chezmoi." .. extension)
-    local own = read_values(context, file)
-    overlay(data, own and type(own.data) == "table" and own.data or {})
-    if own and own.encryption == "gpg" then
-      context.suffix = ".asc"
-    end
+  local own = context.own
+  overlay(data, type(own.data) == "table" and own.data or {})
+  if own.encryption == "gpg" then
+    context.suffix = ".asc"
   end
   return data
+end
+
+-- chezmoi's own config of this machine.
+local function read_own(found)
+  local own = {}
+  for _, extension in ipairs(extensions) do
+    local directory = os.getenv("XDG_CONFIG_HOME") or path.join(writer.get_home(), ".config")
+    local file = path.join(directory, "chezmoi/chezmoi." .. extension)
+    overlay(own, read_values({ found = found }, file) or {})
+  end
+  return own
 end
 
 local function get_value(data, name)
@@ -116,7 +125,7 @@ local function add_copy(context, target, seen)
   if mode == nil and writer.get_private_mode(seen) then
     return
   end
-  local to = "files/" .. below
+  local to = writer.take_name(context.found, "files/" .. below)
   context.found.copies[#context.found.copies + 1] = { from = target, to = to }
   writer.add_file(context.found, context.group, target, { { "source", to }, { "mode", mode } })
 end
@@ -163,7 +172,7 @@ local function add_template(context, target, seen, content, expected)
   end
   local below = path.is_below(target, context.home) and target:sub(#context.home + 2)
     or target:gsub("^/", "")
-  local to = "files/" .. below .. ".in"
+  local to = writer.take_name(context.found, "files/" .. below .. ".in")
   context.found.texts[#context.found.texts + 1] = { to = to, text = turned }
   local is_run = not mode and writer.is_executable(seen)
   writer.add_file(context.found, context.group, target, {
@@ -226,7 +235,23 @@ local function add_file(context, source, target, parsed)
   end
 end
 
+-- Adds a directory that has nothing else in it: chezmoi makes it too.
+local function add_directory(context, source, target)
+  local seen = border.call("look", target)
+  if seen and seen.kind == "directory" then
+    local line = ("directory { path = %s }"):format(writer.quote(writer.show(target)))
+    writer.add(context.found, context.group, line)
+  elseif seen then
+    leave_out(context, target, "it is not a directory")
+  else
+    leave_out(context, source, "the directory is in the source, but not in the home")
+  end
+end
+
+-- Goes through a directory; returns whether it has no entry that chezmoi knows.
+---@return boolean is_empty
 local function walk(context, source, target)
+  local is_empty = true
   for _, name in ipairs(get_sorted(source)) do
     local place = path.join(source, name)
     local kind = border.call("look", place).kind
@@ -246,15 +271,20 @@ local function walk(context, source, target)
         if parsed.exact then
           leave_out(context, inner, "exact_: files that are not declared stay")
         end
-        walk(context, place, inner)
+        if walk(context, place, inner) then
+          add_directory(context, place, inner)
+        end
       end
+      is_empty = false
     elseif kind == "file" then
       local parsed = names.parse_file(name, context.suffix)
       add_file(context, place, path.join(target, parsed.name), parsed)
+      is_empty = false
     else
       leave_out(context, place, "chezmoi knows only files and directories")
     end
   end
+  return is_empty
 end
 
 -- The table of values in the config: those that templates use.
@@ -295,7 +325,10 @@ end
 ---@return syslua.cli.Found
 return function(given)
   local home = path.normalize(writer.get_home())
-  local named = given or path.join(os.getenv("XDG_DATA_HOME") or "~/.local/share", "chezmoi")
+  local found = writer.new("chezmoi")
+  local own = read_own(found)
+  local named = given or type(own.sourceDir) == "string" and own.sourceDir
+  named = named or path.join(os.getenv("XDG_DATA_HOME") or "~/.local/share", "chezmoi")
   local directory = path.normalize(border.call("absolute", path.expand(named, home)))
   local root = read(path.join(directory, ".chezmoiroot"))
   if root then
@@ -309,8 +342,10 @@ return function(given)
       hint = "name chezmoi's source directory: `chezmoi source-path` prints it",
     })
   end
+  found.what = "chezmoi " .. writer.show(directory)
   local context = {
-    found = writer.new("chezmoi " .. writer.show(directory)),
+    found = found,
+    own = own,
     directory = directory,
     home = home,
     group = "files of chezmoi",

@@ -9,6 +9,8 @@ local text = require("syslua.util.text")
 
 local config_writer = {}
 
+config_writer.quote = adoption.quote
+
 --- What an import found.
 ---@class syslua.cli.Found
 ---@field what string the imported source, as the user named it
@@ -20,6 +22,7 @@ local config_writer = {}
 ---@field places table<string, boolean> the places in the home that have a line
 ---@field fields table<string, table> the fields of files, by where they really are
 ---@field links { group: string, target: string, real: string }[] those whose lines wait
+---@field taken table<string, boolean> the names of copies and texts
 
 --- Begins one.
 ---@param what string
@@ -35,7 +38,21 @@ function config_writer.new(what)
     places = {},
     fields = {},
     links = {},
+    taken = {},
   }
+end
+
+--- Returns a free name for a copy or a text beside the config.
+---@param found syslua.cli.Found
+---@param name string
+---@return string
+function config_writer.take_name(found, name)
+  local free, number = name, 2
+  while found.taken[free] do
+    free, number = ("%s-%d"):format(name, number), number + 1
+  end
+  found.taken[free] = true
+  return free
 end
 
 local function get_home()

@@ -49,6 +49,20 @@ local function show(path)
   return #path == 0 and "values" or "values." .. table.concat(path, ".")
 end
 
+-- `lib.absent` takes a key away: an item of a list has none.
+local function check_items(path, value)
+  if value == priority.absent then
+    raise(
+      ("`%s` in file{}: lib.absent is for keys, not for items of lists"):format(show(path)),
+      "leave the item out"
+    )
+  elseif type(value) == "table" and value ~= native.null then
+    for _, item in next, value do
+      check_items(path, item)
+    end
+  end
+end
+
 -- The items of `lib.mkBefore` and `lib.mkAfter`, and the field that they are told by.
 local function get_joined(path, given)
   local value, number = priority.unwrap(given)
@@ -61,6 +75,7 @@ local function get_joined(path, given)
       "lib.mkBefore { ... } and lib.mkAfter { ... } join a list"
     )
   end
+  check_items(path, value)
   return field, mark_list(value)
 end
 
@@ -101,6 +116,7 @@ local function walk(keys, path, value)
       path[#path] = nil
     end
   else
+    check_items(path, value)
     add(keys, path, "value", value)
   end
 end
@@ -141,13 +157,17 @@ function merge.check(file)
     else
       add(keys, {}, "value", mark_list(given))
     end
-  elseif not is_table_of_keys(values) and next(values) ~= nil then
+  elseif
+    not is_table_of_keys(values)
+    and (next(values) ~= nil or values == native.null or values == priority.absent)
+  then
     raise(("`values` in file{}: expected a table of keys, as `merge` is %q"):format(file.merge))
   elseif next(values) ~= nil then
     walk(keys, {}, values)
   end
   -- Refuses other values than plain data, with their path.
   for _, key in ipairs(keys) do
+    border.call("to_json", key.value or key.before or key.after, nil, show(key.path))
     key.text = border.call("to_json", key)
   end
   file.keys = keys

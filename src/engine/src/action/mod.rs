@@ -125,7 +125,7 @@ pub enum Error {
     #[error("a secret changed while it was applied: apply again")]
     NotDecrypted,
     /// A file that cannot be merged into.
-    #[error("{}:{problem}", path.display())]
+    #[error("{}:{}{problem}", path.display(), gap(problem))]
     Unmergeable {
         /// The file.
         path: PathBuf,
@@ -135,6 +135,11 @@ pub enum Error {
     /// The operation was cancelled.
     #[error("interrupted")]
     Interrupted,
+}
+
+/// Returns what is between a path and a problem: the line and column follow it directly.
+fn gap(problem: &syslua_merge::Problem) -> &'static str {
+    if matches!(problem, syslua_merge::Problem::Syntax { .. }) { "" } else { " " }
 }
 
 impl Error {
