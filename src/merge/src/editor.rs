@@ -352,12 +352,14 @@ impl<'a> Document<'a> {
             previous: None,
             between: String::new(),
             comma: None,
+            line: None,
             braced: false,
         };
         let Some(map) = self.map(path) else { return Ok(nothing()) };
         let entry = map.entries[number].clone();
         let previous = number.checked_sub(1).map(|number| &map.entries[number]);
         let (lead, tail) = around.unwrap_or_default();
+        let is_lines = around.is_none() && !matches!(map.shape, Shape::Braces(_));
         let is_ours = around.is_some() && self.text[..entry.span.start].ends_with(lead);
         let anchor = previous.map_or_else(
             || match &map.shape {
@@ -408,6 +410,7 @@ impl<'a> Document<'a> {
             }
             _ => self.whole_lines(&entry, path)?,
         };
+        let start = self.after_comment(anchor, start, end).min(entry.span.start);
         let previous = previous.map(|entry| entry.key.clone()).map(|key| {
             let same = |entry: &&Entry| entry.key == key;
             let nth = map.entries[..number].iter().filter(same).count() - 1;
@@ -432,7 +435,24 @@ impl<'a> Document<'a> {
         if !is_partial {
             self.reparse()?;
         }
-        Ok(Removed { text, previous, between, comma: comma.map(|at| at - anchor), braced: false })
+        let line = is_lines.then(|| self.line_before(start));
+        let comma = comma.map(|at| at - anchor);
+        Ok(Removed { text, previous, between, comma, line, braced: false })
+    }
+
+    /// Returns where a removed text begins. What follows it on its line would become a part of a
+    /// comment that ends before it: then the newline stays.
+    fn after_comment(&self, anchor: usize, start: usize, end: usize) -> usize {
+        let trivia = &self.text[anchor.min(start)..start];
+        let line = trivia.rfind('\n').map_or(trivia, |newline| &trivia[newline + 1..]);
+        let rest = self.text[end..].trim_start_matches([' ', '\t']);
+        let has_comment = line.contains("//") || line.contains('#');
+        if !has_comment || rest.is_empty() || rest.starts_with(['\r', '\n']) {
+            return start;
+        }
+        let removed = &self.text[start..end];
+        let newline = removed.find('\n').filter(|at| removed[..*at].trim().is_empty());
+        newline.map_or(start, |newline| start + newline + 1)
     }
 
     /// Returns the lines of an entry; without a newline at the end, the one before them.
@@ -451,6 +471,81 @@ impl<'a> Document<'a> {
         })
     }
 
+    /// Returns the line that ends at a place, with the newline that it may have, and how many equal
+    /// lines come before it.
+    fn line_before(&self, end: usize) -> (String, usize) {
+        let bare = self.text[..end].strip_suffix('\n').unwrap_or(&self.text[..end]);
+        let start = bare.rfind('\n').map_or(0, |newline| newline + 1);
+        let line = &self.text[start..end];
+        (line.to_owned(), self.places_of_line(line).iter().filter(|at| **at < start).count())
+    }
+
+    /// Returns where a line begins, wherever it is in the text.
+    fn places_of_line(&self, line: &str) -> Vec<usize> {
+        if line.is_empty() {
+            // What is before the first line.
+            return vec![0];
+        }
+        let is_at = |at: &usize| {
+            let rest = self.text[*at..].strip_prefix(line);
+            rest.is_some_and(|rest| {
+                line.ends_with('\n') || rest.is_empty() || rest.starts_with(['\r', '\n'])
+            })
+        };
+        let starts = self.text.match_indices('\n').map(|(newline, _)| newline + 1);
+        std::iter::once(0).chain(starts).filter(is_at).collect()
+    }
+
+    /// Returns the value of an entry that was taken out, as text and as data.
+    fn value_of_removed(
+        &self,
+        key: &str,
+        removed: &Removed,
+        is_braces: bool,
+    ) -> Option<(String, Value)> {
+        let text = removed.text.trim().trim_end_matches(',').trim_end();
+        let wrapped =
+            if is_braces { format!("{{{text}}}") } else { format!("{text}{}", self.newline) };
+        let other = Document::new(self.editor, wrapped).ok()?;
+        // A key of TOML may have those of its tables before it.
+        let mut node = &other.root;
+        loop {
+            let entry = node.map()?.entries.last()?;
+            node = &entry.value;
+            if entry.key == key {
+                break;
+            }
+        }
+        let value = self.editor.value(&other.text, node);
+        Some((other.text[node.span.clone()].to_owned(), value))
+    }
+
+    /// Puts the lines of an entry back behind the line that was before them; returns whether that
+    /// gives the entry.
+    fn restore_behind_line(&mut self, path: &[String], removed: &Removed) -> Result<bool> {
+        let Some((line, nth)) = &removed.line else { return Ok(false) };
+        let Some(start) = self.places_of_line(line).get(*nth).copied() else { return Ok(false) };
+        let before = self.text.clone();
+        self.text.insert_str(start + line.len(), &removed.text);
+        let is_back = self.reparse().is_ok() && self.root.get(path).is_some();
+        if !is_back {
+            self.text = before;
+            self.reparse()?;
+        }
+        Ok(is_back)
+    }
+
+    /// Puts an entry back that was taken out, where its table is not there. Returns its value when
+    /// its place is not there either.
+    pub fn restore_alone(&mut self, path: &[String], removed: &Removed) -> Result<Option<Value>> {
+        if self.restore_behind_line(path, removed)? {
+            return Ok(None);
+        }
+        let key = path.last().map(String::as_str).unwrap_or_default();
+        let is_braces = self.editor.has_parts();
+        Ok(self.value_of_removed(key, removed, is_braces).map(|(_, value)| value))
+    }
+
     /// Puts an entry back that was taken out.
     pub fn restore(
         &mut self,
@@ -459,6 +554,10 @@ impl<'a> Document<'a> {
         removed: &Removed,
         record: &mut Record,
     ) -> Result<()> {
+        let full = [path, std::slice::from_ref(&key.to_owned())].concat();
+        if removed.previous.is_none() && self.restore_behind_line(&full, removed)? {
+            return Ok(());
+        }
         let Some(map) = self.map(path) else { return Ok(()) };
         let anchor = match &removed.previous {
             Some((key, nth)) => {
@@ -486,18 +585,14 @@ impl<'a> Document<'a> {
             self.text = before;
             self.reparse()?;
         }
-        // Another program wrote there: only the value is restored.
-        let text = removed.text.trim().trim_end_matches(',').trim_end();
-        let wrapped = match self.map(path).map(|map| &map.shape) {
-            Some(Shape::Braces(_)) => format!("{{{text}}}"),
-            _ => format!("{text}{}", self.newline),
-        };
-        let Ok(other) = Document::new(self.editor, wrapped) else { return Ok(()) };
-        let Some(node) = other.root.get(std::slice::from_ref(&key.to_owned())) else {
+        if self.restore_behind_line(&full, removed)? {
             return Ok(());
-        };
-        let value = other.text[node.span.clone()].to_owned();
-        self.insert(path, key, record, &|_| Ok(value.clone()))?;
+        }
+        // Another program wrote there: only the value is restored.
+        let is_braces = matches!(self.map(path).map(|map| &map.shape), Some(Shape::Braces(_)));
+        if let Some((value, _)) = self.value_of_removed(key, removed, is_braces) {
+            self.insert(path, key, record, &|_| Ok(value.clone()))?;
+        }
         Ok(())
     }
 

@@ -1,5 +1,5 @@
-//! Reads where the keys of a JSON document are, fast: files of programs can be large, and a few keys
-//! of them are ours.
+//! Finds the keys of a JSON document, fast: files of programs can be large, and few of their keys
+//! are declared.
 //!
 //! `serde_json` checks the syntax without keeping anything. After that, a scan may trust the text.
 //! It gives up wherever the text is not JSON: then `json.rs` reads it and names the problem.

@@ -389,7 +389,12 @@ fn put_back(document: &mut Document<'_>, kept: &Kept, record: &mut Record) -> Re
                         document.replace(above, "")?;
                     }
                 }
-                document.restore(above, last, entry, record)?;
+                if document.map(above).is_some() {
+                    document.restore(above, last, entry, record)?;
+                } else if let Some(value) = document.restore_alone(&kept.path, entry)? {
+                    // Its table went with it, or another program took that away.
+                    insert(document, &kept.path, &value, record)?;
+                }
             }
         }
     }

@@ -391,6 +391,9 @@ fn merge_keys(
     Ok((document.text, record, changes, is_drifted))
 }
 
+/// What a change must not do.
+const HIDES: &str = "the change would hide other keys of this file";
+
 /// Reads what is about to be written. Formats without parts were read after the last change, and a
 /// text that stays was read before.
 fn check(document: &Document<'_>, old: &str, keys: &[Key]) -> Result<()> {
@@ -400,6 +403,13 @@ fn check(document: &Document<'_>, old: &str, keys: &[Key]) -> Result<()> {
             let message = format!("the change would make the file invalid: {problem}");
             Problem::Value { key, message }
         })?;
+        // Nothing else moved, and nothing became a part of a comment.
+        if !again.is_same_place(&document.root) {
+            return Err(Problem::value(
+                keys.first().map(|key| key.path.as_slice()).unwrap_or_default(),
+                HIDES,
+            ));
+        }
         Some(again)
     } else {
         None

@@ -24,7 +24,7 @@ pub(crate) enum Kind {
     Scattered(Value, &'static str),
 }
 
-/// The name of a key of INI that stands alone.
+/// The name of a key of INI without a value.
 pub(crate) const FLAG: &str = "a key without a value";
 
 /// A table.
@@ -81,6 +81,23 @@ impl Node {
     /// Returns the table, if it is one.
     pub fn map(&self) -> Option<&Map> {
         if let Kind::Map(map) = &self.kind { Some(map) } else { None }
+    }
+
+    /// Returns whether two trees have the same keys at the same places.
+    pub fn is_same_place(&self, other: &Node) -> bool {
+        let inner = match (self.map(), other.map()) {
+            (Some(one), Some(other)) => {
+                one.entries.len() == other.entries.len()
+                    && one.entries.iter().zip(&other.entries).all(|(one, other)| {
+                        one.key == other.key
+                            && one.span == other.span
+                            && one.end == other.end
+                            && one.value.is_same_place(&other.value)
+                    })
+            }
+            (one, other) => one.is_none() && other.is_none(),
+        };
+        inner && self.span == other.span
     }
 
     /// Returns what a path leads to: of several entries with one key, the last one counts.

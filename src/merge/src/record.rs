@@ -102,6 +102,9 @@ pub(crate) struct Removed {
     /// Where in that there was a comma, which was taken out too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comma: Option<usize>,
+    /// The line before it, in formats of lines, and how many equal ones come before that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<(String, usize)>,
     /// Whether its table was then empty and got braces, so that it stays a table.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub braced: bool,

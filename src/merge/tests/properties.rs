@@ -5,8 +5,9 @@
 
 mod support;
 
+use serde_json::Value;
 use support::{KEYED, Random, declaration, document, line_declaration, nothing};
-use syslua_merge::{Declaration, Format, Merged, Record, differences, merge};
+use syslua_merge::{Declaration, Format, Key, Merged, Record, Want, differences, merge, read};
 
 const DOCUMENTS: u64 = 600;
 
@@ -16,7 +17,16 @@ fn shown(bytes: Option<&[u8]>) -> String {
 
 /// Sets keys, and checks what follows from that.
 fn set(bytes: Option<&[u8]>, declared: &Declaration, record: &Record) -> Option<Merged> {
-    let merged = merge(bytes, declared, record).ok()?;
+    let merged = match merge(bytes, declared, record) {
+        Ok(merged) => merged,
+        Err(problem) => {
+            assert!(
+                !problem.to_string().contains("the change would"),
+                "{problem}\nof {declared:?}"
+            );
+            return None;
+        }
+    };
     let after = merged.bytes.as_deref();
     let left = differences(after, declared).unwrap();
     assert!(left.is_empty(), "{left:?}\nof {declared:?}\nin {}", shown(after));
@@ -64,6 +74,52 @@ fn what_is_set_can_be_taken_back() {
         is_back(seed, Some(text.as_bytes()), &merged, format, &format!("{declared:?}"));
         true
     });
+}
+
+/// Adds the paths of the keys of a value, tables included.
+fn paths(value: &Value, above: &[String], all: &mut Vec<Vec<String>>) {
+    let Value::Object(map) = value else { return };
+    for (key, inner) in map {
+        let path = [above, std::slice::from_ref(key)].concat();
+        all.push(path.clone());
+        paths(inner, &path, all);
+    }
+}
+
+/// Keys of the document itself, with nothing else below their table, in any way to write a table.
+#[test]
+fn what_is_taken_away_comes_back() {
+    for format in KEYED {
+        let mut count = 0;
+        for seed in 0..DOCUMENTS {
+            let random = &mut Random::new(seed * 11 + format as u64);
+            let text = document(random, format);
+            let mut all = Vec::new();
+            paths(&read(&text, format).unwrap(), &[], &mut all);
+            let mut declared = nothing(format);
+            for _ in 0..=random.below(3) {
+                let Some(path) = all.get(random.below(all.len())).cloned() else { continue };
+                let is_free = |key: &Key| {
+                    !key.path.starts_with(&path) && !path.starts_with(key.path.as_slice())
+                };
+                if declared.keys.iter().all(is_free) {
+                    declared.keys.push(Key { path, want: Want::Absent });
+                }
+            }
+            // Letters of another encoding, which only the removed values may have.
+            let mut bytes = text.into_bytes();
+            if format == Format::Ini && random.one_in(2) {
+                for byte in &mut bytes {
+                    *byte = if *byte == b'p' { 0xe9 } else { *byte };
+                }
+            }
+            if let Some(merged) = set(Some(&bytes), &declared, &Record::default()) {
+                is_back(seed, Some(&bytes), &merged, format, &format!("{declared:?}"));
+                count += usize::from(!merged.changes.is_empty());
+            }
+        }
+        assert!(count > 100, "{format:?}: only {count} lose a key");
+    }
 }
 
 #[test]

@@ -143,7 +143,7 @@ pub fn perform(
     put(directories, change, &edit.wanted(), &edit.record, Some(edit), note)
 }
 
-/// Returns the planned bytes, if the file is still the one that was read for them.
+/// Returns the planned bytes, if the file did not change since they were planned.
 fn as_planned(edit: &Edit, base: Option<&[u8]>) -> Option<(Option<Arc<Vec<u8>>>, Planned)> {
     let is_known = edit.ready.0.is_some() && base.map(Hash::of) == edit.before;
     is_known.then(|| (edit.ready.0.clone(), edit.planned.clone()))
