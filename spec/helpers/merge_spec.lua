@@ -130,7 +130,7 @@ describe("file { merge }", function()
   end)
 
   it("gives the bytes back that stood there, whatever they are", function()
-    local samples = {
+    local cases = {
       { "yaml", "{a: {x: 1}, b: {c: {y: [1]}}}\n", "{ a = { x = lib.absent }, b = lib.absent }" },
       { "yaml", "x: &x 1\na: {x: *x}\n", "{ a = { x = lib.absent }, z = { y = 1 } }" },
       { "yaml", "a: {x: 3}\nb:\n  - {}\n", "{ a = { x = lib.absent } }" },
@@ -146,7 +146,7 @@ describe("file { merge }", function()
       { "block", "a\n# >>> syslua >>>\nold\n# <<< syslua <<<\nb\n", "{ 'new' }" },
       { "block", "# >>> syslua >>>\n# <<< syslua <<<", "{ 'new' }" },
     }
-    for _, sample in ipairs(samples) do
+    for _, sample in ipairs(cases) do
       local format, before, values = sample[1], sample[2], sample[3]
       here.write("home/f", before)
       here.apply(([[
