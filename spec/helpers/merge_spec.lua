@@ -259,7 +259,7 @@ describe("file { merge }", function()
         ['merge = "json", values = lib.absent })'] = "expected a table of keys",
         ['merge = "json", values = { a = { lib.absent } } })'] = "lib.absent is for keys",
         ['merge = "json", values = { a = { { b = lib.absent } } } })'] = "lib.absent is for keys",
-        ['merge = "json", values = { a = lib.mkAfter({ lib.absent }) } })'] = "is for keys, not for",
+        ['merge = "json", values = { a = lib.mkAfter({ lib.absent }) } })'] = "is for keys",
         ['merge = "toml", values = { a = lib.null } })'] = "TOML has no null",
         ['merge = "ini", values = { a = { b = { 1 } } } })'] = "INI",
         ['comment = "#", content = "" })'] = "`comment` in file{} needs `merge`",
