@@ -105,6 +105,10 @@ function walk(context, source, target)
     local inner = path.join(source, name)
     local place, is_renamed = get_target(target, name)
     local what, seen = look_at(context, inner, place)
+    if name == ".sysluaignore" then
+      -- As a tree it would be read, not linked.
+      result.is_whole = false
+    end
     if what == "tree" then
       local below = walk(context, inner, place)
       result.is_whole = result.is_whole and below.is_whole and not is_renamed
