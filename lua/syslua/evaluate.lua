@@ -3,6 +3,7 @@
 
 local answers = require("syslua.answers")
 local border = require("syslua.border")
+local config_output = require("syslua.config_output")
 local failure = require("syslua.util.failure")
 local fixed = require("syslua.fixed")
 local loader = require("syslua.loader")
@@ -299,6 +300,23 @@ local other_words = {
   template = "it is a field: file { path = ..., template = ..., values = { ... } }",
   secret = "it is a field: file { path = ..., secret = ... }",
   module = "syslua.module declares one",
+  text = "did you mean `content`? It is a field: file { path = ..., content = ... }",
+  content = "it is a field: file { path = ..., content = ... }",
+  contents = "did you mean `content`? It is a field: file { path = ..., content = ... }",
+  target = "did you mean `path`? It is a field: file { path = ..., source = ... }",
+  path = "it is a field: file { path = ... }; env { PATH = ... } sets the variable",
+  files = "file { path = ..., source = ..., recursive = true } declares those of a directory",
+  dotfile = "file { path = ..., source = ... } declares a file",
+  dotfiles = "file { path = ..., source = ..., recursive = true } declares those of a directory",
+  activation = "activate { config = function(opts, ctx) ... end } declares one",
+  environment = "env { NAME = ... } sets variables",
+  sessionVariables = "env { NAME = ... } sets variables",
+  session_variables = "env { NAME = ... } sets variables",
+  systemd = "service { name = ..., command = ... } declares a service",
+  apt = "packages { apt = { ... } } installs packages of the system",
+  brew = "packages { brew = { ... } } installs packages of the system",
+  onChange = "it is a field: file { path = ..., on_change = ... }",
+  on_change = "it is a field: file { path = ..., on_change = ... }",
 }
 
 -- The globals that a config has besides those of Lua.
@@ -438,28 +456,36 @@ local function evaluate_once(config, options, session, delayed)
   local outer = fixed.set_scope(fixed.new_scope(false))
   local exit = os.exit
   rawset(os, "exit", refuse_exit)
+  local give_back_output = config_output.take()
   local kept = protected.keep()
   local hook, hook_mask, hook_count = get_hook()
+  -- A hook of a config must not outlive it: it could then call everything.
+  local function restore_hook()
+    if get_hook() ~= hook then
+      set_hook(type(hook) == "function" and hook or nil, hook_mask, hook_count)
+    end
+  end
   ---@type string?
   local replaced
   ---@type boolean, any
   local succeeded, files
   local finished, problem = native.run_interruptibly(function()
     succeeded, files = xpcall(function()
-      return run(directory, name, globals, options)
+      local done = run(directory, name, globals, options)
+      restore_hook()
+      return done
     end, function(value)
+      restore_hook()
       replaced = protected.release(kept)
       return loader.to_failure(value)
     end)
   end)
-  -- A hook of a config must not outlive its evaluation: it could then call everything.
-  if get_hook() ~= hook then
-    set_hook(type(hook) == "function" and hook or nil, hook_mask, hook_count)
-  end
+  restore_hook()
   if not finished then
-    succeeded, files = false, problem
+    succeeded, files = false, loader.to_failure(problem)
   end
   replaced = protected.release(kept) or replaced
+  give_back_output()
   rawset(os, "exit", exit)
   fixed.set_scope(outer)
   fixed.leave()

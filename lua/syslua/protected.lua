@@ -90,10 +90,10 @@ function protected.keep()
   globals.has_any_metatable = true
   kept.tables[#kept.tables + 1] = globals
   ---@type any
-  local files = get_metatable(io.stdout)
-  kept.tables[#kept.tables + 1] = keep("getmetatable(io.stdout)", files)
+  local files = get_metatable(io.stderr)
+  kept.tables[#kept.tables + 1] = keep("getmetatable(io.stderr)", files)
   if type(files.__index) == "table" and files.__index ~= files then
-    kept.tables[#kept.tables + 1] = keep("getmetatable(io.stdout).__index", files.__index)
+    kept.tables[#kept.tables + 1] = keep("getmetatable(io.stderr).__index", files.__index)
   end
   strings.__metatable = new_view(strings)
   return kept

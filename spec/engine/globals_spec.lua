@@ -151,4 +151,20 @@ describe("a config", function()
       end
     end)
   end)
+
+  it("name what other tools call otherwise", function()
+    for word, says in pairs({
+      text = "did you mean `content`?",
+      target = "did you mean `path`?",
+      home = "user { name",
+      dotfiles = "recursive = true",
+      systemd = "service {",
+    }) do
+      here.write("init.lua", ("return { setup = function()\n  %s('x')\nend }"):format(word))
+      local result = here.run("plan", "init.lua")
+      assert.equal(1, result.code)
+      assert.truthy(result.stderr:find("init.lua:2", 1, true), result.stderr)
+      assert.truthy(result.stderr:find(says, 1, true), result.stderr)
+    end
+  end)
 end)

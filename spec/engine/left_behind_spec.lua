@@ -12,8 +12,11 @@ local pranks = {
   'debug.setmetatable("", nil)',
   'setmetatable(package.loaded, { __index = function() error("none") end })',
   "setmetatable(string, { __index = function() error('none') end }); string.format = nil",
-  "getmetatable(io.stdout).__index = nil",
-  "getmetatable(io.stdout).__index.write = nil",
+  "getmetatable(io.stderr).__index = nil",
+  "getmetatable(io.stderr).__index.write = nil",
+  "io.stdout, io.write, io.output = nil, nil, nil",
+  "io.output(io.tmpfile()):write('x')",
+  "debug.sethook(function() os.exit(0) end, '', 1)",
   'error({ kind = "config", message = "mine", hint = 5 })',
   'error({ kind = "config", message = "mine", position = {} })',
   'error({ kind = "config", message = "mine", trace = { {} } })',
@@ -63,5 +66,26 @@ describe("a command after an evaluation", function()
     ]])
     here.run("plan", "init.lua")
     assert.is_false(here.exists("home/ran"))
+  end)
+
+  it("prints what it prints, and nothing that the config wrote", function()
+    here.write_config([[
+      io.write("raw", 1, 2.5, "\27[2J\n")
+      io.stdout:write("raw\n"):write("raw\n")
+      io.output():write("raw\n")
+      print("raw")
+      assert(io.stdout:flush() and io.stdout:setvbuf("no"))
+      local own = io.output(os.tmpname())
+      io.write("kept")
+      own:close()
+      file { path = "~/file", content = "text" }
+    ]])
+    local result = here.run("plan", "--json", "init.lua")
+    assert.equal(0, result.code, result.stderr)
+    assert.is_nil(result.stdout:find("raw"))
+    assert.truthy(result.stdout:find("^{.*}%s*$"))
+    local _, count = result.stderr:gsub("raw", "")
+    assert.equal(5, count, result.stderr)
+    assert.is_nil(result.stderr:find("\27"))
   end)
 end)

@@ -23,6 +23,7 @@ local lua_floors = {
     "handle",
     "module_files",
     "trusted_io",
+    "config_output",
     "loader",
     "beside",
     "template",

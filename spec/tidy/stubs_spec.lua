@@ -20,6 +20,7 @@ local internal = {
   "tool_lock",
   "tool_registry",
   "trusted_io",
+  "config_output",
   "guard",
   "handle",
   "loader",

@@ -1,0 +1,80 @@
+--- Standard output belongs to the command that evaluates a config, which may print JSON there.
+-- While a config is evaluated, what it writes goes to standard error instead.
+
+local text = require("syslua.util.text")
+
+local config_output = {}
+
+local stderr = io.stderr
+
+local function write(...)
+  for index = 1, select("#", ...) do
+    local value = select(index, ...)
+    if type(value) ~= "string" and type(value) ~= "number" then
+      error(("bad argument #%d to 'write' (string expected, got %s)"):format(index, type(value)), 3)
+    end
+    stderr:write(text.inert(tostring(value)))
+  end
+end
+
+-- What a config finds as `io.stdout`. Nothing that it prints acts on the terminal.
+local output = {}
+
+function output.write(self, ...)
+  write(...)
+  return self
+end
+
+function output.flush(self)
+  return self
+end
+
+function output.setvbuf()
+  return true
+end
+
+function output.seek()
+  return nil, "Illegal seek", 29
+end
+
+function output.close()
+  return nil, "standard output is not closed", 9
+end
+
+--- Takes standard output from the config; returns the function that gives it back.
+---@return fun()
+function config_output.take()
+  ---@type any
+  local library = io
+  local before = {
+    write = rawget(library, "write"),
+    stdout = rawget(library, "stdout"),
+    output = rawget(library, "output"),
+  }
+  -- What the config opens itself it may write to.
+  ---@type any
+  local own
+  rawset(library, "stdout", setmetatable({}, { __index = output, __metatable = "FILE*" }))
+  rawset(library, "write", function(...)
+    if own then
+      return own:write(...)
+    end
+    write(...)
+    return library.stdout
+  end)
+  rawset(library, "output", function(file)
+    if type(file) == "string" then
+      own = assert(library.open(file, "w"))
+    elseif file ~= nil then
+      own = file
+    end
+    return own or library.stdout
+  end)
+  return function()
+    for name, value in pairs(before) do
+      rawset(library, name, value)
+    end
+  end
+end
+
+return config_output
