@@ -49,7 +49,7 @@ pub fn check_public(url: &str, path: &Path, metadata: &std::fs::Metadata) -> Res
     }
     let path = path.display();
     let hint = format!(
-        "`chmod -R o+rX {path}` if it is no secret; a secret is not built: see lib.secret and age"
+        "`chmod -R o+rX {path}` if it is not a secret; secrets are not built: see lib.secret"
     );
     let reason =
         format!("other users cannot read {path}, and all users can read the system's store");

@@ -406,8 +406,8 @@ impl Store {
         self.metadata().join("objects")
     }
 
-    /// Returns the directories of a root, those that may be missing included. sys.lua makes, renames
-    /// and removes what stands in them.
+    /// Returns the directories of a root, those that may be missing included. In them sys.lua
+    /// makes, renames and removes files.
     pub fn own_directories(&self) -> Vec<PathBuf> {
         let in_store = OPEN.iter().chain(&LATER).map(|name| self.store.join(name));
         let in_root = PRIVATE.iter().chain(&TRAVERSED).map(|name| self.root.join(name));

@@ -116,7 +116,7 @@ fn split(line: &[u8], separator: u8) -> (&[u8], &[u8]) {
     }
 }
 
-/// A server that names a version after 1.1 answers a request of 1.1 in its form all the same.
+/// A server that names a version after 1.1 still answers a request of 1.1 in its form.
 fn known_version(version: &[u8]) -> &[u8] {
     match version.strip_prefix(b"HTTP/") {
         Some(b"1.0" | b"1.1") => version,
@@ -150,8 +150,8 @@ pub struct Reader<T> {
 }
 
 impl<T: Transport> Reader<T> {
-    /// Puts the well-formed head in the place of the one that arrived. Returns whether that is all
-    /// that was awaited.
+    /// Replaces the head that arrived by the well-formed one. Returns whether nothing more of it is
+    /// to come.
     fn replace_head(&mut self) -> Result<bool, Error> {
         loop {
             let input = self.inner.buffers().input();
