@@ -878,6 +878,7 @@ function BuildContext.run(command, opts) end
 ---@field exists fun(path: string): boolean, any
 ---@field read_file fun(path: string): boolean, any
 ---@field can_read fun(path: string): boolean, any
+---@field is_private fun(path: string): boolean, any
 ---@field read_link fun(path: string): boolean, any
 ---@field export fun(objects: string[], to: string|syslua.Writer, options: table?): boolean, any
 ---@field import_closure fun(path: string?, options: table?): boolean, any

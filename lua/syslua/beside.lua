@@ -92,6 +92,8 @@ local tail_call = "paths are relative to the calling file; after `return %s(...)
 ---@param given string relative to the directory of the calling file, absolute, or from `~/`
 ---@return string content
 ---@return string name
+---@return string file its absolute path
+---@return syslua.Loader? caller
 function beside.take(call, given)
   local file, caller = locate(call, given)
   ---@type any, any
@@ -104,14 +106,66 @@ function beside.take(call, given)
   end
   local top = caller and path.normalize(caller.directory)
   local is_inside = top and path.is_below(file, top)
-  return content, is_inside and file:sub(#top + 2) or path.display(file, scope.get_home())
+  local name = is_inside and file:sub(#top + 2) or path.display(file, scope.get_home())
+  return content, name, file, caller
+end
+
+-- Shorter texts are in many others by chance.
+local shortest_part = 4
+
+local function trim(content)
+  return content:match("^%s*(.-)%s*$")
+end
+
+--- Remembers a text as private if others than the owner of its file cannot read that.
+---@param caller syslua.Loader? the loader that read it
+---@param file string its absolute path
+---@param content string the text, or what was made of it
+---@param name string how messages name it
+---@return boolean
+function beside.note_private(caller, file, content, name)
+  local current = scope.get()
+  -- The copies that a snapshot keeps are private, whatever the files are.
+  local is_copy = caller and caller.places and caller.places[file]
+  if not current or is_copy or not border.call("is_private", file) then
+    return false
+  end
+  local part = trim(content)
+  if part ~= "" then
+    current.private_texts = current.private_texts or {}
+    table.insert(current.private_texts, { part = part, name = name })
+  end
+  return true
+end
+
+--- Returns the name of a private file whose text is in a content, white space at its ends aside.
+---@param content string
+---@return string?
+function beside.find_private(content)
+  local current = scope.get()
+  for _, private in ipairs(current and current.private_texts or {}) do
+    local part = private.part
+    local is_part = #part >= shortest_part and content:find(part, 1, true)
+    if is_part or part == trim(content) then
+      return private.name
+    end
+  end
+  return nil
+end
+
+--- Returns whether private texts were read: then contents need a look.
+---@return boolean
+function beside.has_private()
+  local current = scope.get()
+  return current ~= nil and current.private_texts ~= nil
 end
 
 --- Returns the bytes of a file.
 ---@param given string relative to the directory of the calling file, absolute, or from `~/`
 ---@return string
 function beside.read(given)
-  local content, name = beside.take("lib.read", given)
+  local content, name, file, caller = beside.take("lib.read", given)
+  beside.note_private(caller, file, content, name)
   local current = scope.get()
   if current then
     current.texts = current.texts or {}

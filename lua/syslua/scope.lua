@@ -28,6 +28,7 @@ local stack = {}
 ---@field project syslua.TrustedProject? the project that the files evaluated are the body of
 ---@field on_file fun(file: table)? is told of each `file{}` that counts
 ---@field loader syslua.Loader? reads its files
+---@field private_texts { part: string, name: string }[]? what only the owners of files can read
 ---@field texts table<string, string>? the files that texts of `lib.read` are the contents of
 ---@field answers syslua.answers.Session? what it asks its user, and the answers
 ---@field registry syslua.tool_registry.Session? where the registries of tools are

@@ -50,12 +50,23 @@ local function raise(problem, where)
   })
 end
 
+-- What a template makes is as private as the templates that it is made of.
+local function note_private(texts, result)
+  local current = scope.get()
+  for file, text in next, texts do
+    if text and file:sub(-#text_name) ~= text_name and current and current.loader then
+      beside.note_private(current.loader, file, result, loader.show(current.loader, file))
+    end
+  end
+end
+
 -- Renders one of several texts; those that it includes are read and added. `where` is the line of
 -- the user that asks for it.
 local function render(texts, name, values, where)
   while true do
     local result = border.call("render_template", texts, name, values)
     if result.text then
+      note_private(texts, result.text)
       return result.text
     elseif result.problem then
       raise(result.problem, where)

@@ -397,4 +397,58 @@ describe("adopt", function()
     assert.equal(key, here.read("home/.ssh/id_test"))
     assert.is_nil(here.read_link("home/.ssh/id_test"))
   end)
+
+  -- What is there, what the config declares, and what is adopted.
+  for name, case in pairs({
+    ["a link and its file"] = { "ln -s .config/rc .rc", "", "~/.config/rc ~/.rc" },
+    ["a link and its file, the other way"] = { "ln -s .config/rc .rc", "", "~/.rc ~/.config/rc" },
+    ["a link and the directory of its file"] = { "ln -s .config/rc .rc", "", "~/.rc ~/.config" },
+    ["a link to a directory and a file in it"] = { "ln -s .config .c", "", "~/.c ~/.config/rc" },
+    ["a chain of links and its end"] = {
+      "ln -s .config/rc .one; ln -s .one .two",
+      "",
+      "~/.two ~/.config/rc",
+    },
+    ["what the config reads"] = {
+      "true",
+      'file { path = "~/.x", source = "~/.config/rc", mutable = true }',
+      "~/.config/rc",
+    },
+    ["what is in a directory that the config reads"] = {
+      "true",
+      'file { path = "~/.x", source = "~/.config", recursive = true, mutable = true }',
+      "~/.config/rc",
+    },
+    ["a link to what is declared"] = {
+      "ln -s .config/rc .rc",
+      'file { path = "~/.config/rc", content = "1" }',
+      "~/.rc",
+    },
+  }) do
+    it("makes no config that plan refuses: " .. name .. " #once", function()
+      here.shell("cd ~ && mkdir .config && echo 1 >.config/rc && " .. case[1])
+      write_config(case[2])
+      local before, home = here.list("config"), here.list("home")
+      local result = here.shell("$LUA -l syslua adopt --write " .. case[3])
+      assert.equal(1, result.code, result.stdout .. result.stderr)
+      contains(result.stderr, "would be a target")
+      assert.equal(before, here.list("config"))
+      assert.equal(home, here.list("home"))
+      here.must("plan")
+    end)
+  end
+
+  it("takes a link and a file that have nothing to do with each other #once", function()
+    here.shell("cd ~ && mkdir .config && echo 1 >.config/rc && echo 2 >o && ln -s .config/rc .rc")
+    write_config()
+    adopt_and_apply(here.home .. "/.rc", here.home .. "/o")
+  end)
+
+  it("shows names with control characters on one line #once", function()
+    here.write("home/a\nb", "1")
+    write_config()
+    local result = here.must("adopt", "--write", here.home .. "/a\nb")
+    contains(result.stdout, "copied ~/a\\x0ab to files/a\\x0ab")
+    here.must("plan")
+  end)
 end)

@@ -41,6 +41,13 @@ local moves = {
     "home",
     "home/share/root",
   },
+  ["the home, and the root is elsewhere"] = { "root", "mv home home2", "home2", "root" },
+  ["the home, to which a link leads, and the root is elsewhere"] = {
+    "root",
+    "mkdir n; mv home n/one; ln -s n/one home",
+    "n/one",
+    "root",
+  },
   ["the home, and the link leads to the root"] = {
     "home/share/root",
     "mv home home2; ln -s home2 home",
@@ -230,5 +237,93 @@ describe("another home with the same root #once", function()
     assert.truthy(status.stdout:find("missing  " .. first .. "/b", 1, true), status.stdout)
     assert.truthy(status.stdout:find(first .. "/.rc", 1, true), status.stdout)
     assert.falsy(status.stdout:find("~/", 1, true), status.stdout)
+  end)
+end)
+
+describe("an original that cannot come back", function()
+  local here
+
+  before_each(function()
+    here = machine.new()
+    here.environment.SYSLUA_ROOT = here.directory .. "/root"
+  end)
+
+  after_each(function()
+    here.shell("chmod -R u+w .")
+    here.remove()
+  end)
+
+  local commands = { "plan init.lua", "apply init.lua", "rollback --yes 0", "destroy --yes" }
+
+  local function run_each(check)
+    for _, words in ipairs(commands) do
+      local result = here.shell("$LUA -l syslua " .. words)
+      assert.equal(0, result.code, words .. ": " .. result.stdout .. result.stderr)
+      check(words)
+    end
+    -- Nothing is lost.
+    assert.equal("mine\n", here.shell("cat root/backups/originals/*").stdout)
+  end
+
+  it("stays where it is kept when the home is gone", function()
+    here.environment.HOME = here.directory .. "/homes/one"
+    here.shell("mkdir -p ~; echo mine >~/.rc")
+    here.apply('file { path = "~/.rc", content = "1" }')
+    -- A copy is another directory.
+    here.shell("mkdir other; cp -a homes/one other/two; rm -r homes/one; chmod 555 homes")
+    if here.shell("touch homes/x").code == 0 then
+      return
+    end
+    here.environment.HOME = here.directory .. "/other/two"
+    run_each(function() end)
+    assert.equal("", here.shell("ls homes").stdout)
+  end)
+
+  it("stays where it is kept when a file is in the place of its directory", function()
+    here.shell("mkdir ~/d; echo mine >~/d/x")
+    here.apply('file { path = "~/d/x", content = "1" }')
+    here.shell("rm -r ~/d; echo file >~/d")
+    here.write_config('file { path = "~/y", content = "1" }')
+    run_each(function(words)
+      assert.equal("file\n", here.read("home/d"), words)
+    end)
+  end)
+end)
+
+describe("the home of another user that was moved #root #once", function()
+  it("has its originals and links where it is now", function()
+    local here = machine.new()
+    finally(here.remove)
+    here.shell("mkdir -p homes/ada; chmod 755 . homes; echo mine >homes/ada/rc")
+    here.shell("chown -R 4321:4321 homes/ada")
+    here.write_config([[
+      user { name = "syslua-ada", setup = function()
+        file { path = "~/rc", content = "1" }
+        file { path = "~/new/x", content = "1", copy = true }
+        directory { path = "~/dir", mode = "711" }
+      end }
+    ]])
+    -- The accounts are those of a mount namespace of its own.
+    local script = [[
+      grep -v syslua-ada /etc/passwd >passwd
+      echo "syslua-ada:x:4321:4321::$PWD/homes/ada:/bin/sh" >>passwd
+      mount --bind passwd /etc/passwd
+      list() { (cd homes/$1; find . -printf '%y %m %U %p %l\n' | sort; cat rc); }
+      list ada >before
+      $LUA -l syslua apply init.lua || exit 1
+      mv homes/ada homes/eva
+      sed "s,homes/ada,homes/eva," passwd >passwd2; cat passwd2 >passwd
+      [ -n "$AGAIN" ] && { $LUA -l syslua apply init.lua || exit 2; }
+      [ -n "$AGAIN" ] && { $LUA -l syslua apply init.lua | grep -q '^Nothing changed' || exit 3; }
+      $LUA -l syslua destroy --yes || exit 4
+      list eva >after; ls homes; cmp before after || { diff before after; exit 5; }
+    ]]
+    here.write("script", script)
+    for _, again in ipairs({ "", "yes" }) do
+      local result = here.shell("AGAIN=" .. again .. " unshare -m sh script")
+      assert.equal(0, result.code, result.stdout .. result.stderr)
+      assert.truthy(result.stdout:find("\neva\n$"), result.stdout)
+      here.shell("mv homes/eva homes/ada")
+    end
   end)
 end)

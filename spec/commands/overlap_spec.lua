@@ -148,3 +148,31 @@ describe("a root in what the config reads", function()
     end)
   end
 end)
+
+describe("a config that is refused #once", function()
+  it("locks no inputs", function()
+    local here = machine.new()
+    finally(here.remove)
+    here.write("home/input/init.lua", "return {}")
+    local config = [[
+      return { inputs = { i = "path:~/input" }, setup = function() %s end }
+    ]]
+    for _, line in ipairs({
+      'file { path = "~/dots/s", source = "s" }',
+      'file { path = "~/dots/s/x", content = "1" }',
+      'file { path = "~/a", content = "1" } file { path = "~/a/b", content = "1" }',
+      'file { path = "~/root/x", content = "1" }',
+    }) do
+      here.environment.SYSLUA_ROOT = here.home .. "/root"
+      here.write("home/dots/s", "1")
+      here.write("home/dots/init.lua", config:format(line))
+      for _, command in ipairs({ "plan", "apply" }) do
+        assert.equal(1, here.run(command, "home/dots").code, line)
+        assert.equal("init.lua\ns\n", here.shell("ls ~/dots").stdout, line)
+      end
+    end
+    here.write("home/dots/init.lua", config:format('file { path = "~/b", source = "s" }'))
+    here.must("apply", "home/dots")
+    assert.is_true(here.exists("home/dots/syslua.lock"))
+  end)
+end)

@@ -119,6 +119,27 @@ describe("rollback #once", function()
     assert.equal(home, here.list("home"))
   end)
 
+  it("lists the commands that it runs, and no others", function()
+    local lines = [[
+      file { path = "~/.f", content = "%s" }
+      activate { config = function(_, ctx)
+        ctx.run("echo always >>~/log", { always = true })
+        ctx.run("echo changed >>~/log", { on_change = { "~/.f" } })
+      end }
+    ]]
+    apply(lines:format("1"))
+    apply(lines:format("2"))
+    for _, id in ipairs({ "3", "4", "4" }) do
+      here.shell("rm -f ~/log; echo edited >~/.f")
+      local shown = run("rollback", id, "--yes").stdout
+      local log = here.read("home/log") or ""
+      for _, word in ipairs({ "always", "changed" }) do
+        local is_listed = shown:find("! run     echo " .. word, 1, true) ~= nil
+        assert.equal(log:find(word, 1, true) ~= nil, is_listed, id .. shown .. log)
+      end
+    end
+  end)
+
   it("has nothing to go back to before the first apply", function()
     local result = here.run("rollback", "--root", "other", "--yes")
     assert.equal(1, result.code)

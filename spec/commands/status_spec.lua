@@ -156,7 +156,27 @@ describe("status", function()
     expect(0)
     here.shell("rm own.txt")
     assert.equal("broken", look("~/.own", 3).state)
+    local shown = expect(3)
+    assert.falsy(shown:find("verify --repair", 1, true), shown)
+    assert.truthy(shown:find("linked to files of yours that are gone", 1, true), shown)
     here.write("own.txt", "own\n")
+  end)
+
+  it("says of what is written once what apply does with it #once", function()
+    for _, line in ipairs({
+      "ln -sfn nowhere ~/.once",
+      "ln -sfn ~/.linked ~/.once",
+      "rm -f ~/.once; mkdir ~/.once",
+      "rm -rf ~/.once; mkfifo ~/.once",
+    }) do
+      here.shell(line)
+      expect(0)
+      assert.matches("^Nothing changed", here.must("apply", "init.lua").stdout)
+    end
+    here.shell("rm ~/.once")
+    expect(3)
+    here.must("apply", "init.lua")
+    assert.equal("first\n", here.read("home/.once"))
   end)
 
   it("tells of a parent that is not a directory", function()

@@ -169,6 +169,35 @@ EDITOR = code   (project p)
     assert.truthy(shown:find("\n  not kept by anything\n", 1, true), shown)
   end)
 
+  it("knows targets by names of any bytes #once", function()
+    for _, name in ipairs({ "\255", "a\nb", "\195(", "x\127", "ä" }) do
+      here.write("tree/" .. name, "1")
+    end
+    here.apply([[
+      file { path = "~/.t", source = "tree", recursive = true }
+      file { path = "~/.c", source = "tree", copy = true }
+      file { path = "~/.m", source = "tree", recursive = true, mutable = true }
+      file { path = "~/\254", content = "1" }
+      directory { path = "~/\253" }
+    ]])
+    for _, place in ipairs({
+      ".t/\255",
+      ".c/\255",
+      ".m/\255",
+      ".t/a\nb",
+      ".t/\195(",
+      "\254",
+      "\253",
+    }) do
+      local result = here.must("why", here.home .. "/" .. place)
+      assert.truthy(result.stdout:find("at init.lua:", 1, true), result.stdout)
+      assert.falsy(result.stdout:find("table:", 1, true), result.stdout)
+      assert.falsy(result.stdout:find("nil", 1, true), result.stdout)
+      assert.equal(0, here.run("why", "--json", here.home .. "/" .. place).code)
+    end
+    assert.truthy(here.must("why", here.home .. "/.t").stdout:find("is above", 1, true))
+  end)
+
   it("gives JSON", function()
     local result = syslua.lib.fromJSON(here.run("why", "EDITOR", "--json").stdout)
     assert.equal("why", result.command)

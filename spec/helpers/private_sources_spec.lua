@@ -107,6 +107,36 @@ describe("a private source #once", function()
     assert.equal("regular file 700", get_kind("~/.s"))
   end)
 
+  it("that the config reads makes contents with its text private", function()
+    for index, lines in ipairs({
+      'file { path = "~/.s", content = syslua.lib.read("secret") }',
+      'file { path = "~/.s", content = "before\\n" .. syslua.lib.read("secret") .. "after\\n" }',
+      'file { path = "~/.s", content = syslua.lib.read("secret"):gsub("%s+$", "") .. "\\n" }',
+      'file { path = "~/.s", content = syslua.lib.mkForce(syslua.lib.read("secret")) }',
+      'local text = syslua.lib.read("secret"); file { path = "~/.s", content = text, copy = true }',
+      'local text = syslua.lib.template("{{ x }}", { x = syslua.lib.read("secret") });'
+        .. 'file { path = "~/.s", content = text }',
+      'file { path = "~/.s", content = syslua.lib.template([[{% include "secret" %}]], {}) }',
+      'file { path = "~/.s", template = "plain", values = { x = syslua.lib.read("secret") } }',
+      'file { path = "~/.s", template = "including" }',
+      'local text = syslua.lib.read("link"); file { path = "~/.s", content = text }',
+    }) do
+      here.write("plain", "{{ x }}\n")
+      here.write("including", '{% include "secret" %}\n')
+      here.shell("ln -sfn secret link")
+      apply(lines .. ' file { path = "~/.o", content = "public" }')
+      assert.equal("regular file 600", get_kind("~/.s"), index .. ": " .. lines)
+      assert.equal("symbolic link 777", get_kind("~/.o"))
+    end
+    apply('file { path = "~/.s", content = syslua.lib.read("secret"), executable = true }')
+    assert.equal("regular file 700", get_kind("~/.s"))
+    here.apply('file { path = "~/.s", content = syslua.lib.read("secret"), public = true }')
+    assert.equal("symbolic link 777", get_kind("~/.s"))
+    here.shell("chmod 644 secret")
+    here.apply('file { path = "~/.s", content = syslua.lib.read("secret") }')
+    assert.equal("symbolic link 777", get_kind("~/.s"))
+  end)
+
   it("may be private by a directory that others cannot enter", function()
     here.shell("chmod 644 tree/secret; chmod 755 tree/inner/script; chmod 700 tree/inner")
     here.write_config('file { path = "~/.t", source = "tree", recursive = true }')
@@ -134,6 +164,8 @@ describe("a private source #once", function()
     for _, line in ipairs({
       'file { path = "~/.s", source = "secret" }',
       'file { path = "~/.s", source = "secret", copy = true }',
+      'file { path = "~/.s", content = "x" .. syslua.lib.read("secret") }',
+      'file { path = "~/.s", content = syslua.lib.template([[{% include "secret" %}]], {}) }',
       'file { path = "~/.s", source = "secret", mode = "600", public = false }',
       'file { path = "~/.t", source = "tree", recursive = true }',
       'file { path = "~/.t", source = "tree" }',

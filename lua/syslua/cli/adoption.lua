@@ -4,6 +4,7 @@
 local border = require("syslua.border")
 local failure = require("syslua.util.failure")
 local path = require("syslua.util.path")
+local text = require("syslua.util.text")
 
 local adoption = {}
 
@@ -31,9 +32,11 @@ local adoption = {}
 ---@field reason string? why there is nothing to do
 ---@field position string? who declared it
 ---@field inner string[]? the files of a tree, relative to it
+---@field targets string[]? where the config would put something
+---@field reads string? the file or directory that a link would lead to
 
 local function show(place)
-  return path.display(place, os.getenv("HOME"))
+  return text.printable(path.display(place, os.getenv("HOME")))
 end
 
 local function raise(message, hint, position)
@@ -532,8 +535,68 @@ local function adopt_new(given, seen, known)
     targets[index] = path.join(seen.place, inner)
   end
   border.call("check_targets", targets, known.options)
-  item.inner = nil
+  item.inner, item.targets = nil, targets
+  item.reads = item.action == "link" and seen.real or nil
   return item
+end
+
+-- Finds a target and a source where one is the other or holds it.
+local function find_overlap(targets, sources)
+  for _, source in ipairs(sources) do
+    for _, target in ipairs(targets) do
+      local is_other = target.item ~= source.item
+      if is_other and (holds(target.place, source.place) or holds(source.place, target.place)) then
+        return target, source
+      end
+    end
+  end
+end
+
+--- Refuses entries that together, or with what the config declares already, make something a target
+-- that the config reads: `plan` would refuse that.
+---@param items syslua.cli.Adoption[]
+---@param known syslua.cli.Known
+function adoption.check_together(items, known)
+  local targets, sources = {}, {}
+  for _, item in ipairs(items) do
+    for _, place in ipairs(item.targets or {}) do
+      targets[#targets + 1] = { place = resolve(place), item = item, word = item.path }
+    end
+    if item.reads then
+      sources[#sources + 1] = { place = item.reads, item = item, word = item.path }
+    end
+  end
+  local declared_targets, declared_sources = {}, {}
+  for _, file in ipairs(known.files) do
+    local at = { item = file, position = file.positions[1] }
+    if not file.recursive then
+      declared_targets[#declared_targets + 1] =
+        { place = resolve(file.place), item = at.item, position = at.position }
+    end
+    local source = file.from and border.call("look", file.from)
+    if source and source.real then
+      declared_sources[#declared_sources + 1] =
+        { place = source.real, item = at.item, position = at.position }
+    end
+  end
+  local target, source = find_overlap(targets, sources)
+  if not target then
+    target, source = find_overlap(targets, declared_sources)
+  end
+  if not target then
+    target, source = find_overlap(declared_targets, sources)
+  end
+  if target and source then
+    raise(
+      ("%s would be a target, and %s reads it"):format(
+        show(target.place),
+        source.word and "the link " .. show(source.word) or "the config"
+      ),
+      source.word and "adopt only one of the two"
+        or "what a config reads, it cannot replace: change the declaration first",
+      source.position or target.position
+    )
+  end
 end
 
 --- Returns what is to be done about a path: one entry, or several for a tree of managed files.

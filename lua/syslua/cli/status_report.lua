@@ -1,6 +1,7 @@
 --- Turns the state of what is applied into lines for people.
 -- It does not write them, and does not look at anything itself: it gets a report.
 
+local path = require("syslua.util.path")
 local report = require("syslua.cli.report")
 local terminal = require("syslua.cli.terminal")
 local text = require("syslua.util.text")
@@ -10,11 +11,18 @@ local status_report = {}
 -- States in which apply moves an existing file at a target away.
 local occupied_states = { replaced = true, changed = true }
 
-local function count_states(targets)
+-- Whether a link leads to a file of the user's that is gone, rather than to an object.
+local function leads_to_own(target, root)
+  return target.state == "broken"
+    and target.detail ~= nil
+    and not path.is_below(target.detail, path.join(root or "", "store"))
+end
+
+local function count_states(targets, root)
   ---@type table<string, integer>
-  local counts = { drift = 0, occupied = 0, unreadable = 0, broken = 0 }
+  local counts = { drift = 0, occupied = 0, unreadable = 0, broken = 0, own = 0 }
   for _, target in ipairs(targets) do
-    local state = target.state
+    local state = leads_to_own(target, root) and "own" or target.state
     counts.drift = counts.drift + ((state ~= "ok" and state ~= "switching") and 1 or 0)
     counts.occupied = counts.occupied + (occupied_states[state] and 1 or 0)
     counts[state] = (counts[state] or 0) + 1
@@ -24,7 +32,7 @@ end
 
 -- `apply` restores the declared state, and keeps the file that is there instead.
 local function get_closing_lines(result, program)
-  local counts = count_states(result.targets or {})
+  local counts = count_states(result.targets or {}, result.root)
   local lines, stopped = {}, 0
   for _, service in ipairs(result.services or {}) do
     stopped = stopped + (require("syslua.cli.service_report").is_drift(service) and 1 or 0)
@@ -47,7 +55,7 @@ local function get_closing_lines(result, program)
   local function is_or_are(count)
     return text.count(count, "target") .. (count == 1 and " is" or " are")
   end
-  local restorable = counts.drift - counts.unreadable - counts.broken
+  local restorable = counts.drift - counts.unreadable - counts.broken - counts.own
   if restorable > 0 then
     local line = ("%s not as applied; `%s apply` restores %s"):format(
       is_or_are(restorable),
@@ -66,6 +74,10 @@ local function get_closing_lines(result, program)
   if counts.broken > 0 then
     local line = "%s linked to objects that are gone; `%s verify --repair` builds them again"
     lines[#lines + 1] = line:format(is_or_are(counts.broken), program)
+  end
+  if counts.own > 0 then
+    local line = "%s linked to files of yours that are gone: put them back, or change the config"
+    lines[#lines + 1] = line:format(is_or_are(counts.own))
   end
   if counts.unreadable > 0 then
     local line = "%s out of sight: whether %s as applied cannot be told"

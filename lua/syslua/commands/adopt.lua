@@ -68,7 +68,8 @@ function adopt.add_to_parser(parser)
 end
 
 local function show(place)
-  return require("syslua.util.path").display(place, os.getenv("HOME"))
+  local shown = require("syslua.util.path").display(place, os.getenv("HOME"))
+  return require("syslua.util.text").printable(shown)
 end
 
 local function raise(message, hint)
@@ -220,23 +221,19 @@ local function write(config, lines, known, options)
 end
 
 local function describe(item)
-  local name = show(item.path)
+  local name, source = show(item.path), show(item.source or "")
   if item.action == "nothing" then
     return ("%s %s"):format(name, item.reason)
   elseif item.action == "link" then
-    return ("%s stays a link to %s"):format(name, item.source)
+    return ("%s stays a link to %s"):format(name, source)
   elseif item.action == "copy" then
-    return ("copied %s to %s"):format(name, item.source)
+    return ("copied %s to %s"):format(name, source)
   elseif item.action == "encrypt" then
-    return ("encrypted %s into %s"):format(name, item.source)
+    return ("encrypted %s into %s"):format(name, source)
   elseif not item.kept then
-    return ("%s holds what %s has already"):format(item.source, name)
+    return ("%s holds what %s has already"):format(source, name)
   end
-  return ("wrote %s into %s; what that held is kept at %s"):format(
-    name,
-    item.source,
-    show(item.kept)
-  )
+  return ("wrote %s into %s; what that held is kept at %s"):format(name, source, show(item.kept))
 end
 
 local function render(items, lines, config, args)
@@ -292,6 +289,7 @@ function adopt.run(args)
       items[#items + 1] = item
     end
   end
+  adoption.check_together(items, known)
   local wants_lines = false
   for _, item in ipairs(items) do
     wants_lines = wants_lines or #item.lines > 0
@@ -306,7 +304,7 @@ function adopt.run(args)
     for _, line in ipairs(item.lines) do
       lines[#lines + 1] = line
     end
-    item.render, item.alternatives = nil, nil
+    item.render, item.alternatives, item.targets, item.reads = nil, nil, nil, nil
   end
   if args.write and #lines > 0 then
     write(config, lines, known, options)

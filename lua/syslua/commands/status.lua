@@ -17,7 +17,8 @@ dropped. When more than a megabyte is only used by old snapshots, `status` names
 that frees it.
 
 A target that cannot be read for lack of permission is `unreadable`. A target that links to a
-missing object is `broken`: `verify --repair` builds the object again. Both count as differences.
+missing object is `broken`: `verify --repair` builds the object again. So is a `mutable` link whose
+file is gone. All count as differences.
 
 While a switch runs, or after an interrupted switch, `status` says so, and the targets of that
 switch are not differences. A program may write into the store through a link after it changed the

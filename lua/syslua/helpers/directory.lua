@@ -26,12 +26,18 @@ local raise = position.raise
 local function check_target(target)
   if target:find("%z") then
     raise("`path` in directory{} has a NUL byte, which a name cannot contain")
-  elseif not (path.is_absolute(target) or target:find("^~/")) then
+  elseif not (path.is_absolute(target) or target == "~" or target:find("^~/")) then
     raise(("`path` in directory{} is relative: %q"):format(target), "begin the path with ~/ or /")
   end
   local normal = path.normalize(target)
   if normal == "/" or normal == "~" or normal:find("^%a:/$") or normal:find("^~/%.%.") then
-    raise(("`path` in directory{} is not a directory that can be declared: %q"):format(target))
+    raise(
+      ("`path` in directory{} is %s: %q"):format(
+        (normal == "~" or normal == "~/") and "the home itself" or "not inside of the home",
+        target
+      ),
+      "declare the directories in it"
+    )
   end
   return normal
 end

@@ -6,6 +6,7 @@
 -- collects (`src/module/src/collected.rs`). What is here is for the others; most of it is loaded
 -- when a config needs it.
 
+local beside = require("syslua.beside")
 local border = require("syslua.border")
 local failure = require("syslua.util.failure")
 local origin = require("syslua.helpers.file.origin")
@@ -222,8 +223,8 @@ end
 -- Has the engine collect a declaration that is a path and a content, both texts, as nearly all are;
 -- returns false when it takes a closer look, or something is wrong with it.
 local function collect_plain(collected, given)
-  -- What is one's own has another number than the usual one.
-  if scope.get_advantage() ~= 0 then
+  -- What is one's own has another number than the usual one, and a content may be private.
+  if scope.get_advantage() ~= 0 or beside.has_private() then
     return false
   end
   local chain = not position.is_direct() and position.chain() or nil

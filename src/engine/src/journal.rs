@@ -56,6 +56,15 @@ pub enum Change {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         mode: Option<u32>,
     },
+    /// A directory with a declared mode is opened for changes in it, or closed after them.
+    Mode {
+        /// Where.
+        path: Text,
+        /// Its permission bits before.
+        before: u32,
+        /// Its permission bits after.
+        after: u32,
+    },
     /// A target changes.
     Target(TargetChange),
     /// A command runs.

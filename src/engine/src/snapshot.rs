@@ -1,7 +1,7 @@
 //! `snapshot.json`: what one apply left in force. The format only.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::activation::Activation;
 use crate::hash::Hash;
 use crate::names::SnapshotId;
-use crate::platform;
+use crate::platform::{self, Account};
 use crate::store::Outputs;
 use crate::value::{Text, path_from_json, path_to_json};
 
@@ -42,6 +42,9 @@ pub struct Snapshot {
     /// The home behind `~/`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub home: Option<Text>,
+    /// The homes that targets are in, and which directories these are.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub homes: Vec<HomeAt>,
     /// The derivations that were realized, and the objects of their outputs.
     pub derivations: Arc<BTreeMap<Hash, Outputs>>,
     /// The resolved actions, with the positions that declared them.
@@ -49,6 +52,57 @@ pub struct Snapshot {
     /// Where the root was and what was moved since, once its paths are read as they are now.
     #[serde(skip)]
     pub moved: Option<(PathBuf, Moves)>,
+}
+
+/// A home, and which directory it is: another place in the same file system does not change that.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HomeAt {
+    /// The user, if it is not the applying one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    user: Option<String>,
+    /// Where it was.
+    path: Text,
+    /// The same without links, where that differs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    real: Option<Text>,
+    /// The numbers of its file system and of itself there.
+    id: (u64, u64),
+}
+
+impl HomeAt {
+    /// Returns the home of the applying user, and those of other users.
+    pub fn all<'a>(home: &Path, users: impl Iterator<Item = &'a str>) -> Vec<HomeAt> {
+        let users: BTreeSet<&str> = users.collect();
+        let users = users.into_iter().filter_map(|user| Some((Some(user), home_of(user)?)));
+        let at = |(user, path): (Option<&str>, PathBuf)| {
+            let real = platform::canonical(&path);
+            let id = platform::id_at(&real)?;
+            let real = (real != path).then(|| Text(platform::bytes_of_path(&real)));
+            let (user, path) = (user.map(str::to_owned), Text(platform::bytes_of_path(&path)));
+            Some(HomeAt { user, path, real, id })
+        };
+        [(None, home.to_owned())].into_iter().chain(users).filter_map(at).collect()
+    }
+
+    /// Returns from where to where it was moved since, if it was.
+    fn moved(&self, home: &Path) -> Vec<(PathBuf, PathBuf)> {
+        let old = self.path.to_path();
+        let now = match &self.user {
+            None => Some(home.to_owned()),
+            Some(user) => home_of(user),
+        };
+        let Some(now) = now.filter(|now| *now != old) else { return Vec::new() };
+        let real = platform::canonical(&now);
+        if platform::leads_somewhere(&old) || platform::id_at(&real) != Some(self.id) {
+            return Vec::new();
+        }
+        let real_move = self.real.as_ref().map(|old| (old.to_path(), real));
+        [(old, now)].into_iter().chain(real_move).collect()
+    }
+}
+
+fn home_of(user: &str) -> Option<PathBuf> {
+    Account::of(Some(user)).ok()?.home
 }
 
 /// Where a root and a home are now.
@@ -82,6 +136,18 @@ impl Moves {
         // A root in a home before the home.
         prefixes.sort_by_key(|(old, _)| Reverse(old.components().count()));
         Moves { prefixes }
+    }
+
+    /// Adds homes that were moved.
+    #[must_use]
+    pub fn with_homes(mut self, homes: &[HomeAt], home: &Path) -> Moves {
+        for (old, new) in homes.iter().flat_map(|each| each.moved(home)) {
+            if !self.prefixes.iter().any(|(known, _)| *known == old) {
+                self.prefixes.push((old, new));
+            }
+        }
+        self.prefixes.sort_by_key(|(old, _)| Reverse(old.components().count()));
+        self
     }
 
     /// Returns whether nothing was moved.
@@ -147,6 +213,7 @@ impl Snapshot {
             config_path: None,
             root: None,
             home: None,
+            homes: Vec::new(),
             derivations: Arc::default(),
             activations: Vec::new(),
             moved: None,
@@ -202,7 +269,7 @@ impl Snapshot {
             return self.moved.clone();
         }
         let (old_root, old_home) = (self.root.as_ref()?.to_path(), self.home.as_ref()?.to_path());
-        let moves = Moves::new((&old_root, &old_home), (root, home));
+        let moves = Moves::new((&old_root, &old_home), (root, home)).with_homes(&self.homes, home);
         if moves.is_none() {
             return None;
         }

@@ -2,7 +2,7 @@
 
 use mlua::prelude::*;
 use serde::Serialize;
-use syslua_engine::engine::{ApplyOptions, PlanOptions};
+use syslua_engine::engine::{ApplyOptions, Error, PlanOptions};
 use syslua_engine::failure::Failure;
 use syslua_engine::generations::Ahead;
 use syslua_engine::settings::Event;
@@ -96,11 +96,15 @@ fn apply(lua: &Lua, manifest: &LuaValue, options: Option<&LuaTable>) -> Answer<L
     }
     let mut tasks = LuaTasks::new(lua).locking(config);
     let applied = engine.apply(&manifest, &asked, &mut tasks, &mut given.on_event(lua));
-    // What was resolved is locked also when a build failed: the next try begins with the same.
+    // What was resolved is locked also when a build failed: the next try begins with the same. What
+    // is refused changes nothing.
+    let is_refused = matches!(&applied, Err(error) if !matches!(error, Error::Realize(_)));
     let (locks, locked) = match (tasks.into_locks(), config) {
         (Some(locks), _) => (locks, Ok(false)),
-        (None, Some(config)) => (inputs::pending(lua, config)?, inputs::write_pending(lua, config)),
-        (None, None) => (Vec::new(), Ok(false)),
+        (None, Some(config)) if !is_refused => {
+            (inputs::pending(lua, config)?, inputs::write_pending(lua, config))
+        }
+        (None, _) => (Vec::new(), Ok(false)),
     };
     let applied = applied.map_err(|error| error.to_failure())?;
     locked?;

@@ -460,5 +460,9 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
         },
     )?;
     register_function(lua, native, "stands", |lua, path: LuaString| Ok(stands(lua, &path)))?;
+    register_function(lua, native, "is_private", |_, path: LuaString| {
+        let path = platform::canonical(&platform::path_from_bytes(&path.as_bytes()));
+        Ok(platform::facts_of(&path).is_ok_and(|facts| facts.is_private()))
+    })?;
     register_function(lua, native, "list_tree", |lua, path: LuaString| list_tree(lua, &path))
 }

@@ -9,6 +9,7 @@ use syslua_engine::failure::Failure;
 use syslua_engine::names::{ObjectName, SnapshotId};
 use syslua_engine::platform;
 use syslua_engine::store::Access;
+use syslua_engine::value::Text;
 
 use crate::apply::report;
 use crate::derive::derivation_of;
@@ -37,6 +38,20 @@ fn repair(lua: &Lua, manifest: &LuaValue, options: Option<&LuaTable>) -> Answer<
     let repaired =
         engine.repair(rebuild, &mut options.on_event(lua)).map_err(|error| error.to_failure())?;
     report(lua, &repaired)
+}
+
+/// Returns a report in which bytes that are not UTF-8 are strings of Lua, as in all others.
+fn with_bytes(lua: &Lua, value: LuaValue) -> LuaResult<LuaValue> {
+    let LuaValue::Table(table) = &value else { return Ok(value) };
+    if table.contains_key("$bytes")? {
+        let text: Text = lua.from_value(value.clone())?;
+        return Ok(LuaValue::String(lua.create_string(text.0)?));
+    }
+    let pairs: Vec<(LuaValue, LuaValue)> = table.pairs().collect::<LuaResult<_>>()?;
+    for (key, item) in pairs.into_iter().filter(|(_, item)| item.is_table()) {
+        table.raw_set(key, with_bytes(lua, item)?)?;
+    }
+    Ok(value)
 }
 
 /// Restores the config of a snapshot: its entry file, and where texts and sources are now by the
@@ -87,7 +102,7 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
             .0
             .actions()
             .map_err(|error| error.to_failure())?;
-        report(lua, &actions)
+        with_bytes(lua, report(lua, &actions)?).map_err(lua_failure)
     })?;
     register_outside(
         lua,

@@ -1,7 +1,7 @@
 --- Checks the fields of `file{}`: their types, their values and contradictions. Only a `file{}`
 -- with more than a path and a content comes here. It declares nothing.
 
-local border = require("syslua.border")
+local beside = require("syslua.beside")
 local mode = require("syslua.util.mode")
 local origin = require("syslua.helpers.file.origin")
 local path = require("syslua.util.path")
@@ -371,18 +371,18 @@ local function check_secrecy(file)
   end
 end
 
--- What a template makes is as private as the template, like a source.
+-- What is made of a private text is as private, like a private source.
 local function keep_private(file)
-  local seen = border.call("look", border.call("absolute", file.rendered))
-  local others = seen and seen.kind == "file" and tonumber(seen.mode:sub(-1)) or 4
-  if others >= 4 or file.public or file.mode then
+  local name = not (file.public or file.mode or file.secret or file.merge)
+    and beside.find_private(file.content)
+  if not name then
     return
   elseif system.get().username == "root" then
     raise(
-      ("only its owner can read the template %s, and all users can read the store of root"):format(
-        file.template
-      ),
-      "`public = true` says that it is not secret, as does chmod o+r"
+      ("only its owner can read %s, whose text this is, and all users can read "):format(name)
+        .. "root's store",
+      "`public = true` says that it is not secret, as does chmod o+r; `secret` is for what others "
+        .. "must not see"
     )
   end
   file.mode = file.executable and "700" or "600"
@@ -402,7 +402,6 @@ local function render(file)
   file.content = require("syslua.template").render_file(file.template, file.values or {})
   -- Its place, for editing.
   file.rendered = path.join(scope.get_directory(), path.expand(file.template, scope.get_home()))
-  keep_private(file)
   file.template, file.values = nil, nil
 end
 
@@ -430,6 +429,9 @@ function file_fields.check(given)
     render(file)
   elseif file.values then
     raise("`values` in file{} needs a `template` or `merge`", 'add template = "FILE"')
+  end
+  if type(file.content) == "string" then
+    keep_private(file)
   end
   if is_simple(file) then
     return file

@@ -47,6 +47,9 @@ pub struct File {
     /// The SHA-256 of the content that was written; absent until it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<Hash>,
+    /// Whether the source could be run when the digest was made; older versions did not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub executable: Option<bool>,
 }
 
 impl Kind for File {
@@ -73,7 +76,8 @@ impl TargetKind for File {
     }
 
     fn content(&self) -> Vec<u8> {
-        serde_json::to_vec(&File { target: Text::default(), digest: None, ..self.clone() })
+        let target = Text::default();
+        serde_json::to_vec(&File { target, digest: None, executable: None, ..self.clone() })
             .unwrap_or_default()
     }
 
@@ -90,8 +94,8 @@ impl TargetKind for File {
     fn after(&self, mark: &dyn Fn() -> Text) -> std::result::Result<After, Error> {
         let mode = match &self.mode {
             Some(mode) => parse_mode(mode)?,
-            None if self.private => default_mode(&self.source.to_path()) & OWNER,
-            None => default_mode(&self.source.to_path()),
+            None if self.private => self.default_mode() & OWNER,
+            None => self.default_mode(),
         };
         let (owner, group) = numbers(self.owner.as_ref(), self.group.as_ref())?;
         // Without content there is no digest yet: then this is a plan, and nothing is written.
@@ -106,17 +110,25 @@ impl TargetKind for File {
         })
     }
 
-    /// Of a file that belongs to the user since it was written, only that it is a file counts.
+    /// What belongs to the user since it was written may be anything.
     fn drift(&self, look: Look<'_>, place: &Path, found: &Found) -> Result<Drift> {
         Ok(match found {
             Found::Nothing => Drift::Missing,
+            _ if self.mutable => Drift::None,
             Found::Other(seen) if seen.kind == FileKind::File => {
-                if self.mutable {
-                    return Ok(Drift::None);
-                }
                 let mut aspects = self.rights(look, seen);
-                if !self.has_digest(look, place)? {
-                    aspects.insert(0, Aspect::Content);
+                match self.has_digest(look, place) {
+                    // Its owner may not read it: what may be seen is compared.
+                    Err(error) if error.is_denied() && aspects.is_empty() => {
+                        if !has_length_of(seen, &self.source.to_path()) {
+                            aspects.push(Aspect::Content);
+                        }
+                    }
+                    has => {
+                        if !has? {
+                            aspects.insert(0, Aspect::Content);
+                        }
+                    }
                 }
                 if aspects.is_empty() { Drift::None } else { Drift::Changed(aspects) }
             }
@@ -131,18 +143,20 @@ impl TargetKind for File {
         }
     }
 
+    fn stands(&self, look: Look<'_>, place: &Path) -> Result<bool> {
+        let found = super::look(look.directories, place)?;
+        Ok(match self.holds_as_read(look, place, &found)? {
+            Some(holds) => holds,
+            // It was written with a mode that lets its owner not read it.
+            None => match self.drift(look, place, &found) {
+                Err(error) if error.is_denied() => false,
+                drift => drift? == Drift::None,
+            },
+        })
+    }
+
     fn holds(&self, look: Look<'_>, place: &Path, found: &Found) -> Result<bool> {
-        // What is of another mode is not read.
-        if let Found::Other(seen) = found
-            && !self.mutable
-            && !self.rights(look, seen).is_empty()
-        {
-            return Ok(false);
-        }
-        match self.drift(look, place, found) {
-            Err(error) if error.is_denied() => Ok(false),
-            drift => Ok(drift? == Drift::None),
-        }
+        Ok(self.holds_as_read(look, place, found)?.unwrap_or(false))
     }
 
     /// Those that are declared, and whether it can be run.
@@ -151,12 +165,7 @@ impl TargetKind for File {
             Some(mode) => u32::from_str_radix(mode, 8) == Ok(seen.mode),
             None if self.private && seen.mode & !OWNER != 0 => false,
             // Whatever else the user did to the bits was not declared.
-            None => match platform::followed(&self.source.to_path()) {
-                Ok(Some(data)) => {
-                    (platform::mode_of(&data) & 0o111 != 0) == (seen.mode & 0o111 != 0)
-                }
-                _ => true,
-            },
+            None => self.can_run().is_none_or(|can_run| can_run == (seen.mode & 0o111 != 0)),
         };
         let mut aspects = if has_mode { Vec::new() } else { vec![Aspect::Mode] };
         aspects.extend(look.accounts.differ(self.owner.as_ref(), self.group.as_ref(), seen));
@@ -180,17 +189,76 @@ impl TargetKind for File {
         Some((&self.source, self.digest))
     }
 
-    fn set_digest(&mut self, digest: Hash) {
+    fn is_executable(&self) -> Option<bool> {
+        self.executable
+    }
+
+    fn set_digest(&mut self, digest: Hash, executable: bool) {
         self.digest = Some(digest);
+        self.executable = Some(executable);
     }
 }
 
 impl File {
+    /// Returns whether the source can be run. What is recorded counts: a program may have changed
+    /// the mode of an object since.
+    fn can_run(&self) -> Option<bool> {
+        self.executable.or_else(|| is_executable(&self.source.to_path()))
+    }
+
+    fn default_mode(&self) -> u32 {
+        if self.can_run() == Some(true) { EXECUTABLE } else { PLAIN }
+    }
+
+    /// Returns whether the file is the result of the action, or `None` if it may not be read.
+    fn holds_as_read(&self, look: Look<'_>, place: &Path, found: &Found) -> Result<Option<bool>> {
+        let Found::Other(seen) = found else { return Ok(Some(false)) };
+        if seen.kind != FileKind::File || self.mutable {
+            return Ok(Some(seen.kind == FileKind::File));
+        }
+        // What is of another mode is not read.
+        if !self.rights(look, seen).is_empty() {
+            return Ok(Some(false));
+        }
+        match self.has_digest(look, place) {
+            Err(error) if error.is_denied() => Ok(None),
+            has => Ok(Some(has?)),
+        }
+    }
+
     /// Returns whether the file at a place has the content that was written.
     fn has_digest(&self, look: Look<'_>, place: &Path) -> Result<bool> {
         let Some(digest) = self.digest else { return Ok(false) };
         let (directory, name) = look.directories.of(place)?;
         Ok(directory.hash(&name, look.directories.interrupt())? == digest)
+    }
+}
+
+/// Returns whether a file has as many bytes as another one.
+fn has_length_of(seen: &Seen, source: &Path) -> bool {
+    let length = platform::followed(source).ok().flatten().map(|data| data.len());
+    length.is_some() && length == seen.identity.content.map(|(length, ..)| length)
+}
+
+/// Returns whether a file was found that was just written with the content of a source and this
+/// mode. Where that lets its owner not read it, its length is compared.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn is_written(
+    directories: &Directories,
+    place: &Path,
+    found: &Found,
+    (source, digest, mode): (&Path, Hash, u32),
+) -> Result<bool> {
+    let Found::Other(seen) = found else { return Ok(false) };
+    if seen.kind != FileKind::File {
+        return Ok(false);
+    }
+    let (directory, name) = directories.of(place)?;
+    match directory.hash(&name, directories.interrupt()) {
+        Err(error) if error.is_denied() => Ok(seen.mode == mode && has_length_of(seen, source)),
+        hash => Ok(hash? == digest),
     }
 }
 
@@ -273,8 +341,8 @@ pub fn numbers(
     }
 }
 
-fn default_mode(source: &Path) -> u32 {
-    let data = platform::followed(source).ok().flatten();
-    let executable = data.is_some_and(|data| platform::mode_of(&data) & 0o111 != 0);
-    if executable { EXECUTABLE } else { PLAIN }
+/// Returns whether a file can be run, if it is there.
+pub fn is_executable(path: &Path) -> Option<bool> {
+    let data = platform::followed(path).ok().flatten()?;
+    Some(platform::mode_of(&data) & 0o111 != 0)
 }

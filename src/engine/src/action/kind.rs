@@ -173,8 +173,13 @@ pub trait TargetKind: Kind {
         None
     }
 
-    /// Sets the digest of that file.
-    fn set_digest(&mut self, _digest: Hash) {}
+    /// Returns whether that file can be run, as far as that is recorded.
+    fn is_executable(&self) -> Option<bool> {
+        None
+    }
+
+    /// Sets the digest of that file, and whether it can be run.
+    fn set_digest(&mut self, _digest: Hash, _executable: bool) {}
 }
 
 /// What an action adds to the environment of shells.

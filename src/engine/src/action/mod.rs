@@ -39,7 +39,7 @@ pub use declared_keys::{DeclaredKey, Edit, Plain, Planned};
 pub use directories::Directories;
 pub use directory::Directory;
 pub use drift::{Accounts, Aspect, Drift, Look};
-pub use file::{File, digest_of};
+pub use file::{File, digest_of, is_executable};
 pub use found::{Found, is_link_to, look};
 pub use function::Function;
 pub use key::{KEY as SECRET_KEY, Key, put_once};

@@ -185,8 +185,9 @@ pub fn is_after(
     Ok(match (&change.after, found) {
         (After::Nothing, Found::Nothing) => true,
         (After::Link { source }, found) => link::is_at(source, found),
-        (After::File { digest, .. }, found) => {
-            file::is_at(directories, &change.place.to_path(), found, *digest)?
+        (After::File { source, digest, mode, .. }, found) => {
+            let (place, source) = (change.place.to_path(), source.to_path());
+            file::is_written(directories, &place, found, (&source, *digest, *mode))?
         }
         (After::Secret { digest, key, .. }, found) => match Key::read_file(&key.to_path())? {
             Some(key) => key.is_at(directories, &change.place.to_path(), found, *digest)?,
@@ -417,6 +418,30 @@ pub fn make_directory(
         }
         result => Ok(result?),
     }
+}
+
+/// Returns the permission bits of a directory, if one is there and can be seen.
+pub fn mode_of_directory(directories: &Directories, path: &Path) -> Option<u32> {
+    match look(directories, path) {
+        Ok(Found::Other(seen)) if seen.kind == FileKind::Directory => Some(seen.mode),
+        _ => None,
+    }
+}
+
+/// Sets the permission bits of a directory.
+///
+/// # Errors
+/// When there is none, or the file system refuses.
+pub fn set_mode_of_directory(
+    directories: &Directories,
+    path: &Path,
+    mode: u32,
+) -> Result<(), Error> {
+    let (directory, name) = directories.of(path)?;
+    if !matches!(directory.look(&name)?, Some(seen) if seen.kind == FileKind::Directory) {
+        return Err(Error::Changed(path.to_owned()));
+    }
+    Ok(directory.set_rights(&name, Some(mode), None, None)?)
 }
 
 /// Removes a directory if it is there and empty.

@@ -69,7 +69,9 @@ pub(super) fn compare_actions<'a>(
     for activation in &second.activations {
         let before = old.remove(&activation.action.subject());
         let is_same = |before: &&Arc<Activation>| {
-            before.action == activation.action || follows(store, before, activation)
+            before.action == activation.action
+                || follows(store, before, activation)
+                || is_same_copy(before, activation)
         };
         if !before.as_ref().is_some_and(is_same) {
             differences.push(Difference { shown: activation, before, after: Some(activation) });
@@ -92,6 +94,17 @@ fn follows(store: &Store, old: &Activation, new: &Activation) -> bool {
     let is_in_store = |path: &PathBuf| path.starts_with(store.objects());
     let places = (leads_to(old).filter(is_in_store), leads_to(new).filter(is_in_store));
     matches!(places, (Some(old), Some(new)) if is_same_file(&old, &new))
+}
+
+/// Returns whether two files have the same content and rights, from different objects.
+fn is_same_copy(old: &Activation, new: &Activation) -> bool {
+    let (Some(old), Some(new)) = (old.action.as_target(), new.action.as_target()) else {
+        return false;
+    };
+    matches!(new.digest(), Some((_, Some(_))))
+        && (new.properties().mode.is_some() || new.is_executable() == old.is_executable())
+        && !new.is_given()
+        && new.continues(old)
 }
 
 /// A derivation that only one of the snapshots has.

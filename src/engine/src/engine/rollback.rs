@@ -105,6 +105,10 @@ impl Engine {
             // Most of what may be in force is not.
             plan.steps.retain(|step| step.mark != Mark::Remove || !matches!(step.work, Work::None));
         }
+        // A command that runs at each apply does not run here.
+        plan.steps.retain(|step| {
+            step.mark != Mark::Unchanged || !matches!(step.work, Work::Effect { .. })
+        });
         let planned = Planned { plan, wanted, known, is_lost, left_out: Vec::new() };
         let mut report =
             self.plan_report(&Manifest::default(), &planned, PlanOptions::default())?;
@@ -114,9 +118,7 @@ impl Engine {
         if applied {
             // Drift of the current snapshot is put right without going anywhere.
             let to = if is_current { To::Same } else { To::Snapshot(id) };
-            // A command that runs at each apply does not run here.
-            let mut plan = planned.plan;
-            plan.steps.retain(|step| !(step.mark == Mark::Unchanged && step.place.is_none()));
+            let plan = planned.plan;
             let kept = self.keep_altered(&altered, &plan.current)?;
             let switched = switch::switch(&self.store, &self.settings, &plan, to, None, on_event)?;
             displaced.extend(

@@ -311,6 +311,7 @@ fn mark(pending: Option<&Pending>) -> Option<&str> {
 fn places(pending: &Pending) -> HashSet<PathBuf> {
     let targets = pending.changes.iter().filter_map(|change| match change {
         Change::Target(change) => Some(change.place.to_path()),
+        Change::Mode { path, .. } => Some(path.to_path()),
         _ => None,
     });
     targets.collect()

@@ -411,7 +411,23 @@ pub(super) fn sync_directory(path: &Path) -> io::Result<()> {
 
 #[cfg(target_os = "linux")]
 pub(super) fn sync_file_system(path: &Path) -> io::Result<()> {
-    Ok(rustix::fs::syncfs(File::open(path)?)?)
+    use std::os::unix::fs::MetadataExt;
+    let directory = match File::open(path) {
+        // It may not be read: a directory above it is on the same file system.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            let device = fs::symlink_metadata(path)?.dev();
+            let opened = path.ancestors().skip(1).filter_map(|above| File::open(above).ok());
+            let mut same =
+                opened.filter(|above| above.metadata().is_ok_and(|found| found.dev() == device));
+            let Some(above) = same.next() else {
+                rustix::fs::sync();
+                return Ok(());
+            };
+            above
+        }
+        opened => opened?,
+    };
+    Ok(rustix::fs::syncfs(directory)?)
 }
 
 #[cfg(not(target_os = "linux"))]

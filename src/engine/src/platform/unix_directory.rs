@@ -472,9 +472,19 @@ pub(super) fn set_rights_of(
     owner: Option<u32>,
     group: Option<u32>,
 ) -> io::Result<()> {
-    let inner = open_in(directory, name)?;
-    if owner.is_some() || group.is_some() {
-        sys::fchown(&inner, owner.map(sys::Uid::from_raw), group.map(sys::Gid::from_raw))?;
+    let (user, users) = (owner.map(sys::Uid::from_raw), group.map(sys::Gid::from_raw));
+    let inner = match sys::openat(directory, name, DIRECTORY, Mode::empty()) {
+        // Its owner may not read it.
+        Err(Errno::ACCESS) => {
+            if user.is_some() || users.is_some() {
+                sys::chownat(directory, name, user, users, AtFlags::SYMLINK_NOFOLLOW)?;
+            }
+            return mode.map_or(Ok(()), |mode| set_mode_unread(directory, name, mode));
+        }
+        inner => inner?,
+    };
+    if user.is_some() || users.is_some() {
+        sys::fchown(&inner, user, users)?;
     }
     // After the owner: a change of owner takes bits away.
     mode.map_or(Ok(()), |mode| Ok(sys::fchmod(&inner, mode_from(mode))?))

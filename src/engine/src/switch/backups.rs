@@ -14,7 +14,7 @@ use syslua_merge::Record;
 use crate::action::{Rights, Role};
 use crate::hash::Hash;
 use crate::platform::{self, Directory, FileKind, Result};
-use crate::snapshot::Moves;
+use crate::snapshot::{HomeAt, Moves};
 use crate::store::Store;
 use crate::value::Text;
 
@@ -48,6 +48,9 @@ pub struct Backups {
 pub struct At {
     root: Text,
     home: Text,
+    /// The homes that targets are in.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    homes: Vec<HomeAt>,
 }
 
 /// Something of the user's that was moved away.
@@ -78,12 +81,14 @@ impl Backups {
         let at = At {
             root: text(&platform::canonical(store.root())),
             home: text(&platform::canonical(home)),
+            homes: Vec::new(),
         };
-        if let Some(old) = backups.at.clone().filter(|old| *old != at) {
+        if let Some(old) = backups.at.clone() {
             let moves = Moves::new(
                 (&old.root.to_path(), &old.home.to_path()),
                 (&at.root.to_path(), &at.home.to_path()),
             );
+            let moves = moves.with_homes(&old.homes, &at.home.to_path());
             for entry in &mut backups.entries {
                 entry.path = moves.follow(&entry.path);
                 entry.target = moves.follow(&entry.target);
@@ -94,8 +99,16 @@ impl Backups {
             backups.rights.iter_mut().for_each(|(path, _)| *path = moves.follow(path));
             backups.keys.iter_mut().for_each(|(path, _)| *path = moves.follow(path));
         }
-        backups.at = Some(at);
+        let homes = backups.at.take().map(|old| old.homes).unwrap_or_default();
+        backups.at = Some(At { homes, ..at });
         backups
+    }
+
+    /// Notes which homes the targets are in.
+    pub fn set_homes(&mut self, homes: &[HomeAt]) {
+        if let Some(at) = &mut self.at {
+            at.homes = homes.to_vec();
+        }
     }
 
     fn read(store: &Store) -> Backups {

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::expand::expanded;
+use super::expand::{expanded, foreseen};
 use super::{Error, Secrets};
 use crate::action::{self, Action, Target};
 use crate::activation::Activation;
@@ -249,6 +249,17 @@ fn resolve(
     let mut others = HashMap::new();
     let mut entries: Vec<Entry> = Vec::with_capacity(manifest.activations.len());
     let mut straight = None;
+    let own_tree = |action: &Action| {
+        let Some(Target::File(file)) = action.as_target() else { return None };
+        let (start, placeholder) = Placeholder::find(&file.source.0)?;
+        let is_whole = start + Placeholder::LENGTH == file.source.0.len();
+        match &owners.get(&placeholder)?.0.spec.recipe {
+            Recipe::File(FileRecipe { content: FileContent::Source(source), .. }) if is_whole => {
+                Some(source)
+            }
+            _ => None,
+        }
+    };
     for declared in &manifest.activations {
         // Nearly all of them are in force already: none is made twice.
         let applied = current
@@ -278,6 +289,29 @@ fn resolve(
                 (declared.action.clone(), Some(declared.action.resolve(&title).map_err(unknown)?))
             }
         };
+        if shown.is_some()
+            && let Some(source) = own_tree(&action)
+            && let actions = foreseen(&action, source)?
+            && !actions.is_empty()
+        {
+            for (mut action, origin) in actions {
+                let shown = action.resolve(&title).map_err(unknown)?;
+                if let (Some(target), Some(path)) = (action.as_target_mut(), &origin) {
+                    let (digest, can_run) =
+                        digest_at(path, store).map_err(Error::at(&declared.positions))?;
+                    target.set_digest(digest, can_run);
+                }
+                entries.push(Entry {
+                    activation: Arc::new(declared.with_action(action)),
+                    may_change: true,
+                    shown: Some(shown),
+                    // No links are unfolded for copies.
+                    origin: None,
+                    own: None,
+                });
+            }
+            continue;
+        }
         if shown.is_none()
             && let Some(mut actions) = expanded(&action)?
         {
@@ -391,7 +425,7 @@ fn key(activation: &Activation) -> Vec<u8> {
 }
 
 fn add_digests(store: &Store, entries: &mut [Entry], current: &Snapshot) -> Result<(), Error> {
-    let mut known: Option<HashMap<&Text, Hash>> = None;
+    let mut known: Option<HashMap<&Text, (Hash, bool)>> = None;
     for entry in entries.iter_mut().filter(|entry| !entry.may_change) {
         let Some((source, _)) =
             entry.activation.action.as_target().and_then(|target| target.digest())
@@ -401,23 +435,31 @@ fn add_digests(store: &Store, entries: &mut [Entry], current: &Snapshot) -> Resu
         let path = source.to_path();
         let known = known.get_or_insert_with(|| digests(current));
         // Only files in the store cannot have changed.
-        let digest = match known.get(source).filter(|_| path.starts_with(store.objects())) {
-            Some(digest) => *digest,
-            None => {
-                action::digest_of(&path, store).map_err(Error::at(&entry.activation.positions))?
-            }
-        };
+        let (digest, can_run) =
+            match known.get(source).filter(|_| path.starts_with(store.objects())) {
+                Some(known) => *known,
+                None => digest_at(&path, store).map_err(Error::at(&entry.activation.positions))?,
+            };
         if let Some(target) = Arc::make_mut(&mut entry.activation).action.as_target_mut() {
-            target.set_digest(digest);
+            target.set_digest(digest, can_run);
         }
     }
     Ok(())
 }
 
-fn digests(snapshot: &Snapshot) -> HashMap<&Text, Hash> {
-    let digests = snapshot
-        .activations
-        .iter()
-        .filter_map(|activation| activation.action.as_target()?.digest());
-    digests.filter_map(|(source, digest)| Some((source, digest?))).collect()
+/// Returns the digest of a file, and whether it can be run.
+fn digest_at(path: &Path, store: &Store) -> std::result::Result<(Hash, bool), action::Error> {
+    let digest = action::digest_of(path, store)?;
+    Ok((digest, action::is_executable(path) == Some(true)))
+}
+
+/// Returns what a snapshot records of the content of its files, by their sources.
+fn digests(snapshot: &Snapshot) -> HashMap<&Text, (Hash, bool)> {
+    let targets =
+        snapshot.activations.iter().filter_map(|activation| activation.action.as_target());
+    let recorded = targets.filter_map(|target| {
+        let (source, digest) = target.digest()?;
+        Some((source, (digest?, target.is_executable()?)))
+    });
+    recorded.collect()
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::action::{Action, Directory, File, Link, Target};
 use crate::platform::{self, FileKind};
 use crate::tree_choice::{Error, IGNORE_FILE};
-use crate::value::Text;
+use crate::value::{Source, Text};
 
 /// Returns the actions for what is in the tree that an action is about, or nothing when it is about
 /// no tree: links to the files of a tree that is declared as one, or copies of those of a directory
@@ -43,6 +43,40 @@ pub fn expanded(action: &Action) -> Result<Option<Vec<Action>>, Error> {
     };
     expansion.add(Path::new(""))?;
     Ok(Some(expansion.actions))
+}
+
+/// Returns the actions for what is in the user's own directory that is to be copied, before it is
+/// built, each with the user's file that it is a copy of; or nothing when it is a file.
+///
+/// # Errors
+/// When the directory cannot be read.
+pub fn foreseen(action: &Action, source: &Source) -> Result<Vec<(Action, Option<PathBuf>)>, Error> {
+    let Some(Target::File(file)) = action.as_target() else { return Ok(Vec::new()) };
+    let top = platform::canonical(&source.path);
+    if platform::kind_of(&top)? != Some(FileKind::Directory) {
+        return Ok(Vec::new());
+    }
+    let object = file.source.to_path();
+    let mut expansion = Expansion {
+        top: &top,
+        source: &object,
+        target: &file.target.to_path(),
+        kind: Kind::Copies(file),
+        left_out: &source.excluded,
+        actions: Vec::new(),
+    };
+    expansion.add(Path::new(""))?;
+    let with_origin = |action: Action| {
+        let below = match action.as_target() {
+            Some(Target::File(file)) => {
+                file.source.to_path().strip_prefix(&object).ok()?.to_owned()
+            }
+            _ => return None,
+        };
+        Some(top.join(below))
+    };
+    let actions = expansion.actions.into_iter().map(|action| (action.clone(), with_origin(action)));
+    Ok(actions.collect())
 }
 
 /// What becomes of the files of a tree.

@@ -6,6 +6,7 @@ use std::path::Path;
 use super::Error;
 use super::backups::{Backup, Backups};
 use super::follow::is_same_file;
+use super::rooms::{Opened, modes_around};
 use super::sync::sync_places;
 use crate::action::{After, Before, Directories, Rights, Role, TargetChange, merging, target};
 use crate::generations;
@@ -37,7 +38,7 @@ pub fn finish(
                 if let (Before::Directory { rights }, After::Directory { .. }) =
                     (&change.before, &change.after)
                 {
-                    note_rights(&mut backups, change, *rights);
+                    note_rights(&mut backups, change, *rights, &journal.changes);
                 }
                 if let Before::Kept {
                     kept, role: role @ (Role::Original | Role::Displaced), ..
@@ -61,13 +62,14 @@ pub fn finish(
                     backups.entries.retain(|entry| entry.path != *kept);
                 }
             }
-            Change::Command { .. } | Change::Services { .. } => {}
+            Change::Mode { .. } | Change::Command { .. } | Change::Services { .. } => {}
         }
     }
     for path in &journal.leftover {
         backups.directories.remove(path);
     }
     let directories = Directories::default();
+    let opened = Opened::again(&directories, &journal.changes);
     for (number, change) in journal.changes.iter().enumerate() {
         let later = journal.changes[number + 1..].iter().filter_map(Change::target);
         if let Change::Target(change) = change
@@ -94,12 +96,17 @@ pub fn finish(
             backups.forget_rights(&change.place);
         }
     }
+    let current = if made.is_none() { generations::current(store).ok() } else { None };
+    if let Some(snapshot) = made.or(current.as_ref()) {
+        backups.set_homes(&snapshot.homes);
+    }
     backups.save(store)?;
     for path in journal.leftover.iter().rev() {
         let path =
             journal.changes.iter().filter_map(Change::target).fold(path.to_path(), target::moved);
         target::remove_directory(&directories, &path)?;
     }
+    opened.close(&directories)?;
     if journal.to.is_some() {
         generations::write_index(store, made)?;
     }
@@ -147,15 +154,18 @@ fn drop_equal(store: &Store, journal: &Journal, backups: &Backups) -> Result<(),
 }
 
 /// Notes the rights that a directory had, or forgets them when it has them again.
-fn note_rights(backups: &mut Backups, change: &TargetChange, before: Rights) {
+fn note_rights(backups: &mut Backups, change: &TargetChange, before: Rights, changes: &[Change]) {
     let After::Directory { mode, owner, group } = &change.after else { return };
+    let (opening, closing) = modes_around(changes, &change.place);
+    let before = Rights { mode: opening.unwrap_or(before.mode), ..before };
+    let mode = closing.or(*mode);
     // A created directory is removed with its rights; those of an original that existed before are
     // its own.
     if backups.directories.contains(&change.place) {
         return;
     }
     let is_back = backups.rights_of(&change.place.to_path()).is_some_and(|old| {
-        *mode == Some(old.mode)
+        mode == Some(old.mode)
             && owner.unwrap_or(before.owner) == old.owner
             && group.unwrap_or(before.group) == old.group
     });

@@ -22,6 +22,7 @@ mod plan;
 mod printed;
 mod rebuilt;
 mod recover;
+mod rooms;
 mod scene;
 mod secrets;
 mod service_jobs;

@@ -9,6 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use super::backups::{Backup, place_for};
 use super::finish::finish;
 use super::plan::Plan;
+use super::rooms;
 use super::step::{Mark, Step, Work};
 use super::surroundings::surroundings;
 use super::sync::sync_places;
@@ -18,13 +19,14 @@ use super::{package_calls, service_jobs};
 use crate::action::{
     self, Action, After, Before, Directories, Planned, Role, TargetChange, merging, target,
 };
+use crate::activation::Activation;
 use crate::generations;
 use crate::journal::{self, Change, Journal, Note, Written};
 use crate::manifest::Manifest;
 use crate::names::SnapshotId;
 use crate::platform;
 use crate::settings::{Event, Settings};
-use crate::snapshot::{self, Snapshot};
+use crate::snapshot::{self, HomeAt, Snapshot};
 use crate::store::Store;
 use crate::value::Text;
 
@@ -110,6 +112,9 @@ fn perform_rest(
             // Its new state may be taken back: until then the service runs that will confirm it.
             if deadline.is_none() {
                 service_jobs::restart_own(settings, &switch.written.journal.changes, on_event);
+            }
+            for message in &plan.stuck {
+                on_event(Event::Warning { message: message.clone() });
             }
             // What is applied anyway is not kept twice.
             let displaced = displaced
@@ -205,6 +210,7 @@ fn begin(
                 config_path: manifest.config_path.clone(),
                 root: Some(text(store.root())),
                 home: Some(text(&settings.home)),
+                homes: HomeAt::all(&settings.home, users(&plan.activations)),
                 derivations: Arc::clone(&plan.derivations),
                 activations: plan.activations.clone(),
                 moved: None,
@@ -228,6 +234,11 @@ fn begin(
     platform::write_file_durably(&store.journal(), &journal::line(&journal))?;
     platform::sync_directory(&store.metadata())?;
     Ok(made)
+}
+
+/// Returns the users that actions are for, besides the applying one.
+fn users(activations: &[Arc<Activation>]) -> impl Iterator<Item = &str> {
+    activations.iter().filter_map(|activation| activation.user.as_deref())
 }
 
 fn make_backup_directories(store: &Store, plan: &Plan) -> Result<(), Error> {
@@ -369,7 +380,8 @@ fn changes(
     let mut leftover: Vec<PathBuf> = ours.filter(is_left).collect();
     leftover.sort();
     leftover.dedup();
-    (changes, leftover.iter().map(|path| text(path)).collect())
+    let leftover: Vec<Text> = leftover.iter().map(|path| text(path)).collect();
+    (rooms::add_openings(changes, &leftover, &plan.rooms, &plan.backups.directories), leftover)
 }
 
 struct Switch<'a> {
@@ -393,6 +405,9 @@ impl Switch<'_> {
             match change {
                 Change::Directory { path, mode } => {
                     target::make_directory(&self.directories, &path.to_path(), *mode)?;
+                }
+                Change::Mode { path, after, .. } => {
+                    target::set_mode_of_directory(&self.directories, &path.to_path(), *after)?;
                 }
                 Change::Target(change) => {
                     // New content is on the disk before it gets its name: a power cut leaves no

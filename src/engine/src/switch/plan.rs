@@ -13,6 +13,7 @@ use super::desired::Desired;
 use super::difference::{Old, is_left_alone, removal, wanted};
 use super::effects::{Changed, Effects, Planner};
 use super::overlap::Reads;
+use super::rooms;
 use super::scene::Scene;
 use super::services::{leave_alone, own_targets};
 use super::step::{Mark, Step, Work};
@@ -53,6 +54,10 @@ pub struct Plan {
     pub restored: Vec<PathBuf>,
     /// The directories below which targets will be.
     pub occupied: HashSet<PathBuf>,
+    /// The directories that are opened for changes in them, besides those that sys.lua made.
+    pub rooms: HashSet<PathBuf>,
+    /// The originals that cannot come back, in words.
+    pub stuck: Vec<String>,
     /// The files that the config reads: directories of it stay, even empty ones of sys.lua.
     pub reads: Reads,
     /// The kept files of the user, and the created directories.
@@ -132,10 +137,14 @@ pub fn plan(
         scene.reads.check_root(store, &places)?;
     }
     scene.reads.check(&places)?;
+    rooms::check(&places)?;
+    scene.add_rooms(rooms::rooms(&present, &places));
     let mut gone = removals(&mut scene, &present, &places, false)?;
+    let mut stuck = keep_stuck(&mut scene, &mut gone)?;
     // Directories of sys.lua are removed after their contents, and exist until then.
     let mut restored = missing_parents(&scene, &gone)?;
-    let directories = removals(&mut scene, &present, &places, true)?;
+    let mut directories = removals(&mut scene, &present, &places, true)?;
+    stuck.extend(keep_stuck(&mut scene, &mut directories)?);
     restored.extend(missing_parents(&scene, &directories)?);
     restored.sort();
     restored.dedup();
@@ -191,6 +200,7 @@ pub fn plan(
     let occupied = occupied(&places);
     let reads =
         if desired.is_evaluated { std::mem::take(&mut scene.reads) } else { Reads::default() };
+    let rooms = scene.rooms().clone();
     let backups = if changes { scene.into_backups() } else { Backups::default() };
     Ok(Plan {
         current,
@@ -204,6 +214,8 @@ pub fn plan(
         created,
         restored,
         occupied,
+        rooms,
+        stuck,
         reads,
         backups,
         contents: Arc::default(),
@@ -236,6 +248,8 @@ fn nothing_to_do(
         created: Vec::new(),
         restored: Vec::new(),
         occupied: HashSet::new(),
+        rooms: HashSet::new(),
+        stuck: Vec::new(),
         reads: Reads::default(),
         backups: Backups::default(),
         contents: Arc::default(),
@@ -391,6 +405,32 @@ fn removals(
     Ok(steps)
 }
 
+/// Leaves originals where they are kept that cannot come back, since nothing can be put where they
+/// were. Returns these, in words.
+fn keep_stuck(scene: &mut Scene, steps: &mut [Step]) -> Result<Vec<String>, Error> {
+    let mut stuck = Vec::new();
+    for step in steps {
+        let (Work::Target(change), Some(place)) = (&step.work, &step.place) else { continue };
+        let (Before::Nothing, After::Original { kept, .. }) = (&change.before, &change.after)
+        else {
+            continue;
+        };
+        match check_parent(scene, place, &step.activation.positions) {
+            Err(Error::Parent { target, problem, .. }) => {
+                stuck.push(format!(
+                    "the original of {} cannot come back, and stays at {}: {problem}",
+                    target.display(),
+                    kept.display()
+                ));
+                scene.keep_original(place);
+                step.work = Work::None;
+            }
+            result => drop(result?),
+        }
+    }
+    Ok(stuck)
+}
+
 /// What the plan knows besides the declarations.
 struct Known<'a> {
     /// What is in force, by its place.
@@ -538,7 +578,7 @@ fn check_parent(scene: &Scene, place: &Path, positions: &Positions) -> Result<Ve
     };
     let first = missing.first().map_or(place, PathBuf::as_path);
     let above = first.ancestors().skip(1).find_map(|above| Directory::open(above).ok());
-    if let Some(directory) = above {
+    if let Some(directory) = above.filter(|above| !scene.opens(&above.path())) {
         directory.check_writable().map_err(|error| problem(error.to_string()))?;
     }
     Ok(missing)

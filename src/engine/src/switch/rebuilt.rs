@@ -109,7 +109,8 @@ fn from_manifest(store: &Store, id: SnapshotId) -> Option<Snapshot> {
             if let Some((source, None)) = target.digest()
                 && let Ok(digest) = action::digest_of(&source.to_path(), store)
             {
-                target.set_digest(digest);
+                let can_run = action::is_executable(&source.to_path()) == Some(true);
+                target.set_digest(digest, can_run);
             }
         }
         snapshot.activations.push(Arc::new(activation.with_action(action)));

@@ -13,6 +13,7 @@ use crate::value::Text;
 
 use super::backups::Backups;
 use super::overlap::Reads;
+use super::targets::may_change;
 
 /// The targets as a switch will find them.
 pub struct Scene<'a> {
@@ -35,6 +36,8 @@ pub struct Scene<'a> {
     restored: HashMap<PathBuf, PathBuf>,
     /// Directories that replace other files.
     made: HashSet<PathBuf>,
+    /// Directories that a switch opens for changes in them.
+    rooms: HashSet<PathBuf>,
 }
 
 /// The future state of a path.
@@ -62,7 +65,23 @@ impl<'a> Scene<'a> {
             removed: HashSet::new(),
             restored: HashMap::new(),
             made: HashSet::new(),
+            rooms: HashSet::new(),
         }
+    }
+
+    /// From now on, changes in these directories are possible, whatever their modes.
+    pub fn add_rooms(&mut self, rooms: HashSet<PathBuf>) {
+        self.rooms = rooms;
+    }
+
+    /// Returns the directories that are opened for changes in them, besides those that were made.
+    pub fn rooms(&self) -> &HashSet<PathBuf> {
+        &self.rooms
+    }
+
+    /// Returns whether a directory is opened for changes in it.
+    pub fn opens(&self, place: &Path) -> bool {
+        self.rooms.contains(place) || self.is_made(place) && may_change(place)
     }
 
     /// Returns what is needed to observe targets.
@@ -133,6 +152,11 @@ impl<'a> Scene<'a> {
         self.removed.insert(place);
     }
 
+    /// From now on, the original of a file that is gone is not restored.
+    pub fn keep_original(&mut self, place: &Path) {
+        self.restored.remove(place);
+    }
+
     /// From now on, an empty directory is there.
     pub fn make(&mut self, place: PathBuf) {
         self.made.insert(place);
@@ -172,7 +196,11 @@ impl<'a> Scene<'a> {
     /// Looks at a target.
     pub fn look(&self, place: &Path) -> Result<Found> {
         match self.actual(place) {
-            Actual::At(actual) => action::look(&self.directories, &actual),
+            Actual::At(actual) => match action::look(&self.directories, &actual) {
+                // Nothing of sys.lua is in it, and the change does not replace anything else.
+                Err(error) if error.is_denied() && self.is_in_room(&actual) => Ok(Found::Nothing),
+                found => found,
+            },
             // What is made is declared, and looked at before.
             Actual::Directory | Actual::Nothing => Ok(Found::Nothing),
         }
@@ -187,7 +215,10 @@ impl<'a> Scene<'a> {
         let mut missing = Vec::new();
         for directory in place.ancestors().skip(1) {
             let kind = match self.actual(directory) {
-                Actual::At(actual) => platform::kind_of(&actual)?,
+                Actual::At(actual) => match platform::kind_of(&actual) {
+                    Err(error) if error.is_denied() && self.is_in_room(&actual) => None,
+                    kind => kind?,
+                },
                 Actual::Directory => Some(FileKind::Directory),
                 Actual::Nothing => None,
             };
@@ -201,6 +232,10 @@ impl<'a> Scene<'a> {
         Ok(Ok(missing))
     }
 
+    fn is_in_room(&self, path: &Path) -> bool {
+        path.ancestors().skip(1).any(|above| self.opens(above))
+    }
+
     /// Returns whether a directory belongs to sys.lua and will be empty, except for directories
     /// that will be empty too.
     pub fn will_be_empty(&self, path: &Path) -> bool {
@@ -208,7 +243,11 @@ impl<'a> Scene<'a> {
         if !self.is_made(path) || self.standing(path) != path {
             return false;
         }
-        let Ok(entries) = platform::list_directory(path) else { return false };
+        let entries = match platform::list_directory(path) {
+            Ok(entries) => entries,
+            // It is opened; if it is not empty then, it stays.
+            Err(error) => return error.is_denied() && self.opens(path),
+        };
         entries.iter().all(|(name, kind)| {
             let inner = path.join(name);
             if self.removed.contains(&inner) {

@@ -211,8 +211,16 @@ impl<'a> Targets<'a> {
     }
 }
 
+/// Returns whether this process may change the mode of what is at a place, if anything is.
+pub(super) fn may_change(place: &Path) -> bool {
+    match platform::look(place) {
+        Ok(Some(seen)) => [0, seen.owner].contains(&platform::user_number()),
+        _ => true,
+    }
+}
+
 /// Returns with whose rights root works in a directory: those of the first other owner above it.
-fn user_of(directory: &Path) -> Option<u32> {
+pub(super) fn user_of(directory: &Path) -> Option<u32> {
     let above: Vec<_> = directory.ancestors().collect();
     let owners =
         above.into_iter().rev().filter_map(|directory| platform::look(directory).ok().flatten());

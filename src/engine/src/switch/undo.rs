@@ -5,6 +5,7 @@ use std::path::Path;
 use super::Error;
 use super::backups::{Backup, Backups, place_for};
 use super::finish::remove_journal;
+use super::rooms::Opened;
 use super::service_jobs;
 use super::surroundings::surroundings;
 use super::sync::sync_places;
@@ -28,10 +29,20 @@ pub fn undo(
     let journal = &written.journal;
     let directories = Directories::default();
     let mut failures = Vec::new();
+    // They are closed by undoing what opened them.
+    let _ = Opened::again(&directories, &journal.changes);
     for (number, change) in journal.changes.iter().enumerate().rev() {
         let result = match change {
             Change::Directory { path, .. } => {
                 target::remove_directory(&directories, &path.to_path()).map_err(Error::from)
+            }
+            Change::Mode { path, before, .. } => {
+                let path = path.to_path();
+                match target::mode_of_directory(&directories, &path) {
+                    Some(_) => target::set_mode_of_directory(&directories, &path, *before)
+                        .map_err(Error::from),
+                    None => Ok(()),
+                }
             }
             Change::Target(change) => {
                 match target::undo(&directories, change, written.merged(number)) {

@@ -1,0 +1,50 @@
+--- Files with modes by which their owner cannot read them: they settle, and come and go as others.
+
+local machine = require("spec.support.machine")
+
+describe("a file that its owner cannot read #once", function()
+  local here
+
+  before_each(function()
+    here = machine.new()
+  end)
+
+  after_each(function()
+    here.remove()
+  end)
+
+  for _, mode in ipairs({ "200", "000", "111", "300", "044" }) do
+    it("is written once, with the mode " .. mode, function()
+      local function get_line(content)
+        return ('file { path = "~/k", content = %q, mode = "%s", public = true }'):format(
+          content,
+          mode
+        )
+      end
+      here.write_config(get_line("x"))
+      assert.equal(0, here.run("apply", "init.lua").code)
+      for _ = 1, 2 do
+        assert.matches("^Nothing changed", here.must("apply", "init.lua").stdout)
+        assert.equal(0, here.run("status").code)
+      end
+      -- Others of the same length are other files.
+      here.apply(get_line("y"))
+      assert.equal("y", here.shell("chmod 600 ~/k; cat ~/k").stdout)
+      assert.equal(3, here.run("status").code)
+      here.must("apply", "init.lua")
+      here.shell("chmod 600 ~/k; echo longer >~/k; chmod " .. mode .. " ~/k")
+      assert.equal(3, here.run("status").code)
+      here.must("apply", "init.lua")
+      assert.equal("y", here.shell("chmod 600 ~/k; cat ~/k; chmod " .. mode .. " ~/k").stdout)
+      -- What is undone leaves nothing.
+      here.write_config(get_line("y") .. [[
+        file { path = "~/l", content = "z", mode = "200", public = true }
+        activate { config = function(_, ctx) ctx.run("false") end }
+      ]])
+      assert.equal(1, here.run("apply", "init.lua").code)
+      assert.is_false(here.exists("home/l"))
+      here.must("destroy", "--yes")
+      assert.is_false(here.exists("home/k"))
+    end)
+  end
+end)
