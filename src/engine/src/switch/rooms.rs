@@ -1,5 +1,6 @@
-//! Directories whose declared mode keeps their owner out, and those that sys.lua made. A switch that changes something in them
-//! opens them first and closes them last; undoing and the cleanup open them again.
+//! Directories whose declared mode keeps their owner out, and those that sys.lua made. A switch
+//! that changes something in them opens them first and closes them last; undoing and the cleanup
+//! open them again.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
