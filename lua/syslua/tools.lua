@@ -1,9 +1,7 @@
 --- `tools{}`: command-line tools by their names in a registry, resolved once, locked, and put on
 -- PATH. And `syslua.tools.resolve`: where a release is.
 
-local activate = require("syslua.activate")
 local border = require("syslua.border")
-local derive = require("syslua.derive")
 local failure = require("syslua.util.failure")
 local position = require("syslua.util.position")
 local schema = require("syslua.schema")
@@ -13,6 +11,8 @@ local tables = require("syslua.util.table")
 local text = require("syslua.util.text")
 local tool_build = require("syslua.tool_build")
 local tool_registry = require("syslua.tool_registry")
+-- Before the first handle is made.
+require("syslua.handle")
 
 --- A release of a tool.
 ---@class syslua.tools.Release
@@ -243,29 +243,27 @@ local function get_files(row)
   return files
 end
 
--- The recipe of a tool contains only the row of its platform.
-local function make(entry, row, github)
-  return derive({
+-- The recipe of a tool contains only the row of its platform. `chain` has the lines that declare it:
+-- all tools of a call have the same, which is found once.
+local function make(entry, row, github, chain)
+  return border.call("derive", {
     name = (entry.package:match("[^/]+$"):gsub("[^%w_.+-]", "-")),
     version = tools.get_version(entry.version),
     opts = {
-      url = border.call("mirrored", row.url, github),
+      url = github and border.call("mirrored", row.url, github) or row.url,
       sha256 = row.sha256,
       checksum = row.checksum,
       format = row.format,
       files = get_files(row),
     },
     config = tool_build.build,
+    positions = chain,
   })
 end
 
-local function put_on_path(derivation)
-  activate({
-    opts = { out = derivation.out },
-    config = function(opts, ctx)
-      ctx.add_to_path(opts.out .. "/bin")
-    end,
-  })
+local function put_on_path(derivation, chain)
+  local action = { kind = "add_to_path", directory = derivation.out .. "/bin" }
+  scope.for_shells(border.call, "record", action, chain)
 end
 
 local function declare(_, given)
@@ -279,7 +277,7 @@ local function declare(_, given)
       raise(("`%s` in tools{}: expected a string"):format(word))
     end
   end
-  local list, where = parse(given), position.caller()
+  local list, where, chain = parse(given), position.caller(), position.chain()
   local fresh, keys = {}, {}
   for _, tool in ipairs(list) do
     if not check_once(tool, where) then
@@ -294,8 +292,8 @@ local function declare(_, given)
   for _, tool in ipairs(fresh) do
     ---@type any
     local entry = entries[tool.key]
-    made[tool.name] = make(entry, entry.platforms[platform], github)
-    put_on_path(made[tool.name])
+    made[tool.name] = make(entry, entry.platforms[platform], github, chain)
+    put_on_path(made[tool.name], chain)
   end
   return made
 end

@@ -414,7 +414,7 @@ pub fn finish(lua: &Lua, session: LockSession, config: &Path) -> Answer<Option<(
     state::change(lua, |state| {
         state.pending_locks.insert(
             config.to_owned(),
-            PendingLock {
+            Rc::new(PendingLock {
                 file,
                 changes,
                 tools,
@@ -422,7 +422,7 @@ pub fn finish(lua: &Lua, session: LockSession, config: &Path) -> Answer<Option<(
                 moved: Vec::new(),
                 failures,
                 written: Written::default(),
-            },
+            }),
         )
     });
     Ok(text.map(|text| (path, text)))
@@ -447,6 +447,7 @@ pub fn write_pending(lua: &Lua, config: &Path) -> Answer<bool> {
     pending.pins.note_written();
     state::change(lua, |state| {
         if let Some(pending) = state.pending_locks.get_mut(config) {
+            let pending = Rc::make_mut(pending);
             pending.written = written;
             pending.changes.clear();
             pending.moved.clear();
@@ -536,9 +537,9 @@ pub fn config_path(config: &LuaString) -> Answer<PathBuf> {
 /// When Lua has no memory left.
 pub fn pending(lua: &Lua, config: &Path) -> Answer<Vec<LuaTable>> {
     let pending = state::read(lua, |state| state.pending_locks.get(config).cloned());
-    let (changes, tools, pins, moved) = pending.map_or_else(Default::default, |pending| {
-        (pending.changes, pending.tools, pending.pins.changes(), pending.moved)
-    });
+    let Some(pending) = pending else { return Ok(Vec::new()) };
+    let PendingLock { changes, tools, moved, .. } = &*pending;
+    let pins = pending.pins.changes();
     let table = |change: &Change| {
         let table = lua.create_table()?;
         table.raw_set("name", change.key.as_str())?;
@@ -555,9 +556,10 @@ pub fn pending(lua: &Lua, config: &Path) -> Answer<Vec<LuaTable>> {
     };
     let mut all = changes.iter().map(table).collect::<LuaResult<Vec<_>>>().map_err(lua_failure)?;
     let is_new = |change: &PinChange| !change.is_of_platforms();
-    let pins: Vec<PinChange> = pins.into_iter().filter(is_new).chain(moved).collect();
+    let pins: Vec<PinChange> =
+        pins.into_iter().filter(is_new).chain(moved.iter().cloned()).collect();
     all.extend(pins::pin_changes(lua, &pins).map_err(lua_failure)?);
-    all.extend(crate::tools::changes(lua, &tools)?);
+    all.extend(crate::tools::changes(lua, tools)?);
     Ok(all)
 }
 
@@ -671,13 +673,13 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
 /// the `name` of its input or pin.
 fn failures(lua: &Lua, config: &Path) -> Answer<Vec<LuaTable>> {
     let pending = state::read(lua, |state| state.pending_locks.get(config).cloned());
-    let failures = pending.map(|pending| pending.failures).unwrap_or_default();
+    let Some(pending) = pending else { return Ok(Vec::new()) };
     let table = |(name, failure): &(String, Failure)| {
         let table = to_table(lua, failure)?;
         table.raw_set("name", name.as_str())?;
         Ok(table)
     };
-    failures.iter().map(table).collect::<LuaResult<_>>().map_err(lua_failure)
+    pending.failures.iter().map(table).collect::<LuaResult<_>>().map_err(lua_failure)
 }
 
 /// Reads a move of an input: its request, with `old` and `newer`.

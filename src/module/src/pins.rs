@@ -1,6 +1,7 @@
 //! `native.refresh_pins`, `prune_pins` and `check_pins`; the pins of configs that were evaluated.
 
 use std::path::Path;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use mlua::prelude::*;
@@ -87,7 +88,7 @@ pub fn pin_changes(lua: &Lua, changes: &[PinChange]) -> LuaResult<Vec<LuaTable>>
 fn note_moved(lua: &Lua, config: &Path, moved: Vec<PinChange>) {
     state::change(lua, |state| {
         if let Some(pending) = state.pending_locks.get_mut(config) {
-            pending.moved = moved;
+            Rc::make_mut(pending).moved = moved;
         }
     });
 }
@@ -105,7 +106,7 @@ fn refresh(
     note_moved(lua, config, refreshed.changes);
     state::change(lua, |state| {
         if let Some(pending) = state.pending_locks.get_mut(config) {
-            pending.failures.extend(refreshed.failures);
+            Rc::make_mut(pending).failures.extend(refreshed.failures);
         }
     });
     Ok(true)
@@ -123,7 +124,7 @@ fn prune(
     given.settings.pins = Arc::new(pins_of(lua, Some(config)).kept());
     let manifest = manifest_of(lua, manifest)?;
     let locked = state::change(lua, |state| {
-        let pending = state.pending_locks.get_mut(config)?;
+        let pending = Rc::make_mut(state.pending_locks.get_mut(config)?);
         pending.changes.clear();
         Some(pending.file.lock.fetches.clone())
     });

@@ -72,7 +72,7 @@ pub struct State {
     /// The trees of inputs that evaluations had.
     pub input_trees: Rc<InputTrees>,
     /// What is to be written into the locks of configs, by their entry files.
-    pub pending_locks: BTreeMap<PathBuf, PendingLock>,
+    pub pending_locks: BTreeMap<PathBuf, Rc<PendingLock>>,
     /// The registry of tools that was opened last.
     pub registry: Option<OpenRegistry>,
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use syslua_engine::failure::Failure;
 use syslua_engine::hash::Hash;
 use syslua_engine::inputs::{LockFile, ToolChange, place_of};
-use syslua_engine::lock::LockedTool;
+use syslua_engine::lock::{LockedFile, LockedRelease, LockedTool};
 use syslua_engine::platform as files;
 use syslua_engine::tools::library::resolve::{Vars, platforms, resolve, unevaluated};
 use syslua_engine::tools::library::{Index, Platform, request};
@@ -115,17 +115,59 @@ impl How {
     }
 }
 
-/// Returns what tools are locked to, by their keys.
-fn locked(lua: &Lua, keys: Vec<String>) -> Answer<LuaValue> {
+/// Returns what tools are locked to, by their keys: of each the package, the version, and the release
+/// for the platform of the evaluation. Every evaluation asks for all tools of a config, and a lock
+/// has them for six platforms.
+fn locked(lua: &Lua, keys: &[String]) -> Answer<LuaTable> {
     let found = state::read(lua, |state| {
-        let session = state.evaluations.last().and_then(|evaluation| evaluation.lock.as_ref());
-        let tool = |key: String| {
-            let tool = session?.tool(&key)?.clone();
-            Some((key, tool))
+        let Some(evaluation) = state.evaluations.last() else { return Vec::new() };
+        let tool = |key: &String| {
+            let tool = evaluation.lock.as_ref()?.tool(key)?;
+            let release = tool.platforms.get(&evaluation.system.platform).cloned();
+            Some((key.clone(), tool.package.clone(), tool.version.clone(), release))
         };
-        keys.into_iter().filter_map(tool).collect::<BTreeMap<String, LockedTool>>()
+        let found = keys.iter().filter_map(tool);
+        found.map(|tool| (tool, evaluation.system.platform.clone())).collect()
     });
-    to_lua(lua, &found)
+    let tables = || -> LuaResult<LuaTable> {
+        let entries = lua.create_table()?;
+        for ((key, package, version, release), platform) in found {
+            let entry = lua.create_table()?;
+            entry.raw_set("package", package)?;
+            entry.raw_set("version", version)?;
+            let platforms = lua.create_table()?;
+            if let Some(release) = release {
+                platforms.raw_set(platform, release_table(lua, &release)?)?;
+            }
+            entry.raw_set("platforms", platforms)?;
+            entries.raw_set(key, entry)?;
+        }
+        Ok(entries)
+    };
+    tables().map_err(lua_failure)
+}
+
+fn release_table(lua: &Lua, release: &LockedRelease) -> LuaResult<LuaTable> {
+    let table = lua.create_table()?;
+    table.raw_set("url", release.url.as_str())?;
+    table.raw_set("format", release.format.as_str())?;
+    table.raw_set("sha256", release.sha256.to_hex())?;
+    table.raw_set("checksum", release.checksum.as_deref())?;
+    let files = lua.create_table()?;
+    for (name, file) in &release.files {
+        let inner = lua.create_table()?;
+        match file {
+            LockedFile::Path(path) => inner.raw_set("path", path.as_str())?,
+            LockedFile::Linked { path, link, hard } => {
+                inner.raw_set("path", path.as_str())?;
+                inner.raw_set("link", link.as_str())?;
+                inner.raw_set("hard", hard.then_some(true))?;
+            }
+        }
+        files.raw_set(name.as_str(), inner)?;
+    }
+    table.raw_set("files", files)?;
+    Ok(table)
 }
 
 /// Refuses what `--locked` and a config that is restored from a copy do not allow.
@@ -348,7 +390,7 @@ pub fn changes(lua: &Lua, changes: &[ToolChange]) -> Answer<Vec<LuaTable>> {
 
 /// Registers the functions.
 pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
-    register_function(lua, native, "locked_tools", |lua, keys: Vec<String>| locked(lua, keys))?;
+    register_function(lua, native, "locked_tools", |lua, keys: Vec<String>| locked(lua, &keys))?;
     register_function(lua, native, "tools_of_config", |lua, config: LuaString| {
         of_config(lua, &config)
     })?;
