@@ -160,7 +160,9 @@ local function find_changes(config, names, options)
   local tools = border.call("tools_of_config", config)
   local with_tools = next(tools) ~= nil
       and function(given)
-        require("syslua.tool_lock").refresh(config, given, new_tool_selection(names))
+        -- A named tool may have been released again: its hashes are asked for too.
+        local again = names ~= nil and names[1] ~= nil
+        require("syslua.tool_lock").refresh(config, given, new_tool_selection(names), again)
       end
     or nil
   local is_meant = new_selection(names)

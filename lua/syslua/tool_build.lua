@@ -1,6 +1,7 @@
 --- Builds a tool from its release: programs in `bin`, the archive in `opt`, and man pages and
 -- completions where shells and `man` find them. It does not know where releases are.
 
+local failure = require("syslua.util.failure")
 local tables = require("syslua.util.table")
 
 local tool_build = {}
@@ -18,13 +19,15 @@ local function raise_missing(ctx, path, top)
   if #all > 20 then
     shown[21] = ("  and %d more"):format(#all - 20)
   end
-  error(
-    ("the archive has no file %s, which the registry names. It contains\n%s"):format(
+  failure.raise({
+    kind = "build",
+    message = ("the archive has no file %s, which the registry names. It contains\n%s"):format(
       path,
       table.concat(shown, "\n")
     ),
-    0
-  )
+    hint = "the registry may be older than this release: `sys update tools` moves it, and another "
+      .. "version of the tool may have the file",
+  })
 end
 
 -- Puts a program into `bin`, by its name and its further name.
@@ -92,7 +95,7 @@ end
 ---@param opts syslua.LockedRelease
 ---@param ctx syslua.BuildContext
 function tool_build.build(opts, ctx)
-  local fetched = ctx.fetch_url(opts.url, opts.sha256, { stated_by = opts.checksum })
+  local fetched = ctx.fetch_url(opts.url, opts.sha256, { stated_by = opts.checksum or "the lock" })
   local names = tables.get_sorted_keys(opts.files)
   if opts.format == "raw" or packed[opts.format] then
     ---@type string?

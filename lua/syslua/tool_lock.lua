@@ -44,7 +44,7 @@ local function group(config, choose)
   return groups, order
 end
 
-local function resolve(config, options, choose, get_platforms, refresh)
+local function resolve(config, options, choose, get_platforms, refresh, again)
   local current = assert(scope.get())
   local groups, order = group(config, choose)
   local github = tool_registry.get_github()
@@ -59,6 +59,7 @@ local function resolve(config, options, choose, get_platforms, refresh)
         vars = item.entry.vars,
         registry = item.entry.registry,
         refresh = refresh,
+        again = again,
       }
       local platforms, lenient = get_platforms(item.entry)
       local how = { github = github, platforms = platforms, lenient = lenient }
@@ -74,10 +75,11 @@ end
 ---@param config string
 ---@param options table
 ---@param is_chosen fun(key: string, entry: table): boolean
-function tool_lock.refresh(config, options, is_chosen)
+---@param again boolean whether hashes are asked for again where the version stays
+function tool_lock.refresh(config, options, is_chosen, again)
   resolve(config, options, is_chosen, function(entry)
     return tables.get_sorted_keys(entry.platforms), true
-  end, true)
+  end, true, again)
 end
 
 --- Adds platforms to all tools of the lock.

@@ -243,8 +243,8 @@ local function get_files(row)
   return files
 end
 
--- The recipe of a tool contains only the row of its platform. `chain` has the lines that declare it:
--- all tools of a call have the same, which is found once.
+-- The recipe of a tool contains only the row of its platform. `chain` has the lines that declare
+-- it: all tools of a call have the same, which is found once.
 local function make(entry, row, github, chain)
   return border.call("derive", {
     name = (entry.package:match("[^/]+$"):gsub("[^%w_.+-]", "-")),

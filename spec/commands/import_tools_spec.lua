@@ -53,12 +53,73 @@ describe("import of tools #once", function()
     here.must("apply", "out/tools.lua")
   end)
 
+  it("takes variables over, and names what it does not take", function()
+    here.write(
+      "mise.toml",
+      table.concat({
+        'min_version = "2024.1"',
+        "[tools]",
+        'anv = { version = "prefix:1", os = ["linux"], virtualenv = ".venv" }',
+        '"acme/hammer" = ["1", { version = "2", exe = "h" }]',
+        'node = "lts"',
+        'terraform = "ref:main"',
+        'go = "system"',
+        "[env]",
+        'PLAIN = "a \\"b\\" $HOME"',
+        "NUMBER = 3",
+        'TEMPLATE = "{{config_root}}/x"',
+        "GONE = false",
+        '_.path = ["./bin"]',
+        "[tasks.build]",
+        'run = "make"',
+        "[settings]",
+        "experimental = true",
+        "jobs = 2",
+      }, "\n")
+    )
+    local said = here.must("import", "mise", "mise.toml", "--output", "new/out", "--json").stdout
+    local result = require("syslua").lib.fromJSON(said)
+    assert.equal(2, result.tools)
+    assert.same({
+      "the option `exe` of acme/hammer",
+      "the option `virtualenv` of anv",
+      "[env] GONE",
+      "[env] TEMPLATE",
+      "[env] _",
+      "[min_version] ",
+      "[settings] experimental, jobs",
+      "[tasks] build",
+      "acme/hammer 2",
+      "go system",
+      "node lts",
+      "terraform ref:main",
+    }, result.left)
+    local text = here.read("new/out/tools.lua")
+    for _, line in ipairs({
+      '["anv"] = "1"',
+      '["acme/hammer"] = "1"',
+      [[PLAIN = "a \"b\" $HOME"]],
+      'NUMBER = "3"',
+      "-- not taken over: [tasks] build",
+    }) do
+      assert.truthy(text:find(line, 1, true), text)
+    end
+    for _, wrong in ipairs({ "tools = 3", 'env = "x"', "[[tools]]\na = 1" }) do
+      here.write("wrong.toml", wrong .. "\n")
+      local refused = here.run("import", "mise", "wrong.toml", "--output", "wrong")
+      assert.equal(2, refused.code, wrong)
+      assert.truthy(refused.stderr:find("wrong.toml", 1, true), refused.stderr)
+      assert.is_false(here.exists("wrong/tools.lua"))
+    end
+  end)
+
   it("takes .tool-versions over", function()
     here.write(".tool-versions", "anv 1.0.0 # comment\n\n# nothing\nacme/hammer 2.0.0 1.0.0\n")
     here.must("import", "mise", ".tool-versions", "--output", "out")
     local text = here.read("out/tools.lua")
     assert.truthy(text:find('["anv"] = "1.0.0"', 1, true), text)
     assert.truthy(text:find('["acme/hammer"] = "2.0.0"', 1, true), text)
+    assert.truthy(text:find("-- not taken over: acme/hammer 1.0.0", 1, true), text)
   end)
 
   it("refuses what cannot be read, and loses nothing", function()

@@ -136,6 +136,16 @@ describe("tools{} #once", function()
     place.config([[ tools { "acme/hammer@2" } ]])
     fail("apply init.lua", "0000", "received sha256", "checksums.txt")
     assert.is_false(here.exists("root/env.sh") and run("command -v hammer") ~= "")
+    -- The file of checksums was wrong: a tool that is named is asked for again.
+    place.serve([[
+      cd acme/hammer/releases/download/v2.0.0
+      sha256sum *.tar.gz *.zip >checksums.txt 2>/dev/null || true
+    ]])
+    fail("apply init.lua", "0000", "received sha256", "`sys update` with the name of the tool")
+    assert.truthy(must("update", "-c", "init.lua").stdout:find("up to date", 1, true))
+    local updated = must("update", "-c", "init.lua", "acme/hammer").stdout
+    assert.truthy(updated:find("the same version with other content", 1, true), updated)
+    must("apply", "init.lua")
   end)
 
   it("updates one tool, and goes back without a network", function()

@@ -37,6 +37,18 @@ local function get_tool_detail(change)
   elseif not old then
     return ("%s %s"):format(new.package, show_tool(new))
   elseif old.version == new.version then
+    for _, platform in ipairs(require("syslua.util.table").get_sorted_keys(new.platforms)) do
+      local before, after = old.platforms[platform], new.platforms[platform]
+      if before and before.sha256 ~= after.sha256 then
+        return ("%s %s for %s: sha256 %s -> %s  (the same version with other content)"):format(
+          new.package,
+          new.version,
+          platform,
+          before.sha256,
+          after.sha256
+        )
+      end
+    end
     return ("%s -> %s"):format(show_tool(old), show_tool(new))
   end
   return ("%s %s -> %s"):format(new.package, old.version, new.version)

@@ -70,15 +70,42 @@ local function from_mise(word)
   return nil
 end
 
--- The version of an entry of mise: a text, a list, or a table.
-local function get_version(value)
-  if type(value) == "table" then
-    value = value.version or value[1]
-    if type(value) == "table" then
-      value = value.version
-    end
+-- What of the options of a tool says which version, and what its files are named by.
+local version_words = { version = true, os = true }
+
+-- The versions of an entry of mise: a text, a table, or a list of these. The second list has the
+-- options that are not taken over.
+local function get_versions(value)
+  local versions, options = {}, {}
+  if type(value) ~= "table" then
+    value = { { version = value } }
+  elseif value[1] == nil then
+    value = { value }
   end
-  return value ~= nil and tostring(value) or "latest"
+  for _, one in ipairs(value) do
+    if type(one) == "table" then
+      for _, option in ipairs(tables.get_sorted_keys(one)) do
+        if not version_words[option] then
+          options[#options + 1] = tostring(option)
+        end
+      end
+      one = one.version
+    end
+    versions[#versions + 1] = one == nil and "latest" or tostring(one)
+  end
+  return versions, options
+end
+
+-- A version of mise as one of `tools{}`; nil for what means another thing
+-- than a version of a release.
+local function to_request(version)
+  local prefix = version:match("^prefix:(.+)$")
+  if prefix then
+    return prefix
+  elseif version == "system" or version == "lts" or version:find(":", 1, true) then
+    return nil
+  end
+  return version
 end
 
 -- What `mise.lock` has of a tool: its version, and hashes by platform.
@@ -99,37 +126,107 @@ local function add_lock(tool, word, lock)
   end
 end
 
-local function read_mise(file)
-  local text, found, left = must_read(file), {}, {}
-  local pairs_of = {}
-  local lock
-  if path.basename(file) == ".tool-versions" then
-    for line in (text .. "\n"):gmatch("(.-)\r?\n") do
-      local word, version = line:gsub("#.*", ""):match("^%s*(%S+)%s+(%S+)")
-      if word then
-        pairs_of[word] = version
+-- The tools of `.tool-versions`: the versions of each, by its name.
+local function read_tool_versions(text)
+  local all = {}
+  for line in (text .. "\n"):gmatch("(.-)\r?\n") do
+    local words = {}
+    for word in line:gsub("#.*", ""):gmatch("%S+") do
+      words[#words + 1] = word
+    end
+    local name = table.remove(words, 1)
+    all[name or false] = words
+  end
+  all[false] = nil
+  return all
+end
+
+-- The variables of `[env]` that are plain texts; the others are named in `left`.
+local function read_variables(given, left)
+  local variables = {}
+  for _, name in ipairs(tables.get_sorted_keys(given)) do
+    local value = given[name]
+    local is_plain = type(value) == "string" or type(value) == "number"
+    -- Templates of mise.
+    is_plain = is_plain and not tostring(value):find("{[{%%]")
+    if is_plain and tostring(name):find("^[%a_][%w_]*$") and name ~= "_" then
+      variables[#variables + 1] = { name = name, value = tostring(value) }
+    else
+      left[#left + 1] = ("[env] %s"):format(tostring(name))
+    end
+  end
+  return variables
+end
+
+-- Reads a `mise.toml`: its tools, the variables that are plain texts, and what is left.
+local function read_mise_toml(text, file)
+  local document, all, left = parse("toml", text, file), {}, {}
+  local given, variables = document.tools or {}, {}
+  for _, name in ipairs({ "tools", "env" }) do
+    local section = document[name]
+    if section ~= nil and (type(section) ~= "table" or section[1] ~= nil) then
+      failure.raise({
+        kind = "usage",
+        message = ("%s cannot be read: `%s` is not a table"):format(file, name),
+        hint = ("mise writes [%s], and a line for each below it"):format(name),
+      })
+    end
+  end
+  for word, value in next, given do
+    local versions, options = get_versions(value)
+    all[word] = versions
+    for _, option in ipairs(options) do
+      left[#left + 1] = ("the option `%s` of %s"):format(option, word)
+    end
+  end
+  table.sort(left)
+  for _, section in ipairs(tables.get_sorted_keys(document)) do
+    if section == "env" then
+      variables = read_variables(document.env, left)
+    elseif section ~= "tools" then
+      local value = document[section]
+      local names = type(value) == "table" and tables.get_sorted_keys(value) or {}
+      for index, name in ipairs(names) do
+        names[index] = tostring(name)
       end
+      left[#left + 1] = ("[%s] %s"):format(tostring(section), table.concat(names, ", "))
     end
+  end
+  return all, left, variables
+end
+
+local function read_mise(file)
+  local text, found = must_read(file), {}
+  local left, variables = {}, {}
+  ---@type table<string, string[]>, table?
+  local all, lock
+  if path.basename(file) == ".tool-versions" then
+    all = read_tool_versions(text)
   else
-    local given = parse("toml", text, file).tools or {}
-    for word, value in next, given do
-      pairs_of[word] = get_version(value)
-    end
+    all, left, variables = read_mise_toml(text, file)
     local beside = (file:gsub("%.toml$", ".lock"))
     local lock_text = beside ~= file and read(beside) or nil
     lock = lock_text and parse("toml", lock_text, beside)
   end
-  for _, word in ipairs(tables.get_sorted_keys(pairs_of)) do
-    local name = from_mise(word)
-    if name then
-      local tool = { name = name, version = pairs_of[word] }
+  for _, word in ipairs(tables.get_sorted_keys(all)) do
+    local name, versions = from_mise(word), all[word]
+    local first = versions[1] or "latest"
+    local request = to_request(first)
+    if not name then
+      left[#left + 1] = word
+    elseif not request then
+      left[#left + 1] = ("%s %s"):format(word, first)
+    else
+      local tool = { name = name, version = request }
       add_lock(tool, word, lock)
       found[#found + 1] = tool
-    else
-      left[#left + 1] = word
+    end
+    -- One block has a tool once.
+    for index = 2, name and #versions or 0 do
+      left[#left + 1] = ("%s %s"):format(word, versions[index])
     end
   end
-  return found, left
+  return found, left, variables
 end
 
 -- The hashes of `aqua-checksums.json`, by what follows the host in their names.
@@ -218,7 +315,7 @@ local function make_entries(tools, place, options)
   return entries
 end
 
-local function render(tools, left, source)
+local function render(tools, left, variables, source)
   local lines = {
     ("-- Tools of %s. `sys apply tools.lua` installs them; from another config:"):format(source),
     '-- require("tools").setup()',
@@ -231,8 +328,15 @@ local function render(tools, left, source)
     lines[#lines + 1] = ("      [%q] = %q,"):format(tool.name, tool.version)
   end
   lines[#lines + 1] = "    })"
+  if variables[1] then
+    lines[#lines + 1] = "    env({"
+    for _, variable in ipairs(variables) do
+      lines[#lines + 1] = ("      %s = %q,"):format(variable.name, variable.value)
+    end
+    lines[#lines + 1] = "    })"
+  end
   for _, word in ipairs(left) do
-    lines[#lines + 1] = ("    -- not in the registry: %s"):format((word:gsub("%c", " ")))
+    lines[#lines + 1] = ("    -- not taken over: %s"):format((word:gsub("%c", " ")))
   end
   lines[#lines + 1] = "  end,"
   lines[#lines + 1] = "}"
@@ -240,13 +344,7 @@ local function render(tools, left, source)
 end
 
 local function write(file, text)
-  ---@type any, any
-  local handle, reason = io.open(file, "wb")
-  if not handle then
-    failure.raise({ kind = "io", message = ("cannot write %s"):format(reason) })
-  end
-  handle:write(text)
-  handle:close()
+  border.call("write_file", file, text)
 end
 
 -- Adds what is locked elsewhere to the lock beside `tools.lua`; returns how many tools, and why
@@ -297,9 +395,9 @@ function tool_import.take(kind, file, directory, is_forced, options)
       hint = "--force replaces it, --output writes into another directory",
     })
   end
-  local tools, left = (kind == "mise" and read_mise or read_aqua)(file)
+  local tools, left, variables = (kind == "mise" and read_mise or read_aqua)(file)
   local locked, problem = add_to_lock(tools, directory, target, options)
-  write(target, render(tools, left, path.basename(file)))
+  write(target, render(tools, left, variables or {}, path.basename(file)))
   return { tools = #tools, locked = locked, left = left, file = target, problem = problem }
 end
 

@@ -26,7 +26,8 @@ the end of the config list what cannot be converted.
   whose work tree is the home. The files of a repository are copied beside the config.
 - `mise` reads `mise.toml` or `.tool-versions`, with `mise.lock` beside it, and `aqua` reads
   `aqua.yaml`, with `aqua-checksums.json`. Both write `tools.lua`, with the [tools](tools.md) that
-  the registry may have, and `syslua.lock` where there is none.
+  the registry may have and the variables that are plain texts, and add to `syslua.lock`. What is
+  not taken over, such as tasks, settings and second versions, is named.
 
 With the kind `closure`, PATH is a file that `export` wrote, or `-` for standard input. Hashes,
 names and references are checked before any object gets its name. If a check fails, or the file is
@@ -107,7 +108,7 @@ local function take_tools(args, options)
     ),
   }
   if result.left[1] then
-    lines[2] = "not in a registry of tools: " .. text.printable(text.enumerate(result.left, "and"))
+    lines[2] = "not taken over: " .. text.printable(text.enumerate(result.left, "and"))
   end
   if result.problem then
     lines[#lines + 1] = "nothing is locked: " .. text.printable(result.problem)

@@ -12,6 +12,7 @@ matches any text; an input of an input is `parent/name`. Each line shows the old
 revision with their dates, the number of commits between them, and the old and the new hash. Nothing
 is built or applied: `plan` shows the effect of the update.
 [Tools](tools.md) move to the newest version of their request; `update tools` moves the registry.
+The hashes of a tool that is named are asked for again, even if its version stays.
 
 [Pins](config.md#inputs) are named by their addresses, `sys update 'https://example.org/*'`. Pins of
 git move with their branch or tag; other addresses are downloaded again, from their mirrors where

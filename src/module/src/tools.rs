@@ -90,6 +90,8 @@ struct Given {
     position: Option<String>,
     #[serde(default)]
     refresh: bool,
+    #[serde(default)]
+    again: bool,
     /// What the lock has, where that is not the lock of the evaluation.
     locked: Option<LockedTool>,
 }
@@ -115,9 +117,9 @@ impl How {
     }
 }
 
-/// Returns what tools are locked to, by their keys: of each the package, the version, and the release
-/// for the platform of the evaluation. Every evaluation asks for all tools of a config, and a lock
-/// has them for six platforms.
+/// Returns what tools are locked to, by their keys: of each the package, the version, and the
+/// release for the platform of the evaluation. Every evaluation asks for all tools of a config, and
+/// a lock has them for six platforms.
 fn locked(lua: &Lua, keys: &[String]) -> Answer<LuaTable> {
     let found = state::read(lua, |state| {
         let Some(evaluation) = state.evaluations.last() else { return Vec::new() };
@@ -217,8 +219,8 @@ fn lock(
                     evaluation.lock.as_ref()?.tool(&given.key).cloned()
                 })
             });
-            let Given { key, name, version, vars, registry, position, refresh, .. } = given;
-            ToolRequest { key, name, version, vars, registry, position, locked, refresh }
+            let Given { key, name, version, vars, registry, position, refresh, again, .. } = given;
+            ToolRequest { key, name, version, vars, registry, position, locked, refresh, again }
         })
         .collect();
     let mut on_event = options.on_event(lua);

@@ -241,7 +241,7 @@ pub fn operation_failure(error: &operation::Error) -> Failure {
     };
     let mut failure = Failure::new(kind, chain(error));
     failure.hint = error.hint();
-    if let operation::Error::WrongHash { url, declared, received } = error {
+    if let operation::Error::WrongHash { url, declared, received, .. } = error {
         let (expected, found) = (declared.to_hex(), received.to_hex());
         failure.mismatches.push(Mismatch { position: None, url: url.clone(), expected, found });
     }

@@ -174,6 +174,8 @@ pub enum Error {
         declared: Hash,
         /// The actual hash.
         received: Hash,
+        /// Whether it is the hash of a tool in the lock, which no config has.
+        is_locked: bool,
     },
     /// A download is not what the lock says.
     #[error(
@@ -301,6 +303,11 @@ impl Error {
             Error::WriteOutside(_) => {
                 Some("write below ctx.out, or use a relative path for scratch files".to_owned())
             }
+            Error::WrongHash { is_locked: true, .. } => Some(
+                "the release or its checksum changed: find out why before you trust it; then \
+                 `sys update` with the name of the tool asks for its hash again"
+                    .to_owned(),
+            ),
             Error::WrongHash { received, .. } => Some(format!(
                 "if you trust the received content, write \"{received}\" in the config"
             )),

@@ -89,7 +89,7 @@ impl Cache<'_> {
 pub fn wrong_hash(url: String, expected: Hash, received: Hash, key: Option<&str>) -> Error {
     match key {
         Some(key) => Error::WrongPin { key: key.to_owned(), rev: None, pinned: expected, received },
-        None => Error::WrongHash { url, declared: expected, received },
+        None => Error::WrongHash { url, declared: expected, received, is_locked: false },
     }
 }
 

@@ -56,6 +56,8 @@ pub struct ToolRequest {
     pub locked: Option<LockedTool>,
     /// Whether the newest is asked for, whatever the lock has.
     pub refresh: bool,
+    /// Whether the hashes are asked for again too, if that is the locked version.
+    pub again: bool,
 }
 
 /// A tool that was resolved.
@@ -136,6 +138,7 @@ pub fn find(index: &Index, name: &str) -> Result<Package, Failure> {
             let failure = Failure::new("tools", format!("the registry has no tool `{name}`"));
             Err(match near.as_slice() {
                 [] => failure.with_hint(format!("`sys search {name}` looks in descriptions too")),
+                [one] => failure.with_hint(format!("did you mean `{one}`?")),
                 near => failure.with_hint(format!("near it are {}", near.join(", "))),
             })
         }

@@ -80,7 +80,9 @@ impl<'a> Releases<'a> {
                 if is_wanted && locked.url != release.url {
                     return Err(self.other_address(&locked.url, &release.url, &name));
                 }
-                continue;
+                if !is_wanted || !self.tool.again {
+                    continue;
+                }
             }
             if let Some(known) = self.hash(&release, is_wanted)? {
                 if is_wanted && release.is_emulated {

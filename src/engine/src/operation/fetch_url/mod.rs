@@ -89,9 +89,9 @@ pub fn fetch(workspace: &Workspace, wanted: &Download) -> Result<PathBuf> {
 /// Adds where a wrong hash was declared.
 fn with_origin(error: Error, stated_by: Option<&str>) -> Error {
     match (error, stated_by) {
-        (Error::WrongHash { url, declared, received }, Some(origin)) => {
+        (Error::WrongHash { url, declared, received, .. }, Some(origin)) => {
             let url = format!("{url} (its hash is from {})", redact(origin));
-            Error::WrongHash { url, declared, received }
+            Error::WrongHash { url, declared, received, is_locked: true }
         }
         (error, _) => error,
     }
