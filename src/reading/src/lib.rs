@@ -21,6 +21,11 @@ pub const LARGEST: u64 = 256 << 20;
 /// # Errors
 /// When it is not a regular file, or cannot be opened.
 pub fn open(path: &Path) -> io::Result<File> {
+    open_sized(path).map(|(file, _)| file)
+}
+
+/// Opens a regular file, and returns the size that it is said to have.
+fn open_sized(path: &Path) -> io::Result<(File, u64)> {
     let opened = without_waiting(path);
     #[cfg(unix)]
     if opened.as_ref().is_err_and(|error| {
@@ -34,16 +39,17 @@ pub fn open(path: &Path) -> io::Result<File> {
         return Err(not_regular("a socket or a device"));
     }
     let file = opened?;
-    let kind = file.metadata()?.file_type();
+    let found = file.metadata()?;
+    let kind = found.file_type();
     if kind.is_file() {
-        Ok(file)
+        Ok((file, found.len()))
     } else if kind.is_dir() {
         Err(io::ErrorKind::IsADirectory.into())
     } else if !is_pipe(kind) {
         Err(not_regular("a device"))
     } else if is_descriptor(path) {
         // It has a writer, whose end is waited for.
-        File::open(path)
+        File::open(path).map(|file| (file, 0))
     } else {
         Err(not_regular("a named pipe"))
     }
@@ -94,8 +100,7 @@ fn too_large(most: u64) -> io::Error {
 /// # Errors
 /// As [`open`]; and when it is larger.
 pub fn open_small(path: &Path, most: u64) -> io::Result<(File, u64)> {
-    let file = open(path)?;
-    let size = file.metadata()?.len();
+    let (file, size) = open_sized(path)?;
     if size > most { Err(too_large(most)) } else { Ok((file, size)) }
 }
 
