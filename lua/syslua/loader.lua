@@ -184,6 +184,24 @@ local function require_of_project(self, name, file)
   return self.modules[name]
 end
 
+-- A module outside of a project: its functions have the globals of the project, so what they read
+-- of it counts. It is code that the machine's owner installed.
+local function require_for_project(self, name, file)
+  local text = file and file:sub(-4) == ".lua" and border.read(file)
+  if not text then
+    failure.raise({
+      kind = "config",
+      message = ("the module `%s` is a library of C or a part of sys.lua"):format(name),
+      position = position.caller(),
+      hint = "trust does not cover what such modules read: a syslua.lua has none of them",
+    })
+  end
+  border.call("add_read", file)
+  local result = compile(text, "@" .. file, self.environment)(name, file)
+  self.modules[name] = result == nil and true or result
+  return self.modules[name]
+end
+
 -- A module that is installed for this Lua, outside of the config.
 local function require_installed(self, name)
   if self.is_pure and not name:find("^syslua%.") then
@@ -198,6 +216,12 @@ local function require_installed(self, name)
   local file = self.project and self.project.contains and module_files.find(name)
   if file and self.project.contains(file) then
     return require_of_project(self, name, file)
+  elseif self.project and self.project.read then
+    if name:find("^syslua%.") or name == "ffi" then
+      return require_for_project(self, name)
+    elseif file and not package.preload[name] then
+      return require_for_project(self, name, file)
+    end
   end
   local found, result = pcall(name:find("^syslua%.") and real_require or module_files.load, name)
   if found then
@@ -353,6 +377,9 @@ local function raise_no_input(self, name)
   })
 end
 
+-- Globals that a project has in its own way.
+local own_globals = { _G = true, io = true, os = true, package = true, debug = true }
+
 local function require_module(self, name)
   if type(name) ~= "string" then
     failure.raise({
@@ -369,12 +396,7 @@ local function require_module(self, name)
   -- The module as this evaluation shows it: for the machine that is evaluated for.
   if name == "syslua" then
     return self.syslua
-  elseif
-    (name == "io" or name == "os" or name == "package")
-    and self.project
-    and self.project.read
-    and not self.is_pure
-  then
+  elseif own_globals[name] and self.project and self.project.read and not self.is_pure then
     return self.environment[name]
   end
   local input, inner = name:match("^inputs%.([^.]+)%.?(.*)$")
@@ -476,8 +498,21 @@ local function make_trusted_os()
   return setmetatable({ execute = execute }, { __index = os, __metatable = false })
 end
 
--- `package` of a project: a library of C is code that no trust compares.
-local function make_trusted_package()
+-- Raises that a project has no such function, since no trust compares what it reads or runs.
+local function refuse(name, hint)
+  failure.raise({
+    kind = "config",
+    message = name .. ": a syslua.lua has only what trust covers",
+    position = require("syslua.util.position").caller(),
+    hint = hint,
+  })
+end
+
+-- `package` of a project: a library of C is code that no trust compares, and its loaders would read
+-- any file. `loaded` has the globals of the project.
+---@param environment table those of the project
+---@param trusted table<string, any> those that are not Lua's
+local function make_trusted_package(environment, trusted)
   local function loadlib()
     failure.raise({
       kind = "config",
@@ -486,10 +521,52 @@ local function make_trusted_package()
       hint = "run a program instead",
     })
   end
-  return setmetatable(
-    { loadlib = loadlib },
-    { __index = package, __newindex = package, __metatable = false }
-  )
+  local function get_loaded(_, name)
+    if name == "_G" then
+      return environment
+    elseif trusted[name] then
+      return trusted[name]
+    elseif type(name) == "string" and (name:find("^syslua%.") or name == "ffi") then
+      return nil
+    end
+    return package.loaded[name]
+  end
+  local function next_loaded()
+    local all = {}
+    for name in next, package.loaded do
+      all[name] = get_loaded(nil, name)
+    end
+    return next, all, nil
+  end
+  local function no_loaders()
+    refuse("package.searchers", "use require or dofile")
+  end
+  return setmetatable({
+    loadlib = loadlib,
+    loaded = setmetatable({}, {
+      __index = get_loaded,
+      __newindex = package.loaded,
+      __pairs = next_loaded,
+      __metatable = false,
+    }),
+    searchers = setmetatable({}, { __index = no_loaders, __metatable = false }),
+    loaders = setmetatable({}, { __index = no_loaders, __metatable = false }),
+  }, { __index = package, __newindex = package, __metatable = false })
+end
+
+-- `debug` of a project: the rest of it would reach what is hidden.
+local shown_debug = { traceback = debug.traceback, getinfo = debug.getinfo }
+
+local function make_trusted_debug()
+  return setmetatable({}, {
+    __index = function(_, name)
+      if rawget(debug, name) and not shown_debug[name] then
+        refuse("debug." .. tostring(name))
+      end
+      return shown_debug[name]
+    end,
+    __metatable = false,
+  })
 end
 
 -- Makes the globals of a loader's files: those of Lua, and `extra`.
@@ -501,7 +578,8 @@ function make_environment(self, extra)
   local trusted = {}
   if project and project.read then
     trusted.io = require("syslua.trusted_io").make(project)
-    trusted.os, trusted.package = make_trusted_os(), make_trusted_package()
+    trusted.os, trusted.debug = make_trusted_os(), make_trusted_debug()
+    trusted.package = make_trusted_package(environment, trusted)
   end
   for name, value in next, extra do
     environment[name] = value

@@ -103,7 +103,7 @@ describe("init", function()
   it(
     "has shells with a file read the environment, once, and destroy takes the line away",
     function()
-      here.write("home/.bashrc", "# mine")
+      here.write("home/.bashrc", "# mine\n")
       for _ = 1, 2 do
         here.must("init", "config", "--force", "--shell")
       end
@@ -130,6 +130,36 @@ describe("init", function()
       assert.equal("# mine\n# more\n", here.read("home/.bashrc"))
     end
   )
+
+  it("has login shells of bash read it too, and leaves files as they were #once", function()
+    local files = { ".bashrc", ".bash_profile", ".bash_login", ".profile" }
+    for _, case in ipairs({
+      {},
+      { [".profile"] = "# mine\n" },
+      { [".bash_login"] = "export X=1" },
+      { [".bash_profile"] = "", [".profile"] = "# other\n" },
+      { [".profile"] = 'if [ -n "$BASH_VERSION" ]; then . ~/.bashrc; fi\n' },
+      { [".bashrc"] = "alias a=b", [".bash_profile"] = ". ~/.bashrc" },
+    }) do
+      here.shell("rm -f ~/.bash* ~/.profile")
+      for name, text in pairs(case) do
+        here.write("home/" .. name, text)
+      end
+      for _ = 1, 2 do
+        here.must("init", "config", "--force", "--shell", "bash")
+      end
+      here.apply([[env({ V = "1" })]])
+      for _, flags in ipairs({ "-ic", "-lc", "-lic" }) do
+        local result = here.shell(("bash %s 'echo \"<$V>\"' 2>/dev/null </dev/null"):format(flags))
+        assert.equal("<1>\n", result.stdout, flags)
+      end
+      here.must("destroy", "--yes")
+      for _, name in ipairs(files) do
+        local before = case[name] or name == ".bashrc" and "" or nil
+        assert.equal(before, here.read("home/" .. name), name)
+      end
+    end
+  end)
 
   local places = {
     sh = ".profile",

@@ -121,6 +121,14 @@ describe("a directory with an entry file", function()
     "stops where a file is wanted that was not trusted, whatever the config makes of that",
     function()
       here.write("web/extra.lua", 'io.open("../canary", "w"):close()\nreturn 1\n')
+      -- A library that reads what it is told to, and one that uses it.
+      here.write(
+        "installed/outside.lua",
+        "local io = package.loaded.io\nreturn { read = function(name) "
+          .. 'return (assert(io.open(name)):read("*a")) end }\n'
+      )
+      here.write("installed/outside/deep.lua", 'return require("outside").read\n')
+      here.environment.LUA_PATH = here.directory .. "/installed/?.lua;" .. here.environment.LUA_PATH
       for _, way in ipairs({
         'require(("ex") .. "tra")',
         'dofile("ex" .. "tra.lua")',
@@ -134,6 +142,13 @@ describe("a directory with an entry file", function()
         'io.input(io.open("ex" .. "tra.lua", "rb")); load(io.read("*a"))()',
         'local io = require("io"); load(io.open("ex" .. "tra.lua"):read("*a"))()',
         'load(_G.io.open("./ex" .. "tra.lua"):read("*a"))()',
+        'load(package.loaded.io.open("ex" .. "tra.lua"):read("*a"))()',
+        'load(package.loaded._G.io.open("ex" .. "tra.lua"):read("*a"))()',
+        'load(require("_G").io.open("ex" .. "tra.lua"):read("*a"))()',
+        'for name, one in pairs(package.loaded) do if name == "io" then '
+          .. 'load(one.open("ex" .. "tra.lua"):read("*a"))() end end',
+        'load(require("outside").read("ex" .. "tra.lua"))()',
+        'load(require("outside.deep")("ex" .. "tra.lua"))()',
       }) do
         way = way:gsub("DIRECTORY", ("%q"):format(here.directory .. "/web"))
         projects.write(here, "web", ("env({ PORT = 1 }) pcall(function() %s end)"):format(way))
@@ -156,6 +171,28 @@ describe("a directory with an entry file", function()
     end
   )
 
+  it("reaches nothing of Lua that reads or runs what no trust compares", function()
+    for call, message in pairs({
+      ["debug.getregistry()"] = "debug.getregistry",
+      ["require('debug').getupvalue(print, 1)"] = "debug.getupvalue",
+      ["return (package.searchers or package.loaders)[2]"] = "package.searchers",
+      ["require('syslua.border')"] = "a library of C or a part of sys.lua",
+      ["require('syslua.native')"] = "a library of C or a part of sys.lua",
+    }) do
+      projects.write(here, "web", call)
+      local code, shown = projects.trust(here, "web")
+      assert.equal(1, code, call)
+      assert.truthy(shown:find(message, 1, true), call .. shown)
+    end
+    projects.write(
+      here,
+      "web",
+      "env({ PORT = #debug.traceback() > 0 and type(package.loaded.string.rep) })"
+    )
+    assert.equal(0, (projects.trust(here, "web")))
+    assert.equal("function\n", enter("-- sh -c 'echo $PORT'").stdout)
+  end)
+
   it("starts no programs, whose files no trust compares", function()
     here.write("web/code.sh", "touch " .. here.directory .. "/canary\n")
     for _, call in ipairs({
@@ -164,6 +201,10 @@ describe("a directory with an entry file", function()
       'require("io").popen("sh code.sh")',
       'require("os").execute("sh code.sh")',
       'local popen = io.popen; popen("sh code.sh"):read("a")',
+      'package.loaded.io.popen("sh code.sh")',
+      'package.loaded.os.execute("sh code.sh")',
+      'require("package").loaded.os.execute("sh code.sh")',
+      'require("_G").os.execute("sh code.sh")',
     }) do
       projects.write(here, "web", "local fine = os.time()\n" .. call)
       local _, shown = projects.trust(here, "web")

@@ -248,6 +248,36 @@ describe("the table of shells #once", function()
       { "spec/commands/completions_spec.lua", '"work in fish"', "fish" },
       { "spec/commands/completions_spec.lua", '"work in Nushell"', "Nushell" },
     },
+    ["layers of roots, projects and directories"] = {
+      { "spec/commands/layers_spec.lua", "are as the model says: ", "bash", "zsh", "fish" },
+    },
+    ["links to projects"] = {
+      {
+        "spec/commands/hook_beside_spec.lua",
+        '" sees projects through links"',
+        "bash",
+        "zsh",
+        "fish",
+      },
+    },
+    ["the hook beside direnv"] = {
+      {
+        "spec/commands/hook_beside_spec.lua",
+        '" before" or " after") .. " direnv"',
+        "bash",
+        "zsh",
+        "fish",
+      },
+    },
+    ["the root is destroyed"] = {
+      {
+        "spec/commands/hook_beside_spec.lua",
+        '" takes all back when the root is destroyed"',
+        "bash",
+        "zsh",
+        "fish",
+      },
+    },
     ["options, hooks and aliases of any kind around"] = {
       {
         "spec/hostile/shell_surroundings_spec.lua",

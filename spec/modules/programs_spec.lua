@@ -119,6 +119,41 @@ describe("modules.programs.", function()
     assert.equal(expected, result.stdout:sub(1, #expected))
   end)
 
+  it("ssh gets lists in one line where it takes one", function()
+    if not process.has("ssh") then
+      pending("ssh is not installed")
+      return
+    end
+    local keywords = {
+      Ciphers = { "aes128-ctr", "aes256-ctr" },
+      MACs = { "hmac-sha2-256", "hmac-sha2-512" },
+      KexAlgorithms = { "curve25519-sha256", "ecdh-sha2-nistp256" },
+      HostKeyAlgorithms = { "ssh-ed25519", "rsa-sha2-512" },
+      HostbasedAcceptedAlgorithms = { "ssh-ed25519", "rsa-sha2-512" },
+      PubkeyAcceptedAlgorithms = { "ssh-ed25519", "rsa-sha2-512" },
+      CASignatureAlgorithms = { "ssh-ed25519", "rsa-sha2-512" },
+      PreferredAuthentications = { "publickey", "password" },
+      KbdInteractiveDevices = { "pam", "skey" },
+      ProxyJump = { "a", "ada@b:22" },
+      IgnoreUnknown = { "UseKeychain", "Other*" },
+    }
+    local parts = {}
+    for keyword, list in pairs(keywords) do
+      parts[#parts + 1] = ("%s = { %q, %q }"):format(keyword, list[1], list[2])
+    end
+    apply(
+      ('require("modules.programs.ssh").setup { hosts = { web = { %s } } }'):format(
+        table.concat(parts, ", ")
+      )
+    )
+    local web = "\n" .. ask("ssh -T -F ~/.ssh/config -G web") .. "\n"
+    for keyword, list in pairs(keywords) do
+      -- `ssh -G` does not show what it is to ignore.
+      local line = ("\n%s %s,%s\n"):format(keyword:lower(), list[1], list[2])
+      assert.truthy(keyword == "IgnoreUnknown" or web:find(line, 1, true), line .. web)
+    end
+  end)
+
   it("ssh is read by ssh", function()
     if not process.has("ssh") then
       pending("ssh is not installed")

@@ -62,4 +62,37 @@ function projects.run_shell(here, name, lines)
   return shown, all
 end
 
+-- How each shell is started that reads a file of the machine at its start.
+local started = {
+  bash = "bash --rcfile rc.bash -i",
+  zsh = "env ZDOTDIR=. zsh -i",
+  fish = "fish -N -C 'source rc.fish' -i",
+}
+
+--- Runs lines in an interactive shell that reads `text` at its start. Returns what stands between <
+-- and > in what it shows, and all of it.
+---@param here spec.Machine
+---@param name string
+---@param text string
+---@param lines string[]
+---@param environment table<string, string>?
+---@return string[]
+---@return string
+function projects.run_started(here, name, text, lines, environment)
+  here.shell("mkdir -p ~/.local/share/fish/generated_completions")
+  here.write(name == "zsh" and ".zshrc" or "rc." .. name, text)
+  here.write("lines", table.concat(lines, "\n") .. "\nexit 0\n")
+  local variables = { TERM = "dumb", PS1 = "$ ", HISTFILE = "" }
+  for key, value in pairs(environment or {}) do
+    variables[key] = value
+  end
+  local line = "script -qec %s /dev/null <lines >shown"
+  here.shell(line:format(process.quote(started[name])), variables)
+  local shown, all = {}, here.read("shown")
+  for found in all:gmatch("<([^<>\r\n$]*)>") do
+    shown[#shown + 1] = found
+  end
+  return shown, all
+end
+
 return projects

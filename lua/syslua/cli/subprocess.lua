@@ -71,11 +71,23 @@ function subprocess.start(words, entered, options)
   return exit_code
 end
 
+-- What shells are called that are known by another name. Those of the third line read the file of
+-- ENV, as sh does.
+local names = {
+  nu = "nushell",
+  pwsh = "powershell",
+  dash = "sh",
+  ash = "sh",
+  ksh = "sh",
+  mksh = "sh",
+  yash = "sh",
+}
+
 --- Returns the name of the user's shell.
 ---@return string
 function subprocess.get_shell_name()
   local name = (os.getenv("SHELL") or "sh"):match("[^/]*$")
-  return ({ nu = "nushell", pwsh = "powershell" })[name] or name
+  return names[name] or name
 end
 
 return subprocess

@@ -28,9 +28,10 @@ process. After a new snapshot, it reads the script again. Below the directory of
 the project; nested projects are added to the outer one. When it leaves, a variable gets its earlier
 value back, unless you changed it. `SYSLUA_PROJECT` is the name of the innermost project, and the
 prompt shows it. A shell that `sys shell` started in a project neither enters nor leaves that one.
-Other hooks are not affected. Without a terminal the hook does
-nothing. In PowerShell, the hook wraps the existing prompt, and preserves `$?` and `$LASTEXITCODE`
-for it.
+If the root is destroyed, the next prompt takes everything back. Directories count by their real
+path too. The hook runs after all other hooks, such as that of direnv, and marks a prompt that one
+of them makes. Without a terminal it does nothing. In PowerShell, the hook wraps the existing
+prompt, and preserves `$?` and `$LASTEXITCODE` for it.
 
 The hook also enters and leaves [directories with a `syslua.lua`](../guide/projects.md) that you
 trust. At each prompt it checks whether the directory or one above has such a file, and whether a

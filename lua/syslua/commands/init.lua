@@ -14,12 +14,14 @@ while they carry the mark of sys.lua. If one of the files exists, nothing is wri
 With `--shell NAME`, that shell reads the environment from now on: one line, marked `# sys.lua`, is
 added to its startup file. `--shell` alone means all shells that have such a file, and your login
 shell. Without the flag, `init` offers the login shell on a terminal. The line uses `$HOME`, because
-such files are shared between machines. `destroy` removes it.
+such files are shared between machines. `destroy` removes it. A login shell of bash reads the first
+of `~/.bash_profile`, `~/.bash_login` and `~/.profile`; without one, `init` makes `~/.bash_profile`,
+and `destroy` removes it.
 
 | shell | file |
 |---|---|
 | `sh` | `~/.profile` |
-| `bash` | `~/.bashrc` |
+| `bash` | `~/.bashrc`; and what its login shells read, if that does not read `~/.bashrc` |
 | `zsh` | `.zshrc` in `$ZDOTDIR`, or the home |
 | `fish` | `fish/config.fish` in `$XDG_CONFIG_HOME`, or in `~/.config`; the next three too |
 | `elvish` | `elvish/rc.elv` |

@@ -44,6 +44,19 @@ return function(given)
   local directory = given.path
   if directory == "" then
     raise("`path` in project{}: expected a directory, got an empty string")
+  end
+  if directory then
+    -- As in values of variables.
+    directory = directory:gsub("^%$HOME%f[/%z]", "~"):gsub("^%${HOME}%f[/%z]", "~")
+  end
+  if directory and directory:find("^[~$]") and directory ~= "~" and not directory:find("^~/") then
+    raise(
+      ("`path` in project{}: nothing replaces %s in %q"):format(
+        directory:match("^[^/]*"),
+        directory
+      ),
+      "begin it with ~/ or $HOME/, or write the whole path; a directory with this name is ./NAME"
+    )
   elseif directory and not path.is_absolute(directory) and not directory:find("^~") then
     directory = path.normalize(path.join(scope.get_directory(), directory))
   end

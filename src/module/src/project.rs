@@ -111,6 +111,8 @@ fn start_table(
         let memory = layer.identity().memory().into_bytes();
         let start = [memory.as_slice(), b"_"].concat();
         variables.retain(|name, _| *name != memory && !name.starts_with(&start));
+        let layers = variables.remove(shells::LAYERS.as_bytes()).unwrap_or_default();
+        variables.insert(shells::LAYERS.as_bytes().to_vec(), layer.identity().started_in(&layers));
     }
     to_table(lua, layers, variables, shell.and_then(shells::find)).map_err(lua_failure)
 }
@@ -460,8 +462,7 @@ fn step_script(lua: &Lua, wanted: &LuaTable, engine: &Engine) -> LuaResult<Vec<u
     let kept = before.iter().zip(&now).take_while(|(before, now)| before == now).count();
     let mut script = Vec::new();
     for layer in before.split_off(kept).into_iter().rev().filter_map(|layer| engine.left(layer)) {
-        script
-            .extend(shell.render_leave(&layer.environment, &layer.identity()).unwrap_or_default());
+        script.extend(shell.render_leave(&layer.identity()).unwrap_or_default());
         script.extend_from_slice(NEXT);
     }
     // Aliases, completions and scripts are of each shell.

@@ -51,6 +51,25 @@ local several = {
   userknownhostsfile = true,
 }
 
+-- Keywords that take one argument with commas in it: a list is joined. ssh takes the first line of
+-- each.
+---@type table<string, boolean?>
+local commas = {
+  casignaturealgorithms = true,
+  ciphers = true,
+  hostbasedacceptedalgorithms = true,
+  hostbasedkeytypes = true,
+  hostkeyalgorithms = true,
+  ignoreunknown = true,
+  kbdinteractivedevices = true,
+  kexalgorithms = true,
+  macs = true,
+  preferredauthentications = true,
+  proxyjump = true,
+  pubkeyacceptedalgorithms = true,
+  pubkeyacceptedkeytypes = true,
+}
+
 -- Keywords that take several arguments, and that may be there several times: a list has a line in
 -- each item.
 ---@type table<string, boolean?>
@@ -121,6 +140,12 @@ local function get_values(keyword, value)
     value = { value }
   elseif several[key] or is_one_forward(key, value) then
     return { quote_all(keyword, value) }
+  elseif commas[key] then
+    local words = {}
+    for index, item in ipairs(value) do
+      words[index] = show(keyword, item)
+    end
+    return { quote(keyword, table.concat(words, ",")) }
   end
   local values = {}
   for index, item in ipairs(value) do

@@ -20,6 +20,7 @@ pub use reserved::{OWN_PREFIX, keeper};
 use crate::action::Addition;
 use crate::activation::Activation;
 use crate::hash::Hash;
+use crate::platform;
 use crate::value::Text;
 use crate::variable::{Part, Template};
 
@@ -142,7 +143,10 @@ impl Environment {
         let projects = own.filter_map(|activation| activation.project.as_ref());
         let mut found: Vec<(&str, Vec<u8>)> = projects
             .filter_map(|project| {
-                Some((project.name.as_str(), project.path.as_ref()?.expand_home(home).0))
+                let path = project.path.as_ref()?.expand_home(home).0;
+                // A shell has the directory without `..` and double slashes.
+                let path = platform::normalize(&platform::path_from_bytes(&path));
+                Some((project.name.as_str(), platform::bytes_of_path(&path)))
             })
             .filter(|(_, path)| !path.contains(&b'\n'))
             .collect();

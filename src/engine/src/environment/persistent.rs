@@ -47,6 +47,13 @@ pub fn environment_d(environment: &Environment) -> Result<Vec<u8>> {
     let mut text = String::from("# Written by sys.lua: env.persistent{} of the config.\n");
     for call in calls(environment) {
         let value = match &call {
+            // systemd calls such a line invalid, and ignores it.
+            Call::Single(name, Template::Text(value)) if value.0.is_empty() => {
+                return Err(Refused {
+                    name: (*name).to_owned(),
+                    why: "is empty, which environment.d cannot hold: leave it out",
+                });
+            }
             Call::Single(name, value) => session_text(name, value)?,
             Call::List(name, list) => session_list(name, list)?,
         };
@@ -342,6 +349,8 @@ mod tests {
         let expected = r#"XDG_DATA_DIRS="/x:${XDG_DATA_DIRS:-/usr/local/share:/usr/share}""#;
         assert_eq!(line(&list("XDG_DATA_DIRS", &["/x"])), expected);
         assert!(environment_d(&single("a\u{1}")).is_err());
+        // systemd ignores such a line.
+        assert!(environment_d(&single("")).is_err());
     }
 
     #[test]

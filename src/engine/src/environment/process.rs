@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::shells::{Call, Identity, List, calls};
+use super::shells::{Call, Identity, LAYERS, List, calls};
 use super::{Environment, lists};
 use crate::variable::{Part, Template};
 
@@ -133,9 +133,12 @@ impl Process<'_> {
         let memory = self.memory_of(name);
         let ours =
             self.variables.get(&memory).map(|ours| split(ours, separator)).unwrap_or_default();
+        let shared = self.shared(name, separator);
         let mut added: Vec<_> = new
             .iter()
-            .filter(|entry| ours.contains(entry) || !there.contains(entry))
+            .filter(|entry| {
+                ours.contains(entry) || shared.contains(entry) || !there.contains(entry)
+            })
             .cloned()
             .collect();
         let first = there.iter().position(|entry| ours.contains(entry));
@@ -151,6 +154,21 @@ impl Process<'_> {
             .fold(separator.to_vec(), |all, entry| [all.as_slice(), entry, separator].concat());
         self.variables.insert(memory, remembered);
         self.set_list(name, separator, &[before, new, after].concat());
+    }
+
+    /// Returns the entries of a list that other layers remember as theirs.
+    fn shared(&self, name: &str, separator: &[u8]) -> Vec<Vec<u8>> {
+        let memory_of = |word: &str| {
+            let own = word.split('+').next().unwrap_or_default();
+            format!("{}_{own}_{name}", super::OWN_PREFIX)
+        };
+        let layers = self.get(LAYERS);
+        String::from_utf8_lossy(&layers)
+            .split_whitespace()
+            .map(memory_of)
+            .filter(|memory| memory.as_bytes() != self.memory_of(name))
+            .flat_map(|memory| split(&self.get(&memory), separator))
+            .collect()
     }
 
     fn set_list(&mut self, name: &str, separator: &[u8], entries: &[Vec<u8>]) {

@@ -76,7 +76,7 @@ fn write_projects(
         let identity =
             Identity { root: store.root(), user: None, project: Some(name), snapshot: snapshot.id };
         for shell in shells::scripts() {
-            if let Some(leave) = shell.render_leave(&environment, &identity) {
+            if let Some(leave) = shell.render_leave(&identity) {
                 platform::write_file_as(
                     &own.join(shell.file()),
                     &shell.render(&environment, &identity),

@@ -18,14 +18,29 @@ fn __syslua_ours {|separator text|
   if (< (count $all) 3) { put [] } else { put $all[1..-1] }
 }
 
+# Finds where a value is for the layer: in the memory of the next layer above that sets it, or in the variable. A project of
+# another shell that started this one may be above (sort +1 and more).
+fn __syslua_find {|name|
+  var at = $name
+  for layer [(str:split ' ' (__syslua_get __SYSLUA_LAYERS))] {
+    if (and (eq $at $name) (re:match '^[0-9a-f]+\+[0-9a-f.]+$' $layer)) {
+      var memory = __SYSLUA_(re:replace '\+.*' '' $layer)
+      var words = [(str:split ' ' (__syslua_get $memory))]
+      if (has-value $words[1..] $name) { set at = $memory'_'$name }
+    }
+  }
+  put $at
+}
+
 # Gives a variable the value that it had before, if it had one.
 fn __syslua_restore {|name|
   var old = $__syslua_memory'_'$name
+  var at = (__syslua_find $name)
   if (has-env $old) {
-    set-env $name (get-env $old)
+    set-env $at (get-env $old)
     unset-env $old
   } else {
-    unset-env $name
+    unset-env $at
   }
 }
 
@@ -71,12 +86,13 @@ fn __syslua_begin {|memory stamp @declared|
 
 # Sets a variable: its name and its value.
 fn __syslua_single {|name value|
+  var at = (__syslua_find $name)
   if (not $__syslua_is_new) {
-    if (has-env $name) { return }
-  } elif (and (has-env $name) (not (has-value $__syslua_index $name))) {
-    set-env $__syslua_memory'_'$name (get-env $name)
+    if (has-env $at) { return }
+  } elif (and (has-env $at) (not (has-value $__syslua_index $name))) {
+    set-env $__syslua_memory'_'$name (get-env $at)
   }
-  set-env $name $value
+  set-env $at $value
 }
 
 # Puts entries before what a list has: its name, its separator, what it means while it is unset after an x, and the entries.

@@ -14,10 +14,10 @@ const FUNCTIONS: &str = include_str!("fish.fish");
 /// What it does at each prompt.
 const HOOK: &str = include_str!("hook.fish");
 
-/// What it does there about directories with an entry file.
 /// Defines aliases and functions.
 const ALIASES: &str = include_str!("aliases.fish");
 
+/// What it does there about directories with an entry file.
 const PROJECT_HOOK: &str = include_str!("project_hook.fish");
 
 /// fish.
@@ -80,32 +80,15 @@ impl Shell for Fish {
 
     fn hook(&self, places: &HookPlaces<'_>) -> Option<String> {
         let quote = |text: &[u8]| self.quote(text).unwrap_or_default();
-        let step = places.step.render(quote, |name, value| format!("{name}={value} "));
-        Some(places.fill(&[PROJECT_HOOK, HOOK].concat(), quote, &step))
+        let [variables, words] =
+            places.step.render(quote, |name, value| format!("{name}={value} "));
+        let others = [variables, words, ("FUNCTIONS", common::quoted(self, FUNCTIONS))];
+        Some(places.fill(&[PROJECT_HOOK, HOOK].concat(), quote, &others))
     }
 
-    fn render_leave(&self, environment: &Environment, identity: &Identity<'_>) -> Option<Vec<u8>> {
-        let memory = identity.memory();
-        let mut script = [FUNCTIONS.as_bytes(), b"set -l kept\n"].concat();
-        for (name, value) in &environment.single {
-            let value = self.template(value).ok()?;
-            script.extend(
-                [b"test \"$".as_slice(), name.as_bytes(), b"\" = ", &value, b"\n"].concat(),
-            );
-            script.extend(format!("or set -a kept {name}\n").into_bytes());
-        }
-        script.extend(format!("__syslua_begin {memory} left $kept\n").into_bytes());
-        for name in environment.single.keys() {
-            script.extend(format!("set -e {memory}_{name}\n").into_bytes());
-        }
-        script.extend(b"set -g __syslua_is_new ''\n__syslua_end\n".iter().copied());
-        script.extend(
-            format!(
-                "set -e {memory}\nbuiltin functions -q __syslua_undo; and __syslua_undo {memory}\n"
-            )
-            .into_bytes(),
-        );
-        Some(script)
+    fn render_leave(&self, identity: &Identity<'_>) -> Option<Vec<u8>> {
+        let calls = format!("__syslua_leave {}\n__syslua_end\n", identity.memory());
+        Some([FUNCTIONS.as_bytes(), calls.as_bytes()].concat())
     }
 
     fn render_entered(&self, entered: &EnteredPlaces<'_>) -> Option<Vec<u8>> {
@@ -214,8 +197,12 @@ impl Shell for Fish {
                 );
             }
         }
-        let begin =
-            format!("__syslua_begin {} {stamp} {}\n", identity.memory(), declared.join(" "));
+        let begin = format!(
+            "__syslua_begin {} {stamp} '{}' {}\n",
+            identity.memory(),
+            identity.sort(),
+            declared.join(" ")
+        );
         common::script(identity, &stamp, FUNCTIONS, &[begin.as_bytes(), &rest])
     }
 }

@@ -1,7 +1,23 @@
 # At each prompt: reads the environment again when there is another snapshot, and enters and leaves projects. It starts no
 # process.
 if status is-interactive
+    # Defined anew at the first prompt: then it comes after all other hooks, and what they save of the environment is not ours.
     function __syslua_hook_ID --on-event fish_prompt
+        function __syslua_hook_ID --on-event fish_prompt
+            __syslua_at_prompt_ID
+        end
+        __syslua_at_prompt_ID
+    end
+    function __syslua_at_prompt_ID
+        # direnv and mise put lists back as they were before: what we had there is missing then.
+        if test "$DIRENV_DIFF$__MISE_DIFF" != "$__syslua_beside_ID"
+            set -g __syslua_beside_ID "$DIRENV_DIFF$__MISE_DIFF"
+            set -g __syslua_seen_ID '?'
+            set -g __syslua_entered_ID '?'
+            if set -q MEMORY_entered
+                set -e __syslua_found_ID
+            end
+        end
         set -l line ''
         if test -r FILE
             read line <FILE
@@ -11,6 +27,8 @@ if status is-interactive
             set -g __syslua_directory_ID ''
             if test -n "$line"
                 builtin source FILE
+            else
+                __syslua_revert_ID
             end
         end
         __syslua_inside_ID
@@ -47,6 +65,7 @@ if status is-interactive
         test "$PWD" = "$__syslua_directory_ID"
         and return
         set -g __syslua_directory_ID $PWD
+        set -l real (builtin pwd -P | string collect)
         # The projects around the directory, outermost first: each as SNAPSHOT/projects/NAME.
         set -l now
         if test -r CURRENT/projects/list
@@ -56,8 +75,15 @@ if status is-interactive
                 set -l own (string split -n ' ' -- "$MEMORY_shell")
                 builtin contains -- (string replace -r '.*/' '' -- $name) $own
                 and continue
-                if test (string sub -l (builtin math (string length -- $path) + 1) -- $PWD/) = "$path/"
-                    set -a now $name
+                for here in $PWD $real
+                    # A path may have links on its way.
+                    if test $here = $real
+                        set path (builtin realpath -- "$path/" 2>/dev/null | string collect; or builtin echo -- $path)
+                    end
+                    if test (string sub -l (builtin math (string length -- $path) + 1) -- $here/) = "$path/"
+                        set -a now $name
+                        break
+                    end
                 end
             end <CURRENT/projects/list
         end
@@ -67,9 +93,20 @@ if status is-interactive
         and return
         set -g __syslua_entered_ID $now
         set -q MEMORY_inside; and set -g __syslua_named_ID '?'
+        # What they have in common stays; what lies in one that is entered or left now is left, innermost first.
+        set -l kept 0
+        for name in $before
+            set -l next (builtin math $kept + 1)
+            test "$now[$next]" = $name
+            or break
+            set kept $next
+        end
         for name in $before[-1..1]
+            test (count $before) -gt $kept
+            or break
+            set -e before[-1]
             set -l place SNAPSHOTS/$name/leave.fish
-            if not builtin contains -- $name $now; and test -r $place
+            if test -r $place
                 builtin source $place
             end
         end

@@ -4,7 +4,7 @@
 
 # The directories with an entry file around this one, outermost first.
 def __syslua_found_ID [] {
-  mut at = $env.PWD
+  mut at = ($env.PWD | path expand)
   mut found = []
   # Each turn makes the path shorter.
   loop {
@@ -43,6 +43,22 @@ def --env __syslua_step_ID [layers: string] {
   } catch { [] }
 }
 
+# What takes back all that this root set, once it is gone: first what its projects set.
+def __syslua_revert_ID [] {
+  let end = "hide-env --ignore-errors ...$env.__syslua_state.hidden __syslua_state"
+  let layers = (
+    $env.__SYSLUA_LAYERS? | default "" | split row " "
+    | where {|word| $word =~ '^[0-9a-f]+\+[12]\.SHORT$' }
+    | each {|word| $"__SYSLUA_($word | split row '+' | first)" }
+    | reverse
+  )
+  (
+    [FUNCTIONS]
+    ++ ($layers | each {|memory| [$"__syslua_leave ($memory)" $end] } | flatten)
+    ++ ["__syslua_drop MEMORY" $end "hide-env --ignore-errors MEMORY_inside MEMORY_entered SYSLUA_PROJECT"]
+  )
+}
+
 def --env __syslua_look_ID [] {
   let old = ($env.__syslua_hook_ID? | default { line: "", directory: "", entered: [], found: null })
   let layers = ($env.MEMORY_entered? | default "")
@@ -59,14 +75,21 @@ def --env __syslua_look_ID [] {
   let now = (
     try { open --raw (CURRENT + "/projects/list") | lines } catch { [] }
     | each {|one| $one | split row --number 2 " " }
-    | where {|one| ($one | length) == 2 and ($"($env.PWD)/" | str starts-with $"($one.1 | str trim --right --char '/')/") }
+    | where {|one| ($one | length) == 2 }
+    | where {|one|
+      # A path may have links on its way.
+      [[$env.PWD $one.1] [($env.PWD | path expand) ($one.1 | path expand)]]
+      | any {|pair| $"($pair.0)/" | str starts-with $"($pair.1 | str trim --right --char '/')/" }
+    }
     | each {|one| $one.0 }
     | where {|name| ($name | split row "/" | last) not-in $own }
   )
   let before = ($env.MEMORY_inside? | default "" | split row " " | where {|name| $name != "" })
   $env.__syslua_hook_ID = { line: $line, directory: $env.PWD, entered: $now, found: $found }
   if $is_around and $line == $old.line and $now == $old.entered and $now == $before { return false }
-  let left = ($before | reverse | where {|name| $name not-in $now })
+  # What they have in common stays; what lies in one that is entered or left now is left, innermost first.
+  let kept = ($before | enumerate | take while {|one| ($now | get --optional $one.index) == $one.item } | length)
+  let left = ($before | skip $kept | reverse)
   let files = (
     [FILE]
     ++ ($left | each {|name| $"(SNAPSHOTS)/($name)/leave.nu" })
@@ -79,6 +102,7 @@ def --env __syslua_look_ID [] {
   let text = (
     ($env.MEMORY_aliases? | default [] | each {|name| $"hide ($name)" })
     ++ ["$env.MEMORY_aliases = []"]
+    ++ (if $line == "" and $old.line != "" { __syslua_revert_ID } else { [] })
     ++ ($files | where {|file| $file | path exists } | each {|file| $"source ($file | to nuon)" })
     ++ ($parts | each {|part| $"source ($part.file | to nuon)" })
     ++ (if $now == [] { ["hide-env --ignore-errors MEMORY_inside"] } else { [$"$env.MEMORY_inside = ($" ($now | str join ' ') " | to nuon)"] })

@@ -1,5 +1,23 @@
 # At each prompt: reads the environment again when there is another snapshot, and enters and leaves projects. It starts no
 # process for those of the config. Works in Windows PowerShell 5.1 and later.
+# Takes back all that this root set, once it is gone: first what its projects set.
+function global:__syslua_revert_ID {
+  $__syslua_layers = @(([string]$env:__SYSLUA_LAYERS).Split(' '))
+  [array]::Reverse($__syslua_layers)
+  foreach ($__syslua_layer in $__syslua_layers) {
+    if ($__syslua_layer -cnotmatch '^[0-9a-f]+\+[12]\.SHORT$') { continue }
+    . ([scriptblock]::Create(FUNCTIONS))
+    __syslua_leave "__SYSLUA_$($__syslua_layer.Split('+')[0])"
+    __syslua_end
+  }
+  . ([scriptblock]::Create(FUNCTIONS))
+  __syslua_drop 'MEMORY' @()
+  __syslua_end
+  $env:MEMORY_inside = $null
+  $env:MEMORY_entered = $null
+  $global:__syslua_named_ID = '?'
+}
+
 function global:__syslua_hook_ID {
   $__syslua_line = ''
   try {
@@ -11,7 +29,9 @@ function global:__syslua_hook_ID {
   $__syslua_is_new = $__syslua_line -cne $global:__syslua_seen_ID
   $global:__syslua_seen_ID = $__syslua_line
   $global:__syslua_directory_ID = $__syslua_directory
-  if ($__syslua_is_new -and ($__syslua_line -ne '')) { . (FILE) }
+  if ($__syslua_is_new) {
+    if ($__syslua_line -ne '') { . (FILE) } else { . __syslua_revert_ID }
+  }
   # The projects around the directory, outermost first: each as SNAPSHOT/projects/NAME.
   $__syslua_now = @()
   try {
@@ -32,11 +52,15 @@ function global:__syslua_hook_ID {
   }
   $global:__syslua_entered_ID = $__syslua_now -join ' '
   if ($__syslua_before.Count -gt 0) { $global:__syslua_named_ID = '?' }
-  for ($__syslua_at = $__syslua_before.Count - 1; $__syslua_at -ge 0; $__syslua_at--) {
+  # What they have in common stays; what lies in one that is entered or left now is left, innermost first.
+  $__syslua_kept = 0
+  while (($__syslua_kept -lt $__syslua_before.Count) -and ($__syslua_kept -lt $__syslua_now.Count)) {
+    if ($__syslua_before[$__syslua_kept] -cne $__syslua_now[$__syslua_kept]) { break }
+    $__syslua_kept++
+  }
+  for ($__syslua_at = $__syslua_before.Count - 1; $__syslua_at -ge $__syslua_kept; $__syslua_at--) {
     $__syslua_path = (SNAPSHOTS) + '/' + $__syslua_before[$__syslua_at] + '/leave.ps1'
-    if (($__syslua_now -cnotcontains $__syslua_before[$__syslua_at]) -and [System.IO.File]::Exists($__syslua_path)) {
-      . $__syslua_path
-    }
+    if ([System.IO.File]::Exists($__syslua_path)) { . $__syslua_path }
   }
   foreach ($__syslua_name in $__syslua_now) {
     $__syslua_path = (SNAPSHOTS) + '/' + $__syslua_name + '/env.ps1'

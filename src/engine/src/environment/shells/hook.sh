@@ -4,30 +4,39 @@
 __syslua_hook_ID() {
   \local "__syslua_code=$?" __syslua_line= __syslua_name= __syslua_path= __syslua_now= __syslua_place=
   \local "__syslua_own=${MEMORY_shell-}"
+  # direnv and mise put lists back as they were before: what we had there is missing then.
+  __syslua_now=${DIRENV_DIFF-}${__MISE_DIFF-}
+  if [ "$__syslua_now" != "${__syslua_beside_ID-}" ]; then
+    __syslua_beside_ID=$__syslua_now
+    __syslua_seen_ID='?'
+    __syslua_entered_ID='?'
+    if [ -n "${MEMORY_entered-}" ]; then \unset __syslua_found_ID; fi
+  fi
   if [[ -r FILE ]]; then IFS= \read -r __syslua_line <FILE || :; fi
   if [ "$__syslua_line" != "${__syslua_seen_ID-}" ]; then
     __syslua_seen_ID=$__syslua_line
     __syslua_directory_ID=
-    if [ -n "$__syslua_line" ]; then \. FILE || :; fi
+    if [ -n "$__syslua_line" ]; then \. FILE || :; else __syslua_revert_ID || :; fi
   fi
   if [ "${PWD-}" != "${__syslua_directory_ID-}" ]; then
     __syslua_directory_ID=${PWD-}
+    __syslua_look_ID
     # The projects around the directory, outermost first: each as SNAPSHOT/projects/NAME, with a blank before and after.
     __syslua_now=' '
     if [[ -r CURRENT/projects/list ]]; then
-      while IFS=' ' \read -r __syslua_name __syslua_path; do
-        __syslua_place=${PWD-}/
+      while IFS= \read -r __syslua_name; do
+        __syslua_path=${__syslua_name#* }
+        __syslua_name=${__syslua_name%% *}
         __syslua_line=" ${__syslua_name##*/} "
         # What the shell was started in is neither entered nor left.
-        if [ "${__syslua_place#"${__syslua_path%/}/"}" != "$__syslua_place" ] &&
-          [ "${__syslua_own#*"$__syslua_line"}" = "$__syslua_own" ]; then
+        if [ "${__syslua_own#*"$__syslua_line"}" = "$__syslua_own" ] && __syslua_is_in_ID "$__syslua_path"; then
           __syslua_now="$__syslua_now$__syslua_name "
         fi
       done <CURRENT/projects/list
     fi
     # A shell inside a shell has the variables, and no aliases.
     if [ "$__syslua_now" != "${MEMORY_inside- }" ] || [ "$__syslua_now" != "${__syslua_entered_ID- }" ]; then
-      # Innermost first.
+      # Innermost first, also what lies in one that is entered or left now.
       __syslua_named_ID=${MEMORY_inside+?}
       # With a blank at its end, so that each turn takes something away whatever the variable holds.
       __syslua_line="${MEMORY_inside-} "
@@ -35,7 +44,7 @@ __syslua_hook_ID() {
         __syslua_name=${__syslua_line% }
         __syslua_name=${__syslua_name##* }
         __syslua_line=${__syslua_line%"$__syslua_name "}
-        if [ "${__syslua_now#*" $__syslua_name "}" = "$__syslua_now" ]; then
+        if [ "${__syslua_now#"$__syslua_line$__syslua_name "}" = "$__syslua_now" ]; then
           __syslua_place=SNAPSHOTS/$__syslua_name/leave.sh
           if [[ -r $__syslua_place ]]; then \. "$__syslua_place" || :; fi
         fi
@@ -70,29 +79,82 @@ __syslua_hook_ID() {
   fi
   __syslua_place=
   if [ -n "${MEMORY_entered-}${MEMORY_inside-}" ]; then __syslua_place="(${SYSLUA_PROJECT-}) "; fi
-  if [ "$__syslua_place" != "${__syslua_mark_ID-}" ]; then
+  if [ "$__syslua_place" != "${__syslua_mark_ID-}" ] || [ "${PS1-}" != "${__syslua_shown_ID-}" ]; then
     __syslua_line=${PS1-}
-    __syslua_line=${__syslua_line#"${__syslua_mark_ID-}"}
-    # A shell that was started in a project has its mark.
-    if [ -z "$__syslua_place" ] || [ "${__syslua_line#"$__syslua_place"}" = "$__syslua_line" ]; then
-      __syslua_prompt_ID "$__syslua_place$__syslua_line"
-      __syslua_mark_ID=$__syslua_place
+    # What saved a prompt, such as a virtual environment, may have brought back an earlier mark. Names have no `/`.
+    __syslua_now=${__syslua_marks_ID-}
+    while [ -n "$__syslua_now" ]; do
+      __syslua_name=${__syslua_now%%/*}
+      __syslua_now=${__syslua_now#*/}
+      if [ "$__syslua_name" != "$__syslua_place" ] && [ "${__syslua_line#*"$__syslua_name"}" != "$__syslua_line" ]; then
+        __syslua_line="${__syslua_line%%"$__syslua_name"*}${__syslua_line#*"$__syslua_name"}"
+      fi
+    done
+    if [ -n "$__syslua_place" ]; then
+      if [ "${__syslua_line#*"$__syslua_place"}" = "$__syslua_line" ]; then __syslua_line=$__syslua_place$__syslua_line; fi
+      __syslua_now=/${__syslua_marks_ID-}
+      if [ "${__syslua_now#*"/$__syslua_place/"}" = "$__syslua_now" ]; then
+        __syslua_marks_ID="${__syslua_marks_ID-}$__syslua_place/"
+      fi
     fi
+    if [ "$__syslua_line" != "${PS1-}" ]; then __syslua_prompt_ID "$__syslua_line"; fi
+    __syslua_shown_ID=${PS1-}
+    __syslua_mark_ID=$__syslua_place
   fi
+  __syslua_last_ID || :
   # An exit code of a prompt would end a shell with `set -e`.
   if [[ $- == *e* ]]; then \return 0; fi
   \return $__syslua_code
 }
+# Comes after all other hooks: what they save of the environment is not ours, and a prompt that they make gets its mark.
+if [[ -n ${ZSH_VERSION-} ]]; then
+  # Whatever options the shell has, such as `ksh_arrays`.
+  \emulate zsh -c '
+    __syslua_last_ID() {
+      \local -a __syslua_hooks
+      __syslua_hooks=(${precmd_functions:#__syslua_*})
+      if [[ $precmd_functions[(ie)__syslua_hook_ID] -le $precmd_functions[(Ie)$__syslua_hooks[-1]] ]]; then
+        precmd_functions=("${(@)precmd_functions:#__syslua_hook_ID}" __syslua_hook_ID)
+      fi
+    }
+  '
+else
+  __syslua_last_ID() {
+    \local IFS=' '
+    \local "__syslua_text=${PROMPT_COMMAND[*]-}"
+    __syslua_text=${__syslua_text##*__syslua_hook_ID}
+    __syslua_text=${__syslua_text//__syslua_hook_????????/}
+    __syslua_text=${__syslua_text//__syslua_mark/}
+    if [[ $__syslua_text != *[!\;[:space:]]* ]] || ! (PROMPT_COMMAND=) 2>/dev/null; then \return 0; fi
+    if [[ $(\declare -p PROMPT_COMMAND 2>/dev/null) == 'declare -a'* ]]; then
+      \local __syslua_hook
+      \local -a __syslua_hooks
+      for __syslua_hook in "${PROMPT_COMMAND[@]}"; do
+        if [ "$__syslua_hook" = __syslua_hook_ID ]; then \continue; fi
+        __syslua_hook=${__syslua_hook/__syslua_hook_ID;/}
+        __syslua_hooks+=("${__syslua_hook/__syslua_hook_ID/:}")
+      done
+      PROMPT_COMMAND=("${__syslua_hooks[@]}" __syslua_hook_ID)
+    else
+      __syslua_text=${PROMPT_COMMAND/__syslua_hook_ID;/}
+      PROMPT_COMMAND=${__syslua_text/__syslua_hook_ID/:}$'\n'__syslua_hook_ID
+    fi
+  }
+fi
 case $- in *i*)
   if [[ -n ${ZSH_VERSION-} ]]; then
-    # Whatever options the shell has, such as `ksh_arrays`.
     \emulate zsh -c '\typeset -ga precmd_functions
-      if [[ -z ${precmd_functions[(re)__syslua_hook_ID]} ]]; then precmd_functions=(__syslua_hook_ID $precmd_functions); fi'
+      if [[ -z ${precmd_functions[(re)__syslua_hook_ID]} ]]; then precmd_functions+=(__syslua_hook_ID); fi'
   elif [[ " ${PROMPT_COMMAND[*]-} " != *__syslua_hook_ID* ]]; then
     if [[ $(\declare -p PROMPT_COMMAND 2>/dev/null) == 'declare -a'* ]]; then
-      PROMPT_COMMAND=(__syslua_hook_ID "${PROMPT_COMMAND[@]}")
+      PROMPT_COMMAND+=(__syslua_hook_ID)
     else
-      PROMPT_COMMAND="__syslua_hook_ID${PROMPT_COMMAND:+;$PROMPT_COMMAND}"
+      case ${PROMPT_COMMAND-} in
+        '') PROMPT_COMMAND=__syslua_hook_ID ;;
+        # A line of its own, where a semicolon would be an error, or part of a comment.
+        *[\;\&[:space:]]|*\#*) PROMPT_COMMAND+=$'\n'__syslua_hook_ID ;;
+        *) PROMPT_COMMAND+=\;__syslua_hook_ID ;;
+      esac
     fi
   fi ;;
 esac

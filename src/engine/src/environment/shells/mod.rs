@@ -43,11 +43,7 @@ pub trait Shell: Sync {
 
     /// Returns the script that a shell runs to leave a project: a variable that has another value
     /// by now stays.
-    fn render_leave(
-        &self,
-        _environment: &Environment,
-        _identity: &Identity<'_>,
-    ) -> Option<Vec<u8>> {
+    fn render_leave(&self, _identity: &Identity<'_>) -> Option<Vec<u8>> {
         None
     }
 
@@ -161,6 +157,7 @@ impl HookPlaces<'_> {
             ("SNAPSHOTS", word(self.snapshots)),
             ("MEMORY", self.memory.to_owned()),
             ("_ID", format!("_{}", hook_id(self.memory))),
+            ("SHORT", hook_id(self.memory).to_owned()),
         ];
         let marks: Vec<&(&str, String)> = places.iter().chain(others).collect();
         // In one pass: a path may have the text of a mark in it.
@@ -286,6 +283,32 @@ impl Identity<'_> {
         format!("{}_{}", super::OWN_PREFIX, &Hash::of(&whole).to_hex()[..8])
     }
 
+    /// Returns the sort of its layer, for the variable [`LAYERS`]: nothing for the
+    /// environment of a root or a user; for a project a `+`, a number, and whose it is.
+    pub fn sort(&self) -> String {
+        let sort = match self.snapshot {
+            SnapshotId(0) => 2,
+            SnapshotId(_) => 1,
+        };
+        let root = Identity { user: None, project: None, ..*self }.memory();
+        self.project.map(|_| format!("+{sort}.{}", hook_id(&root))).unwrap_or_default()
+    }
+
+    /// Returns the order of layers with this one on top, as what a shell is started in: nothing
+    /// comes below it later but what the layers of roots and users set.
+    pub fn started_in(&self, layers: &[u8]) -> Vec<u8> {
+        let memory = self.memory();
+        let own = hook_id(&memory);
+        let others = layers
+            .split(|byte| *byte == b' ')
+            .filter(|word| !word.is_empty() && !word.starts_with(own.as_bytes()));
+        let mut layers: Vec<u8> =
+            others.flat_map(|word| [word, b" ".as_slice()].concat()).collect();
+        let root = Identity { user: None, project: None, ..*self }.memory();
+        layers.extend(format!("{own}+9.{} ", hook_id(&root)).into_bytes());
+        layers
+    }
+
     /// Returns what tells an environment from those of other snapshots, and from others of its own:
     /// the same in all shells, since one may start another.
     pub fn stamp(&self, environment: &Environment) -> String {
@@ -304,6 +327,10 @@ impl Identity<'_> {
         [format!("# sys.lua environment {stamp}{user} ").as_bytes(), &root, b"\n"].concat()
     }
 }
+
+/// The variable in which shells have the order of all layers, the lowest first: each is the end of
+/// the name of its memory, its sort, and a blank.
+pub const LAYERS: &str = "__SYSLUA_LAYERS";
 
 /// A list that only zsh has, and that no other program takes from the environment.
 const FPATH: &str = "FPATH";

@@ -123,8 +123,10 @@ impl Shell for Nushell {
 
     fn hook(&self, places: &HookPlaces<'_>) -> Option<String> {
         let quote = |text: &[u8]| self.quote(text).unwrap_or_default();
-        let step = places.step.render(quote, |name, value| format!("{name}: {value}, "));
-        Some(places.fill(HOOK, quote, &step))
+        let [variables, words] =
+            places.step.render(quote, |name, value| format!("{name}: {value}, "));
+        let others = [variables, words, ("FUNCTIONS", common::quoted(self, FUNCTIONS))];
+        Some(places.fill(HOOK, quote, &others))
     }
 
     fn render_entered(&self, entered: &EnteredPlaces<'_>) -> Option<Vec<u8>> {
@@ -166,32 +168,13 @@ impl Shell for Nushell {
         Some(script)
     }
 
-    fn render_leave(&self, environment: &Environment, identity: &Identity<'_>) -> Option<Vec<u8>> {
-        let memory = identity.memory();
-        let mut script = FUNCTIONS.as_bytes().to_vec();
-        script.extend_from_slice(b"let __syslua_kept = ([\n");
-        for (name, value) in &environment.single {
-            // What this shell could not have, it did not set.
-            if let Ok(value) = self.template(value) {
-                script.extend(
-                    [b"  { name: \"", name.as_bytes(), b"\", value: ", &value, b" }\n"].concat(),
-                );
-            }
-        }
-        script.extend_from_slice(
-            b"] | where {|one| (__syslua_get $one.name) != $one.value } | \
-              each {|one| $one.name })\n",
+    fn render_leave(&self, identity: &Identity<'_>) -> Option<Vec<u8>> {
+        let calls = format!(
+            "__syslua_leave {}\n\
+             hide-env --ignore-errors ...$env.__syslua_state.hidden __syslua_state\n",
+            identity.memory()
         );
-        script.extend(format!("__syslua_begin {memory} left ...$__syslua_kept\n").into_bytes());
-        let names = environment.single.keys().map(|name| format!("{memory}_{name}"));
-        let names = names.chain([memory.clone()]).collect::<Vec<_>>().join(" ");
-        script.extend(
-            format!(
-                "hide-env --ignore-errors ...$env.__syslua_state.hidden {names} __syslua_state\n"
-            )
-            .into_bytes(),
-        );
-        Some(script)
+        Some([FUNCTIONS.as_bytes(), calls.as_bytes()].concat())
     }
 
     fn render(&self, environment: &Environment, identity: &Identity<'_>) -> Vec<u8> {
@@ -252,9 +235,10 @@ impl Shell for Nushell {
         }
         let stamp = identity.stamp(environment);
         let begin = format!(
-            "__syslua_begin {} {stamp} {}\nhide-env --ignore-errors \
+            "__syslua_begin {} {stamp} \"{}\" {}\nhide-env --ignore-errors \
              ...$env.__syslua_state.hidden\n",
             identity.memory(),
+            identity.sort(),
             declared.iter().map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(" ")
         );
         common::script(identity, &stamp, FUNCTIONS, &[begin.as_bytes(), &rest])

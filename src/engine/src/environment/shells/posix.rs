@@ -46,7 +46,7 @@ pub struct Zsh;
 macro_rules! family {
     ($(
         $shell:ident $name:literal $directory:ident $profile:literal $subshell:ident
-        $prompt:literal
+        $prompt:expr
     )*) => {
         $(
             impl Shell for $shell {
@@ -68,17 +68,20 @@ macro_rules! family {
 
                 fn hook(&self, places: &HookPlaces<'_>) -> Option<String> {
                     // sh has no place for a hook.
-                    let step = places.step.render(quote, |name, value| format!("{name}={value} "));
-                    Some(places.fill(&[PROJECT_HOOK, HOOK].concat(), quote, &step))
+                    let [variables, words] =
+                        places.step.render(quote, |name, value| format!("{name}={value} "));
+                    let functions = quote(FUNCTIONS.as_bytes());
+                    let functions = String::from_utf8_lossy(&functions).into_owned();
+                    let others = [variables, words, ("FUNCTIONS", functions)];
+                    Some(places.fill(&[PROJECT_HOOK, HOOK].concat(), quote, &others))
                         .filter(|_| $name != "sh")
                 }
 
                 fn render_leave(
                     &self,
-                    environment: &Environment,
                     identity: &Identity<'_>,
                 ) -> Option<Vec<u8>> {
-                    Some(leave(environment, identity))
+                    Some(leave(identity))
                 }
 
                 fn render_entered(&self, entered: &EnteredPlaces<'_>) -> Option<Vec<u8>> {
@@ -103,8 +106,8 @@ macro_rules! family {
 
 family! {
     Sh "sh" home ".profile" sh "PS1=\"($SYSLUA_PROJECT) ${PS1-$ }\"\n"
-    Bash "bash" home ".bashrc" bash "PS1=\"($SYSLUA_PROJECT) ${PS1-}\"\n"
-    Zsh "zsh" zsh ".zshrc" zsh "PROMPT=\"($SYSLUA_PROJECT) $PROMPT\"\n"
+    Bash "bash" home ".bashrc" bash include_str!("mark.bash")
+    Zsh "zsh" zsh ".zshrc" zsh include_str!("mark.zsh")
 }
 
 fn sh(script: &str) -> Subshell {
@@ -179,41 +182,18 @@ fn render(environment: &Environment, identity: &Identity<'_>) -> Vec<u8> {
     script.aliases(environment, identity, &stamp);
     script.completions(&common::shares(environment, identity), &identity.memory());
     script.sources(&environment.scripts);
-    let begin =
-        format!("__syslua_begin {} '{stamp}' '{}'\n", identity.memory(), declared.join(" "));
+    let begin = format!(
+        "__syslua_begin {} '{stamp}' '{}' '{}'\n",
+        identity.memory(),
+        declared.join(" "),
+        identity.sort()
+    );
     common::script(identity, &stamp, FUNCTIONS, &[begin.as_bytes(), &script.0])
 }
 
 /// Returns the script that leaves a project: what no longer has the project's value stays as it is.
-fn leave(environment: &Environment, identity: &Identity<'_>) -> Vec<u8> {
-    let mut script = Script(b"__syslua_kept=\n".to_vec());
-    for (name, value) in &environment.single {
-        let name = name.as_bytes();
-        let value = template(value);
-        script.line(&[
-            b"if [ \"${",
-            name,
-            b"-}\" != ",
-            &value,
-            b" ]; then __syslua_kept=\"$__syslua_kept ",
-            name,
-            b"\"; fi",
-        ]);
-    }
-    let memory = identity.memory();
-    script.line(&[format!("__syslua_begin {memory} left \"${{__syslua_kept# }}\"").as_bytes()]);
-    for name in environment.single.keys() {
-        script.line(&[format!("__syslua_unset {memory}_{name}").as_bytes()]);
-    }
-    script.line(&[b"__syslua_is_new="]);
-    script.line(&[b"__syslua_fpath"]);
-    script.line(&[b"__syslua_end"]);
-    let done = format!(
-        "\\unset __syslua_kept {memory}\nif [ -n \"${{{memory}_aliases-}}\" ]; \
-         then {memory}_unalias 2>/dev/null || :; \\unset {memory}_aliases; fi"
-    );
-    script.line(&[done.as_bytes()]);
-    [FUNCTIONS.as_bytes(), &script.0].concat()
+fn leave(identity: &Identity<'_>) -> Vec<u8> {
+    format!("{FUNCTIONS}__syslua_leave {}\n__syslua_end\n", identity.memory()).into_bytes()
 }
 
 /// Returns what a hook remembers of directories that it entered.

@@ -101,6 +101,7 @@ impl Shell for PowerShell {
             variables,
             ("STEP_PROGRAM", word(program)),
             ("STEP_ARGUMENTS", word(&arguments.join(b" ".as_slice()))),
+            ("FUNCTIONS", word(FUNCTIONS.as_bytes())),
         ];
         Some(places.fill(&[PROJECT_HOOK, HOOK].concat(), quote, &step))
     }
@@ -135,26 +136,11 @@ impl Shell for PowerShell {
         Some(script)
     }
 
-    fn render_leave(&self, environment: &Environment, identity: &Identity<'_>) -> Option<Vec<u8>> {
+    fn render_leave(&self, identity: &Identity<'_>) -> Option<Vec<u8>> {
         let memory = identity.memory();
-        let mut script = [FUNCTIONS.as_bytes(), b"$__syslua_kept = @()\n"].concat();
-        for (name, value) in &environment.single {
-            // What this shell could not have, it did not set.
-            if let Ok(value) = self.check_value(value) {
-                let start = format!("if ((__syslua_get '{name}') -cne ");
-                let end = format!(") {{ $__syslua_kept += '{name}' }}\n");
-                script.extend([start.as_bytes(), &value, end.as_bytes()].concat());
-            }
-        }
-        script.extend(format!("__syslua_begin '{memory}' 'left' $__syslua_kept\n").into_bytes());
-        for name in environment.single.keys() {
-            script.extend(format!("__syslua_unset '{memory}_{name}'\n").into_bytes());
-        }
-        let end =
-            format!("__syslua_unset '{memory}'\n$script:__syslua_is_new = $false\n__syslua_end\n");
-        script.extend(end.into_bytes());
-        script.extend(self.functions(&Environment::default(), &memory));
-        Some(script)
+        let calls = format!("__syslua_leave '{memory}'\n__syslua_end\n");
+        let functions = self.functions(&Environment::default(), &memory);
+        Some([FUNCTIONS.as_bytes(), calls.as_bytes(), &functions].concat())
     }
 
     fn render(&self, environment: &Environment, identity: &Identity<'_>) -> Vec<u8> {
@@ -183,8 +169,9 @@ impl Shell for PowerShell {
         }
         let stamp = identity.stamp(environment);
         let begin = format!(
-            "__syslua_begin '{}' '{stamp}' @({})\n",
+            "__syslua_begin '{}' '{stamp}' '{}' @({})\n",
             identity.memory(),
+            identity.sort(),
             declared.join(", ")
         );
         let script = common::script(identity, &stamp, FUNCTIONS, &[begin.as_bytes(), &rest]);

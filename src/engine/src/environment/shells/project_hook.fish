@@ -5,8 +5,28 @@ if status is-interactive
     function __syslua_watch_ID
         return 1
     end
+    # Takes back all that this root set, once it is gone: first what its projects set.
+    function __syslua_revert_ID
+        for layer in (string split -n ' ' -- "$__SYSLUA_LAYERS")[-1..1]
+            if string match -qr '^[0-9a-f]+\+[12]\.SHORT$' -- $layer
+                eval FUNCTIONS
+                __syslua_leave __SYSLUA_(string replace -r '\+.*' '' -- $layer)
+                __syslua_end
+            end
+        end
+        eval FUNCTIONS
+        __syslua_drop MEMORY
+        __syslua_end
+        set -e MEMORY_inside
+        set -e MEMORY_entered
+        set -g __syslua_named_ID '?'
+        set -g __syslua_entered_ID
+        function __syslua_watch_ID
+            return 1
+        end
+    end
     function __syslua_projects_ID
-        set -l at "$PWD"
+        set -l at (builtin pwd -P | string collect)
         set -l found ''
         # Each turn makes the path shorter.
         while string match -q '/*' -- "$at"

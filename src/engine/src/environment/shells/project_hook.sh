@@ -1,3 +1,48 @@
+# Takes back all that this root set, once it is gone: first what its projects set.
+__syslua_revert_ID() {
+  \local "__syslua_layers=${__SYSLUA_LAYERS-} " __syslua_layer=
+  while [[ $__syslua_layers == *[!\ ]* ]]; do
+    __syslua_layer=${__syslua_layers% }
+    __syslua_layer=${__syslua_layer##* }
+    __syslua_layers=${__syslua_layers%"$__syslua_layer "}
+    if [ "${__syslua_layer%+[12].SHORT}" != "$__syslua_layer" ]; then
+      \eval FUNCTIONS
+      __syslua_leave "__SYSLUA_${__syslua_layer%%+*}"
+      __syslua_end
+    fi
+  done
+  \eval FUNCTIONS
+  __syslua_drop MEMORY ''
+  __syslua_end
+  \unset MEMORY_inside MEMORY_entered
+  __syslua_named_ID='?'
+  __syslua_entered_ID=' '
+  __syslua_watch_ID() { \return 1; }
+}
+# The directory without links on the way. It starts a process only where there is one.
+__syslua_look_ID() {
+  __syslua_real_ID=${PWD-}
+  \local __syslua_at=$__syslua_real_ID
+  while [ -n "$__syslua_at" ] && [ "${__syslua_at#/}" != "$__syslua_at" ]; do
+    if [ -L "$__syslua_at" ]; then
+      __syslua_real_ID=$(\builtin pwd -P && \builtin echo x) || :
+      __syslua_real_ID=${__syslua_real_ID%?x}
+      \break
+    fi
+    __syslua_at=${__syslua_at%/*}
+  done
+}
+# Whether the directory is in that of a project ($1), by this name or another one.
+__syslua_is_in_ID() {
+  \local "__syslua_at=${PWD-}/"
+  if [ "${__syslua_at#"${1%/}/"}" != "$__syslua_at" ]; then \return 0; fi
+  __syslua_at=${__syslua_real_ID-}
+  while [ -n "$__syslua_at" ] && [ "${__syslua_at#/}" != "$__syslua_at" ]; do
+    if [ "$__syslua_at" -ef "$1" ]; then \return 0; fi
+    __syslua_at=${__syslua_at%/*}
+  done
+  \return 1
+}
 # At each prompt: enters and leaves directories with an entry file. It starts a process only when there are others around,
 # or one of their files has changed.
 \unset __syslua_found_ID || :
@@ -28,7 +73,7 @@ else
   __syslua_prompt_ID() { \command printf -v PS1 %s "$1" 2>/dev/null || :; }
 fi
 __syslua_projects_ID() {
-  \local "__syslua_at=${PWD-}" __syslua_found=
+  \local "__syslua_at=${__syslua_real_ID-}" __syslua_found=
   # Each turn makes the path shorter.
   while [ -n "$__syslua_at" ] && [ "${__syslua_at#/}" != "$__syslua_at" ]; do
     if [ -e "$__syslua_at/syslua.lua" ] || [ -L "$__syslua_at/syslua.lua" ]; then
