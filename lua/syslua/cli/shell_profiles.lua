@@ -19,7 +19,7 @@ local shell_profiles = {}
 local mark = " # sys.lua"
 local after_open_line, made_file = ", after a line without an end", ", which made this file"
 
--- The files of which a login shell of bash reads only the first that is there, and not ~/.bashrc.
+-- A login shell of bash reads the first of these files that is there, and not ~/.bashrc.
 local login_files = { ".bash_profile", ".bash_login", ".profile" }
 
 local function get_home()
