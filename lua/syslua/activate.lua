@@ -97,9 +97,10 @@ local function check_text(call, name, value)
       message = ("`%s` in %s: expected a path, got %s"):format(
         name,
         call,
-        value == "" and "an empty string" or type(value)
+        value == "" and "an empty string" or text.describe(value)
       ),
       position = position.caller(),
+      hint = text.is_secret(value) and schema.secret_hint or nil,
     })
   end
   -- Neither a path nor a script of a shell can hold one.
@@ -117,14 +118,17 @@ local function check_command(name, value)
   if type(value) == "string" then
     return check_text("ctx.run", name, value)
   end
-  if type(value) ~= "table" or #value == 0 then
+  local is_secret = text.is_secret(value)
+  if type(value) ~= "table" or is_secret or #value == 0 then
+    local given = type(value) == "table" and not is_secret and "an empty table"
     failure.raise({
       kind = "config",
       message = (
         "`%s` in ctx.run: expected a line for the shell or a list "
         .. "of a program and its arguments, got %s"
-      ):format(name, type(value) == "table" and "an empty table" or type(value)),
+      ):format(name, given or text.describe(value)),
       position = position.caller(),
+      hint = is_secret and schema.secret_hint or nil,
     })
   end
   for index, word in ipairs(value) do
@@ -134,9 +138,10 @@ local function check_command(name, value)
         message = ("`%s[%d]` in ctx.run: expected a string without NUL bytes, got %s"):format(
           name,
           index,
-          type(word)
+          text.describe(word)
         ),
         position = position.caller(),
+        hint = text.is_secret(word) and schema.secret_hint or nil,
       })
     end
   end
@@ -423,6 +428,7 @@ return function(spec)
   if type(opts) == "function" then
     opts = opts(system.get())
   end
+  schema.refuse_secrets("activate{}", "opts", opts)
   local context, finish = new_context()
   spec.config(opts, context)
   finish()

@@ -99,7 +99,8 @@ local function parse(given, file, source)
   end
   for _, name in ipairs(tables.get_sorted_keys(given)) do
     local value = given[name]
-    local url = type(value) == "table" and value.url or value
+    local is_table = type(value) == "table" and not secret.is(value)
+    local url = is_table and value.url or value
     local position = file .. ":" .. find_line(lines, name, type(url) == "string" and url or nil)
     if not border.call("is_input_name", name) then
       raise(
@@ -111,7 +112,7 @@ local function parse(given, file, source)
     end
     ---@type syslua.input_graph.Declared
     local one = { name = name, url = "", position = position }
-    if type(value) == "table" then
+    if is_table then
       local succeeded, problem = pcall(schema.check, ("the input `%s`"):format(name), value, fields)
       if not succeeded then
         local refused = failure.from(problem)

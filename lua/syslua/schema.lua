@@ -61,9 +61,7 @@ local matches = {
   end,
 }
 
-local function is_secret(value)
-  return type(value) == "table" and getmetatable(value) == text.secret_mark
-end
+local is_secret = text.is_secret
 
 local function has_type(value, name)
   -- A secret shows nothing that a table has.
@@ -75,6 +73,24 @@ local function has_type(value, name)
     return match(value)
   end
   return type(value) == name
+end
+
+-- The place of the first secret in a table, at any depth.
+local function find_secret(name, value, seen)
+  if is_secret(value) then
+    return name
+  elseif type(value) ~= "table" or seen[value] then
+    return nil
+  end
+  seen[value] = true
+  for _, key in ipairs(tables.get_sorted_keys(value)) do
+    local part = type(key) == "string" and "." .. key or "[" .. tostring(key) .. "]"
+    local found = is_secret(key) and name or find_secret(name .. part, rawget(value, key), seen)
+    if found then
+      return found
+    end
+  end
+  return nil
 end
 
 --- Returns whether a value is of one of several types.
@@ -101,6 +117,18 @@ local function raise(where, message, hint)
     position = where or position.caller(),
     hint = hint,
   })
+end
+
+--- Raises a failure if a field is a secret, or has one at any depth.
+---@param what string how messages name the table that has the field: "activate{}"
+---@param name string the field
+---@param value any
+function schema.refuse_secrets(what, name, value)
+  local place = find_secret(name, value, {})
+  if place then
+    local message = ("`%s` in %s is a secret, which plain data cannot contain"):format(place, what)
+    raise(nil, message, schema.secret_hint)
+  end
 end
 
 -- The field that another tool calls by a name.

@@ -136,7 +136,7 @@ end
 function secret.describe(value)
   local names, seen = {}, {}
   each_reference(parts_of[value], function(part)
-    local name = part.command and "what " .. part.command[1] .. " prints"
+    local name = part.command and "output of " .. part.command[1]
       or part.key == "" and part.document.name
       or ("%s of %s"):format(part.key, part.document.name)
     if not seen[name] then

@@ -6,6 +6,7 @@ local path = require("syslua.util.path")
 local position = require("syslua.util.position")
 local schema = require("syslua.schema")
 local scope = require("syslua.scope")
+local text = require("syslua.util.text")
 -- Before the first handle is made.
 require("syslua.handle")
 
@@ -41,7 +42,7 @@ return function(given, opts)
     failure.raise({
       kind = "config",
       message = ("source(): expected a path, got %s"):format(
-        given == "" and "an empty string" or type(given)
+        given == "" and "an empty string" or text.describe(given)
       ),
       position = position.caller(),
     })

@@ -102,7 +102,7 @@ local function parse(given)
       local value = given[key]
       if type(value) == "string" then
         value = { version = value }
-      elseif type(value) ~= "table" then
+      elseif type(value) ~= "table" or text.is_secret(value) then
         raise(
           ("`%s` in tools{}: a version is a string, got %s"):format(
             tostring(key),

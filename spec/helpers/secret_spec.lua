@@ -1,11 +1,10 @@
 --- Secrets in configs: read without an identity, decrypted at the switch, and shown nowhere.
 
-local machine = require("spec.support.machine")
 local process = require("spec.support.process")
+local secret_place = require("spec.support.secret_place")
 
-local recipient = "age1fm04afyk2yvux4cluqw83g4vx5cqvfdkle3r7qpx6nsm8yw6vcvstu8dzn"
-local vectors = "src/secrets/tests/vectors/"
-local canary = "CANARY-5f2a9c"
+local recipient = secret_place.recipient
+local canary = secret_place.canary
 
 describe("secrets in configs", function()
   local here
@@ -14,66 +13,29 @@ describe("secrets in configs", function()
     assert.truthy(text:find(part, 1, true), part .. " is not in " .. text)
   end
 
-  local function set(key, value, ...)
-    here.must("secrets", "set", key, value, "--file", "secrets.yaml", ...)
-  end
-
   before_each(function()
-    here = machine.new()
-    here.copy(vectors .. "key.txt", "key.txt")
-    here.environment.SOPS_AGE_KEY_FILE = here.directory .. "/key.txt"
-    here.environment.SOPS_AGE_RECIPIENTS = recipient
-    set("db.password", canary)
-    set("db.port", "5432", "--type", "int")
+    here = secret_place.new()
+    here.set("db.password", canary)
+    here.set("db.port", "5432", "--type", "int")
   end)
 
   after_each(function()
     here.remove()
   end)
 
-  local function without_identity()
-    here.environment.SOPS_AGE_KEY_FILE = here.directory .. "/none.txt"
-  end
-
-  local function with_identity()
-    here.environment.SOPS_AGE_KEY_FILE = here.directory .. "/key.txt"
-  end
-
-  local function write(body)
-    here.write(
-      "init.lua",
-      ('local s = sops.load("secrets.yaml")\nreturn { setup = function()\n%s\nend }\n'):format(body)
-    )
-  end
-
   local function mode(path)
     return (here.shell("stat -c %a " .. process.quote(path)).stdout:gsub("\n", ""))
-  end
-
-  -- Every file of the root and what commands said, but the files that are meant to have it.
-  local function check_nowhere(...)
-    for index = 1, select("#", ...) do
-      local result = select(index, ...)
-      assert.is_nil((result.stdout .. result.stderr):find(canary, 1, true))
-    end
-    local found = here.shell("grep -rlF -e " .. canary .. " root || true").stdout
-    for line in found:gmatch("[^\n]+") do
-      assert.truthy(
-        line:find("^root/secrets/") or line:find("^root/backups/displaced/"),
-        line .. " has the value"
-      )
-    end
   end
 
   local link = 'file { path = "~/pass", secret = "postgres:" .. s.db.port .. ":" .. s.db.password }'
 
   it("writes a private file and links it", function()
-    write(link)
-    without_identity()
+    here.declare(link)
+    here.without_identity()
     local plan = here.run("plan", "--diff", "init.lua")
     assert.equal(0, plan.code, plan.stderr)
     find(plan.stdout, "db.password of secrets.yaml")
-    with_identity()
+    here.with_identity()
     local applied = here.run("apply", "--json", "init.lua")
     assert.equal(0, applied.code, applied.stderr)
     assert.equal("postgres:5432:" .. canary, here.read("home/pass"))
@@ -83,12 +45,18 @@ describe("secrets in configs", function()
     assert.equal("711", mode("root/secrets"))
     assert.equal("600", mode("root/secrets/.key"))
     -- What is applied needs no identity.
-    without_identity()
+    here.without_identity()
     local again = here.run("apply", "init.lua")
     assert.equal(0, again.code, again.stderr)
     find(again.stdout, "Nothing changed")
     assert.equal(0, here.run("status").code)
-    check_nowhere(plan, applied, again, here.run("status", "--json"), here.run("history", "--json"))
+    here.check_nowhere(
+      plan,
+      applied,
+      again,
+      here.run("status", "--json"),
+      here.run("history", "--json")
+    )
     here.must("destroy", "--yes")
     assert.is_false(here.exists("root"))
     assert.is_false(here.exists("home/pass"))
@@ -97,12 +65,12 @@ describe("secrets in configs", function()
   it("writes in place, and a change of the value is one of the target", function()
     local body = 'file { path = "~/pass", secret = s.db.password, copy = true, '
       .. 'on_change = "echo told >> ~/log" }'
-    write(body)
+    here.declare(body)
     here.must("apply", "init.lua")
     assert.equal(canary, here.read("home/pass"))
     assert.equal("600", mode("home/pass"))
     assert.equal("told\n", here.read("home/log"))
-    set("db.password", canary .. "-2")
+    here.set("db.password", canary .. "-2")
     local plan = here.run("plan", "--json", "--diff", "--exit-code", "init.lua")
     assert.equal(3, plan.code)
     here.must("apply", "init.lua")
@@ -114,35 +82,35 @@ describe("secrets in configs", function()
     assert.equal("told\ntold\n", here.read("home/log"))
     local diff = here.run("diff", "1", "2", "--text", "--json")
     assert.equal(0, diff.code, diff.stderr)
-    check_nowhere(plan, diff)
-    write("")
+    here.check_nowhere(plan, diff)
+    here.declare("")
     here.must("apply", "init.lua")
     assert.is_false(here.exists("home/pass"))
-    check_nowhere()
+    here.check_nowhere()
   end)
 
   it("goes back without the config", function()
-    write(link)
+    here.declare(link)
     here.must("apply", "init.lua")
-    set("db.password", canary .. "-2")
+    here.set("db.password", canary .. "-2")
     here.must("apply", "init.lua")
     assert.equal("postgres:5432:" .. canary .. "-2", here.read("home/pass"))
     here.shell("rm init.lua secrets.yaml")
-    without_identity()
+    here.without_identity()
     local refused = here.run("rollback", "--yes")
     assert.equal(1, refused.code)
     find(refused.stderr, recipient)
     assert.equal("postgres:5432:" .. canary .. "-2", here.read("home/pass"))
-    with_identity()
+    here.with_identity()
     here.must("rollback", "--yes")
     assert.equal("postgres:5432:" .. canary, here.read("home/pass"))
     assert.equal("1\n", here.shell("find root/secrets -type f -not -name .key | wc -l").stdout)
-    check_nowhere(refused)
+    here.check_nowhere(refused)
   end)
 
   it("fails before anything is touched", function()
-    write('file { path = "~/other", content = "x" }\n' .. link)
-    without_identity()
+    here.declare('file { path = "~/other", content = "x" }\n' .. link)
+    here.without_identity()
     local failed = here.run("apply", "init.lua")
     assert.equal(1, failed.code)
     find(failed.stderr, "db.port of secrets.yaml")
@@ -152,14 +120,14 @@ describe("secrets in configs", function()
     assert.is_false(here.exists("home/other"))
     assert.is_false(here.exists("home/pass"))
     assert.is_false(here.exists("root/store/metadata/current"))
-    write('file { path = "~/pass", secret = s.db.pasword }')
+    here.declare('file { path = "~/pass", secret = s.db.pasword }')
     local misspelt = here.run("plan", "init.lua")
     assert.equal(1, misspelt.code)
     find(misspelt.stderr, "there is no `pasword` in `db` of secrets.yaml")
     find(misspelt.stderr, "did you mean `password`?")
     -- One that was altered.
-    with_identity()
-    write(link)
+    here.with_identity()
+    here.declare(link)
     here.write(
       "secrets.yaml",
       (here.read("secrets.yaml"):gsub('lastmodified: "2', 'lastmodified: "1'))
@@ -167,11 +135,11 @@ describe("secrets in configs", function()
     local altered = here.run("apply", "init.lua")
     assert.equal(1, altered.code)
     find(altered.stderr, "altered")
-    check_nowhere(failed, altered)
+    here.check_nowhere(failed, altered)
   end)
 
   it("keeps edits private, and restores what it wrote", function()
-    write(link .. '\nfile { path = "~/copy", secret = s.db.password, copy = true }')
+    here.declare(link .. '\nfile { path = "~/copy", secret = s.db.password, copy = true }')
     here.must("apply", "init.lua")
     for _, file in ipairs({ "pass", "copy" }) do
       here.write("home/" .. file, "edited " .. canary)
@@ -188,11 +156,11 @@ describe("secrets in configs", function()
     local rights = here.shell("stat -c %a root/backups/displaced/*").stdout
     assert.equal("600\n600\n", rights)
     assert.equal("700", mode("root/backups/displaced"))
-    check_nowhere(status, plan, applied)
+    here.check_nowhere(status, plan, applied)
   end)
 
   it("writes the private file of a link again", function()
-    write(link)
+    here.declare(link)
     here.must("apply", "init.lua")
     here.shell("rm -r root/secrets")
     assert.equal(3, here.run("status").code)
@@ -227,7 +195,31 @@ describe("secrets in configs", function()
         "activate { config = function(_, ctx) ctx.run('x', { env = { T = s.db.port } }) end }",
         "`env.T` in ctx.run",
       },
+      { "activate { config = function(_, ctx) ctx.run(s.db.password) end }", "`cmd` in ctx.run" },
+      {
+        "activate { config = function(_, ctx) ctx.add_to_path(s.db.password) end }",
+        "`directory` in ctx.add_to_path: expected a path, got a secret",
+      },
+      {
+        "activate { opts = { a = { s.db.password } }, config = function() end }",
+        "`opts.a[1]` in activate{} is a secret",
+      },
+      { "source(s.db.password)", "source(): expected a path, got a secret" },
+      {
+        "tools { node = s.db.password }",
+        "`node` in tools{}: a version is a string, got a secret",
+      },
+      { "alias { [s.db.password] = 'x' }", "an alias has a name, got a secret" },
+      { "error(s.db.password)", "the raised error is not a text: a secret" },
       { "syslua.lib.toJSON({ t = s.db.password })", "`value.t` is a secret" },
+      {
+        'file { path = "~/x", merge = "json", values = { a = { b = s.db.password } } }',
+        "`values.a.b` is a secret",
+      },
+      {
+        'file { path = "~/x", merge = "lines", values = { "x", s.db.password } }',
+        "`values[2]` is a secret",
+      },
       {
         'file { path = "~/x", secret = "plain" }',
         "`secret` in file{}: expected secret, got string",
@@ -245,11 +237,33 @@ describe("secrets in configs", function()
       { "return s.db.password.x", "a secret has no field `x`" },
     }) do
       local body, part = case[1], case[2]
-      write(body)
+      here.declare(body)
       local refused = here.run("plan", "init.lua")
       assert.equal(1, refused.code, body .. ": " .. refused.stdout)
       find(refused.stderr, part)
-      check_nowhere(refused)
+      here.check_nowhere(refused)
+    end
+  end)
+
+  it("refuses secrets as inputs, except in `auth`", function()
+    for _, case in ipairs({
+      {
+        "a = s.db.password",
+        "the input `a`: expected an address or a table with `url`, got a secret",
+      },
+      { "a = { url = s.db.password }", "`url` in the input `a`: expected string, got a secret" },
+      { 'a = "git:https://" .. s.db.password .. "@x.invalid/y"', "got a secret" },
+    }) do
+      here.write(
+        "init.lua",
+        ('local s = sops.load("secrets.yaml")\nreturn { inputs = { %s }, setup = print }\n'):format(
+          case[1]
+        )
+      )
+      local refused = here.run("plan", "init.lua")
+      assert.equal(1, refused.code, case[1])
+      find(refused.stderr, case[2])
+      here.check_nowhere(refused)
     end
   end)
 
@@ -285,17 +299,17 @@ describe("secrets in configs", function()
     -- The copy of the config has all that it takes.
     here.shell("rm -r init.lua modules")
     assert.equal(0, here.run("status").code)
-    check_nowhere()
+    here.check_nowhere()
   end)
 
   it("leaves no trace of a value, whatever is cut off #once", function()
-    write(
+    here.declare(
       link
         .. '\nfile { path = "~/copy", secret = s.db.password, copy = true, '
         .. 'on_change = "sleep 0.05" }'
     )
     here.shell("cp secrets.yaml one.yaml")
-    set("db.password", canary .. "-2")
+    here.set("db.password", canary .. "-2")
     here.shell("cp secrets.yaml two.yaml")
     -- What other processes see of ours.
     here.write("pattern", canary .. "\n")
@@ -316,7 +330,7 @@ describe("secrets in configs", function()
       here.shell(("cp %s.yaml secrets.yaml"):format(number % 2 == 0 and "one" or "two"))
       local line = "timeout -s KILL %.2f $LUA -l syslua apply init.lua >out 2>&1"
       here.shell(line:format(0.1 * number))
-      check_nowhere({ stdout = here.read("out"), stderr = "" })
+      here.check_nowhere({ stdout = here.read("out"), stderr = "" })
       if number % 4 == 0 then
         local done = here.run("apply", "init.lua")
         assert.equal(0, done.code, done.stderr)
@@ -325,7 +339,7 @@ describe("secrets in configs", function()
         assert.equal(value, here.read("home/copy"))
         local files = here.shell("find root/secrets -type f -not -name .key").stdout
         assert.truthy(files:find("^root/secrets/[^/]+/%x+\n$"), files)
-        check_nowhere(done)
+        here.check_nowhere(done)
       end
     end
     local back = here.run("rollback", "--yes")
@@ -333,12 +347,12 @@ describe("secrets in configs", function()
     assert.equal(0, gone.code, gone.stderr)
     here.shell("touch stop; sleep 0.1")
     assert.equal("", here.read("seen"))
-    check_nowhere(back, gone)
+    here.check_nowhere(back, gone)
   end)
 
   it("makes secrets of templates, which are tried while the config is evaluated", function()
-    set("hosts[0]", "a.example")
-    set("hosts[1]", "b.example")
+    here.set("hosts[0]", "a.example")
+    here.set("hosts[1]", "b.example")
     here.write(
       "app.j2",
       [[
@@ -359,36 +373,38 @@ port={{ db.port + 1 }}
       end }
     ]]
     )
-    without_identity()
+    here.without_identity()
     assert.equal(0, here.run("plan", "init.lua").code)
-    with_identity()
+    here.with_identity()
     local applied = here.run("apply", "init.lua")
     assert.equal(0, applied.code, applied.stderr)
     assert.equal(
       "# made\npassword=" .. canary .. "\nport=5433\nhost=a.example\nhost=b.example\nname=it's\n",
       here.read("home/app")
     )
-    write('file { path = "~/app", secret = syslua.lib.secret.template("{{ db.pasword }}", s) }')
+    here.declare(
+      'file { path = "~/app", secret = syslua.lib.secret.template("{{ db.pasword }}", s) }'
+    )
     local refused = here.run("plan", "init.lua")
     assert.equal(1, refused.code)
     find(refused.stderr, "pasword")
-    check_nowhere(applied, refused)
+    here.check_nowhere(applied, refused)
   end)
 
   it("declares variables whose values are in a private file", function()
-    set("quoted", "it's \"" .. canary .. '" $HOME')
-    write("syslua.lib.secret.env { TOKEN = s.quoted, PORT = s.db.port }")
+    here.set("quoted", "it's \"" .. canary .. '" $HOME')
+    here.declare("syslua.lib.secret.env { TOKEN = s.quoted, PORT = s.db.port }")
     local applied = here.run("apply", "init.lua")
     assert.equal(0, applied.code, applied.stderr)
     local shown = here.shell('. root/env.sh; printf "%s|%s" "$TOKEN" "$PORT"').stdout
     assert.equal("it's \"" .. canary .. '" $HOME|5432', shown)
     local inner = here.shell(". root/env.sh; sh -c 'printf %s \"$PORT\"'").stdout
     assert.equal("5432", inner)
-    check_nowhere(applied, here.run("env"))
-    write("")
+    here.check_nowhere(applied, here.run("env"))
+    here.declare("")
     here.must("apply", "init.lua")
     assert.equal("0\n", here.shell("find root/secrets -type f -not -name .key | wc -l").stdout)
-    write("syslua.lib.secret.env { TOKEN = 'plain' }")
+    here.declare("syslua.lib.secret.env { TOKEN = 'plain' }")
     find(here.run("plan", "init.lua").stderr, "`TOKEN` in lib.secret.env: expected a secret")
   end)
 
@@ -399,7 +415,7 @@ port={{ db.port + 1 }}
       "echo ran >>$HOME/runs; cat " .. process.quote(here.directory .. "/value") .. "\n"
     )
     local function declare(more)
-      write(
+      here.declare(
         ('file { path = "~/pass", secret = syslua.lib.secret.command { "sh", %q } }\n%s'):format(
           here.directory .. "/print.sh",
           more or ""
@@ -421,13 +437,13 @@ port={{ db.port + 1 }}
     assert.equal("ran\nran\n", here.read("home/runs"))
     assert.equal(canary .. "-2", here.read("home/pass"))
     -- The value of then, without running anything and without an identity of the user.
-    without_identity()
+    here.without_identity()
     here.must("rollback", "--yes")
     assert.equal(canary, here.read("home/pass"))
     here.shell("rm -r root/secrets/*")
     here.must("apply", "init.lua")
     assert.equal("ran\nran\n", here.read("home/runs"))
-    check_nowhere(first, again)
+    here.check_nowhere(first, again)
     here.write("print.sh", "exit 3\n")
     local failed = here.run("apply", "--refresh-secrets", "init.lua")
     assert.equal(1, failed.code)
@@ -439,7 +455,7 @@ port={{ db.port + 1 }}
   end)
 
   it("knows the documents under --pure", function()
-    write(link)
+    here.declare(link)
     assert.equal(0, here.run("plan", "--pure", "init.lua").code)
     here.write("init.lua", 'sops.load("/etc/secrets.yaml")\nreturn { setup = function() end }\n')
     local refused = here.run("plan", "--pure", "init.lua")

@@ -1,12 +1,10 @@
 --- What switches with secrets leave: no file that others could read at any moment, no core, and
 -- after a kill at any operation nothing but what is in force.
 
-local machine = require("spec.support.machine")
 local process = require("spec.support.process")
+local secret_place = require("spec.support.secret_place")
 
-local recipient = "age1fm04afyk2yvux4cluqw83g4vx5cqvfdkle3r7qpx6nsm8yw6vcvstu8dzn"
-local vectors = "src/secrets/tests/vectors/"
-local canary = "CANARY-5f2a9c"
+local canary = secret_place.canary
 local it_with_strace = process.has("strace") and it or pending
 -- Only root reads what a process that is not dumpable writes.
 local it_as_root = process.run_line("id -u").stdout == "0\n" and it_with_strace or pending
@@ -15,11 +13,8 @@ describe("secrets leave #once", function()
   local here
 
   before_each(function()
-    here = machine.new()
-    here.copy(vectors .. "key.txt", "key.txt")
-    here.environment.SOPS_AGE_KEY_FILE = here.directory .. "/key.txt"
-    here.environment.SOPS_AGE_RECIPIENTS = recipient
-    here.must("secrets", "set", "token", canary, "--file", "secrets.yaml")
+    here = secret_place.new()
+    here.set("token", canary)
     here.write("value", canary .. "\n")
   end)
 

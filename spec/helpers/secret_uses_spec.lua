@@ -1,20 +1,15 @@
 --- Where secrets of a config go: actions that wait for a change, what commands print over many
 -- snapshots, and files that were there.
 
-local machine = require("spec.support.machine")
+local secret_place = require("spec.support.secret_place")
 
-local recipient = "age1fm04afyk2yvux4cluqw83g4vx5cqvfdkle3r7qpx6nsm8yw6vcvstu8dzn"
-local vectors = "src/secrets/tests/vectors/"
-local canary = "CANARY-5f2a9c"
+local canary = secret_place.canary
 
 describe("secrets in use #once", function()
   local here
 
   before_each(function()
-    here = machine.new()
-    here.copy(vectors .. "key.txt", "key.txt")
-    here.environment.SOPS_AGE_KEY_FILE = here.directory .. "/key.txt"
-    here.environment.SOPS_AGE_RECIPIENTS = recipient
+    here = secret_place.new()
   end)
 
   after_each(function()
@@ -25,32 +20,10 @@ describe("secrets in use #once", function()
     assert.truthy(text:find(part, 1, true), part .. " is not in " .. text)
   end
 
-  local function set(key, value)
-    here.must("secrets", "set", key, value, "--file", "secrets.yaml")
-  end
-
-  local function write(body)
-    here.write(
-      "init.lua",
-      ('local s = sops.load("secrets.yaml")\nreturn { setup = function()\n%s\nend }\n'):format(body)
-    )
-  end
-
-  local function check_nowhere(...)
-    for index = 1, select("#", ...) do
-      local result = select(index, ...)
-      assert.is_nil((result.stdout .. result.stderr):find(canary, 1, true))
-    end
-    local found = here.shell("grep -rlF -e " .. canary .. " root || true").stdout
-    for line in found:gmatch("[^\n]+") do
-      assert.truthy(line:find("^root/secrets/"), line .. " has the value")
-    end
-  end
-
   it("are what actions and files wait for", function()
-    set("token", canary)
-    set("other", "x")
-    write([[
+    here.set("token", canary)
+    here.set("other", "x")
+    here.declare([[
       file { path = "~/linked", secret = s.token }
       file { path = "~/copied", secret = s.token, copy = true }
       file { path = "~/told", secret = s.token, on_change = "echo file >>~/log" }
@@ -66,11 +39,11 @@ describe("secrets in use #once", function()
     here.must("apply", "init.lua")
     assert.equal("copied\nfile\nlinked\n", get_log())
     -- A change of another value is none, nor is another encryption.
-    set("other", "y")
+    here.set("other", "y")
     here.must("secrets", "rotate", "--file", "secrets.yaml")
     here.must("apply", "init.lua")
     assert.equal("", get_log())
-    set("token", canary .. "-2")
+    here.set("token", canary .. "-2")
     local plan = here.run("plan", "init.lua")
     find(plan.stdout, "secret token of secrets.yaml")
     local applied = here.run("apply", "init.lua")
@@ -79,7 +52,7 @@ describe("secrets in use #once", function()
     here.must("rollback", "--yes")
     assert.equal("copied\nfile\nlinked\n", get_log())
     assert.equal(canary, here.read("home/linked"))
-    check_nowhere(plan, applied)
+    here.check_nowhere(plan, applied)
   end)
 
   it("are printed by commands, and each snapshot keeps its own", function()
@@ -134,7 +107,7 @@ describe("secrets in use #once", function()
     here.must("gc", "--keep", "1")
     assert.equal("1\n", here.shell(kept).stdout)
     assert.equal(canary .. "-3", here.read("home/a"))
-    check_nowhere()
+    here.check_nowhere()
   end)
 
   it("touch nothing when a command fails, prints nothing or is not there", function()
@@ -153,7 +126,7 @@ describe("secrets in use #once", function()
       find(failed.stderr, "init.lua:3")
       assert.is_false(here.exists("home/other"))
       assert.is_false(here.exists("root/store/metadata/current"))
-      check_nowhere(failed)
+      here.check_nowhere(failed)
     end
   end)
 

@@ -192,11 +192,11 @@ function run.edit(args)
       terminal.talk({ "warning: " .. problem })
       return true
     end
-    terminal.talk({ "error: " .. problem })
-    local native = require("syslua").native
-    if not native.is_terminal(0) then
+    -- Without a terminal it ends with this error.
+    if not require("syslua").native.is_terminal(0) then
       return false
     end
+    terminal.talk({ "error: " .. problem })
     io.stderr:write("Edit it again? [Y/n] ")
     io.stderr:flush()
     local answer = io.stdin:read("*l")

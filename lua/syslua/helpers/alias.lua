@@ -118,7 +118,10 @@ return function(aliases)
   for _, name in ipairs(tables.get_sorted_keys(aliases)) do
     local value, number = priority.unwrap(aliases[name])
     if type(name) ~= "string" then
-      raise("alias{}: an alias has a name", 'for example alias { ll = "ls -l" }')
+      raise(
+        ("alias{}: an alias has a name, got %s"):format(text.describe(name)),
+        'for example alias { ll = "ls -l" }'
+      )
     elseif type(value) == "table" and not priority.is(value) and not secret.is(value) then
       check_function(name, value)
     elseif type(value) ~= "string" then

@@ -153,7 +153,7 @@ function failure.from(value)
       -- An address would be another one on each run.
       shown = (type(value) == "number" or type(value) == "boolean") and tostring(value)
         or value == nil and "nil"
-        or "a " .. type(value)
+        or "a " .. (custom == "syslua.Secret" and "secret" or type(value))
     end
     local message = "the raised error is not a text: " .. shown
     return failure.new({ kind = "error", message = message })

@@ -288,12 +288,19 @@ end
 --- What `getmetatable` gives for a secret.
 text.secret_mark = "syslua.Secret"
 
+--- Returns whether a value is a secret.
+---@param value any
+---@return boolean
+function text.is_secret(value)
+  return type(value) == "table" and getmetatable(value) == text.secret_mark
+end
+
 --- Returns a value as an error message shows it: short, on one line, tables and functions by type.
 ---@param value any
 ---@return string
 function text.describe(value)
   local kind = type(value)
-  if kind == "table" and getmetatable(value) == text.secret_mark then
+  if text.is_secret(value) then
     return "a secret"
   end
   if kind == "string" then

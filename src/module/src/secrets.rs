@@ -1,20 +1,19 @@
 //! `native.secrets_*`: documents of SOPS and files of age, for commands and scripts. What is
 //! decrypted goes to Lua only where it is asked for.
 
+mod edit;
+mod outline;
+
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use mlua::prelude::*;
 use syslua_engine::failure::Failure;
-use syslua_engine::hash::Hash;
 use syslua_engine::platform;
 use syslua_secrets::file::{self, Stored};
 use syslua_secrets::identity::{self, Identities, Places};
-use syslua_secrets::private::PrivateFile;
 use syslua_secrets::recipient::Recipient;
-use syslua_secrets::{
-    Document, Format, KeyPath, Plain, Problem, Step, Type, Value, age_file, rules,
-};
+use syslua_secrets::{KeyPath, Plain, Problem, Type, Value, rules};
 use zeroize::Zeroizing;
 
 use crate::error::{self, Answer, lua_failure};
@@ -54,7 +53,7 @@ fn settings_directory(home: Option<&Path>) -> Option<PathBuf> {
 pub fn find_identities() -> Identities {
     let home = options::home().ok();
     Identities::find(&Places {
-        variable: &|name| std::env::var(name).ok(),
+        variable: &|name| std::env::var(name).ok().filter(|value| !value.is_empty()),
         settings: settings_directory(home.as_deref()),
         home,
         host_keys: options::is_root().then(|| PathBuf::from("/etc/ssh")),
@@ -261,7 +260,7 @@ fn keygen(lua: &Lua, path: Option<&LuaString>) -> Answer<LuaTable> {
     let home = options::home().ok();
     let path = match path {
         Some(path) => path_of(path),
-        None => match std::env::var_os("SOPS_AGE_KEY_FILE") {
+        None => match std::env::var_os("SOPS_AGE_KEY_FILE").filter(|file| !file.is_empty()) {
             Some(file) => PathBuf::from(file),
             None => settings_directory(home.as_deref())
                 .ok_or_else(|| {
@@ -308,280 +307,6 @@ fn keygen(lua: &Lua, path: Option<&LuaString>) -> Answer<LuaTable> {
     answer().map_err(lua_failure)
 }
 
-/// Where a private file may be, the last one on a disk.
-fn private_places() -> Vec<PathBuf> {
-    let runtime =
-        std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|path| path.is_absolute());
-    let mut places: Vec<PathBuf> = runtime.into_iter().collect();
-    places.push(PathBuf::from("/dev/shm"));
-    places.push(std::env::temp_dir());
-    places
-}
-
-/// Opens the content in an editor. `on_problem` is told what is wrong with the result, and says
-/// whether the editor is started again.
-fn edit(
-    lua: &Lua,
-    path: &LuaString,
-    editor: &[String],
-    on_problem: &LuaFunction,
-) -> Answer<LuaTable> {
-    let path = path_of(path);
-    let given = recipients_of_environment()?;
-    let mut stored = Stored::open_or_make(&path, &find_identities(), &given).map_err(failure)?;
-    let before = stored.opened.content().map_err(failure)?;
-    let name = path
-        .file_name()
-        .map_or_else(|| "secrets".into(), |name| name.to_string_lossy().into_owned());
-    let private = PrivateFile::new(&private_places(), &name, &before)
-        .map_err(|error| Failure::new(KIND, format!("cannot make a private file: {error}")))?;
-    if !private.is_in_memory() {
-        let warning = "this system has no file system in memory: \
-                       the decrypted text is on the disk while the editor runs";
-        on_problem.call::<LuaValue>((warning, true)).map_err(lua_failure)?;
-    }
-    loop {
-        run_editor(editor, private.path())?;
-        let after = private
-            .read()
-            .map_err(|error| Failure::new(KIND, format!("cannot read the edited file: {error}")))?;
-        if *after == *before {
-            return edited(lua, false, stored.is_new());
-        }
-        match stored.opened.replace(&after) {
-            Ok(()) => break,
-            Err(problem) => {
-                let again: bool =
-                    on_problem.call((problem.message.as_str(), false)).map_err(lua_failure)?;
-                if !again {
-                    return Err(failure(problem.in_file(&path)));
-                }
-            }
-        }
-    }
-    let is_new = stored.is_new();
-    let changed = stored.save().map_err(failure)?;
-    edited(lua, changed, is_new)
-}
-
-fn edited(lua: &Lua, changed: bool, is_new: bool) -> Answer<LuaTable> {
-    let answer = || {
-        let table = lua.create_table()?;
-        table.set("changed", changed)?;
-        table.set("created", changed && is_new)?;
-        Ok(table)
-    };
-    answer().map_err(lua_failure)
-}
-
-/// Runs the editor and waits. Signals of the terminal are for the editor; those that end a process
-/// end it first, so that the private file goes.
-fn run_editor(editor: &[String], file: &Path) -> Answer<()> {
-    let (program, arguments) = editor
-        .split_first()
-        .ok_or_else(|| Failure::new("usage", "the editor is not known").with_hint("set EDITOR"))?;
-    // Before the editor is there: it may be quick.
-    let guard = waiting::Guard::new();
-    let mut child =
-        std::process::Command::new(program).args(arguments).arg(file).spawn().map_err(|error| {
-            Failure::new(
-                KIND,
-                format!("cannot start the editor `{program}`: {}", platform::reason(&error)),
-            )
-            .with_hint("EDITOR names it")
-        })?;
-    let status = loop {
-        match child.try_wait() {
-            Ok(Some(status)) => break status,
-            Ok(None) if guard.asked().is_some() => {
-                let _ = child.kill();
-                let _ = child.wait();
-                return Err(Failure::new("interrupted", "interrupted: nothing was changed"));
-            }
-            Ok(None) => std::thread::sleep(std::time::Duration::from_millis(10)),
-            Err(error) => {
-                return Err(Failure::new(KIND, format!("cannot wait for the editor: {error}")));
-            }
-        }
-    };
-    if status.success() {
-        return Ok(());
-    }
-    Err(Failure::new(KIND, format!("the editor `{program}` failed: {status}; nothing was changed")))
-}
-
-#[cfg(unix)]
-mod waiting {
-    use std::sync::atomic::{AtomicI32, Ordering};
-
-    use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
-
-    /// The last signal that asks to end; 0 for none.
-    static ASKED: AtomicI32 = AtomicI32::new(0);
-
-    extern "C" fn note(signal: nix::libc::c_int) {
-        ASKED.store(signal, Ordering::Relaxed);
-    }
-
-    extern "C" fn pass(_signal: nix::libc::c_int) {}
-
-    /// While it lives, SIGINT and SIGQUIT do nothing, and SIGTERM and SIGHUP are noted.
-    pub struct Guard(Vec<(Signal, SigAction)>);
-
-    impl Guard {
-        pub fn new() -> Self {
-            ASKED.store(0, Ordering::Relaxed);
-            let mut before = Vec::new();
-            let handlers: [(Signal, extern "C" fn(nix::libc::c_int)); 4] = [
-                (Signal::SIGINT, pass),
-                (Signal::SIGQUIT, pass),
-                (Signal::SIGTERM, note),
-                (Signal::SIGHUP, note),
-            ];
-            for (signal, handler) in handlers {
-                let action = SigAction::new(
-                    SigHandler::Handler(handler),
-                    SaFlags::SA_RESTART,
-                    SigSet::empty(),
-                );
-                // SAFETY: the handlers touch an atomic at most.
-                if let Ok(old) = unsafe { sigaction(signal, &action) } {
-                    before.push((signal, old));
-                }
-            }
-            Self(before)
-        }
-
-        /// The signal that asked to end.
-        pub fn asked(&self) -> Option<i32> {
-            Some(ASKED.load(Ordering::Relaxed)).filter(|signal| *signal != 0)
-        }
-    }
-
-    impl Drop for Guard {
-        fn drop(&mut self) {
-            for (signal, action) in &self.0 {
-                // SAFETY: what was in force before is put back.
-                let _ = unsafe { sigaction(*signal, action) };
-            }
-        }
-    }
-}
-
-#[cfg(not(unix))]
-mod waiting {
-    /// Windows ends all processes of a console together.
-    pub struct Guard;
-
-    impl Guard {
-        pub fn new() -> Self {
-            Self
-        }
-
-        pub fn asked(&self) -> Option<i32> {
-            None
-        }
-    }
-}
-
-/// Keys and types of a document, without decrypting.
-fn outline(lua: &Lua, path: &LuaString) -> Answer<LuaValue> {
-    let document = file::document(&path_of(path)).map_err(failure)?;
-    to_lua(lua, &document.outline()).map_err(lua_failure)
-}
-
-/// What a document holds for a config: its tables, with the result of `leaf(key, digest)` in the
-/// place of each value. Each map goes through `map(table, key)`. Null is `nil`.
-fn document(
-    lua: &Lua,
-    kind: &str,
-    name: &LuaString,
-    content: &LuaString,
-    leaf: &LuaFunction,
-    map: &LuaFunction,
-) -> Answer<LuaValue> {
-    let (path, content) = (path_of(name), content.as_bytes());
-    let in_file = |problem: Problem| {
-        let failure = failure(problem.in_file(&path));
-        Failure { kind: "config".to_owned(), ..failure }
-    };
-    let is_age = age_file::is_age_file(&content);
-    if kind == "age" {
-        age_file::check(&content).map_err(in_file)?;
-        let sealed = Hash::of(&content).to_hex();
-        return leaf.call(("", sealed, "str")).map_err(lua_failure);
-    } else if is_age {
-        return Err(in_file(
-            Problem::new("it is an age file, which has no keys").with_hint("load it with age.load"),
-        ));
-    }
-    let format = Format::of(&path);
-    let document = Document::parse(format, &content).map_err(in_file)?;
-    let mut place = Vec::new();
-    let make = Outline { lua, document: &document, leaf, map };
-    if format == Format::Binary {
-        place.push(Step::Key("data".to_owned()));
-        return make.leaf(&KeyPath::new(place), "str").map_err(in_file)?.map_err(lua_failure);
-    }
-    make.value(&document.outline(), &mut place).map_err(in_file)?.map_err(lua_failure)
-}
-
-/// Makes values of Lua of what a document holds.
-struct Outline<'a> {
-    lua: &'a Lua,
-    document: &'a Document,
-    leaf: &'a LuaFunction,
-    map: &'a LuaFunction,
-}
-
-impl Outline<'_> {
-    fn leaf(&self, path: &KeyPath, kind: &str) -> syslua_secrets::Result<LuaResult<LuaValue>> {
-        let sealed = Hash::from_bytes(self.document.sealed(path)?).to_hex();
-        Ok(self.leaf.call((path.to_string(), sealed, kind)))
-    }
-
-    fn value(
-        &self,
-        outline: &Plain,
-        place: &mut Vec<Step>,
-    ) -> syslua_secrets::Result<LuaResult<LuaValue>> {
-        let inner = |step: Step, outline: &Plain, place: &mut Vec<Step>| {
-            place.push(step);
-            let value = self.value(outline, place);
-            place.pop();
-            value
-        };
-        let table = match self.lua.create_table() {
-            Ok(table) => table,
-            Err(error) => return Ok(Err(error)),
-        };
-        match outline {
-            Plain::Value(Value::Str(kind)) if kind == Type::Null.name() => Ok(Ok(LuaNil)),
-            Plain::Value(Value::Str(kind)) => self.leaf(&KeyPath::new(place.clone()), kind),
-            Plain::Value(_) => Ok(Ok(LuaNil)),
-            Plain::List(items) => {
-                for (index, item) in items.iter().enumerate() {
-                    let value = inner(Step::Index(index), item, place)?;
-                    if let Err(error) = value.and_then(|value| table.raw_set(index + 1, value)) {
-                        return Ok(Err(error));
-                    }
-                }
-                Ok(Ok(LuaValue::Table(table)))
-            }
-            Plain::Map(entries) => {
-                for (key, item) in entries {
-                    let value = inner(Step::Key(key.clone()), item, place)?;
-                    if let Err(error) = value.and_then(|value| table.raw_set(key.as_str(), value)) {
-                        return Ok(Err(error));
-                    }
-                }
-                let place = KeyPath::new(place.clone()).to_string();
-                Ok(self.map.call((table, place)))
-            }
-        }
-    }
-}
-
 /// Registers them.
 pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
     type Get = (LuaString, Option<String>);
@@ -616,7 +341,7 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
     type Edit = (LuaString, Vec<String>, LuaFunction);
     error::register(lua, native, "secrets_edit", |lua, (path, editor, on_problem): Edit| {
         let _no_core = platform::NoCore::begin();
-        edit(lua, &path, &editor, &on_problem)
+        edit::edit(lua, &path, &editor, &on_problem)
     })?;
     // For commands that have values in Lua, which nothing wipes, until they end.
     error::register(lua, native, "leave_no_core", |_, ()| {
@@ -629,8 +354,10 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
         native,
         "secret_document",
         |lua, (kind, name, content, leaf, map): Load| {
-            document(lua, &kind, &name, &content, &leaf, &map)
+            outline::document(lua, &kind, &name, &content, &leaf, &map)
         },
     )?;
-    error::register(lua, native, "secrets_outline", |lua, path: LuaString| outline(lua, &path))
+    error::register(lua, native, "secrets_outline", |lua, path: LuaString| {
+        outline::outline(lua, &path)
+    })
 }

@@ -129,13 +129,19 @@ fn put_in_place(
         .with_hint("name a value in it, or change it with `secrets edit`"));
     }
     let rendered = match (new, format) {
-        (Plain::Value(value), _) => format.render(value, node)?,
+        (Plain::Value(value), _) => format.render(text, value, node)?,
         (_, Format::Yaml) => yaml::flow(new),
         (_, Format::Json) => new.to_json().to_string(),
         _ => return Err(Problem::new("this format cannot hold lists or maps below a key")),
     };
-    // A null of YAML may have no text at all.
-    let spaced = node.span.is_empty() && text[..node.span.start].ends_with([':', '-']);
-    edits.replace(node.span.clone(), if spaced { format!(" {rendered}") } else { rendered });
+    // A null of YAML may have no text at all, between braces not even a colon.
+    let before = if !node.span.is_empty() {
+        ""
+    } else if text[..node.span.start].ends_with([':', '-']) {
+        " "
+    } else {
+        ": "
+    };
+    edits.replace(node.span.clone(), format!("{before}{rendered}"));
     Ok(())
 }

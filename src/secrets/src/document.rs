@@ -270,6 +270,7 @@ impl Opened {
             let mut moved = Vec::new();
             if format == Format::Yaml {
                 yaml::hoist(&self.document.text, root, &mut edits, &mut moved);
+                yaml::empty(&self.document.text, root, plain, 0, &mut edits);
             }
             for (old, new) in old.iter().zip(&new) {
                 if !old.encrypted || encrypted_text(old).is_none() {
@@ -277,7 +278,10 @@ impl Opened {
                 }
                 match (old.what, new.what) {
                     (What::Value(node, _), What::Value(_, value)) => {
-                        edits.replace(node.span.clone(), format.render(value, node)?);
+                        edits.replace(
+                            node.span.clone(),
+                            format.render(&self.document.text, value, node)?,
+                        );
                     }
                     (What::Comment(comment), What::Comment(plain)) => {
                         let (mut range, text) = format.render_comment(comment, &plain.text);

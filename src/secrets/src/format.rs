@@ -90,10 +90,10 @@ impl Format {
         (self != Self::Dotenv).then_some(KEY)
     }
 
-    /// How a value is written in the place of a node.
-    pub(crate) fn render(self, value: &Value, place: &Node) -> Result<String> {
+    /// How a value is written in the place of a node of a text.
+    pub(crate) fn render(self, text: &str, value: &Value, place: &Node) -> Result<String> {
         match self {
-            Self::Yaml => Ok(yaml::render(value, place)),
+            Self::Yaml => Ok(yaml::render(text, value, place)),
             Self::Json | Self::Binary => {
                 let mut out = String::new();
                 json_text::write_value(value, &mut out);

@@ -96,7 +96,7 @@ impl Work<'_> {
         let mut edits = Edits::new();
         for root in &parsed.roots {
             for slot in slots(root, &metadata.options, self.format.skipped()) {
-                self.seal_slot(&slot, &cipher, &mut mac, &mut edits)?;
+                self.seal_slot(text, &slot, &cipher, &mut mac, &mut edits)?;
             }
         }
         let text = edits.apply(text);
@@ -106,6 +106,7 @@ impl Work<'_> {
 
     fn seal_slot(
         &self,
+        text: &str,
         slot: &Slot<'_>,
         cipher: &Cipher,
         mac: &mut Mac,
@@ -137,7 +138,8 @@ impl Work<'_> {
         }
         match slot.what {
             What::Value(node, _) => {
-                edits.replace(node.span.clone(), self.format.render(&Value::Str(sealed), node)?);
+                let sealed = self.format.render(text, &Value::Str(sealed), node)?;
+                edits.replace(node.span.clone(), sealed);
             }
             What::Comment(comment) => edits.replace(comment.span.clone(), sealed),
         }

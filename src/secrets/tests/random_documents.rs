@@ -158,7 +158,8 @@ const KEYS: &[&str] = &[
 /// Texts of several lines, by their heads.
 const BLOCKS: &[&str] = &["|", "|-", "|+", ">", ">-", ">+", "|2", "|1-"];
 
-const COMMENTS: &[&str] = &["# c", "#", "#no space", "# ключ 🎉", "#  two  spaces  ", "# a: b"];
+/// None is empty: sops makes an element of an empty comment in a list.
+const COMMENTS: &[&str] = &["# c", "#!", "#no space", "# ключ 🎉", "#  two  spaces  ", "# a: b"];
 
 /// Makes documents.
 struct Maker<'a> {
@@ -259,7 +260,13 @@ impl Maker<'_> {
             5 => {
                 let flow = self.flow(2);
                 self.text.push_str(&format!(" {flow}"));
-                self.end_of_line();
+                // sops puts a comment behind an empty map into the map, and loses it when it
+                // decrypts. Here it stays.
+                if flow == "{}" {
+                    self.text.push('\n');
+                } else {
+                    self.end_of_line();
+                }
             }
             6 if !self.anchors.is_empty() => {
                 let (name, _) = self.numbers.one_of(&self.anchors).clone();
@@ -446,16 +453,17 @@ fn paths(plain: &Plain, before: &[Step], found: &mut Vec<Vec<Step>>) {
     }
 }
 
-/// Without what means nothing: merge keys lose their tag here.
+/// Without what means nothing: merge keys lose their tag here, and the text `<<` has quotes.
 fn shown(text: &[u8]) -> String {
-    String::from_utf8_lossy(text).replace("!!merge <<", "<<")
+    String::from_utf8_lossy(text).replace("!!merge <<", "<<").replace("\"<<\"", "<<")
 }
 
 /// Whether two texts have the same lines and the same comments. Where a comment follows an anchor,
 /// sops places it before or after the key, by what comes next.
 fn are_alike(one: &[u8], other: &[u8]) -> bool {
     let parts = |text: &[u8]| {
-        let text = shown(text);
+        // The number -0.0 is printed as -0, which is read as 0.
+        let text = format!("{}\n", shown(text)).replace(" -0\n", " 0\n");
         let is_comment = |line: &&str| line.trim_start().starts_with('#');
         let lines: Vec<String> =
             text.lines().filter(|line| !is_comment(line)).map(str::to_owned).collect();
@@ -474,7 +482,8 @@ fn random_documents_go_both_ways() {
     let directory = tempfile::tempdir().unwrap();
     let here = directory.path();
     let mut numbers = Numbers::new(21);
-    let (mut wrong, mut stricter, mut both, mut refused) = (Vec::new(), Vec::new(), 0, 0);
+    let (mut wrong, mut stricter, mut unreadable) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut both, mut refused) = (0, 0);
     let encrypt = ["encrypt", "--age", RECIPIENT];
     for round in 0..count {
         let name = ["a.yaml", "a.yaml", "a.yaml", "b.json", "c.env", "d.ini"][round % 6];
@@ -506,8 +515,6 @@ fn random_documents_go_both_ways() {
             }
             continue;
         };
-        // sops prints the number -0.0 as -0, which it reads as 0 the next time.
-        let loses = text.contains("-0.0");
         let Ok(expected) = decrypt(&theirs) else {
             // sops cannot read what it wrote.
             refused += 1;
@@ -516,7 +523,7 @@ fn random_documents_go_both_ways() {
         match Document::parse(format, &theirs).and_then(|document| document.open(&identities())) {
             Err(problem) => complain(format!("what sops wrote is not read: {problem}")),
             Ok(opened) => match opened.content() {
-                Ok(found) if *found == expected => {}
+                Ok(found) if shown(&found) == shown(&expected) => {}
                 Ok(found) => complain(format!(
                     "read otherwise: expected\n{}\nfound\n{}",
                     shown(&expected),
@@ -547,7 +554,7 @@ fn random_documents_go_both_ways() {
         // One value becomes another.
         let mut found = Vec::new();
         paths(&opened.to_plain(), &[], &mut found);
-        if found.is_empty() || loses {
+        if found.is_empty() {
             continue;
         }
         let path = KeyPath::new(numbers.one_of(&found).clone());
@@ -572,7 +579,17 @@ fn random_documents_go_both_ways() {
             Err(problem) => Err(problem),
             Ok(text) => match decrypt(&text) {
                 // sops cannot read what it wrote, as above.
-                Err(_) => continue,
+                Err(problem) => {
+                    // It writes texts of INI with blanks around in a way that it reads otherwise.
+                    if format != Format::Ini {
+                        complain(format!("what sops makes of it is unreadable: {problem}"));
+                    }
+                    unreadable.push(format!(
+                        "== round {round}, {name}: {problem}\nof\n{}",
+                        shown(&content)
+                    ));
+                    continue;
+                }
                 found => found,
             },
         };
@@ -584,9 +601,14 @@ fn random_documents_go_both_ways() {
             (found, again) => complain(format!("{:?}, {:?}", found.err(), again.err())),
         }
     }
-    eprintln!("{both} by both, {refused} refused by sops, {} refused here only", stricter.len());
+    eprintln!(
+        "{both} by both, {refused} refused by sops, {} refused here only, {} that sops writes and \
+         cannot read",
+        stricter.len(),
+        unreadable.len()
+    );
     if std::env::var_os("SYSLUA_SHOW").is_some() {
-        eprintln!("{}", stricter.join("\n"));
+        eprintln!("{}\n{}", stricter.join("\n"), unreadable.join("\n"));
     }
     assert!(wrong.is_empty(), "{} wrong\n{}", wrong.len(), wrong.join("\n"));
     assert!(both > count / 3, "{both} of {count}");

@@ -25,7 +25,8 @@ function config_file.check_line(module, what, value)
     value = syslua.lib.toJSON(value)
   end
   if type(value) ~= "string" then
-    error(("%s: %s: expected a string or a number, got a %s"):format(module, what, type(value)), 0)
+    local given = getmetatable(value) == "syslua.Secret" and "secret" or type(value)
+    error(("%s: %s: expected a string or a number, got a %s"):format(module, what, given), 0)
   elseif value:find("%c") then
     error(("%s: %s has a control character in it: %q"):format(module, what, value), 0)
   end

@@ -15,7 +15,8 @@ end
 local function check_text(value)
   local shown = type(value) == "number" and syslua.lib.toJSON(value) or value
   if type(shown) ~= "string" then
-    error(("expected a string or a number, got a %s"):format(type(value)), 0)
+    local given = getmetatable(value) == "syslua.Secret" and "secret" or type(value)
+    error(("expected a string or a number, got a %s"):format(given), 0)
   elseif shown:find("%z") then
     error(("%q has a NUL byte"):format(shown), 0)
   end

@@ -233,7 +233,7 @@ impl Secret {
         let mut names: Vec<String> = self.values().map(ToString::to_string).collect();
         let program = |words: &[Text]| words.first().map(Text::display).unwrap_or_default();
         let commands = self.commands().into_iter();
-        names.extend(commands.map(|(words, _)| format!("what {} prints", program(words))));
+        names.extend(commands.map(|(words, _)| format!("output of {}", program(words))));
         let mut seen = std::collections::HashSet::new();
         names.retain(|name| seen.insert(name.clone()));
         names.join(", ")

@@ -132,9 +132,11 @@ pub enum Error {
         /// Who declares the target.
         positions: Positions,
     },
-    /// A secret cannot be decrypted.
-    #[error("cannot decrypt the secret {secret}: {problem}")]
+    /// A secret cannot be decrypted or made.
+    #[error("cannot {verb} the secret {secret}: {problem}")]
     Secret {
+        /// "decrypt" or "make".
+        verb: &'static str,
         /// Which one.
         secret: String,
         /// Why not.

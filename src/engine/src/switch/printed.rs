@@ -5,7 +5,10 @@
 use std::collections::HashSet;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use syslua_secrets::identity::{self, Identities};
 use syslua_secrets::recipient::Recipient;
@@ -15,8 +18,8 @@ use zeroize::Zeroizing;
 
 use crate::action::{Key, put_once};
 use crate::hash::Hash;
-use crate::platform::{self, Login};
-use crate::settings::Settings;
+use crate::platform::{self, Login, Terminal};
+use crate::settings::{Interrupt, Settings};
 use crate::snapshot::Snapshot;
 use crate::store::Store;
 use crate::value::Text;
@@ -28,6 +31,10 @@ pub const VALUES: &str = ".values";
 
 /// The longest value, in bytes.
 const LONGEST: u64 = 64 << 20;
+/// How long a command that was asked to stop has to do so, and output to come after its end.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// How often it is looked whether a command has ended.
+const POLL: Duration = Duration::from_millis(5);
 
 fn place(store: &Store, printed: Hash) -> PathBuf {
     store.secrets().join(VALUES).join(printed.to_hex())
@@ -82,15 +89,30 @@ fn recipient(store: &Store) -> Result<Recipient, Problem> {
     Recipient::parse(line.unwrap_or_default())
 }
 
-/// Runs a command as a user, or as the applying user; returns its output.
+/// Why there is no output.
+pub enum Error {
+    /// The user asked to stop.
+    Interrupted,
+    /// Something else.
+    Failed(Problem),
+}
+
+impl From<Problem> for Error {
+    fn from(problem: Problem) -> Error {
+        Error::Failed(problem)
+    }
+}
+
+/// Runs a command as a user, or as the applying user; returns its output. It can ask questions on
+/// the terminal, and its errors go there.
 ///
 /// # Errors
-/// When it cannot be started, fails, or prints nothing.
+/// When it cannot be started, fails, prints nothing or too much, or at an interrupt.
 pub fn run(
     settings: &Settings,
     words: &[Text],
     user: Option<&str>,
-) -> Result<Zeroizing<Vec<u8>>, Problem> {
+) -> Result<Zeroizing<Vec<u8>>, Error> {
     let name = words.first().map(Text::display).unwrap_or_default();
     let failed = |error: std::io::Error| Problem::new(format!("`{name}` cannot be run: {error}"));
     let mut words = words.iter().map(Text::to_path);
@@ -103,23 +125,76 @@ pub fn run(
         process.env_clear().envs(settings.shared_environment.iter().cloned());
     }
     process.env("HOME", home).envs(login.iter().flat_map(platform::login_variables));
-    // Questions are asked on the terminal itself.
-    process.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit());
-    platform::prepare_session(&mut process, login.as_ref(), None, None, home).map_err(failed)?;
+    let terminal = Terminal::of_this_process();
+    let input = terminal.as_ref().and_then(Terminal::input).map_or_else(Stdio::null, Stdio::from);
+    process.stdin(input).stdout(Stdio::piped()).stderr(Stdio::inherit());
+    platform::prepare_session(&mut process, login.as_ref(), terminal.as_ref(), None, home)
+        .map_err(failed)?;
     let mut child = process.spawn().map_err(failed)?;
-    let read = child.stdout.take().map(|pipe| read_all(pipe.take(LONGEST)));
-    let status = child.wait().map_err(failed)?;
-    let mut printed = read.transpose().map_err(failed)?.unwrap_or_default();
+    let (sender, received) = mpsc::channel();
+    if let Some(pipe) = child.stdout.take() {
+        thread::spawn(move || sender.send(read_all(pipe.take(LONGEST + 1))));
+    }
+    let ended = wait(&mut child, &settings.interrupt, terminal.as_ref());
+    let mut printed = match ended {
+        // What it started may keep the pipe open.
+        Ok(Some(_)) => match received.recv_timeout(PATIENCE) {
+            Ok(printed) => printed.map_err(failed)?,
+            Err(_) => {
+                platform::end_group(child.id());
+                let message = format!("a program that `{name}` started keeps its output open");
+                return Err(Problem::new(message).into());
+            }
+        },
+        _ => {
+            platform::end_group(child.id());
+            let _ = child.wait();
+            Zeroizing::default()
+        }
+    };
+    let was_asked = terminal.is_some();
+    drop(terminal);
+    let Some(status) = ended.map_err(failed)? else { return Err(Error::Interrupted) };
+    if printed.len() as u64 > LONGEST {
+        let message = format!("`{name}` printed more than {} MiB", LONGEST >> 20);
+        return Err(Problem::new(message).into());
+    }
+    // The terminal sent Ctrl-C to the command alone.
+    if was_asked && platform::was_interrupted(status) {
+        return Err(Error::Interrupted);
+    }
     if !status.success() {
-        return Err(Problem::new(format!("`{name}` failed: {status}")));
+        return Err(Problem::new(format!("`{name}` failed: {status}")).into());
     }
     while printed.last().is_some_and(|byte| b"\r\n".contains(byte)) {
         printed.pop();
     }
     if printed.is_empty() {
-        return Err(Problem::new(format!("`{name}` printed nothing")));
+        return Err(Problem::new(format!("`{name}` printed nothing")).into());
     }
     Ok(printed)
+}
+
+/// Waits for the end of a command; none when it has to be stopped.
+fn wait(
+    child: &mut Child,
+    interrupt: &Interrupt,
+    terminal: Option<&Terminal>,
+) -> std::io::Result<Option<ExitStatus>> {
+    let mut asked: Option<Instant> = None;
+    loop {
+        if let Some(status) = platform::look_after(child)? {
+            return Ok(Some(status));
+        }
+        if terminal.is_some_and(Terminal::was_interrupted) {
+            asked.get_or_insert_with(Instant::now);
+        }
+        // A command that ignores Ctrl-C is killed.
+        if interrupt.is_set() || asked.is_some_and(|asked| asked.elapsed() >= PATIENCE) {
+            return Ok(None);
+        }
+        thread::sleep(POLL);
+    }
 }
 
 /// Removes the values that no snapshot has. The caller holds the lock of switches.

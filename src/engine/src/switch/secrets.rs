@@ -193,7 +193,10 @@ impl Making<'_> {
                 }
                 Part::Command { command, printed } => {
                     let value = self.printed(command, *printed, activation);
-                    let value = value.map_err(|problem| not_made(activation, problem))?;
+                    let value = value.map_err(|error| match error {
+                        printed::Error::Interrupted => Error::Interrupted,
+                        printed::Error::Failed(problem) => not_made(activation, problem),
+                    })?;
                     content.extend_from_slice(&value);
                 }
                 Part::Variable { shell, variable, value } => {
@@ -216,10 +219,10 @@ impl Making<'_> {
         command: &[Text],
         kept: Option<Hash>,
         activation: &Activation,
-    ) -> Result<Zeroizing<Vec<u8>>, Problem> {
+    ) -> Result<Zeroizing<Vec<u8>>, printed::Error> {
         let whose = (activation.user.clone(), command.to_vec());
         if let Some(printed) = kept.or(self.printed.get(&whose).copied()) {
-            return printed::kept(self.store, printed);
+            return Ok(printed::kept(self.store, printed)?);
         }
         let value = printed::run(self.settings, command, activation.user.as_deref())?;
         let printed = printed::keep(self.store, self.key, &value)?;
@@ -259,6 +262,7 @@ impl Making<'_> {
 
 fn not_made(activation: &Activation, problem: Problem) -> Error {
     Error::Secret {
+        verb: "make",
         secret: secret_of(activation).map(Secret::name).unwrap_or_default(),
         problem: problem.message,
         hint: problem.hint,
@@ -304,6 +308,7 @@ impl Tree {
 
 fn failed(problem: Problem, value: &Reference, activation: &Activation) -> Error {
     Error::Secret {
+        verb: "decrypt",
         secret: value.to_string(),
         problem: problem.message,
         hint: problem.hint,

@@ -13,16 +13,190 @@ struct Found {
     alone: bool,
 }
 
-/// Puts all comments into the trees.
-pub(super) fn place(text: &str, covered: &[Range<usize>], roots: &mut [Node]) {
-    for found in find(text, covered) {
-        let at = found.comment.span.start;
-        // The document that begins last before it, else the first.
-        let index = roots.iter().rposition(|root| root.span.start < at).unwrap_or(0);
-        if let Some(root) = roots.get_mut(index) {
-            insert(root, found);
+/// Puts all comments into the trees. `starts` says where the documents begin.
+pub(super) fn place(text: &str, covered: &[Range<usize>], starts: &[usize], roots: &mut [Node]) {
+    let mut found = find(text, covered).into_iter().peekable();
+    while let Some(first) = found.next() {
+        let at = first.comment.span.start;
+        let index = starts.iter().rposition(|start| *start < at).unwrap_or(0);
+        let Some(root) = roots.get_mut(index) else { continue };
+        if !first.alone || root.flow || is_in_flow(root, at) {
+            insert(root, first);
+            continue;
+        }
+        let mut gap = vec![first];
+        while let Some(next) = found.next_if(|next| {
+            let end = gap.last().map_or(0, |last| last.comment.span.end);
+            next.alone && text[end..next.comment.span.start - 1].trim().is_empty()
+        }) {
+            gap.push(next);
+        }
+        place_gap(text, root, gap);
+    }
+}
+
+/// Whether a place is between brackets or braces.
+fn is_in_flow(node: &Node, at: usize) -> bool {
+    match node.entries().take_while(|entry| entry.start < at).last() {
+        Some(entry) if entry.node.flow => entry.node.span.contains(&at),
+        Some(entry) => is_in_flow(&entry.node, at),
+        None => false,
+    }
+}
+
+/// What a comment between two lines of data belongs to.
+#[derive(Clone, Copy, PartialEq)]
+enum Owner {
+    /// The innermost of the blocks that the lines above are in.
+    Above,
+    /// The block of the lines above whose column is that.
+    Column(usize),
+    /// The block of what follows.
+    Below,
+}
+
+/// Places the comments between two lines of data, or behind the last one.
+fn place_gap(text: &str, root: &mut Node, gap: Vec<Found>) {
+    let (Some(first), Some(last)) = (gap.first(), gap.last()) else { return };
+    let start = first.comment.span.start;
+    let blocks = blocks_above(root, start);
+    let inner = blocks.last().map_or(0, |block| block.column);
+    let owners = owners(text, &gap, inner, last.comment.span.end);
+    let below = blocks.iter().rposition(|block| block.goes_on).unwrap_or_default();
+    // Between a key and its first value nothing is above.
+    let above =
+        if blocks.last().is_some_and(|block| block.is_new) { below } else { blocks.len() - 1 };
+    for (found, owner) in gap.into_iter().zip(owners) {
+        let depth = match owner {
+            Owner::Above => above,
+            Owner::Below => below,
+            Owner::Column(column) => {
+                match blocks.iter().rposition(|block| block.column == column) {
+                    // Behind the end of a list it belongs to what has the list.
+                    Some(depth) if blocks[depth].is_list && !blocks[depth].goes_on => {
+                        depth.saturating_sub(1).max(below)
+                    }
+                    Some(depth) => depth.max(below),
+                    None => below,
+                }
+            }
+        };
+        add(root, depth, found.comment);
+    }
+}
+
+/// A block that is open at a place.
+struct Block {
+    column: usize,
+    is_list: bool,
+    /// Whether it has an entry behind the place.
+    goes_on: bool,
+    /// Whether it has none before.
+    is_new: bool,
+}
+
+/// The blocks that are open at a place, from the outermost on.
+fn blocks_above(root: &Node, at: usize) -> Vec<Block> {
+    let mut blocks = Vec::new();
+    let mut node = root;
+    loop {
+        let above = node.entries().take_while(|entry| entry.start < at).last();
+        blocks.push(Block {
+            column: node.column,
+            is_list: matches!(node.kind, Kind::List(_)),
+            goes_on: node.entries().any(|entry| entry.start > at),
+            is_new: above.is_none(),
+        });
+        match above {
+            Some(entry) if !entry.node.flow && !matches!(entry.node.kind, Kind::Leaf(_)) => {
+                node = &entry.node;
+            }
+            _ => return blocks,
         }
     }
+}
+
+/// The column of the next data of the document, and whether there are any. Behind the last ones come
+/// the metadata, in the next line.
+fn column_of_next(text: &str, end: usize) -> (usize, bool) {
+    let found = text[end..].find(|letter: char| !letter.is_whitespace());
+    let Some(at) = found.map(|found| end + found) else { return (0, false) };
+    let line = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
+    let ends = at == line && (text[at..].starts_with("---") || text[at..].starts_with("..."));
+    (at - line, !ends)
+}
+
+/// What each comment of a gap belongs to, as the scanner of go-yaml decides it (`scan_comments`):
+/// `inner` is the column of the innermost block above, `end` where the last comment ends.
+fn owners(text: &str, gap: &[Found], inner: usize, end: usize) -> Vec<Owner> {
+    let mut owners = vec![Owner::Below; gap.len()];
+    let blank_before = |at: usize| {
+        let line = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
+        text[..line].lines().next_back().is_none_or(|before| before.trim().is_empty())
+    };
+    let mut all_above = gap.first().is_none_or(|first| !blank_before(first.comment.span.start));
+    let touches = all_above;
+    // The comments since the last that was given away.
+    let mut open = 0;
+    let mut give = |open: &mut usize, end: usize, owner: Owner| {
+        // Only the first ones belong to what is above.
+        let owner = if *open == 0 { owner } else { Owner::Below };
+        owners[*open..end].fill(owner);
+        *open = end;
+    };
+    let at_blank = |open: usize| {
+        let column = gap.get(open).map(|found| found.column)?;
+        if column < inner {
+            Some(Owner::Column(column))
+        } else {
+            (open == 0 && touches).then_some(Owner::Above)
+        }
+    };
+    for (index, found) in gap.iter().enumerate() {
+        if index > 0 && blank_before(found.comment.span.start) {
+            if let Some(owner) = at_blank(open).filter(|_| all_above && open < index) {
+                give(&mut open, index, owner);
+            }
+            all_above = false;
+        }
+        if open < index && found.column < inner && found.column != gap[open].column {
+            give(&mut open, index, Owner::Above);
+        }
+    }
+    let (next, has_next) = column_of_next(text, end);
+    let is_blank = text[end..].split('\n').nth(1).is_some_and(|line| line.trim().is_empty());
+    if has_next
+        && is_blank
+        && all_above
+        && let Some(owner) = at_blank(open)
+    {
+        give(&mut open, gap.len(), owner);
+    }
+    if let Some(first) = gap.get(open)
+        && next < inner
+        && next != first.column
+    {
+        give(&mut open, gap.len(), Owner::Above);
+    }
+    owners
+}
+
+/// Puts a comment into a block that is open at its place.
+fn add(root: &mut Node, depth: usize, comment: Comment) {
+    let at = comment.span.start;
+    let mut node = root;
+    for _ in 0..depth {
+        let (Kind::Map(items) | Kind::List(items)) = &mut node.kind else { return };
+        let above = items.iter_mut().rev().find_map(|item| match item {
+            Item::Entry(entry) if entry.start < at => Some(entry),
+            _ => None,
+        });
+        let Some(entry) = above else { return };
+        node = &mut entry.node;
+    }
+    let (Kind::Map(items) | Kind::List(items)) = &mut node.kind else { return };
+    let index = items.iter().position(|item| start_of(item) > at).unwrap_or(items.len());
+    items.insert(index, Item::Comment(comment));
 }
 
 fn find(text: &str, covered: &[Range<usize>]) -> Vec<Found> {
@@ -55,9 +229,10 @@ fn find(text: &str, covered: &[Range<usize>]) -> Vec<Found> {
     found
 }
 
+/// Places a comment that is behind something in its line, or between brackets or braces.
 fn insert(node: &mut Node, found: Found) {
     let at = found.comment.span.start;
-    let (is_flow, column) = (node.flow, node.column);
+    let is_flow = node.flow;
     let (Kind::Map(items) | Kind::List(items)) = &mut node.kind else { return };
     let index = items.iter().position(|item| start_of(item) > at).unwrap_or(items.len());
     let previous = items[..index].iter().rposition(|item| matches!(item, Item::Entry(_)));
@@ -70,12 +245,8 @@ fn insert(node: &mut Node, found: Found) {
             collection && entry.node.span.contains(&at)
         } else if in_line && entry.node.flow {
             true
-        } else if in_line && at < entry.node.span.start {
-            false
         } else {
-            // Behind all that it holds, a comment belongs to it when it is indented more than what
-            // follows.
-            at < entry.node.span.end || in_line || found.column > column
+            !in_line || at >= entry.node.span.start
         };
         if descend {
             if in_line && entry.node.flow && at >= entry.node.span.end {

@@ -1,5 +1,6 @@
 //! Makes nodes of the events of the parser.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::ops::Range;
 
@@ -14,12 +15,51 @@ use crate::value::{Type, Value};
 
 /// Reads the documents of a text. Each must be a map or empty.
 pub(crate) fn read(text: &str) -> Result<Vec<Node>> {
-    let mut reader = Reader::new(text)?;
-    let roots = reader.stream()?;
-    let covered = std::mem::take(&mut reader.covered);
-    let mut roots = roots;
-    comments::place(text, &covered, &mut roots);
-    Ok(roots)
+    let mut readable = Cow::Borrowed(text);
+    loop {
+        let malformed = match scan(&readable) {
+            Ok(events) => {
+                let mut reader = Reader::new(&readable, events);
+                let mut roots = reader.stream()?;
+                comments::place(text, &reader.covered, &reader.starts, &mut roots);
+                return Ok(roots);
+            }
+            Err(malformed) => malformed,
+        };
+        match closed(&readable, malformed.line) {
+            Some(text) => readable = Cow::Owned(text),
+            None => return Err(malformed.problem),
+        }
+    }
+}
+
+/// The text with blanks in the place of the comments before a bracket that is less indented than it
+/// must be, or none when the problem is another. That is how go-yaml writes a comment in an empty
+/// map:
+///
+/// ```yaml
+/// key: {
+///     # comment
+/// }
+/// ```
+fn closed(text: &str, line: usize) -> Option<String> {
+    let starts: Vec<usize> =
+        std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
+    let content = |line: usize| -> Option<&str> {
+        let start = *starts.get(line)?;
+        Some(text[start..].lines().next().unwrap_or_default().trim())
+    };
+    // The parser names this line or the one before.
+    let end = [line, line.checked_sub(1)?]
+        .into_iter()
+        .find(|line| content(*line).is_some_and(|text| text.starts_with(['}', ']'])))?;
+    let is_comment = |line: &usize| content(*line).is_some_and(|text| text.starts_with('#'));
+    let start = (0..end).rev().take_while(is_comment).last()?;
+    start.checked_sub(1)?;
+    let from = starts.get(start)? - 1;
+    let to = starts.get(end)?;
+    let blanks = " ".repeat(to - from);
+    Some(format!("{}{blanks}{}", &text[..from], &text[*to..]))
 }
 
 /// An event with its place in bytes.
@@ -29,11 +69,21 @@ pub(super) struct Placed<'a> {
     pub column: usize,
 }
 
+/// What is not YAML, and in which line (from 1).
+struct Malformed {
+    line: usize,
+    problem: Problem,
+}
+
 /// All events of a text.
 ///
 /// # Errors
 /// When it is not YAML.
 pub(super) fn events(text: &str) -> Result<Vec<Placed<'_>>> {
+    scan(text).map_err(|malformed| malformed.problem)
+}
+
+fn scan(text: &str) -> std::result::Result<Vec<Placed<'_>>, Malformed> {
     // The parser counts letters.
     let bytes: Option<Vec<usize>> = (!text.is_ascii())
         .then(|| text.char_indices().map(|(at, _)| at).chain([text.len()]).collect());
@@ -44,7 +94,9 @@ pub(super) fn events(text: &str) -> Result<Vec<Placed<'_>>> {
     let mut events = Vec::new();
     for event in Parser::new_from_str(text) {
         let (event, span): (Event<'_>, Span) = event.map_err(|error| {
-            Problem::at(error.marker().line(), format!("it is not YAML: {}", error.info()))
+            let line = error.marker().line();
+            let problem = Problem::at(line, format!("it is not YAML: {}", error.info()));
+            Malformed { line, problem }
         })?;
         events.push(Placed {
             event,
@@ -62,11 +114,14 @@ struct Reader<'a> {
     end: usize,
     /// What values occupy: a `#` there begins no comment.
     covered: Vec<Range<usize>>,
+    /// Where each document begins: its `---`, if it has one.
+    starts: Vec<usize>,
 }
 
 impl<'a> Reader<'a> {
-    fn new(text: &'a str) -> Result<Self> {
-        Ok(Self { text, events: events(text)?.into_iter().peekable(), end: 0, covered: Vec::new() })
+    fn new(text: &'a str, events: Vec<Placed<'a>>) -> Self {
+        let events = events.into_iter().peekable();
+        Self { text, events, end: 0, covered: Vec::new(), starts: Vec::new() }
     }
 
     fn error(&self, at: usize, message: impl std::fmt::Display) -> Problem {
@@ -79,8 +134,8 @@ impl<'a> Reader<'a> {
             if !matches!(placed.event, Event::DocumentStart(_)) {
                 continue;
             }
-            let start = placed.range.end;
-            self.end = start;
+            self.starts.push(placed.range.start);
+            self.end = placed.range.end;
             let mut root = self.node(0, 0, 0)?;
             match root.kind {
                 Kind::Map(_) => {}
@@ -114,7 +169,11 @@ impl<'a> Reader<'a> {
         }
         match placed.event {
             Event::Scalar(ref content, style, _, ref tag) => {
-                let span = self.scalar_span(&placed, style);
+                let span = if placed.range.is_empty() && content.is_empty() {
+                    self.no_text()
+                } else {
+                    self.scalar_span(&placed, style)
+                };
                 let value =
                     resolve(content, style == ScalarStyle::Plain, tag.as_deref().map(short_tag))
                         .map_err(|problem| self.error(span.start, problem.message))?;
@@ -129,6 +188,14 @@ impl<'a> Reader<'a> {
                 .with_hint("write the value out: SOPS does the same when it encrypts a file")),
             _ => Err(self.error(placed.range.start, "a value is missing")),
         }
+    }
+
+    /// Where a value without text is: behind its `:` or `-`. The parser says that it is before.
+    fn no_text(&self) -> Range<usize> {
+        let gap = &self.text[self.end..];
+        let colon = gap.trim_start();
+        let length = if colon.starts_with(':') { gap.len() - colon.len() + 1 } else { 0 };
+        self.end + length..self.end + length
     }
 
     /// Where the text of a scalar is. A block scalar begins with its `|`, which the parser leaves
@@ -149,13 +216,12 @@ impl<'a> Reader<'a> {
     }
 
     fn map(&mut self, opening: &Placed<'_>, depth: usize) -> Result<Node> {
-        let flow = self.text[opening.range.clone()].ends_with('{');
+        let mut start = self.bracket(opening, '{');
+        let flow = start.is_some();
         let mut column = opening.column;
-        let mut start = None;
         let mut items = Vec::new();
         let mut keys = HashSet::new();
         if flow {
-            start = Some(opening.range.end - 1);
             self.end = opening.range.end;
         }
         loop {
@@ -186,6 +252,14 @@ impl<'a> Reader<'a> {
         Ok(Node { kind: Kind::Map(items), span, flow, column, indent: 0 })
     }
 
+    /// Where the bracket of a map or list stands, if it has one. Its event has the blanks and the
+    /// comment behind it, too.
+    fn bracket(&self, opening: &Placed<'_>, bracket: char) -> Option<usize> {
+        let part = &self.text[opening.range.clone()];
+        let word = words(part).last().filter(|word| part[word.clone()].ends_with(bracket))?;
+        Some(opening.range.start + word.end - 1)
+    }
+
     fn key(&mut self) -> Result<String> {
         let Some(placed) = self.events.next() else {
             return Err(self.error(self.end, "a key is missing"));
@@ -213,9 +287,9 @@ impl<'a> Reader<'a> {
     }
 
     fn list(&mut self, opening: &Placed<'_>, depth: usize) -> Result<Node> {
-        let flow = self.text[opening.range.clone()].ends_with('[');
         let mut items = Vec::new();
-        let mut start = flow.then_some(opening.range.end.saturating_sub(1));
+        let mut start = self.bracket(opening, '[');
+        let flow = start.is_some();
         let mut column = opening.column;
         if flow {
             self.end = opening.range.end;
@@ -233,6 +307,9 @@ impl<'a> Reader<'a> {
                 start = Some(at);
                 column = self.column_of(at);
             }
+            if !flow {
+                self.end = at + 1;
+            }
             let mut node = self.node(column, column + 2, depth + 1)?;
             if flow {
                 set_flow(&mut node);
@@ -248,8 +325,12 @@ impl<'a> Reader<'a> {
     /// The dash of an element of a block list whose content begins at `content`.
     fn dash(&self, content: usize) -> usize {
         let before = self.text[..content].trim_end();
-        if before.ends_with('-') && before.len() > self.end {
-            return before.len() - 1;
+        // The head of a block scalar may end with one, too.
+        if let Some(rest) = before.strip_suffix('-')
+            && rest.len() >= self.end
+            && !rest.ends_with(|letter: char| !letter.is_whitespace())
+        {
+            return rest.len();
         }
         let gap = &self.text[self.end.min(content)..content];
         words(gap)
@@ -284,11 +365,15 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Where the quote that ends a text in quotes stands. The text is known to be closed.
+/// Where the quote that ends a text in quotes stands, behind its tag and anchor. The text is known
+/// to be closed.
 fn quoted_end(text: &str, range: &Range<usize>) -> usize {
-    let bytes = &text.as_bytes()[range.clone()];
-    let Some(&quote @ (b'"' | b'\'')) = bytes.first() else { return range.end };
-    let mut at = 1;
+    let part = &text[range.clone()];
+    let opening = words(part).find(|word| !part[word.clone()].starts_with(['!', '&']));
+    let opening = opening.map_or(0, |word| word.start);
+    let bytes = part.as_bytes();
+    let Some(&quote @ (b'"' | b'\'')) = bytes.get(opening) else { return range.end };
+    let mut at = opening + 1;
     while let Some(&byte) = bytes.get(at) {
         let next = bytes.get(at + 1).copied();
         if (quote == b'"' && byte == b'\\')

@@ -4,7 +4,6 @@ use data_encoding::BASE64;
 
 use crate::problem::{Problem, Result};
 use crate::timestamp;
-use crate::tree::Node;
 use crate::value::{Type, Value};
 
 /// The value of a scalar. `tag` is the name of a tag of YAML, or empty for another one.
@@ -138,11 +137,6 @@ fn float(text: &str) -> Option<f64> {
         return None;
     }
     text.parse().ok().filter(|number: &f64| number.is_finite())
-}
-
-/// How a value is written in the place of a node.
-pub(crate) fn render(value: &Value, place: &Node) -> String {
-    render_at(value, place.flow, place.column, place.indent)
 }
 
 /// The column of the lines of a block below keys or dashes at `column`.

@@ -122,7 +122,13 @@ pub(crate) fn append(edits: &mut Edits, text: &str, node: &Node, key: Option<&st
         }
         return;
     }
-    let column = if node.entries().next().is_some() { node.column } else { 0 };
+    // A list of comments that SOPS made elements of is a list without entries.
+    let elements = node.items().iter().rev().find_map(|item| match item {
+        Item::Comment(comment) => comment.element.as_ref(),
+        Item::Entry(_) => None,
+    });
+    let has_column = elements.is_some() || node.entries().next().is_some();
+    let column = if has_column { node.column } else { 0 };
     let mut out = " ".repeat(column);
     match key {
         Some(key) => {
@@ -136,10 +142,11 @@ pub(crate) fn append(edits: &mut Edits, text: &str, node: &Node, key: Option<&st
         }
     }
     out.push('\n');
-    let at = match (last, node.get(KEY)) {
-        (Some(last), _) => end_of_line(text, last.node.span.end.max(last.start)),
-        (None, Some(metadata)) => metadata.start,
-        (None, None) => text.len(),
+    let at = match (last, elements, node.get(KEY)) {
+        (Some(last), _, _) => end_of_line(text, last.node.span.end.max(last.start)),
+        (None, Some(element), _) => end_of_line(text, element.end),
+        (None, None, Some(metadata)) => metadata.start,
+        (None, None, None) => text.len(),
     };
     if at > 0 && !text[..at].ends_with('\n') {
         out.insert(0, '\n');
@@ -221,6 +228,36 @@ fn last_comment(node: &Node) -> usize {
         });
     }
     end
+}
+
+/// The changes that take the comments out of lists and maps that hold nothing else, as SOPS prints
+/// such lists: `[]`, and the comments below it.
+pub(crate) fn empty(text: &str, node: &Node, plain: &Node, column: usize, edits: &mut Edits) {
+    for (entry, plain) in node.entries().zip(plain.entries()) {
+        empty(text, &entry.node, &plain.node, node.column, edits);
+    }
+    let comments: Vec<(&Comment, &str)> = (node.items().iter().zip(plain.items()))
+        .filter_map(|(item, plain)| match (item, plain) {
+            (Item::Comment(comment), Item::Comment(plain)) => Some((comment, plain.text.as_str())),
+            _ => None,
+        })
+        .collect();
+    let are_elements = comments.iter().all(|(comment, _)| comment.element.is_some());
+    let has_lines = node.flow && text[node.span.clone()].contains('\n');
+    let (range, brackets) = match &node.kind {
+        _ if comments.is_empty() || comments.len() < node.items().len() => return,
+        Kind::List(_) if are_elements && !node.flow => {
+            (text[..node.span.start].trim_end().len()..node.span.end, " []")
+        }
+        Kind::List(_) if has_lines => (node.span.clone(), "[]"),
+        Kind::Map(_) if has_lines => (node.span.clone(), "{}"),
+        _ => return,
+    };
+    let mut out = brackets.to_owned();
+    for (_, comment) in comments {
+        out.push_str(&format!("\n{:column$}#{comment}", ""));
+    }
+    edits.replace(range, out);
 }
 
 /// The changes that take comments out of the lists of lists which begin with them: `- - COMMENT`
