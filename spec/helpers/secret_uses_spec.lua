@@ -114,6 +114,7 @@ describe("secrets in use #once", function()
     for command, part in pairs({
       ['{ "sh", "-c", "echo ' .. canary .. '; exit 3" }'] = "exit status: 3",
       ['{ "true" }'] = "printed nothing",
+      ['{ "head", "-c", "67200000", "/dev/zero" }'] = "`head` printed more than 64 MiB",
       ['{ "no-such-program-here" }'] = "no-such-program-here",
     }) do
       here.write_config(
@@ -128,6 +129,25 @@ describe("secrets in use #once", function()
       assert.is_false(here.exists("root/store/metadata/current"))
       here.check_nowhere(failed)
     end
+  end)
+
+  it("stop at an interrupt, with the command", function()
+    here.write_config(
+      'file { path = "~/other", content = "x" }\n'
+        .. 'file { path = "~/a", secret = syslua.lib.secret.command '
+        .. '{ "sh", "-c", "echo $$ >pid; sleep 60; echo '
+        .. canary
+        .. '" } }'
+    )
+    local line = "timeout --preserve-status -k 20 -s INT 1.5 $LUA -l syslua apply init.lua"
+    local begin = os.time()
+    local stopped = here.shell(line)
+    assert.is_true(os.time() - begin < 15)
+    assert.equal(130, stopped.code, stopped.stderr)
+    assert.is_false(here.exists("home/other"))
+    assert.is_true(here.exists("home/pid"))
+    assert.is_true(here.shell("kill -0 $(cat home/pid)").code ~= 0)
+    here.check_nowhere(stopped)
   end)
 
   it("are made of files that are there", function()

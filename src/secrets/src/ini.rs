@@ -1,9 +1,9 @@
 //! INI documents: sections of keys. Values are text; the metadata are the section `sops`.
 //!
 //! The grammar is that of the library which SOPS uses, gopkg.in/ini.v1: `=` or `:` between key and
-//! value, quotes of three kinds, `;` and `#` for comments, also in the middle of a word. The comment
-//! before a key counts as one behind it. SOPS drops a comment behind the last key; here it is one of
-//! the last section, so that it is encrypted and stays.
+//! value, quotes of three kinds, `;` and `#` for comments, also in the middle of a word. The
+//! comment before a key counts as one behind it. SOPS drops a comment behind the last key; here it
+//! is one of the last section, so that it is encrypted and stays.
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -61,7 +61,7 @@ pub(crate) fn read(text: &str) -> Result<(Node, Option<Plain>)> {
                 return Err(Problem::at(number, format!("the section `{name}` occurs twice")));
             }
             let mut opened = Section::new(name, start);
-            // What stands before the metadata is the end of the data.
+            // A comment before the metadata is the end of the data.
             let owner = if name == KEY { &mut sections[section] } else { &mut opened };
             owner.items.extend(comment.take().map(Item::Comment));
             sections.push(opened);
@@ -167,8 +167,8 @@ fn add_comment(text: &str, before: Option<Comment>, line: Range<usize>) -> Comme
     }
 }
 
-/// The text with each comment behind a value or a section before its line: SOPS makes one comment of
-/// the two, and a value in quotes cannot have one behind it.
+/// The text with each comment behind a value or a section before its line: SOPS makes one comment
+/// of the two, and a value in quotes cannot have one behind it.
 pub(crate) fn comments_before(text: &str) -> String {
     let mut out = String::new();
     let mut at = 0;

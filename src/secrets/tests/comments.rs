@@ -1,5 +1,5 @@
-//! Comments of YAML in every place, through the real sops 3.11.0: it finds those that were encrypted
-//! here, and here are found those that it encrypted. `SYSLUA_SWEEP=all` tries all.
+//! Comments of YAML in every place, through the real sops 3.11.0: it finds those that were
+//! encrypted here, and here are found those that it encrypted. `SYSLUA_SWEEP=all` tries more.
 #![allow(
     clippy::expect_used,
     clippy::unwrap_used,

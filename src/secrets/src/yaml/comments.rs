@@ -116,8 +116,8 @@ fn blocks_above(root: &Node, at: usize) -> Vec<Block> {
     }
 }
 
-/// The column of the next data of the document, and whether there are any. Behind the last ones come
-/// the metadata, in the next line.
+/// The column of the next data of the document, and whether there are any. The metadata follow the
+/// last ones, in the next line.
 fn column_of_next(text: &str, end: usize) -> (usize, bool) {
     let found = text[end..].find(|letter: char| !letter.is_whitespace());
     let Some(at) = found.map(|found| end + found) else { return (0, false) };

@@ -17,7 +17,7 @@ use crate::options::KEY;
 use crate::tree::Node;
 use crate::value::Value;
 
-/// How a value is written in the place of a node of a text. It stays on one line where a block would
+/// How a value is written in the place of a node of a text. It is on one line where a block would
 /// take what follows for its own text: a comment in the same line, or blank lines when it ends in
 /// such.
 pub(crate) fn render(text: &str, value: &Value, place: &Node) -> String {

@@ -252,7 +252,7 @@ impl<'a> Reader<'a> {
         Ok(Node { kind: Kind::Map(items), span, flow, column, indent: 0 })
     }
 
-    /// Where the bracket of a map or list stands, if it has one. Its event has the blanks and the
+    /// The place of the bracket of a map or list, if it has one. Its event has the blanks and the
     /// comment behind it, too.
     fn bracket(&self, opening: &Placed<'_>, bracket: char) -> Option<usize> {
         let part = &self.text[opening.range.clone()];
@@ -365,8 +365,8 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Where the quote that ends a text in quotes stands, behind its tag and anchor. The text is known
-/// to be closed.
+/// The end of a text in quotes, without what is behind it. It begins behind its tag and anchor, and
+/// is known to be closed.
 fn quoted_end(text: &str, range: &Range<usize>) -> usize {
     let part = &text[range.clone()];
     let opening = words(part).find(|word| !part[word.clone()].starts_with(['!', '&']));
