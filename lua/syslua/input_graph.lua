@@ -99,7 +99,7 @@ local function parse(given, file, source)
   end
   for _, name in ipairs(tables.get_sorted_keys(given)) do
     local value = given[name]
-    local is_table = type(value) == "table" and not secret.is(value)
+    local is_table = type(value) == "table" and not text.is_secret(value)
     local url = is_table and value.url or value
     local position = file .. ":" .. find_line(lines, name, type(url) == "string" and url or nil)
     if not border.call("is_input_name", name) then
