@@ -66,7 +66,7 @@ __syslua_stack() {
   __syslua_rest="${__SYSLUA_LAYERS-}"
   while __syslua_next; do
     case "$__syslua_word" in *[!0123456789abcdef+.]*) continue ;; esac
-    if [ "__SYSLUA_${__syslua_word%%+*}" = "$1" ]; then
+    if [ "__SYSLUA_${__syslua_word%%[+.]*}" = "$1" ]; then
       __syslua_own=$__syslua_word
       __syslua_lower="$__syslua_lower$__syslua_upper"
       __syslua_upper=
@@ -90,7 +90,7 @@ __syslua_find() {
   __syslua_at=$1
   __syslua_left=$__syslua_upper
   while [ -n "$__syslua_left" ]; do
-    __syslua_entry="__SYSLUA_${__syslua_left%%[+ ]*}"
+    __syslua_entry="__SYSLUA_${__syslua_left%%[+. ]*}"
     __syslua_left="${__syslua_left#* }"
     \eval "__syslua_tail=\${$__syslua_entry-}"
     if __syslua_has "$__syslua_tail " " $1 "; then
@@ -105,7 +105,7 @@ __syslua_share() {
   __syslua_shared=
   __syslua_left=$2
   while [ -n "$__syslua_left" ]; do
-    __syslua_entry="__SYSLUA_${__syslua_left%%[+ ]*}"
+    __syslua_entry="__SYSLUA_${__syslua_left%%[+. ]*}"
     __syslua_left="${__syslua_left#* }"
     \eval "__syslua_tail=\${${__syslua_entry}_$1-}"
     __syslua_shared="$__syslua_shared$__syslua_tail"

@@ -5,11 +5,15 @@ __syslua_revert_ID() {
     __syslua_layer=${__syslua_layers% }
     __syslua_layer=${__syslua_layer##* }
     __syslua_layers=${__syslua_layers%"$__syslua_layer "}
-    if [ "${__syslua_layer%+[12].SHORT}" != "$__syslua_layer" ]; then
-      \eval FUNCTIONS
-      __syslua_leave "__SYSLUA_${__syslua_layer%%+*}"
-      __syslua_end
-    fi
+    # What the variable holds is not to become code.
+    case "${__syslua_layer%+[12].SHORT}" in
+      "$__syslua_layer"|*[!0123456789abcdef]*) ;;
+      *)
+        \eval FUNCTIONS
+        __syslua_leave "__SYSLUA_${__syslua_layer%%+*}"
+        __syslua_end
+        ;;
+    esac
   done
   \eval FUNCTIONS
   __syslua_drop MEMORY ''
