@@ -38,9 +38,13 @@ local function write(name, text)
 end
 
 -- The text without the line, or nil when it is not there; and whether the file is to go with it.
+---@param text string
+---@param line string
+---@return string?
+---@return boolean?
 local function without(text, line)
   local first, last = text:find(line .. mark, 1, true)
-  if not first or first > 1 and text:sub(first - 1, first - 1) ~= "\n" then
+  if not first or not last or first > 1 and text:sub(first - 1, first - 1) ~= "\n" then
     return nil
   end
   local note = text:match("^[^\r\n]*", last + 1)
@@ -156,11 +160,8 @@ function shell_profiles.remove(shells, is_dry)
   for _, shell in ipairs(shells) do
     for _, profile in ipairs(get_files(shell)) do
       local text = read(profile)
-      local rest, is_to_go
-      if text then
-        rest, is_to_go = without(text, shell.line)
-        rest = rest or shell.earlier_line and without(text, shell.earlier_line)
-      end
+      local rest, is_to_go = without(text or "", shell.line)
+      rest = rest or shell.earlier_line and without(text or "", shell.earlier_line)
       if rest then
         local shown = path.display(profile, get_home())
         local problem
