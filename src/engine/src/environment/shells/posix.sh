@@ -65,7 +65,7 @@ __syslua_stack() {
   __syslua_is_found=
   __syslua_rest="${__SYSLUA_LAYERS-}"
   while __syslua_next; do
-    case "$__syslua_word" in *[!0123456789abcdef+.]*) continue ;; esac
+    case "$__syslua_word" in *[!0123456789abcdef+.]*) \continue ;; esac
     if [ "__SYSLUA_${__syslua_word%%[+.]*}" = "$1" ]; then
       __syslua_own=$__syslua_word
       __syslua_lower="$__syslua_lower$__syslua_upper"
@@ -131,7 +131,7 @@ __syslua_begin() {
   while __syslua_next; do
     __syslua_name="${__syslua_word%+[1-9]}"
     case "$__syslua_name" in
-      [0-9]*|*[!ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_]*) continue ;;
+      [0-9]*|*[!ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_]*) \continue ;;
     esac
     if __syslua_has "$__syslua_declared" " $__syslua_word "; then \continue; fi
     if [ "$__syslua_name" = "$__syslua_word" ]; then
@@ -152,7 +152,7 @@ __syslua_leave() {
   __syslua_rest="${__syslua_index#"${__syslua_index%% *}"}"
   while __syslua_next; do
     case "$__syslua_word" in
-      [0-9]*|*[!ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_]*) continue ;;
+      [0-9]*|*[!ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_]*) \continue ;;
     esac
     __syslua_find "$__syslua_word"
     \eval "__syslua_ours=\${${1}_0$__syslua_word-}"
