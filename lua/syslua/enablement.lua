@@ -22,6 +22,7 @@ local enablement = {}
 ---@field scope string
 ---@field on_switch string?
 ---@field depends string[]?
+---@field names string[]?
 ---@field check string|string[]|nil
 ---@field linger boolean?
 
@@ -94,7 +95,7 @@ function enablement.record(name, units, options)
       starts = unit.starts or nil,
     }
   end
-  local depends = options.depends
+  local depends, names = options.depends, options.names
   border.call("record", {
     kind = "enable_service",
     name = name,
@@ -102,6 +103,7 @@ function enablement.record(name, units, options)
     units = described,
     on_switch = options.on_switch ~= "restart" and options.on_switch or nil,
     depends = depends and depends[1] and depends or nil,
+    names = names and names[1] and names or nil,
     check = options.check,
     linger = options.linger or nil,
   }, chain)

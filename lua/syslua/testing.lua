@@ -53,6 +53,7 @@ local testing = {}
 ---@field texts table<string, string> the texts of all units, by their names
 ---@field on_switch "restart"|"reload"|"nothing"
 ---@field depends string[] what a change of is a change of the service
+---@field names string[] texts that may name targets, whose change is one of the service
 ---@field check string|string[]|nil
 ---@field linger boolean
 ---@field positions string[] who declared it
@@ -149,6 +150,7 @@ local function add_service(self, scope, action)
     texts = texts,
     on_switch = action.on_switch or "restart",
     depends = action.depends or {},
+    names = action.names or {},
     check = action.check,
     linger = action.linger or false,
     positions = action.positions,

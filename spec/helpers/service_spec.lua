@@ -75,7 +75,8 @@ WantedBy=default.target
     local link = found.files[unit_place .. "default.target.wants/web.service"]
     assert.are.equal(home .. "/.config/systemd/user/web.service", link.target)
     local service = found.services.web
-    assert.are.same({ "/usr/bin/web", home .. "/web.env" }, service.depends)
+    local names = { "/usr/bin/web", home .. "/www/100%", home .. "/web.env" }
+    assert.are.same(names, service.names)
     assert.has_service(found, "web", { scope = "user", contains = "Type=notify" })
     assert.has_no_service(found, "wep")
   end)
@@ -103,7 +104,10 @@ WantedBy=default.target
     assert.is_truthy(
       socket:find("ListenStream=7\nListenStream=" .. home .. "/echo\nRemoveOnStop=yes\n", 1, true)
     )
-    assert.are.same({ "~/x", "/var/backup.tgz" }, found.services.backup.depends)
+    assert.are.same(
+      { "tar -c " .. home .. "/x | gzip >/var/backup.tgz" },
+      found.services.backup.names
+    )
   end)
 
   it("is the system's for root, and a user's in user{}", function()
@@ -225,7 +229,7 @@ WantedBy=default.target
     for index, about in ipairs(found.services.web.depends) do
       kinds[index] = about:match("^source%-") or about:match("^/syslua%-placeholder/") or about
     end
-    assert.are.same({ "source-", "/etc/x", "/syslua-placeholder/", "/bin/a" }, kinds)
+    assert.are.same({ "source-", "/etc/x", "/syslua-placeholder/" }, kinds)
   end)
 
   it("enables a user's service where no manager runs, and undoes it", function()

@@ -3,7 +3,6 @@
 
 local border = require("syslua.border")
 local enablement = require("syslua.enablement")
-local path = require("syslua.util.path")
 local position = require("syslua.util.position")
 local schema = require("syslua.schema")
 local scope = require("syslua.scope")
@@ -175,47 +174,77 @@ local function get_sections(unit)
   return count > 0 and sections or nil
 end
 
--- The paths that a text names: the whole of it, the part after `=`, and in a line for the shell
--- each word.
-local function add_paths(found, value, is_line)
-  local function add(word)
-    if path.is_absolute(word) or word:find("^~/.") then
-      found[#found + 1] = word
-    end
-  end
-  if not is_line then
-    add(value)
-    local assigned = value:match("^[^/=]*=(.+)$")
-    if assigned then
-      add(assigned)
-    end
-    return
-  end
-  for word in value:gmatch("[^%s\"'`;|&<>()=]+") do
-    add(word)
-  end
+-- The words of a command.
+local function get_words(command)
+  return type(command) == "table" and command or { command }
 end
 
+-- What the texts of a command name of objects. The rest is looked for when targets change.
 local function get_depends(given, files)
   local depends = subjects.get("`depends[%d]` in service{}", given.depends or {})
-  if type(given.command) == "string" then
-    add_paths(depends, given.command, true)
-  else
-    for _, word in ipairs(given.command) do
-      add_paths(depends, word)
-    end
-  end
-  for _, file in ipairs(files or {}) do
-    add_paths(depends, (file:gsub("^%-", "")))
-  end
   local unique, seen = {}, {}
-  for _, about in ipairs(depends) do
+  local function add(about)
     if not seen[about] then
       seen[about] = true
       unique[#unique + 1] = about
     end
   end
+  for _, about in ipairs(depends) do
+    add(about)
+  end
+  for _, list in ipairs({ get_words(given.command), files or {} }) do
+    for _, words in ipairs(list) do
+      for object in words:gmatch("/syslua%-placeholder/[^%s\"'`;|&<>()=:,]+") do
+        add(object)
+      end
+    end
+  end
   return unique
+end
+
+-- A text in which the home has its path.
+local function spell_home(value, given)
+  local home = scope.get_place("~/"):gsub("/$", "")
+  local function get_home()
+    return home
+  end
+  -- Of another user it is not known.
+  if not given.user then
+    value = value:gsub("%${HOME}", get_home):gsub("%$HOME%f[^%w_]", get_home)
+  end
+  local spelled = (" " .. value):gsub("([^%w/._~@+-])~/", function(before)
+    return before .. home .. "/"
+  end)
+  return spelled:sub(2)
+end
+
+-- The texts that may name targets: each word of the command, and each file with variables. What
+-- does not begin at the root is in the directory that the service runs in.
+local function get_names(given, files)
+  local names, seen = {}, {}
+  local function add(name)
+    if name:find("/", 1, true) and not seen[name] then
+      seen[name] = true
+      names[#names + 1] = name
+    end
+  end
+  for _, word in ipairs(get_words(given.command)) do
+    add(spell_home(word, given))
+  end
+  if given.directory then
+    local directory = expand(given.directory):gsub("/$", "")
+    for _, word in ipairs(get_words(given.command)) do
+      for relative in word:gmatch("[^%s\"'`;|&<>()=]+") do
+        if relative:find("^[%w._]") and relative:find("%D") then
+          add(directory .. "/" .. relative)
+        end
+      end
+    end
+  end
+  for _, file in ipairs(files or {}) do
+    add((file:gsub("^%-", "")))
+  end
+  return names
 end
 
 local function get_schedule(given)
@@ -286,6 +315,7 @@ return function(given)
     scope = whose,
     on_switch = given.on_switch,
     depends = get_depends(given, files),
+    names = get_names(given, files),
     check = given.check,
     linger = given.linger,
   })

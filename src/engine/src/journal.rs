@@ -149,6 +149,9 @@ pub struct UnitChange {
     /// ran.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub earlier: Option<Earlier>,
+    /// Whether it is another's, and what it requires is gone: the switch continues without it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_optional: bool,
     /// Who declared it.
     pub positions: Positions,
 }

@@ -85,6 +85,15 @@ pub fn perform(
     Ok(failed)
 }
 
+/// A job that is waited for.
+struct Waiting<'a> {
+    request: &'a Request,
+    /// Since when its unit is in this phase.
+    since: Instant,
+    /// What its unit is about to do; nothing while it waits for others.
+    phase: Option<(String, String)>,
+}
+
 /// Waits until no job is left; returns the states, and whether a job was withdrawn.
 fn wait<'a>(
     manager: &mut dyn Manager,
@@ -92,28 +101,43 @@ fn wait<'a>(
     is_stopped: &dyn Fn() -> bool,
 ) -> Result<Vec<(&'a Request, UnitState, bool)>, Problem> {
     let begin = Instant::now();
-    let (mut left, mut ended, mut poll) = (requests.to_vec(), Vec::new(), POLL);
+    let waiting = requests.iter().map(|request| Waiting { request, since: begin, phase: None });
+    let (mut left, mut ended, mut poll) = (waiting.collect::<Vec<_>>(), Vec::new(), POLL);
+    // When a unit was last busy: until then, one that did not begin waits for it.
+    let mut last_busy = begin;
     while !left.is_empty() {
         if is_stopped() {
-            for request in &left {
-                manager.cancel(&request.unit)?;
+            for waiting in &left {
+                manager.cancel(&waiting.request.unit)?;
             }
             return Err(Problem::Interrupted);
         }
-        let units: Vec<&str> = left.iter().map(|request| request.unit.as_str()).collect();
+        let units: Vec<&str> = left.iter().map(|waiting| waiting.request.unit.as_str()).collect();
         let mut still = Vec::new();
-        for (request, state) in left.into_iter().zip(manager.states(&units)?) {
-            let limit = if request.job == Job::Stop { state.stop_limit } else { state.start_limit };
-            // A restart is both.
-            let both = if request.job == Job::Restart { 2 } else { 1 };
-            let limit = limit.unwrap_or(USUAL_LIMIT) * both + GRACE;
+        for (mut waiting, state) in left.into_iter().zip(manager.states(&units)?) {
+            let request = waiting.request;
+            let is_busy = state.active.ends_with("ing");
+            if is_busy {
+                last_busy = Instant::now();
+            }
+            // Each phase of a start and of a stop has the time of the limit.
+            let phase = is_busy.then(|| (state.active.clone(), state.sub.clone()));
+            if waiting.phase != phase {
+                (waiting.since, waiting.phase) = (Instant::now(), phase);
+            }
+            let is_stopping = state.active == "deactivating";
+            let limit = if is_stopping { state.stop_limit } else { state.start_limit };
+            let (since, limit) = match waiting.phase {
+                Some(_) => (waiting.since, limit.unwrap_or(USUAL_LIMIT)),
+                None => (last_busy.max(waiting.since), USUAL_LIMIT),
+            };
             if state.job == 0 && !matches!(state.active.as_str(), "reloading" | "refreshing") {
                 ended.push((request, state, false));
-            } else if begin.elapsed() > limit {
+            } else if since.elapsed() > limit + GRACE {
                 manager.cancel(&request.unit)?;
                 ended.push((request, state, true));
             } else {
-                still.push(request);
+                still.push(waiting);
             }
         }
         left = still;
@@ -131,6 +155,12 @@ fn verdict(job: Job, state: &UnitState) -> Option<String> {
         return matches!(state.active.as_str(), "active" | "activating" | "deactivating")
             .then(|| format!("it is {} still", state.active));
     }
+    if job == Job::Reload && !matches!(state.reload_result.as_str(), "" | "success") {
+        return Some(match state.reload_result.as_str() {
+            "timeout" => "its reload took too long".to_owned(),
+            other => format!("its reload failed ({other}), and it runs on as before"),
+        });
+    }
     match (state.load.as_str(), state.active.as_str(), state.sub.as_str()) {
         ("masked", ..) => Some("it is masked".to_owned()),
         ("not-found", ..) => Some("the manager does not find its unit".to_owned()),
@@ -142,7 +172,7 @@ fn verdict(job: Job, state: &UnitState) -> Option<String> {
         (_, "inactive", _) if state.is_skipped => None,
         (_, "inactive", _) if state.is_oneshot() && state.result == "success" => None,
         (_, "inactive", _) if state.exit.is_none() && state.result == "success" => {
-            Some(if state.kind == "forking" {
+            Some(if state.is_forking() {
                 "no process of it stayed".to_owned()
             } else {
                 // Nothing of it was ever started: what it requires was not.
@@ -154,7 +184,9 @@ fn verdict(job: Job, state: &UnitState) -> Option<String> {
 }
 
 fn is_watched(request: &Request, state: &UnitState) -> bool {
-    request.job != Job::Stop && state.main_pid != 0 && !state.is_oneshot()
+    // Of several processes that stay none may be the main one.
+    let is_running = state.main_pid != 0 || state.is_forking() && state.active == "active";
+    request.job != Job::Stop && is_running && !state.is_oneshot()
 }
 
 fn failure(manager: &mut dyn Manager, request: &Request, state: &UnitState, why: String) -> Failed {
@@ -181,9 +213,11 @@ fn watch(
         let mut still = Vec::new();
         for (entry, state) in left.into_iter().zip(now) {
             let (request, before) = entry;
+            // Within one run, another process may take over.
+            let is_same_run = !state.invocation.is_empty() && state.invocation == before.invocation;
             let has_stayed = state.active == "active"
                 && state.restarts == before.restarts
-                && (state.main_pid == before.main_pid || state.sub == "exited");
+                && (state.main_pid == before.main_pid || is_same_run || state.sub == "exited");
             if has_stayed {
                 still.push(entry);
             } else {
@@ -281,6 +315,23 @@ mod tests {
         assert_eq!(run(vec![skipped], Job::Start).0, []);
         assert!(run(vec![gone], Job::Start).0[0].why.contains("requires"));
         assert_eq!(run(vec![runs], Job::Stop).0.len(), 1);
+    }
+
+    #[test]
+    fn a_reload_that_fails_a_process_that_takes_over_and_daemons_without_a_main_one() {
+        let runs = UnitState { invocation: "a".into(), ..state("active", "running", 5, 0) };
+        let failed = UnitState { reload_result: "exit-code".into(), ..runs.clone() };
+        assert!(run(vec![failed], Job::Reload).0[0].why.contains("reload failed"));
+        let well = UnitState { reload_result: "success".into(), ..runs.clone() };
+        assert_eq!(run(vec![well.clone()], Job::Reload).0, []);
+        let handed_over = UnitState { main_pid: 6, ..runs.clone() };
+        assert_eq!(run(vec![runs.clone(), handed_over.clone()], Job::Start).0, []);
+        let other_run = UnitState { invocation: "b".into(), ..handed_over };
+        assert_eq!(run(vec![runs, other_run], Job::Start).0.len(), 1);
+        let both = UnitState { kind: "forking".into(), ..state("active", "running", 0, 0) };
+        let none = UnitState { kind: "forking".into(), ..state("inactive", "dead", 0, 0) };
+        assert_eq!(run(vec![both.clone()], Job::Start).0, []);
+        assert!(run(vec![both, none], Job::Start).0[0].why.contains("within a second"));
     }
 
     #[test]

@@ -37,6 +37,10 @@ pub struct UnitState {
     pub is_skipped: bool,
     /// Units that stop when it stops.
     pub needed_by: Vec<String>,
+    /// Units that stop when it starts, as they say themselves.
+    pub conflicts: Vec<String>,
+    /// How its last reload ended, in the words of `result`.
+    pub reload_result: String,
 }
 
 impl UnitState {
@@ -53,6 +57,11 @@ impl UnitState {
     /// Returns whether its work is done when it is started.
     pub fn is_oneshot(&self) -> bool {
         self.kind == "oneshot"
+    }
+
+    /// Returns whether its first process ends, and others stay.
+    pub fn is_forking(&self) -> bool {
+        self.kind == "forking"
     }
 
     /// Describes how it ended.

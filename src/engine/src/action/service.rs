@@ -62,6 +62,10 @@ pub struct Service {
     /// of the service.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub depends: Vec<Text>,
+    /// Texts that may name targets: the arguments of its command, files with variables. A change
+    /// of a named target is one of the service.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub names: Vec<Text>,
     /// What is run on the new files before anything changes, and must succeed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub check: Option<Command>,
@@ -83,7 +87,7 @@ impl Kind for Service {
         let units =
             units.flat_map(|unit| [&unit.file, &unit.target].into_iter().chain(&unit.links));
         let check = self.check.iter().flat_map(Command::texts);
-        units.chain(&self.depends).chain(check).collect()
+        units.chain(&self.depends).chain(&self.names).chain(check).collect()
     }
 
     fn texts_mut(&mut self) -> Vec<&mut Text> {
@@ -91,7 +95,7 @@ impl Kind for Service {
         let units = units
             .flat_map(|unit| [&mut unit.file, &mut unit.target].into_iter().chain(&mut unit.links));
         let check = self.check.iter_mut().flat_map(Command::texts_mut);
-        units.chain(&mut self.depends).chain(check).collect()
+        units.chain(&mut self.depends).chain(&mut self.names).chain(check).collect()
     }
 }
 

@@ -1,13 +1,16 @@
 //! Effects in a plan: those to run, those to run again after a change, and those to undo.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use super::Targets;
 use super::desired::Entry;
+use super::follow::is_same_file;
+use super::mentions::{Mentions, Named};
 use super::step::{Mark, Step, Work};
-use crate::action::{Action, Effect};
+use crate::action::{Action, After, Before, Effect};
 use crate::activation::Activation;
+use crate::platform;
 use crate::snapshot::Snapshot;
 use crate::store::Store;
 use crate::value::{Positions, Text};
@@ -19,6 +22,8 @@ pub struct Changed<'a> {
     pub removed: BTreeSet<&'a Path>,
     /// Where something is made or replaced.
     pub made: BTreeSet<&'a Path>,
+    /// Where links led, and lead: what is below them may change with them.
+    pub links: BTreeMap<&'a Path, [Option<PathBuf>; 2]>,
 }
 
 impl<'a> Changed<'a> {
@@ -31,7 +36,45 @@ impl<'a> Changed<'a> {
             });
             changed.filter_map(|step| step.place.as_deref()).collect()
         }
-        Changed { removed: places(removals), made: places(changes) }
+        let mut links = BTreeMap::new();
+        for step in removals.iter().chain(changes) {
+            let Some(place) = step.place.as_deref() else { continue };
+            let ends = match step.change() {
+                Some(change) => {
+                    let before = match &change.before {
+                        Before::Link { source } => Some(source.to_path()),
+                        _ => None,
+                    };
+                    let after = match &change.after {
+                        After::Link { source } => Some(source.to_path()),
+                        _ => None,
+                    };
+                    [before, after]
+                }
+                None => {
+                    let target = step.activation.action.as_target();
+                    [None, target.and_then(|target| Some(target.leads_to()?.to_path()))]
+                }
+            };
+            if ends != [None, None] {
+                links.insert(place, ends);
+            }
+        }
+        Changed { removed: places(removals), made: places(changes), links }
+    }
+
+    /// Returns whether what is at a path below a place changes with it.
+    fn changes_below(&self, place: &Path, below: &Path) -> bool {
+        match self.links.get(place) {
+            Some([Some(before), Some(after)]) => {
+                let (before, after) = (before.join(below), after.join(below));
+                // What neither of them has is not of this link.
+                (platform::exists(&before) || platform::exists(&after))
+                    && !is_same_file(&before, &after)
+            }
+            Some(_) => true,
+            None => false,
+        }
     }
 }
 
@@ -158,7 +201,28 @@ impl Planner<'_> {
             && !crate::names::Placeholder::may_be_in(&about.0)
     }
 
-    /// Returns whether one of some targets is one of some places, or above one.
+    /// Returns the first place that changes and that a text names, as it is read by programs.
+    pub(super) fn named_change(&self, text: &Text, positions: &Positions) -> Option<Text> {
+        let Changed { removed, made, .. } = &self.changed;
+        if removed.is_empty() && made.is_empty() {
+            return None;
+        }
+        let mentions = Mentions::of(text, self.targets.home());
+        let of_places = made.iter().chain(removed).find(|place| match mentions.find(place) {
+            Some(Named::Whole) => true,
+            Some(Named::Below(path)) => self.changed.changes_below(place, &path),
+            None => false,
+        });
+        if let Some(place) = of_places {
+            return Some(Text(platform::bytes_of_path(place)));
+        }
+        // A path may lead through links.
+        let paths = mentions.paths();
+        paths.into_iter().find(|path| self.has_touched(std::slice::from_ref(path), positions))
+    }
+
+    /// Returns whether one of some targets is one of some places, or above one, or below one that
+    /// leads elsewhere.
     fn touches(&self, about: &[Text], positions: &Positions, places: &BTreeSet<&Path>) -> bool {
         if places.is_empty() {
             return false;
@@ -166,10 +230,16 @@ impl Planner<'_> {
         about.iter().filter(|about| self.is_target(about)).any(|about| {
             let place: PathBuf =
                 self.targets.place(about, positions).unwrap_or_else(|_| about.to_path());
-            places
-                .range(place.as_path()..)
-                .next()
-                .is_some_and(|changed| changed.starts_with(&place))
+            let above = place.ancestors().skip(1).find(|above| places.contains(above));
+            let is_below = above.is_some_and(|above| {
+                let below = place.strip_prefix(above).unwrap_or(&place);
+                self.changed.changes_below(above, below)
+            });
+            is_below
+                || places
+                    .range(place.as_path()..)
+                    .next()
+                    .is_some_and(|changed| changed.starts_with(&place))
         })
     }
 }

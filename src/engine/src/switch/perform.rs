@@ -431,7 +431,8 @@ impl Switch<'_> {
                 }
                 Change::Services { phase, managers, units } => {
                     self.note(Note::Begin(number))?;
-                    service_jobs::perform(self.store, self.settings, *phase, managers, units)?;
+                    let (store, settings) = (self.store, self.settings);
+                    service_jobs::perform(store, settings, *phase, managers, units, on_event)?;
                     self.note(Note::End(number))?;
                 }
             }

@@ -2,7 +2,7 @@
 //! first change and start after the last one; units are reloaded once.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use syslua_services::batch::{self, Failed, Request};
@@ -14,7 +14,8 @@ use syslua_services::problem::Problem;
 use super::Error;
 use super::error::FailedService;
 use super::plan::Plan;
-use super::service_work::mark_of_earlier;
+use super::service_marks::{change_linger, lingers, mark_of, record_earlier};
+use super::service_neighbours::Neighbours;
 use super::step::{Mark, Work};
 use super::surroundings::surroundings;
 use crate::action::{EffectKind, Run, Service};
@@ -29,7 +30,7 @@ use crate::value::Positions;
 type Connection = Option<Box<dyn Manager>>;
 
 /// Connections to managers, by scope and user.
-struct Managers<'a> {
+pub(super) struct Managers<'a> {
     settings: &'a Settings,
     open: BTreeMap<(Scope, Option<String>), Connection>,
 }
@@ -39,7 +40,11 @@ impl<'a> Managers<'a> {
         Managers { settings, open: BTreeMap::new() }
     }
 
-    fn get(&mut self, of: &ServiceManager) -> Result<Option<&mut dyn Manager>, Problem> {
+    /// Returns the connection to a manager, or `None` if it does not run.
+    ///
+    /// # Errors
+    /// When that of the system cannot be reached.
+    pub(super) fn get(&mut self, of: &ServiceManager) -> Result<Option<&mut dyn Manager>, Problem> {
         let key = (of.scope, of.user.clone());
         if !self.open.contains_key(&key) {
             let whose = whose(self.settings, of.scope, of.user.as_deref())?;
@@ -62,7 +67,14 @@ impl<'a> Managers<'a> {
 }
 
 /// Returns the owner of the manager, or `None` if it does not manage this home.
-fn whose(settings: &Settings, scope: Scope, user: Option<&str>) -> Result<Option<Whose>, Problem> {
+///
+/// # Errors
+/// When the user does not exist.
+pub(super) fn whose(
+    settings: &Settings,
+    scope: Scope,
+    user: Option<&str>,
+) -> Result<Option<Whose>, Problem> {
     if scope == Scope::System {
         return Ok(Some(Whose::System));
     }
@@ -95,7 +107,8 @@ pub fn connect(
     }
 }
 
-fn at(positions: &Positions) -> impl Fn(Problem) -> Error {
+/// Returns what makes an error of a manager's problem.
+pub(super) fn at(positions: &Positions) -> impl Fn(Problem) -> Error {
     let positions = positions.clone();
     move |problem| Error::Manager { problem, positions: positions.clone() }
 }
@@ -116,7 +129,8 @@ pub fn check_reachable(settings: &Settings, plan: &Plan) -> Result<(), Error> {
     Ok(())
 }
 
-fn manager_of(activation: &Activation, service: &Service) -> ServiceManager {
+/// Returns the manager that a service is of.
+pub(super) fn manager_of(activation: &Activation, service: &Service) -> ServiceManager {
     // Outside of `user{}` it is the user's who applies.
     let user = activation.user.clone().filter(|_| service.scope == Scope::User);
     ServiceManager { scope: service.scope, user, lingers: false, stops_lingering: false }
@@ -163,7 +177,7 @@ pub fn prepare(
         };
         let Some(connection) = managers.get(&manager).map_err(at(positions))? else {
             // It starts them when it starts.
-            let started = work.jobs.iter().filter(|job| job.job == Job::Start);
+            let started = work.jobs.iter().filter(|job| job.job == Job::Start || job.returns);
             units.extend(started.map(|job| UnitChange {
                 manager: number,
                 unit: job.unit.clone(),
@@ -171,7 +185,8 @@ pub fn prepare(
                 job: job.job,
                 was_active: false,
                 is_own: false,
-                earlier: None,
+                earlier: job.returns.then_some(Earlier::Returns),
+                is_optional: false,
                 positions: positions.clone(),
             }));
             continue;
@@ -195,6 +210,7 @@ pub fn prepare(
                     was_active,
                     is_own: own.contains(&job.unit),
                     earlier,
+                    is_optional: false,
                     positions: positions.clone(),
                 });
             }
@@ -203,7 +219,9 @@ pub fn prepare(
     if of.is_empty() {
         return Ok(None);
     }
-    add_dependents(&mut managers, &of, &mut units)?;
+    let mut neighbours = Neighbours { managers: &mut managers, of: &of, plan, own: &own };
+    neighbours.add_conflicting(&mut units)?;
+    neighbours.add_dependents(&mut units)?;
     for manager in &mut of {
         let needs = |activation: &Arc<Activation>| {
             activation.action.as_service().is_some_and(|service| {
@@ -218,103 +236,6 @@ pub fn prepare(
     }
     let change = |phase| Change::Services { phase, managers: of.clone(), units: units.clone() };
     Ok(Some([change(Phase::Stop), change(Phase::Start)]))
-}
-
-fn lingers(settings: &Settings, of: &ServiceManager) -> Result<bool, Error> {
-    let whose = whose(settings, of.scope, of.user.as_deref());
-    match whose.map_err(at(&Positions::default()))? {
-        Some(Whose::User { name, .. }) => {
-            Ok(platform::exists(&Path::new("/var/lib/systemd/linger").join(name)))
-        }
-        // There is nothing to set.
-        _ => Ok(true),
-    }
-}
-
-/// Returns the file that says that a manager runs without a session because a service asked for it.
-fn mark_of(store: &Store, of: &ServiceManager) -> PathBuf {
-    let name = of.user.as_deref().unwrap_or("self");
-    store.metadata().join(format!("lingers.{name}"))
-}
-
-/// Records whether other units run in the places of services, or whose services took them.
-/// `undoes` tells that it is taken back.
-fn record_earlier(
-    store: &Store,
-    of: &ServiceManager,
-    units: &[&UnitChange],
-    undoes: bool,
-) -> Result<(), Error> {
-    for unit in units {
-        let Some(earlier) = unit.earlier else { continue };
-        let mark = mark_of_earlier(store, of.scope, of.user.as_deref(), &unit.unit);
-        if (earlier == Earlier::Ends) != undoes {
-            platform::write_file_durably(&mark, b"")?;
-        } else if platform::exists(&mark) {
-            platform::remove_file(&mark)?;
-        }
-    }
-    Ok(())
-}
-
-/// Starts or stops running a manager without a session, and records that a service requested it.
-fn change_linger(
-    store: &Store,
-    settings: &Settings,
-    of: &ServiceManager,
-    linger: bool,
-) -> Result<(), Error> {
-    let Some(whose) =
-        whose(settings, of.scope, of.user.as_deref()).map_err(at(&Positions::default()))?
-    else {
-        return Ok(());
-    };
-    let mark = mark_of(store, of);
-    if linger {
-        platform::write_file_durably(&mark, b"")?;
-    }
-    manager::set_linger(&whose, linger).map_err(at(&Positions::default()))?;
-    if !linger && platform::exists(&mark) {
-        platform::remove_file(&mark)?;
-    }
-    Ok(())
-}
-
-/// Adds what stops since something that it requires stops, and is to run again after that.
-fn add_dependents(
-    managers: &mut Managers<'_>,
-    of: &[ServiceManager],
-    units: &mut Vec<UnitChange>,
-) -> Result<(), Error> {
-    let mut next = 0;
-    while let Some(change) = units.get(next).cloned() {
-        next += 1;
-        let stops = change.was_active && change.job != Job::Reload;
-        if !stops || change.is_own {
-            continue;
-        }
-        let positions = &change.positions;
-        let Some(manager) = managers.get(&of[change.manager]).map_err(at(positions))? else {
-            continue;
-        };
-        let states = manager.states(&[&change.unit]).map_err(at(positions))?;
-        for name in states.iter().flat_map(|state| &state.needed_by) {
-            let is_known =
-                units.iter().any(|unit| unit.manager == change.manager && unit.unit == *name);
-            let state = manager.states(&[name]).map_err(at(positions))?.pop();
-            if !is_known && state.is_some_and(|state| state.is_active()) {
-                units.push(UnitChange {
-                    unit: name.clone(),
-                    // What is gone cannot be required any more.
-                    job: Job::Start,
-                    was_active: true,
-                    earlier: None,
-                    ..change.clone()
-                });
-            }
-        }
-    }
-    Ok(())
 }
 
 /// Returns the command that shows the log of a unit, on a system that has one.
@@ -363,6 +284,7 @@ pub fn perform(
     phase: Phase,
     of: &[ServiceManager],
     units: &[UnitChange],
+    on_event: &mut dyn FnMut(Event),
 ) -> Result<(), Error> {
     platform::fault::pass(Path::new("services"))?;
     let mut managers = Managers::new(settings);
@@ -375,7 +297,15 @@ pub fn perform(
             change_linger(store, settings, manager, true)?;
             managers.forget(manager);
         }
-        let Some(connection) = managers.get(manager).map_err(at(&positions))? else { continue };
+        let Some(connection) = managers.get(manager).map_err(at(&positions))? else {
+            if phase == Phase::Start {
+                record_earlier(store, manager, &mine, false)?;
+                if manager.stops_lingering {
+                    change_linger(store, settings, manager, false)?;
+                }
+            }
+            continue;
+        };
         let jobs: Vec<(&UnitChange, Job)> = match phase {
             Phase::Stop => {
                 let stopped = mine
@@ -390,13 +320,22 @@ pub fn perform(
             }
         };
         let ended = in_waves(settings, connection, manager, &jobs).map_err(at(&positions))?;
-        // A service that returns is not declared: if it does not start, the removal continues.
-        let returns = |unit: &str| {
-            mine.iter().any(|one| one.unit == unit && one.earlier == Some(Earlier::Returns))
+        // What is not declared does not keep a removal from going on.
+        let is_needed = |unit: &str| {
+            let change = mine.iter().find(|one| one.unit == unit);
+            phase == Phase::Stop
+                || change
+                    .is_none_or(|one| !one.is_optional && one.earlier != Some(Earlier::Returns))
         };
-        failed.extend(
-            ended.into_iter().filter(|one| phase == Phase::Stop || !returns(&one.failed.unit)),
-        );
+        for one in ended {
+            if is_needed(&one.failed.unit) {
+                failed.push(one);
+            } else {
+                let Failed { unit, why, .. } = &one.failed;
+                let message = format!("{unit} ran before the switch and does not start: {why}");
+                on_event(Event::Warning { message });
+            }
+        }
         if phase == Phase::Start && failed.is_empty() {
             record_earlier(store, manager, &mine, false)?;
         }
@@ -454,6 +393,7 @@ pub fn undo(
     on_event: &mut dyn FnMut(Event),
 ) -> Result<(), Error> {
     // Nothing interrupts this: a partial undo is worse.
+    let is_hurried = settings.interrupt.is_set();
     let calm = Settings { interrupt: crate::settings::Interrupt::default(), ..settings.clone() };
     let mut managers = Managers::new(&calm);
     for (number, manager) in of.iter().enumerate() {
@@ -463,8 +403,15 @@ pub fn undo(
         if phase == Phase::Start && manager.stops_lingering {
             change_linger(store, &calm, manager, true)?;
         }
-        let Some(connection) = managers.get(manager).map_err(at(&none))? else { continue };
-        let jobs: Vec<(&UnitChange, Job)> = match phase {
+        let Some(connection) = managers.get(manager).map_err(at(&none))? else {
+            if phase == Phase::Start {
+                record_earlier(store, manager, &mine, true)?;
+            } else if manager.lingers {
+                change_linger(store, &calm, manager, false)?;
+            }
+            continue;
+        };
+        let mut jobs: Vec<(&UnitChange, Job)> = match phase {
             Phase::Start => {
                 let started =
                     mine.iter().filter(|unit| matches!(unit.job, Job::Start | Job::Restart));
@@ -482,6 +429,9 @@ pub fn undo(
         if phase == Phase::Start {
             record_earlier(store, manager, &mine, true)?;
         }
+        if is_hurried && phase == Phase::Stop {
+            start_after_stop(connection, &mut jobs, on_event).map_err(at(&none))?;
+        }
         let failed = in_waves(&calm, connection, manager, &jobs).map_err(at(&none))?;
         for FailedService { failed: Failed { unit, why, .. }, .. } in failed {
             if phase == Phase::Stop {
@@ -493,10 +443,34 @@ pub fn undo(
         for unit in mine.iter().filter(|unit| phase == Phase::Stop && !unit.was_active) {
             connection.reset_failed(&unit.unit).map_err(at(&none))?;
         }
-        if phase == Phase::Start && manager.lingers {
+        // The last thing: what is undone needs the manager until then.
+        if phase == Phase::Stop && manager.lingers {
             change_linger(store, &calm, manager, false)?;
         }
     }
+    Ok(())
+}
+
+/// Has units that are still stopping start when they have stopped, and does not wait for them: the
+/// user wants to go on.
+fn start_after_stop(
+    manager: &mut dyn Manager,
+    jobs: &mut Vec<(&UnitChange, Job)>,
+    on_event: &mut dyn FnMut(Event),
+) -> Result<(), Problem> {
+    let names: Vec<&str> = jobs.iter().map(|(unit, _)| unit.unit.as_str()).collect();
+    let states = manager.states(&names)?;
+    let mut waited = Vec::new();
+    for ((unit, job), state) in std::mem::take(jobs).into_iter().zip(states) {
+        if state.active == "deactivating" && job == Job::Start {
+            manager.queue(job, &unit.unit)?;
+            let message = format!("{} is still stopping, and starts again after that", unit.unit);
+            on_event(Event::Warning { message });
+        } else {
+            waited.push((unit, job));
+        }
+    }
+    *jobs = waited;
     Ok(())
 }
 

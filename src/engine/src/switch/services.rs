@@ -104,7 +104,8 @@ impl Planner<'_> {
         if is_same && new.targets().any(is_back) {
             because.push("its unit on the disk".to_owned());
         }
-        let has_timer = new.units.iter().any(|unit| unit.name.ends_with(".timer"));
+        let has_timer =
+            |service: &Service| service.units.iter().any(|unit| unit.name.ends_with(".timer"));
         let (mut jobs, mut has_changed) = (Vec::new(), false);
         for gone in &old.units {
             if !new.units.iter().any(|unit| unit.name == gone.name) {
@@ -132,8 +133,9 @@ impl Planner<'_> {
             let wanted = match new.on_switch {
                 OnSwitch::Nothing => None,
                 _ if !is_main => Some(Job::Restart),
-                // The clock starts it: what runs now comes to its end.
-                _ if has_timer => None,
+                // The clock starts it: what runs now comes to its end, if the clock started it.
+                _ if has_timer(new) && has_timer(old) => None,
+                _ if has_timer(new) => Some(Job::Stop),
                 OnSwitch::Restart => Some(Job::Restart),
                 OnSwitch::Reload => Some(Job::Reload),
             };
@@ -185,7 +187,10 @@ impl Planner<'_> {
             };
             because.extend(words);
         }
-        because.dedup();
+        let named = new.names.iter().filter_map(|text| self.named_change(text, positions));
+        because.extend(named.map(|place| place.display()));
+        let mut known = HashSet::new();
+        because.retain(|words| known.insert(words.clone()));
         because
     }
 

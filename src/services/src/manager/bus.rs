@@ -202,6 +202,8 @@ fn state(unit: &str, properties: &HashMap<String, OwnedVariant>) -> UnitState {
         is_skipped: flag("ConditionResult") == Some(false)
             && long("ConditionTimestamp").is_some_and(|moment| moment > 0),
         needed_by,
+        conflicts: list("ConflictedBy"),
+        reload_result: text("ReloadResult"),
     }
 }
 

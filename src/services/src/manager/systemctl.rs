@@ -12,7 +12,8 @@ use crate::state::UnitState;
 const PROPERTIES: &str = "Id,LoadState,ActiveState,SubState,Result,ExecMainStatus,ExecMainCode,\
                           Type,MainPID,NRestarts,Job,StateChangeTimestamp,InvocationID,\
                           TimeoutStartUSec,TimeoutStopUSec,ConditionResult,ConditionTimestamp,\
-                          RequiredBy,RequisiteOf,BoundBy,ConsistsOf";
+                          RequiredBy,RequisiteOf,BoundBy,ConsistsOf,\
+                          ConflictedBy,ReloadResult";
 
 /// A manager that is reached by `systemctl`.
 pub(super) struct Systemctl {
@@ -100,10 +101,10 @@ fn parse(unit: &str, text: &str) -> UnitState {
     let number = |name: &str| value(name).parse::<u32>().unwrap_or_default();
     let code = number("ExecMainCode");
     let exit = value("ExecMainStatus").parse().ok().filter(|_| code != 0);
-    let mut needed_by = Vec::new();
-    for name in ["RequiredBy", "RequisiteOf", "BoundBy", "ConsistsOf"] {
-        needed_by.extend(value(name).split_whitespace().map(str::to_owned));
-    }
+    let lists = |names: &[&str]| -> Vec<String> {
+        let words = names.iter().flat_map(|name| value(name).split_whitespace());
+        words.map(str::to_owned).collect()
+    };
     UnitState {
         name: unit.to_owned(),
         load: value("LoadState").to_owned(),
@@ -120,7 +121,9 @@ fn parse(unit: &str, text: &str) -> UnitState {
         start_limit: span(value("TimeoutStartUSec")),
         stop_limit: span(value("TimeoutStopUSec")),
         is_skipped: value("ConditionResult") == "no" && !value("ConditionTimestamp").is_empty(),
-        needed_by,
+        needed_by: lists(&["RequiredBy", "RequisiteOf", "BoundBy", "ConsistsOf"]),
+        conflicts: lists(&["ConflictedBy"]),
+        reload_result: value("ReloadResult").to_owned(),
     }
 }
 
