@@ -102,6 +102,41 @@ local function check_choices(given)
   end
 end
 
+-- Characters of more than one byte (RFC 3629).
+local characters = {
+  "\240[\144-\191][\128-\191][\128-\191]",
+  "[\241-\243][\128-\191][\128-\191][\128-\191]",
+  "\244[\128-\143][\128-\191][\128-\191]",
+  "\224[\160-\191][\128-\191]",
+  "\237[\128-\159][\128-\191]",
+  "[\225-\236\238\239][\128-\191][\128-\191]",
+  "[\194-\223][\128-\191]",
+}
+
+local function is_utf8(value)
+  if not value:find("[\128-\255]") then
+    return true
+  end
+  for _, character in ipairs(characters) do
+    value = value:gsub(character, ".")
+  end
+  return not value:find("[\128-\255]")
+end
+
+-- Raises which text in a table is not UTF-8, which no manager reads.
+local function check_encoding(prefix, value, depth)
+  for _, key in ipairs(tables.get_sorted_keys(value)) do
+    local item = value[key]
+    local field = type(key) == "number" and ("%s[%d]"):format(prefix, key)
+      or (prefix == "" and "" or prefix .. ".") .. tostring(key)
+    if type(item) == "table" and key ~= "depends" and depth < 4 then
+      check_encoding(field, item, depth + 1)
+    elseif type(item) == "string" and not is_utf8(item) then
+      raise(("`%s` in service{} is not a text in UTF-8"):format(text.printable(field)))
+    end
+  end
+end
+
 -- A path, with the home in the place of `~/`.
 local function expand(value)
   return value:find("^~/") and scope.get_place(value) or value
@@ -260,6 +295,9 @@ local function get_socket(given)
     return nil
   end
   schema.check("`socket` in service{}", given, socket_fields)
+  if type(given.listen) == "table" and not given.listen[1] then
+    raise("`socket.listen` in service{} is empty", "a path, a port, or an address: 127.0.0.1:80")
+  end
   return {
     listen = to_list(given.listen, function(item)
       return expand(to_text("socket.listen", item))
@@ -283,6 +321,10 @@ return function(given)
   if type(given.command) == "table" and not given.command[1] then
     raise("`command` in service{} is empty")
   end
+  if type(given.check) == "table" and not given.check[1] then
+    raise("`check` in service{} is empty", "leave it out where there is nothing to check")
+  end
+  check_encoding("", given, 1)
   local files = to_list(given.environment_files, function(file)
     local rest = file:match("^%-(.*)$")
     return rest and "-" .. expand(rest) or expand(file)

@@ -190,13 +190,18 @@ impl Declaration {
 /// Checks a text for what no format can hold.
 ///
 /// # Errors
-/// When there is a control character in it.
+/// When there is a control character in it, or one that is none in Unicode.
 pub fn check_text(field: &str, text: &str) -> Result<(), Refusal> {
-    match text.chars().find(|character| character.is_control()) {
+    let is_none = |character: char| {
+        let number = u32::from(character);
+        (0xfdd0..=0xfdef).contains(&number) || number & 0xfffe == 0xfffe
+    };
+    match text.chars().find(|character| character.is_control() || is_none(*character)) {
         None => Ok(()),
         Some(found) => {
             let shown = found.escape_default();
-            Err(Refusal::new(field, format!("has the control character {shown}")))
+            let what = if found.is_control() { "control character" } else { "noncharacter" };
+            Err(Refusal::new(field, format!("has the {what} {shown}")))
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! The format is that of `systemd.syntax(7)`.
 
-use crate::declaration::check_text;
+use crate::declaration::{SUFFIXES, check_text};
 use crate::problem::Refusal;
 
 /// The longest line that systemd reads.
@@ -78,6 +78,28 @@ impl UnitFile {
         links
     }
 
+    /// Checks that what enables it names units: the names become those of links.
+    ///
+    /// # Errors
+    /// When one would lead elsewhere, or systemd would read it as another name.
+    pub fn check_install(&self, field: &str) -> Result<(), Refusal> {
+        for key in ["WantedBy", "RequiredBy", "Alias"] {
+            for name in self.values("Install", key).flat_map(str::split_whitespace) {
+                let field = format!("{field}.{key}");
+                if name.contains('%') {
+                    let why = format!("cannot be {name:?}: `%` is not replaced there");
+                    return Err(Refusal::new(field, why).with_hint("write the name of the unit"));
+                }
+                check_unit_name(&field, name)?;
+                if key == "Alias" && !name.ends_with(".service") {
+                    let why = format!("cannot be {name:?}, which is no service");
+                    return Err(Refusal::new(field, why));
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Returns the text that systemd reads.
     pub fn render(&self) -> String {
         let mut text = String::new();
@@ -118,6 +140,31 @@ impl UnitFile {
         }
         file
     }
+}
+
+/// The longest name of a unit whose directory `NAME.requires` a file system can have.
+const LONGEST_UNIT_NAME: usize = 246;
+
+/// Checks the whole name of a unit, with its suffix.
+///
+/// # Errors
+/// When systemd has no unit of that name.
+pub fn check_unit_name(field: &str, name: &str) -> Result<(), Refusal> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-:@\\".contains(&byte);
+    let stem = SUFFIXES.iter().find_map(|suffix| name.strip_suffix(suffix));
+    // Of a template, only an instance is a unit.
+    let is_whole = stem.is_some_and(|stem| {
+        !stem.is_empty() && !stem.starts_with(['.', '@']) && !stem.ends_with('@')
+    });
+    if !is_whole || !name.bytes().all(is_plain) {
+        let why = format!("cannot be {name:?}, which is not a valid unit name");
+        return Err(Refusal::new(field, why).with_hint("for example \"network-online.target\""));
+    }
+    if name.len() > LONGEST_UNIT_NAME {
+        let why = format!("is longer than {LONGEST_UNIT_NAME} bytes, too long for a unit");
+        return Err(Refusal::new(field, why));
+    }
+    check_line(field, name)
 }
 
 /// Checks that a value is read as it is written: on one line, which ends with it.

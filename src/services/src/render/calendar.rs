@@ -71,29 +71,6 @@ impl Calendar {
     }
 }
 
-/// Returns a span of time in seconds.
-///
-/// # Errors
-/// When it is not one.
-pub(super) fn seconds(field: &str, text: &str) -> Result<u64, Refusal> {
-    let refused = || {
-        Refusal::new(field, format!("cannot be {text:?}, which is not a duration"))
-            .with_hint("30s, 15m, 2h, 1d")
-    };
-    let split = text.find(|character: char| !character.is_ascii_digit()).ok_or_else(refused)?;
-    let (number, unit) = text.split_at(split);
-    let factor = match unit {
-        "s" => 1,
-        "m" | "min" => 60,
-        "h" => 3600,
-        "d" => 86_400,
-        "w" => 604_800,
-        _ => return Err(refused()),
-    };
-    let number: u32 = number.parse().ok().filter(|number| *number > 0).ok_or_else(refused)?;
-    Ok(u64::from(number) * factor)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -110,7 +87,5 @@ mod tests {
         {
             assert!(read(text).is_err(), "{text}");
         }
-        assert_eq!(seconds("x", "15m"), Ok(900));
-        assert!(seconds("x", "0s").is_err() && seconds("x", "m").is_err());
     }
 }

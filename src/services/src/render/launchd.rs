@@ -3,7 +3,8 @@
 //! launchd knows no order of services: it ignores `after`, `requires`, `wants` and `unit`, and
 //! takes a program for ready when it runs.
 
-use super::calendar::{Calendar, seconds};
+use super::calendar::Calendar;
+use super::values::{Address, Limit, Listener, seconds};
 use super::xml::escaped;
 use super::{Role, Unit};
 use crate::declaration::{Command, Declaration, Ready, Restart, Scope};
@@ -119,31 +120,30 @@ fn entries(declaration: &Declaration, label: &str) -> Result<Vec<(String, Value)
             add(key, text(field, value));
         }
     }
-    let is_once = declaration.ready == Ready::Oneshot || declaration.schedule.is_some();
+    let is_started_later = declaration.schedule.is_some() || declaration.socket.is_some();
     match declaration.restart() {
-        Restart::Always if !is_once => add("KeepAlive", Value::Flag(true)),
+        // What keeps it alive starts it with the machine too.
+        _ if is_started_later => {}
+        Restart::Always => add("KeepAlive", Value::Flag(true)),
         Restart::OnFailure => {
             add("KeepAlive", Value::Map(vec![("SuccessfulExit".to_owned(), Value::Flag(false))]));
         }
-        _ => {}
+        Restart::No => {}
     }
     for (limit, value) in &declaration.limits {
-        let field = format!("limits.{limit}");
-        let number: i64 = value.parse().map_err(|_| {
-            Refusal::new(&field, format!("cannot be {value:?} for launchd: a number is expected"))
-        })?;
-        match limit.as_str() {
-            "nice" => add("Nice", Value::Number(number)),
-            "files" => add(
-                "SoftResourceLimits",
-                Value::Map(vec![("NumberOfFiles".to_owned(), Value::Number(number))]),
-            ),
-            _ => return Err(Refusal::new(field, "is not supported by launchd")),
+        match Limit::read(limit, value)? {
+            Limit::Nice(nice) => add("Nice", Value::Number(nice)),
+            Limit::Files(count) => {
+                let count = Value::Number(i64::try_from(count).unwrap_or(i64::MAX));
+                add("SoftResourceLimits", Value::Map(vec![("NumberOfFiles".to_owned(), count)]));
+            }
+            _ => {
+                let field = format!("limits.{limit}");
+                return Err(Refusal::new(field, "is not supported by launchd"));
+            }
         }
     }
-    let mut is_started = false;
     if let Some(schedule) = &declaration.schedule {
-        is_started = true;
         let each = schedule.calendar.iter().map(|calendar| {
             let calendar = Calendar::parse("schedule.calendar", calendar)?;
             let number = |key: &str, value: u8| (key.to_owned(), Value::Number(i64::from(value)));
@@ -164,36 +164,41 @@ fn entries(declaration: &Declaration, label: &str) -> Result<Vec<(String, Value)
             add("StartInterval", Value::Number(i64::try_from(seconds).unwrap_or(i64::MAX)));
         }
         if schedule.on_boot.is_some() {
-            add("RunAtLoad", Value::Flag(true));
+            return Err(Refusal::new(
+                "schedule.on_boot",
+                "is not supported by launchd, which starts at once or by the clock",
+            )
+            .with_hint("leave `schedule` out: it starts with the machine or the session"));
         }
     }
     if let Some(socket) = &declaration.socket {
-        is_started = true;
-        let listeners = socket.listen.iter().map(|listen| {
-            let entry = |key: &str, value: &str| (key.to_owned(), text("socket.listen", value));
-            if listen.starts_with('/') {
-                return Value::Map(vec![entry("SockPathName", listen)]);
-            }
-            let (kind, address) = match listen.strip_prefix("udp:") {
-                Some(rest) => ("dgram", rest),
-                None => ("stream", listen.as_str()),
-            };
-            let mut listener = vec![entry("SockType", kind)];
-            match address.rsplit_once(':') {
-                Some((host, port)) => {
-                    listener.push(entry("SockNodeName", host.trim_matches(['[', ']'])));
-                    listener.push(entry("SockServiceName", port));
+        let mut listeners = Vec::new();
+        for (index, listen) in socket.listen.iter().enumerate() {
+            let field = format!("socket.listen[{}]", index + 1);
+            let listener = Listener::read(&field, listen)?;
+            let entry = |key: &str, value: &str| (key.to_owned(), text(&field, value));
+            let kind = if listener.is_datagram { "dgram" } else { "stream" };
+            let mut entries = vec![entry("SockType", kind)];
+            match listener.address {
+                Address::Path(path) => entries.push(entry("SockPathName", &path)),
+                Address::Port(port) => entries.push(entry("SockServiceName", &port.to_string())),
+                Address::V4(host, port) => {
+                    entries.push(entry("SockNodeName", &host.to_string()));
+                    entries.push(entry("SockServiceName", &port.to_string()));
                 }
-                None => listener.push(entry("SockServiceName", address)),
+                Address::V6(host, port) => {
+                    entries.push(entry("SockNodeName", &host.to_string()));
+                    entries.push(entry("SockServiceName", &port.to_string()));
+                }
+                Address::Abstract(_) => {
+                    return Err(Refusal::new(field, "begins with `@`, which only Linux has"));
+                }
             }
-            Value::Map(listener)
-        });
-        add(
-            "Sockets",
-            Value::Map(vec![("Listeners".to_owned(), Value::List(listeners.collect()))]),
-        );
+            listeners.push(Value::Map(entries));
+        }
+        add("Sockets", Value::Map(vec![("Listeners".to_owned(), Value::List(listeners))]));
     }
-    if !is_started {
+    if !is_started_later {
         add("RunAtLoad", Value::Flag(true));
     }
     Ok(entries)
@@ -260,6 +265,21 @@ mod tests {
     }
 
     #[test]
+    fn what_starts_later_is_not_kept_alive() {
+        for (field, value) in [
+            ("schedule", serde_json::json!({ "calendar": ["daily"] })),
+            ("socket", serde_json::json!({ "listen": ["8080", "udp:/run/x"] })),
+        ] {
+            for restart in ["on-failure", "always"] {
+                let mut json = serde_json::json!({ "name": "web", "command": ["/bin/x"] });
+                (json[field], json["restart"]) = (value.clone(), restart.into());
+                let text = &render(&declared(json), Manager::Launchd).unwrap()[0].text;
+                assert!(!text.contains("KeepAlive") && !text.contains("RunAtLoad"), "{text}");
+            }
+        }
+    }
+
+    #[test]
     fn what_launchd_does_not_know_is_refused() {
         for (field, value) in [
             ("ready", serde_json::json!("forking")),
@@ -267,6 +287,20 @@ mod tests {
             ("limits", serde_json::json!({ "memory": "512M" })),
             ("schedule", serde_json::json!({ "calendar": ["Mon..Fri 03:00"] })),
             ("command", serde_json::json!(["/bin/x", "a\u{7}"])),
+            ("command", serde_json::json!(["relative"])),
+            ("command", serde_json::json!("")),
+            ("schedule", serde_json::json!({ "on_boot": "5m" })),
+            ("schedule", serde_json::json!({})),
+            ("socket", serde_json::json!({ "listen": ["@abstract"] })),
+            ("socket", serde_json::json!({ "listen": ["run/x"] })),
+            ("socket", serde_json::json!({ "listen": ["0"] })),
+            ("directory", serde_json::json!("x/../y")),
+            ("directory", serde_json::json!("~")),
+            ("user", serde_json::json!("bob")),
+            ("environment", serde_json::json!({ "A=B": "x" })),
+            ("environment", serde_json::json!({ "": "x" })),
+            ("limits", serde_json::json!({ "nice": "99" })),
+            ("limits", serde_json::json!({ "files": "-1" })),
         ] {
             let mut json = serde_json::json!({ "name": "web", "command": ["/bin/x"] });
             json[field] = value;

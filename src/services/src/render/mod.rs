@@ -1,8 +1,10 @@
 //! Renders declarations into files that managers read.
 
 mod calendar;
+mod expression;
 mod launchd;
 mod systemd;
+mod values;
 mod windows;
 mod xml;
 
@@ -73,6 +75,7 @@ pub struct Unit {
 /// When something of it cannot be written in the manager's format.
 pub fn render(declaration: &Declaration, manager: Manager) -> Result<Vec<Unit>, Refusal> {
     check_name(&declaration.name)?;
+    values::check(declaration, manager)?;
     match manager {
         Manager::Systemd => systemd::render(declaration),
         Manager::Launchd => launchd::render(declaration).map(|unit| vec![unit]),

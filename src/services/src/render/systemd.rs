@@ -4,11 +4,12 @@
 //! `systemd.timer(5)` and `systemd.socket(5)`. `%` begins a specifier nearly everywhere, `$` a
 //! variable in the arguments of commands; quotes and backslashes count where words are separated.
 
-use super::{Role, Unit};
+use super::values::{self, Address, Limit, Listener, seconds};
+use super::{Manager, Role, Unit};
 use crate::declaration::{Command, Declaration, Ready, Restart, Schedule, Scope, Socket};
 use crate::declaration::{SUFFIXES, check_text};
 use crate::problem::Refusal;
-use crate::unit_file::{UnitFile, check_line};
+use crate::unit_file::{UnitFile, check_line, check_unit_name};
 
 /// Returns the directory that the manager reads for a scope.
 pub(super) fn directory(scope: Scope) -> &'static str {
@@ -58,6 +59,7 @@ pub(super) fn given(name: &str, scope: Scope, text: &str) -> Result<Unit, Refusa
         return Err(Refusal::new("unit", "has no [Service] section")
             .with_hint("unit = \"[Service]\\nExecStart=/bin/program\\n\", or the path of a file"));
     }
+    file.check_install("unit.Install")?;
     if !file.has_section("Install") {
         file.add("Install", "WantedBy", usual_target(scope));
     }
@@ -129,7 +131,7 @@ fn add_verbatim(
             }
         }
     }
-    Ok(())
+    file.check_install("unit.Install")
 }
 
 fn service_file(declaration: &Declaration, is_installed: bool) -> Result<UnitFile, Refusal> {
@@ -153,18 +155,10 @@ fn service_file(declaration: &Declaration, is_installed: bool) -> Result<UnitFil
     match declaration.restart() {
         Restart::No => {}
         Restart::OnFailure => file.add("Service", "Restart", "on-failure"),
-        Restart::Always if declaration.ready == Ready::Oneshot => {
-            return Err(Refusal::new("restart", "cannot be \"always\" with ready = \"oneshot\""));
-        }
         Restart::Always => file.add("Service", "Restart", "always"),
     }
     for (name, value) in &declaration.environment {
         let field = format!("environment.{name}");
-        let mut bytes = name.bytes();
-        let starts = bytes.next().is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'_');
-        if !starts || !bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
-            return Err(Refusal::new(field, "cannot be the name of a variable"));
-        }
         let word = quoted(&field, &format!("{name}={value}"), false)?;
         file.add("Service", "Environment", word);
     }
@@ -178,16 +172,10 @@ fn service_file(declaration: &Declaration, is_installed: bool) -> Result<UnitFil
         let escaped = path.replace('%', "%%");
         file.add("Service", "EnvironmentFile", escaped);
     }
-    for (field, key, account) in
-        [("user", "User", &declaration.user), ("group", "Group", &declaration.group)]
-    {
-        let Some(account) = account else { continue };
-        check_account(field, account)?;
-        if declaration.scope == Scope::User {
-            return Err(Refusal::new(field, "is only for services of the system")
-                .with_hint("scope = \"system\", or declare it in user{}"));
+    for (key, account) in [("User", &declaration.user), ("Group", &declaration.group)] {
+        if let Some(account) = account {
+            file.add("Service", key, account);
         }
-        file.add("Service", key, account);
     }
     if let Some(directory) = &declaration.directory {
         if directory != "~" {
@@ -196,7 +184,13 @@ fn service_file(declaration: &Declaration, is_installed: bool) -> Result<UnitFil
         file.add("Service", "WorkingDirectory", directory.replace('%', "%%"));
     }
     for (limit, value) in &declaration.limits {
-        let (key, value) = limit_entry(limit, value)?;
+        let (key, value) = match Limit::read(limit, value)? {
+            Limit::Memory(value) => ("MemoryMax", value),
+            Limit::Cpu(percent) => ("CPUQuota", format!("{percent}%")),
+            Limit::Tasks(count) => ("TasksMax", count.to_string()),
+            Limit::Files(count) => ("LimitNOFILE", count.to_string()),
+            Limit::Nice(nice) => ("Nice", nice.to_string()),
+        };
         file.add("Service", key, value);
     }
     if is_installed {
@@ -233,18 +227,7 @@ fn add_head(file: &mut UnitFile, declaration: &Declaration, is_main: bool) -> Re
 fn timer_file(declaration: &Declaration, schedule: &Schedule) -> Result<UnitFile, Refusal> {
     let mut file = UnitFile::default();
     add_head(&mut file, declaration, false)?;
-    for (index, calendar) in schedule.calendar.iter().enumerate() {
-        let field = format!("schedule.calendar[{}]", index + 1);
-        check_line(&field, calendar)?;
-        let is_known =
-            |character: char| character.is_ascii_alphanumeric() || " *-:/,.~_+".contains(character);
-        if calendar.trim().is_empty() || !calendar.chars().all(is_known) {
-            return Err(Refusal::new(
-                field,
-                format!("cannot be {calendar:?}, which is not a calendar expression"),
-            )
-            .with_hint("for example \"Mon *-*-* 03:00\" or \"daily\""));
-        }
+    for calendar in &schedule.calendar {
         file.add("Timer", "OnCalendar", calendar.trim());
     }
     if !schedule.calendar.is_empty() {
@@ -259,11 +242,6 @@ fn timer_file(declaration: &Declaration, schedule: &Schedule) -> Result<UnitFile
         let key = if declaration.scope == Scope::System { "OnBootSec" } else { "OnStartupSec" };
         file.add("Timer", key, span("schedule.on_boot", on_boot)?);
     }
-    if !file.has_section("Timer") {
-        return Err(Refusal::new("schedule", "says no time").with_hint(
-            "schedule = { calendar = \"daily\" }, { every = \"15m\" } or { on_boot = \"1m\" }",
-        ));
-    }
     file.add("Install", "WantedBy", "timers.target");
     add_verbatim(&mut file, declaration, "Timer", false)?;
     Ok(file)
@@ -272,31 +250,21 @@ fn timer_file(declaration: &Declaration, schedule: &Schedule) -> Result<UnitFile
 fn socket_file(declaration: &Declaration, socket: &Socket) -> Result<UnitFile, Refusal> {
     let mut file = UnitFile::default();
     add_head(&mut file, declaration, false)?;
-    if socket.listen.is_empty() {
-        return Err(Refusal::new("socket.listen", "is empty"));
-    }
     let mut has_file = false;
     for (index, listen) in socket.listen.iter().enumerate() {
-        let field = format!("socket.listen[{}]", index + 1);
-        check_line(&field, listen)?;
-        let (key, address) = match listen.strip_prefix("udp:") {
-            Some(rest) => ("ListenDatagram", rest),
-            None => ("ListenStream", listen.as_str()),
+        let listener = Listener::read(&format!("socket.listen[{}]", index + 1), listen)?;
+        let key = if listener.is_datagram { "ListenDatagram" } else { "ListenStream" };
+        let address = match listener.address {
+            Address::Path(path) => {
+                has_file = true;
+                path.replace('%', "%%")
+            }
+            Address::Abstract(name) => format!("@{}", name.replace('%', "%%")),
+            Address::Port(port) => port.to_string(),
+            Address::V4(host, port) => format!("{host}:{port}"),
+            Address::V6(host, port) => format!("[{host}]:{port}"),
         };
-        let is_port = address.parse::<u16>().is_ok_and(|port| port != 0);
-        let is_address = address.rsplit_once(':').is_some_and(|(host, port)| {
-            port.parse::<u16>().is_ok_and(|port| port != 0)
-                && !host.is_empty()
-                && host.bytes().all(|byte| byte.is_ascii_hexdigit() || b".:[]".contains(&byte))
-        });
-        if !(is_port || is_address) {
-            has_file |= address.starts_with('/');
-            let path = address.strip_prefix('@').map(|name| format!("/{name}"));
-            check_path(&field, path.as_deref().unwrap_or(address)).map_err(|refusal| {
-                refusal.with_hint("a path, a port, or an address such as 127.0.0.1:8080")
-            })?;
-        }
-        file.add("Socket", key, address.replace('%', "%%"));
+        file.add("Socket", key, address);
     }
     if has_file {
         // Otherwise the file stays when the socket is gone.
@@ -307,99 +275,29 @@ fn socket_file(declaration: &Declaration, socket: &Socket) -> Result<UnitFile, R
     Ok(file)
 }
 
-fn limit_entry(limit: &str, value: &str) -> Result<(&'static str, String), Refusal> {
-    let field = format!("limits.{limit}");
-    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    let is_percent = |text: &str| text.strip_suffix('%').is_some_and(is_number);
-    let is_size = |text: &str| {
-        is_number(text.strip_suffix(['K', 'M', 'G', 'T']).unwrap_or(text)) || is_percent(text)
-    };
-    let (key, is_valid, example) = match limit {
-        "memory" => ("MemoryMax", is_size(value), "\"512M\""),
-        "cpu" => ("CPUQuota", is_percent(value), "\"50%\""),
-        "tasks" => ("TasksMax", is_number(value), "64"),
-        "files" => ("LimitNOFILE", is_number(value), "4096"),
-        "nice" => ("Nice", value.parse::<i8>().is_ok_and(|nice| (-20..20).contains(&nice)), "10"),
-        _ => {
-            return Err(Refusal::new(field, "is unknown").with_hint(
-                "`memory`, `cpu`, `tasks`, `files` and `nice` are known; `unit` for others",
-            ));
-        }
-    };
-    if !is_valid {
-        return Err(Refusal::new(field, format!("cannot be {value:?}")).with_hint(example));
-    }
-    Ok((key, value.to_owned()))
-}
-
 /// Returns a span of time as systemd reads it.
 fn span(field: &str, text: &str) -> Result<String, Refusal> {
-    let refused = || {
-        Refusal::new(field, format!("cannot be {text:?}, which is not a duration"))
-            .with_hint("30s, 15m, 2h, 1d")
-    };
-    let split = text.find(|character: char| !character.is_ascii_digit()).ok_or_else(refused)?;
-    let (number, unit) = text.split_at(split);
-    let unit = match unit {
-        "s" => "s",
-        "m" | "min" => "min",
-        "h" => "h",
-        "d" => "d",
-        "w" => "w",
-        _ => return Err(refused()),
-    };
-    // Systemd counts microseconds in 64 bits.
-    match number.parse::<u32>() {
-        Ok(count) if count > 0 => Ok(format!("{count}{unit}")),
-        _ => Err(refused()),
-    }
+    seconds(field, text)?;
+    let unit = text.trim_start_matches(|character: char| character.is_ascii_digit());
+    let number = text.strip_suffix(unit).unwrap_or(text);
+    Ok(format!("{number}{}", if unit == "m" { "min" } else { unit }))
 }
 
 /// Returns the name of another unit with its suffix.
 fn unit_name(field: &str, name: &str) -> Result<String, Refusal> {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-:@\\".contains(&byte);
-    if name.is_empty() || !name.bytes().all(is_plain) || name.starts_with('.') {
-        return Err(Refusal::new(
-            field,
-            format!("cannot be {name:?}, which is not a valid unit name"),
-        ));
-    }
     let has_suffix = SUFFIXES.iter().any(|suffix| name.ends_with(suffix));
     let whole = if has_suffix { name.to_owned() } else { format!("{name}.service") };
-    if whole.len() > 255 {
-        return Err(Refusal::new(field, "is too long for the name of a unit"));
-    }
-    check_line(field, &whole)?;
+    check_unit_name(field, &whole)?;
     Ok(whole)
-}
-
-fn check_account(field: &str, account: &str) -> Result<(), Refusal> {
-    let mut bytes = account.bytes();
-    let is_number = account.parse::<u32>().is_ok();
-    let starts = bytes.next().is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'_');
-    let is_name = starts && bytes.all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte));
-    if (is_number || is_name) && account.len() <= 31 {
-        return Ok(());
-    }
-    Err(Refusal::new(field, format!("cannot be {account:?}, which is not a valid account name")))
 }
 
 /// Checks a path that is written without quotes.
 fn check_path(field: &str, path: &str) -> Result<(), Refusal> {
     check_line(field, path)?;
-    if !path.starts_with('/') {
-        return Err(Refusal::new(field, format!("cannot be {path:?}, which is not absolute")));
-    }
     if path.trim_end() != path {
         return Err(Refusal::new(field, "ends with a space, which systemd leaves out"));
     }
-    if path.split('/').any(|part| matches!(part, "." | "..")) {
-        return Err(Refusal::new(
-            field,
-            format!("cannot be {path:?}, which has a part `.` or `..`"),
-        ));
-    }
-    Ok(())
+    values::check_path(field, path, Manager::Systemd)
 }
 
 /// Returns a word between quotes. Of arguments, `$` begins variables.
@@ -423,16 +321,12 @@ fn quoted(field: &str, word: &str, is_argument: bool) -> Result<String, Refusal>
 /// Returns a command as `ExecStart=` reads it.
 fn command_line(command: &Command) -> Result<String, Refusal> {
     let words: Vec<&str> = match command {
-        Command::Line(line) if line.trim().is_empty() => {
-            return Err(Refusal::new("command", "is empty"));
-        }
         Command::Line(line) => vec!["/bin/sh", "-c", line],
         Command::Words(words) => words.iter().map(String::as_str).collect(),
     };
     let Some((program, arguments)) = words.split_first() else {
         return Err(Refusal::new("command", "is empty"));
     };
-    check_program(program)?;
     let mut line = quoted("command[1]", program, false)?;
     for (index, argument) in arguments.iter().enumerate() {
         line.push(' ');
@@ -440,27 +334,6 @@ fn command_line(command: &Command) -> Result<String, Refusal> {
     }
     check_line("command", &line)?;
     Ok(line)
-}
-
-/// Checks the path of a program: systemd looks for names in directories of its own, and takes
-/// some first characters for flags.
-fn check_program(program: &str) -> Result<(), Refusal> {
-    let field = "command[1]";
-    check_text(field, program)?;
-    if !program.starts_with('/') {
-        return Err(Refusal::new(
-            field,
-            format!("cannot be {program:?}, which is not an absolute path"),
-        )
-        .with_hint("name the program by its path, such as pkg.out .. \"/bin/program\""));
-    }
-    if program.ends_with('/') || program.split('/').any(|part| matches!(part, "." | "..")) {
-        return Err(Refusal::new(
-            field,
-            format!("cannot be {program:?}, which is not the path of a program"),
-        ));
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -5,7 +5,8 @@
 //! the format is that of the Task Scheduler schema 1.2. A service is a text of lines `key=value`,
 //! which are the settings that the service control manager is given.
 
-use super::calendar::{Calendar, DAYS, seconds};
+use super::calendar::{Calendar, DAYS};
+use super::values::seconds;
 use super::xml::escaped;
 use super::{Role, Unit};
 use crate::declaration::{Command, Declaration, Ready, Restart, Scope, check_text};
@@ -24,6 +25,10 @@ pub(super) fn render(declaration: &Declaration) -> Result<Unit, Refusal> {
         }
     }
     let is_service = declaration.ready == Ready::Notify;
+    if is_service && declaration.directory.is_some() {
+        return Err(Refusal::new("directory", "is not supported for services of Windows")
+            .with_hint("have the program change to it, or leave `ready` out for a task"));
+    }
     if is_service && (declaration.scope == Scope::User || declaration.schedule.is_some()) {
         return Err(Refusal::new(
             "ready",
@@ -195,9 +200,6 @@ fn triggers(declaration: &Declaration) -> Result<String, Refusal> {
         let delay = duration("schedule.on_boot", on_boot)?;
         text.push_str(&format!("    <{at_start}><Delay>{delay}</Delay></{at_start}>\n"));
     }
-    if text.is_empty() {
-        return Err(Refusal::new("schedule", "says no time"));
-    }
     Ok(text)
 }
 
@@ -339,7 +341,7 @@ mod tests {
             command.extend(words.clone());
             let declaration: Declaration = serde_json::from_value(serde_json::json!({
                 "name": "web", "scope": "user", "command": command, "description": text.clone(),
-                "directory": text.clone(),
+                "directory": format!("C:/{text}x"),
                 "schedule": { "calendar": [calendar], "every": "15m", "on_boot": "1m" },
             }))
             .unwrap();
@@ -349,7 +351,7 @@ mod tests {
                     prop_assert_eq!(&task["Command"][0], "C:/program files/x.exe");
                     prop_assert_eq!(read(task["Arguments"][0].as_str().unwrap()), words);
                     prop_assert_eq!(&task["Description"][0], &text);
-                    prop_assert_eq!(&task["WorkingDirectory"][0], &text);
+                    prop_assert_eq!(&task["WorkingDirectory"][0], &format!("C:/{text}x"));
                     prop_assert_eq!(&task["Delay"][0], "PT60S");
                     prop_assert_eq!(task["CalendarTrigger"].as_array().unwrap().len(), 1);
                     prop_assert_eq!(task["TimeTrigger"].as_array().unwrap().len(), 1);

@@ -1,0 +1,241 @@
+--- Services with a real systemd: what they name, what they stop and what stops them, reloads,
+-- linger, and units that another one manages. One container boots for all.
+
+local container = require("spec.support.container")
+
+describe("services and what is around them #root #once", function()
+  local obstacle = container.get_obstacle()
+  if obstacle then
+    it("are tried in a container", function()
+      pending("no container: " .. obstacle)
+    end)
+    return
+  end
+
+  local here
+
+  setup(function()
+    here = container.start("syslua-relations")
+    here.shell("useradd --create-home --shell /bin/sh ada")
+    here.shell("printf '#!/bin/sh\\nexec sleep 1d\\n' >/usr/local/bin/keep")
+    here.shell("chmod +x /usr/local/bin/keep")
+  end)
+
+  teardown(function()
+    if here then
+      here.stop()
+    end
+  end)
+
+  before_each(function()
+    here.run("lua5.4 -l syslua destroy --yes; rm -rf /etc/syslua /srv/*")
+  end)
+
+  local function get_active(unit, user)
+    return here.show("ActiveState", unit, user)
+  end
+
+  -- The units whose names a plan gives with a restart, sorted.
+  local function get_restarted(told)
+    local names = {}
+    for name in told:gmatch("restart ([%w-]+)%.service") do
+      names[#names + 1] = name
+    end
+    table.sort(names)
+    return names
+  end
+
+  it("start anew by files that their commands name in any form, and by no other ones", function()
+    local forms = {
+      plain = '"P"',
+      equals = '"--config=P"',
+      glued = '"-cP"',
+      twice = '"--opt=conf=P"',
+      comma = '"--mount=type=bind,source=P,target=/x"',
+      scheme = '"file://P"',
+      at = '"@P"',
+      colon = '"yaml:P"',
+      list = '"/srv/none:P"',
+      slashes = '"/P"',
+      dots = '"/srv/x/..P"',
+      inner = '"-c", "exec sleep 1d # P"',
+    }
+    local lines, expected = {}, {}
+    for name, form in pairs(forms) do
+      local path = name == "dots" and "/a.conf" or "/srv/a.conf"
+      local function declare(kind, argument)
+        local service = 'service { name = "%s-%s", command = { "/usr/local/bin/keep", %s } }'
+        lines[#lines + 1] = service:format(name, kind, argument)
+      end
+      declare("this", (form:gsub("P", path)))
+      declare("other", (form:gsub("P", (path:gsub("a%.conf", "a.conf.bak")))))
+      expected[#expected + 1] = name .. "-this"
+    end
+    for name, fields in pairs({
+      ["home-braces"] = [[command = "exec keep \"${HOME}\"/h.conf"]],
+      ["home-line"] = [[command = "exec keep $HOME/h.conf"]],
+      ["home-tilde"] = [[command = "exec keep x=~/h.conf"]],
+      ["quoted-space"] = [[command = "exec keep '/srv/my conf/b.conf'"]],
+      ["relative"] = [[command = { "/usr/local/bin/keep", "app.conf" }, directory = "/srv/tree"]],
+      ["tree-depends"] = [[command = "exec keep", depends = { "/srv/tree/app.conf" }]],
+      ["tree-files"] = [[command = "exec keep", environment_files = "/srv/tree/env"]],
+      ["tree-names"] = [[command = { "/usr/local/bin/keep", "/srv/tree/app.conf" }]],
+      ["tree-whole"] = [[command = { "/usr/local/bin/keep", "/srv/tree" }]],
+    }) do
+      lines[#lines + 1] = ("service { name = %q, %s }"):format(name, fields)
+      expected[#expected + 1] = name
+    end
+    -- What is beside these files, and does not change.
+    lines[#lines + 1] = [[
+      service { name = "tree-same", command = { "/usr/local/bin/keep", "/srv/tree/same.conf" } }
+      service { name = "x-address", command = { "/usr/local/bin/keep", "http://srv/a.conf" } }
+      service { name = "x-relative", command = { "/usr/local/bin/keep", "x/srv/a.conf" } }
+    ]]
+    table.sort(expected)
+    local function apply(version)
+      here.shell("mkdir -p /etc/syslua/tree; echo same >/etc/syslua/tree/same.conf")
+      here.write("/etc/syslua/tree/app.conf", version)
+      here.write("/etc/syslua/tree/env", "A=" .. version)
+      return here.must_apply(([[
+        for _, path in ipairs { "/srv/a.conf", "~/h.conf", "/srv/my conf/b.conf", "/a.conf" } do
+          file { path = path, content = %q }
+        end
+        file { path = "/srv/tree", source = "./tree" }
+      ]]):format(version) .. table.concat(lines, "\n"))
+    end
+    apply("1")
+    assert.are.same(expected, get_restarted(apply("2")))
+    assert.are.same({}, get_restarted(here.shell("lua5.4 -l syslua apply")))
+  end)
+
+  it("whose reload fails fail the apply, and read the old file again", function()
+    local function apply(content)
+      return here.apply(([[
+        file { path = "/srv/app.conf", content = %q }
+        service {
+          name = "web", command = { "/usr/local/bin/keep", "/srv/app.conf" }, on_switch = "reload",
+          unit = { Service = { ExecReload = "/bin/grep good /srv/app.conf" } },
+        }
+      ]]):format(content))
+    end
+    assert.are.equal(0, apply("good").code)
+    local applied = apply("bad words")
+    assert.are.equal(1, applied.code, applied.stdout)
+    assert.is_truthy(applied.stderr:find("its reload failed", 1, true), applied.stderr)
+    assert.are.equal("good", here.shell("cat /srv/app.conf"))
+    assert.are.equal("success", here.show("ReloadResult", "web.service"))
+    assert.are.equal(0, here.sys("status").code)
+    assert.are.equal(0, apply("good too").code)
+  end)
+
+  it("that stopped others by a conflict give way to them again", function()
+    local other = [[service { name = "other", command = { "/bin/sleep", "1d" } }
+      service { name = "above", command = { "/bin/sleep", "1d" }, requires = "other" }]]
+    here.must_apply(other)
+    for _, unit in ipairs({
+      [[unit = { Unit = { Conflicts = "other.service" } }, command = "exit 3"]],
+      [[unit = { Unit = { Conflicts = "x.service other.service" } }, command = "sleep 0.4"]],
+    }) do
+      local applied =
+        here.apply(other .. ('service { name = "web", restart = "no", %s }'):format(unit))
+      assert.are.equal(1, applied.code, applied.stdout)
+      assert.are.equal("active", get_active("other.service"))
+      assert.are.equal("active", get_active("above.service"))
+    end
+    here.must_apply(other .. [[service {
+      name = "web", command = { "/bin/sleep", "1d" },
+      unit = { Unit = { Conflicts = "other.service" } },
+    }]])
+    assert.are.equal("inactive", get_active("other.service"))
+    assert.are.equal("active", get_active("web.service"))
+  end)
+
+  it("of which two processes stay are watched", function()
+    local applied = here.apply([[service {
+      name = "web", command = "setsid sleep 0.6 & setsid sleep 0.6 & exit 0",
+      ready = "forking", restart = "no",
+    }]])
+    assert.are.equal(1, applied.code, applied.stdout)
+    assert.is_truthy(applied.stderr:find("within a second", 1, true), applied.stderr)
+    here.must_apply([[service {
+      name = "web", command = "setsid sleep 1d & setsid sleep 1d & exit 0", ready = "forking",
+    }
+    service {
+      name = "hands-over", ready = "notify",
+      command = "systemd-notify --ready; sleep 0.3; sleep 1d & " ..
+        "systemd-notify MAINPID=$!; sleep 0.2",
+    }]])
+  end)
+
+  it("that become timers stop, and the clock starts them", function()
+    here.must_apply([[service { name = "web", command = { "/bin/sleep", "1d" } }]])
+    here.must_apply([[service {
+      name = "web", command = "echo ran >>/srv/ran", ready = "oneshot",
+      schedule = { every = "1s" }, unit = { Timer = { AccuracySec = "100ms" } },
+    }]])
+    here.shell("for i in $(seq 50); do test -e /srv/ran && exit; sleep 0.1; done; false")
+    here.must_apply([[service { name = "web", command = { "/bin/sleep", "2d" } }]])
+    assert.are.equal("running", here.show("SubState", "web.service"))
+  end)
+
+  it("that a unit of the admin requires can be removed", function()
+    here.must_apply([[service { name = "web", command = { "/bin/sleep", "1d" } }]])
+    here.shell([[
+      printf '[Unit]\nRequires=web.service\n[Service]\nExecStart=/bin/sleep 7d\n' \
+        >/run/systemd/system/third.service
+      systemctl daemon-reload; systemctl start third
+    ]])
+    local applied = here.apply("")
+    assert.are.equal(0, applied.code, applied.stderr)
+    local told = applied.stdout .. applied.stderr
+    assert.is_truthy(told:find("third.service ran before the switch", 1, true), told)
+    assert.are.equal("inactive", get_active("web.service"))
+    here.shell("rm /run/systemd/system/third.service; systemctl daemon-reload")
+  end)
+
+  it("survive a switch that they run in, and that changes what they require", function()
+    here.shell([[printf '%s\n' '#!/bin/sh' \
+      'if [ -e /srv/go ]; then rm /srv/go; lua5.4 -l syslua apply; echo $? >/srv/code; fi' \
+      'exec sleep 1d' >/usr/local/bin/agent; chmod +x /usr/local/bin/agent]])
+    local function get_config(argument)
+      return ([[
+        service { name = "base", command = { "/bin/sleep", %q } }
+        service {
+          name = "agent", command = { "/usr/local/bin/agent" }, requires = "base", after = "base",
+          environment = {
+            LUA_PATH = "/opt/syslua/lua/?.lua;/opt/syslua/lua/?/init.lua;;",
+            LUA_CPATH = "/opt/syslua/target/lua/5.4/?.so;;", HOME = "/root",
+          },
+        }
+        file { path = "/srv/new", content = %q }
+      ]]):format(argument, argument)
+    end
+    here.must_apply(get_config("1d"))
+    here.write_config(get_config("2d"))
+    here.shell("touch /srv/go; systemctl restart agent.service")
+    here.shell("for i in $(seq 150); do test -e /srv/code && exit; sleep 0.1; done; false")
+    assert.are.equal("0", here.shell("cat /srv/code"))
+    assert.are.equal("2d", here.shell("cat /srv/new"))
+    here.shell([[for i in $(seq 50); do
+      grep -q 2d /proc/$(systemctl show --value -p MainPID base)/cmdline && exit; sleep 0.1
+    done; false]])
+    assert.are.equal("active", get_active("agent.service"))
+    assert.are.equal(0, here.sys("status").code)
+  end)
+
+  it("that fail with linger leave none, and one that the admin ended is forgotten", function()
+    local own = 'user { name = "ada", setup = function() %s end }'
+    local applied = here.apply(own:format([[
+      service { name = "b", command = "exit 3", restart = "no", linger = true }
+    ]]))
+    assert.are.equal(1, applied.code)
+    assert.is_nil(applied.stderr:find("undoing the earlier steps failed", 1, true), applied.stderr)
+    assert.are.equal("", here.shell("ls /var/lib/systemd/linger"))
+    here.must_apply(own:format([[
+      service { name = "a", command = { "/bin/sleep", "1d" }, linger = true }
+    ]]))
+    here.shell("loginctl disable-linger ada; sleep 0.5")
+    here.shell("lua5.4 -l syslua destroy --yes")
+    assert.are.equal(1, here.run("test -e /syslua/store").code)
+  end)
+end)
