@@ -27,6 +27,7 @@ mod rooms;
 mod scene;
 mod secrets;
 mod service_jobs;
+mod service_managers;
 mod service_marks;
 mod service_neighbours;
 mod service_work;
@@ -57,7 +58,8 @@ pub use secrets::{
     Secrets, declared as declared_secrets, has_commands, is_private_file, needed as needed_secrets,
     unknown as unknown_secret,
 };
-pub use service_jobs::{check_reachable, connect};
+pub use service_jobs::check_reachable;
+pub use service_managers::connect;
 pub use service_work::{ServiceWork, UnitJob};
 pub use step::{Mark, Step, Work};
 pub use targets::Targets;

@@ -1,19 +1,19 @@
 //! The jobs of service managers during a switch and its undoing. Running services stop before the
 //! first change and start after the last one; units are reloaded once.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use syslua_services::batch::{self, Failed, Request};
 use syslua_services::declaration::Scope;
-use syslua_services::manager::{self, Job, Manager, Whose};
+use syslua_services::manager::{Job, Manager};
 use syslua_services::own;
 use syslua_services::problem::Problem;
 
 use super::Error;
 use super::error::FailedService;
 use super::plan::Plan;
+use super::service_managers::{Managers, at, manager_of, whose};
 use super::service_marks::{change_linger, lingers, mark_of, record_earlier};
 use super::service_neighbours::Neighbours;
 use super::step::{Mark, Work};
@@ -25,93 +25,6 @@ use crate::platform::{self, Account};
 use crate::settings::{Event, Settings};
 use crate::store::Store;
 use crate::value::Positions;
-
-/// A connection to a manager, or `None` if it does not run.
-type Connection = Option<Box<dyn Manager>>;
-
-/// Connections to managers, by scope and user.
-pub(super) struct Managers<'a> {
-    settings: &'a Settings,
-    open: BTreeMap<(Scope, Option<String>), Connection>,
-}
-
-impl<'a> Managers<'a> {
-    fn new(settings: &'a Settings) -> Managers<'a> {
-        Managers { settings, open: BTreeMap::new() }
-    }
-
-    /// Returns the connection to a manager, or `None` if it does not run.
-    ///
-    /// # Errors
-    /// When that of the system cannot be reached.
-    pub(super) fn get(&mut self, of: &ServiceManager) -> Result<Option<&mut dyn Manager>, Problem> {
-        let key = (of.scope, of.user.clone());
-        if !self.open.contains_key(&key) {
-            let whose = whose(self.settings, of.scope, of.user.as_deref())?;
-            let connected = match whose {
-                Some(whose) => manager::connect(&whose)?,
-                None => None,
-            };
-            self.open.insert(key.clone(), connected);
-        }
-        Ok(match self.open.get_mut(&key) {
-            Some(Some(manager)) => Some(&mut **manager),
-            _ => None,
-        })
-    }
-
-    /// Forgets that a manager did not run.
-    fn forget(&mut self, of: &ServiceManager) {
-        self.open.remove(&(of.scope, of.user.clone()));
-    }
-}
-
-/// Returns the owner of the manager, or `None` if it does not manage this home.
-///
-/// # Errors
-/// When the user does not exist.
-pub(super) fn whose(
-    settings: &Settings,
-    scope: Scope,
-    user: Option<&str>,
-) -> Result<Option<Whose>, Problem> {
-    if scope == Scope::System {
-        return Ok(Some(Whose::System));
-    }
-    let account = Account::of(user).map_err(|error| Problem::Unreachable {
-        manager: "the user's service manager".to_owned(),
-        reason: error.to_string(),
-    })?;
-    // The user's manager does not know another home than the user's.
-    let is_home = user.is_some()
-        || account
-            .home
-            .as_ref()
-            .is_none_or(|home| platform::canonical(home) == platform::canonical(&settings.home));
-    let Account { number, group, name, .. } = account;
-    Ok(is_home.then_some(Whose::User { uid: number, gid: group, name }))
-}
-
-/// Connects to the manager of a service, if it runs.
-///
-/// # Errors
-/// When that of the system cannot be reached.
-pub fn connect(
-    settings: &Settings,
-    scope: Scope,
-    user: Option<&str>,
-) -> Result<Connection, Problem> {
-    match whose(settings, scope, user)? {
-        Some(whose) => manager::connect(&whose),
-        None => Ok(None),
-    }
-}
-
-/// Returns what makes an error of a manager's problem.
-pub(super) fn at(positions: &Positions) -> impl Fn(Problem) -> Error {
-    let positions = positions.clone();
-    move |problem| Error::Manager { problem, positions: positions.clone() }
-}
 
 /// Checks that managers can be reached for all that a plan asks of them.
 ///
@@ -127,13 +40,6 @@ pub fn check_reachable(settings: &Settings, plan: &Plan) -> Result<(), Error> {
         }
     }
     Ok(())
-}
-
-/// Returns the manager that a service is of.
-pub(super) fn manager_of(activation: &Activation, service: &Service) -> ServiceManager {
-    // Outside of `user{}` it is the user's who applies.
-    let user = activation.user.clone().filter(|_| service.scope == Scope::User);
-    ServiceManager { scope: service.scope, user, lingers: false, stops_lingering: false }
 }
 
 /// Runs the checks of services that come or change, and returns what their managers do before and

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use syslua_services::manager::{self, Whose};
 
 use super::Error;
-use super::service_jobs::{at, whose};
+use super::service_managers::{at, whose};
 use super::service_work::mark_of_earlier;
 use crate::journal::{Earlier, ServiceManager, UnitChange};
 use crate::platform;

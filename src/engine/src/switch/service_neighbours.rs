@@ -9,7 +9,7 @@ use syslua_services::unit_file::UnitFile;
 
 use super::Error;
 use super::plan::Plan;
-use super::service_jobs::{Managers, at, manager_of};
+use super::service_managers::{Managers, at, manager_of};
 use crate::action::ServiceUnit;
 use crate::journal::{ServiceManager, UnitChange};
 use crate::platform;
