@@ -71,6 +71,7 @@ local function from_mise(word)
 end
 
 -- What of the options of a tool says which version, and what its files are named by.
+---@type table<string, boolean?>
 local version_words = { version = true, os = true }
 
 -- The versions of an entry of mise: a text, a table, or a list of these. The second list has the
@@ -209,7 +210,7 @@ local function read_mise(file)
     lock = lock_text and parse("toml", lock_text, beside)
   end
   for _, word in ipairs(tables.get_sorted_keys(all)) do
-    local name, versions = from_mise(word), all[word]
+    local name, versions = from_mise(word), all[word] or {}
     local first = versions[1] or "latest"
     local request = to_request(first)
     if not name then

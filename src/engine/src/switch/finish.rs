@@ -5,8 +5,8 @@ use std::path::Path;
 
 use super::Error;
 use super::backups::{Backup, Backups};
+use super::closed_directories::{Opened, modes_around};
 use super::follow::is_same_file;
-use super::rooms::{Opened, modes_around};
 use super::sync::sync_places;
 use crate::action::{After, Before, Directories, Rights, Role, TargetChange, merging, target};
 use crate::generations;

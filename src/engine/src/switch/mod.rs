@@ -4,6 +4,7 @@
 //! journal on the disk.
 
 mod backups;
+mod closed_directories;
 mod conflicts;
 mod desired;
 mod difference;
@@ -23,7 +24,6 @@ mod plan;
 mod printed;
 mod rebuilt;
 mod recover;
-mod rooms;
 mod scene;
 mod secrets;
 mod service_jobs;

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::backups::{Backup, place_for};
+use super::closed_directories;
 use super::finish::finish;
 use super::plan::Plan;
-use super::rooms;
 use super::step::{Mark, Step, Work};
 use super::surroundings::surroundings;
 use super::sync::sync_places;
@@ -381,7 +381,15 @@ fn changes(
     leftover.sort();
     leftover.dedup();
     let leftover: Vec<Text> = leftover.iter().map(|path| text(path)).collect();
-    (rooms::add_openings(changes, &leftover, &plan.rooms, &plan.backups.directories), leftover)
+    (
+        closed_directories::add_openings(
+            changes,
+            &leftover,
+            &plan.closable,
+            &plan.backups.directories,
+        ),
+        leftover,
+    )
 }
 
 struct Switch<'a> {

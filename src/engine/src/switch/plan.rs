@@ -8,12 +8,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::backups::Backups;
+use super::closed_directories;
 use super::conflicts::Declared;
 use super::desired::Desired;
 use super::difference::{Old, is_left_alone, removal, wanted};
 use super::effects::{Changed, Effects, Planner};
 use super::overlap::Reads;
-use super::rooms;
 use super::scene::Scene;
 use super::services::{leave_alone, own_targets};
 use super::step::{Mark, Step, Work};
@@ -55,7 +55,7 @@ pub struct Plan {
     /// The directories below which targets will be.
     pub occupied: HashSet<PathBuf>,
     /// The directories that are opened for changes in them, besides those that sys.lua made.
-    pub rooms: HashSet<PathBuf>,
+    pub closable: HashSet<PathBuf>,
     /// The originals that cannot come back, in words.
     pub stuck: Vec<String>,
     /// The files that the config reads: directories of it stay, even empty ones of sys.lua.
@@ -137,8 +137,8 @@ pub fn plan(
         scene.reads.check_root(store, &places)?;
     }
     scene.reads.check(&places)?;
-    rooms::check(&places)?;
-    scene.add_rooms(rooms::rooms(&present, &places));
+    closed_directories::check(&places)?;
+    scene.add_closable(closed_directories::find(&present, &places));
     let mut gone = removals(&mut scene, &present, &places, false)?;
     let mut stuck = keep_stuck(&mut scene, &mut gone)?;
     // Directories of sys.lua are removed after their contents, and exist until then.
@@ -200,7 +200,7 @@ pub fn plan(
     let occupied = occupied(&places);
     let reads =
         if desired.is_evaluated { std::mem::take(&mut scene.reads) } else { Reads::default() };
-    let rooms = scene.rooms().clone();
+    let closable = scene.closable().clone();
     let backups = if changes { scene.into_backups() } else { Backups::default() };
     Ok(Plan {
         current,
@@ -214,7 +214,7 @@ pub fn plan(
         created,
         restored,
         occupied,
-        rooms,
+        closable,
         stuck,
         reads,
         backups,
@@ -248,7 +248,7 @@ fn nothing_to_do(
         created: Vec::new(),
         restored: Vec::new(),
         occupied: HashSet::new(),
-        rooms: HashSet::new(),
+        closable: HashSet::new(),
         stuck: Vec::new(),
         reads: Reads::default(),
         backups: Backups::default(),

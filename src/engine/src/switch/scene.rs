@@ -37,7 +37,7 @@ pub struct Scene<'a> {
     /// Directories that replace other files.
     made: HashSet<PathBuf>,
     /// Directories that a switch opens for changes in them.
-    rooms: HashSet<PathBuf>,
+    closable: HashSet<PathBuf>,
 }
 
 /// The future state of a path.
@@ -65,23 +65,23 @@ impl<'a> Scene<'a> {
             removed: HashSet::new(),
             restored: HashMap::new(),
             made: HashSet::new(),
-            rooms: HashSet::new(),
+            closable: HashSet::new(),
         }
     }
 
     /// From now on, changes in these directories are possible, whatever their modes.
-    pub fn add_rooms(&mut self, rooms: HashSet<PathBuf>) {
-        self.rooms = rooms;
+    pub fn add_closable(&mut self, closable: HashSet<PathBuf>) {
+        self.closable = closable;
     }
 
     /// Returns the directories that are opened for changes in them, besides those that were made.
-    pub fn rooms(&self) -> &HashSet<PathBuf> {
-        &self.rooms
+    pub fn closable(&self) -> &HashSet<PathBuf> {
+        &self.closable
     }
 
     /// Returns whether a directory is opened for changes in it.
     pub fn opens(&self, place: &Path) -> bool {
-        self.rooms.contains(place) || self.is_made(place) && may_change(place)
+        self.closable.contains(place) || self.is_made(place) && may_change(place)
     }
 
     /// Returns what is needed to observe targets.

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use super::Error;
 use super::backups::{Backup, Backups, place_for};
+use super::closed_directories::Opened;
 use super::finish::remove_journal;
-use super::rooms::Opened;
 use super::service_jobs;
 use super::surroundings::surroundings;
 use super::sync::sync_places;

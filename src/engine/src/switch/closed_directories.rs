@@ -30,7 +30,7 @@ fn declared_mode(target: &Target) -> Option<u32> {
 
 /// Returns the directories with a declared mode, now or until now, whose mode this process may
 /// change.
-pub fn rooms(present: &HashMap<PathBuf, Old<'_>>, places: &[Declared<'_>]) -> HashSet<PathBuf> {
+pub fn find(present: &HashMap<PathBuf, Old<'_>>, places: &[Declared<'_>]) -> HashSet<PathBuf> {
     let old = present.iter().map(|(place, old)| (place, old.target));
     let new = places.iter().map(|declared| (&declared.place, declared.target));
     old.chain(new)
@@ -48,20 +48,20 @@ pub fn check(places: &[Declared<'_>]) -> Result<(), Error> {
         .iter()
         .filter(|declared| declared_mode(declared.target).is_some_and(|mode| mode & REACH == 0))
         .collect();
-    for room in shut {
-        let owner = room.target.properties().owner;
+    for directory in shut {
+        let owner = directory.target.properties().owner;
         let is_roots = platform::user_number() == 0
             && owner.is_none_or(|owner| platform::user_named(owner) == Some(0))
-            && user_of(&room.place).is_none();
-        let inner = places
-            .iter()
-            .find(|inner| inner.place != room.place && inner.place.starts_with(&room.place));
+            && user_of(&directory.place).is_none();
+        let inner = places.iter().find(|inner| {
+            inner.place != directory.place && inner.place.starts_with(&directory.place)
+        });
         if let Some(inner) = inner.filter(|_| !is_roots) {
-            let position = room.entry.activation.positions.first();
-            let mode = declared_mode(room.target).unwrap_or_default();
+            let position = directory.entry.activation.positions.first();
+            let mode = declared_mode(directory.target).unwrap_or_default();
             let problem = format!(
                 "the mode {mode:03o} of {}, at {}, keeps its owner out; give it at least {:03o}",
-                room.place.display(),
+                directory.place.display(),
                 position.map_or("an unknown place", String::as_str),
                 mode | REACH
             );
@@ -77,7 +77,7 @@ pub fn check(places: &[Declared<'_>]) -> Result<(), Error> {
 pub fn add_openings(
     mut changes: Vec<Change>,
     leftover: &[Text],
-    rooms: &HashSet<PathBuf>,
+    closable: &HashSet<PathBuf>,
     made: &BTreeSet<Text>,
 ) -> Vec<Change> {
     let leftover: Vec<PathBuf> = leftover.iter().map(Text::to_path).collect();
@@ -99,21 +99,22 @@ pub fn add_openings(
     for (place, is_emptied) in &places {
         // What becomes of a directory itself may need a look into it.
         let above = place.ancestors().skip(usize::from(!is_emptied));
-        let is_room = |above: &&Path| {
-            rooms.contains(*above) || made.contains(&text(above)) && may_change(above)
+        let is_closable = |above: &&Path| {
+            closable.contains(*above) || made.contains(&text(above)) && may_change(above)
         };
-        used.extend(above.filter(is_room));
+        used.extend(above.filter(is_closable));
     }
     let (mut openings, mut closings) = (Vec::new(), Vec::new());
-    for room in used {
-        let closed = platform::look(room)
+    for directory in used {
+        let closed = platform::look(directory)
             .ok()
             .flatten()
             .filter(|seen| seen.kind == FileKind::Directory && seen.mode & OPEN != OPEN)
             .map(|seen| seen.mode);
         // How it is left.
-        let mut last = closed.filter(|_| !leftover.iter().any(|path| path == room));
-        for change in changes.iter_mut().filter_map(target_of).filter(|change| is_at(change, room))
+        let mut last = closed.filter(|_| !leftover.iter().any(|path| path == directory));
+        for change in
+            changes.iter_mut().filter_map(target_of).filter(|change| is_at(change, directory))
         {
             if let (Before::Directory { rights }, Some(_)) = (&mut change.before, closed) {
                 rights.mode |= OPEN;
@@ -127,10 +128,10 @@ pub fn add_openings(
             }
         }
         if let Some(before) = closed {
-            openings.push(Change::Mode { path: text(room), before, after: before | OPEN });
+            openings.push(Change::Mode { path: text(directory), before, after: before | OPEN });
         }
         if let Some(after) = last {
-            closings.push(Change::Mode { path: text(room), before: after | OPEN, after });
+            closings.push(Change::Mode { path: text(directory), before: after | OPEN, after });
         }
     }
     let end = changes.iter().rposition(is_at_files).map_or(first, |last| last + 1);
