@@ -1,3 +1,4 @@
+local syslua = require("syslua")
 local config_path = require("syslua.cli.config_path")
 local failure = require("syslua.util.failure")
 
@@ -14,7 +15,7 @@ describe("cli.config_path", function()
     os.getenv = function(name) -- luacheck: ignore 122
       return variables[name]
     end
-    package.loaded.syslua = { username = "somebody" }
+    package.loaded.syslua = { username = "somebody", native = syslua.native }
   end)
 
   after_each(function()

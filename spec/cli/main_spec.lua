@@ -1,6 +1,7 @@
 local failure = require("syslua.util.failure")
 local main = require("syslua.cli.main")
 local output = require("spec.support.output")
+local real = require("syslua").native
 
 local unpack = table.unpack or unpack -- luacheck: ignore 143
 
@@ -16,6 +17,10 @@ describe("cli.main", function()
       version = "1.2.3",
       platform = "x86_64-linux",
       native = {
+        originals = real.originals,
+        can_read = real.can_read,
+        read_file = real.read_file,
+        exists = real.exists,
         status = function(options)
           calls.status = options
           return true, { root = "/r", snapshot = { id = "1" }, targets = {}, drift = 1 }

@@ -199,7 +199,7 @@ describe("gc #root #once", function()
     end)
 
     it("lets snapshots go too when nothing can be written", function()
-      assert.equal(0, here.shell("mkdir small && mount -t tmpfs -o size=2m none small").code)
+      assert.equal(0, here.shell("mkdir small && mount -t tmpfs -o size=3m none small").code)
       here.environment.SYSLUA_ROOT = here.directory .. "/small/root"
       for number = 1, 3 do
         here.apply(([[file({ path = "~/.one", content = ("%d"):rep(200000) })]]):format(number))
