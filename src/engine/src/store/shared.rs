@@ -202,6 +202,10 @@ impl SweepNote {
     }
 }
 
+/// How often a file gets a new name before another inode begins: a thread that publishes an equal
+/// file may make it immutable in between.
+const LINK_TRIES: usize = 3;
+
 impl SharedFiles<'_> {
     /// Returns those of a store.
     pub fn new(store: &Store) -> SharedFiles<'_> {
@@ -335,15 +339,21 @@ impl SharedFiles<'_> {
         over: Option<&OsStr>,
     ) -> bool {
         let (directory, new) = new;
-        // An immutable file can have no more names, and none of its names can be changed.
-        let is_immutable = platform::is_file_immutable(file);
-        if is_immutable {
-            if !self.lifted.note(&name.to_string_lossy()) {
-                return false;
+        let (mut is_immutable, mut linked) = (false, false);
+        for _ in 0..LINK_TRIES {
+            // An immutable file can have no more names, and none of its names can be changed.
+            if platform::is_file_immutable(file) {
+                if !self.lifted.note(&name.to_string_lossy()) {
+                    return false;
+                }
+                is_immutable = true;
+                platform::set_file_mutable(file);
             }
-            platform::set_file_mutable(file);
+            linked = files.hard_link(name, directory, new).is_ok();
+            if linked {
+                break;
+            }
         }
-        let mut linked = files.hard_link(name, directory, new).is_ok();
         if let Some(over) = over.filter(|_| linked) {
             linked = directory.rename_over(new, directory, over).is_ok();
             if !linked {
