@@ -482,7 +482,7 @@ local function evaluate_once(config, options, session, delayed)
   end)
   restore_hook()
   if not finished then
-    succeeded, files = false, loader.to_failure(problem)
+    succeeded, files = false, problem
   end
   replaced = protected.release(kept) or replaced
   give_back_output()
