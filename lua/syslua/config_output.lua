@@ -17,30 +17,6 @@ local function write(...)
   end
 end
 
--- What a config finds as `io.stdout`. Nothing that it prints acts on the terminal.
-local output = {}
-
-function output.write(self, ...)
-  write(...)
-  return self
-end
-
-function output.flush(self)
-  return self
-end
-
-function output.setvbuf()
-  return true
-end
-
-function output.seek()
-  return nil, "Illegal seek", 29
-end
-
-function output.close()
-  return nil, "standard output is not closed", 9
-end
-
 --- Takes standard output from the config; returns the function that gives it back.
 ---@return fun()
 function config_output.take()
@@ -54,7 +30,7 @@ function config_output.take()
   -- What the config opens itself it may write to.
   ---@type any
   local own
-  rawset(library, "stdout", setmetatable({}, { __index = output, __metatable = "FILE*" }))
+  rawset(library, "stdout", stderr)
   rawset(library, "write", function(...)
     if own then
       return own:write(...)
