@@ -103,7 +103,7 @@ fn wait<'a>(
     let begin = Instant::now();
     let waiting = requests.iter().map(|request| Waiting { request, since: begin, phase: None });
     let (mut left, mut ended, mut poll) = (waiting.collect::<Vec<_>>(), Vec::new(), POLL);
-    // When a unit was last busy: until then, one that did not begin waits for it.
+    // When a unit was last busy: until then, those that did not begin wait for it.
     let mut last_busy = begin;
     while !left.is_empty() {
         if is_stopped() {

@@ -190,7 +190,7 @@ impl Declaration {
 /// Checks a text for what no format can hold.
 ///
 /// # Errors
-/// When there is a control character in it, or one that is none in Unicode.
+/// When it contains a control character, or a number that Unicode gives to no character.
 pub fn check_text(field: &str, text: &str) -> Result<(), Refusal> {
     let is_none = |character: char| {
         let number = u32::from(character);

@@ -92,7 +92,7 @@ impl UnitFile {
                 }
                 check_unit_name(&field, name)?;
                 if key == "Alias" && !name.ends_with(".service") {
-                    let why = format!("cannot be {name:?}, which is no service");
+                    let why = format!("cannot be {name:?}, which is not a service");
                     return Err(Refusal::new(field, why));
                 }
             }

@@ -133,7 +133,10 @@ pub enum Error {
         access: Access,
     },
     /// A directory of a root is a link.
-    #[error("{} is a link, and a root's own directories are not used through links", path.display())]
+    #[error(
+        "{} is a link, and a root's own directories are not used through links",
+        path.display()
+    )]
     Linked {
         /// The link.
         path: std::path::PathBuf,

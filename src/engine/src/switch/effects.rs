@@ -221,8 +221,8 @@ impl Planner<'_> {
         paths.into_iter().find(|path| self.has_touched(std::slice::from_ref(path), positions))
     }
 
-    /// Returns whether one of some targets is one of some places, or above one, or below one that
-    /// leads elsewhere.
+    /// Returns whether any of the targets is one of the places, is above one, or is below a place
+    /// that leads elsewhere.
     fn touches(&self, about: &[Text], positions: &Positions, places: &BTreeSet<&Path>) -> bool {
         if places.is_empty() {
             return false;

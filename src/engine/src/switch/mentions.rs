@@ -44,7 +44,7 @@ fn shortest(text: &[u8]) -> Vec<u8> {
             }
             _ if part.ends_with(b":") && part.len() > 1 => {
                 let mut part = part.to_vec();
-                // The host of an address is no directory, and what follows it no path of here.
+                // The host of an address is not a directory, nor is the rest a path here.
                 let mut rest = given.clone();
                 let has_host = rest.next().is_some_and(<[u8]>::is_empty)
                     && rest.next().is_some_and(|host| !host.is_empty());

@@ -226,7 +226,7 @@ pub fn perform(
             }
         };
         let ended = in_waves(settings, connection, manager, &jobs).map_err(at(&positions))?;
-        // What is not declared does not keep a removal from going on.
+        // What is not declared does not prevent a removal.
         let is_needed = |unit: &str| {
             let change = mine.iter().find(|one| one.unit == unit);
             phase == Phase::Stop
@@ -358,7 +358,7 @@ pub fn undo(
 }
 
 /// Has units that are still stopping start when they have stopped, and does not wait for them: the
-/// user wants to go on.
+/// user asked to stop waiting.
 fn start_after_stop(
     manager: &mut dyn Manager,
     jobs: &mut Vec<(&UnitChange, Job)>,

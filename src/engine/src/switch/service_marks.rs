@@ -70,7 +70,7 @@ pub(super) fn change_linger(
     }
     let changed = manager::set_linger(&whose, linger);
     if linger && changed.is_err() {
-        // What did not begin to linger for a service is not ours to end.
+        // What did not begin to linger for a service keeps lingering.
         let _ = manager::set_linger(&whose, false);
     }
     if (!linger || changed.is_err()) && platform::exists(&mark) {

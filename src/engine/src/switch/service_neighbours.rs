@@ -1,5 +1,5 @@
-//! Units that a switch does not ask for, but that stop with those that it does: what requires one
-//! that stops, and what conflicts with one that starts.
+//! Units that a switch does not name, but that stop because of it: they require a unit that stops,
+//! or conflict with a unit that starts.
 
 use std::path::Path;
 

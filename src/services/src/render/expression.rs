@@ -22,7 +22,7 @@ const WORDS: [&str; 12] = [
 const WEEKDAYS: [&str; 7] =
     ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
 
-/// One part of a component: a value, to another one, each so many.
+/// One part of a component: a value, or a range with a step.
 #[derive(Clone, Copy, Debug)]
 struct Part {
     start: u32,
@@ -260,7 +260,7 @@ impl Date {
         false
     }
 
-    /// Returns whether a day counts that is the so many last one of its month: steps lead to the
+    /// Returns whether a day counts by its distance from the end of its month: steps lead to the
     /// end.
     fn has_from_end(&self, last: u32) -> bool {
         let Some(parts) = &self.day else { return true };

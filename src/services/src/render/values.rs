@@ -36,7 +36,7 @@ pub(super) fn check(declaration: &Declaration, manager: Manager) -> Result<(), R
         return Err(Refusal::new("restart", "cannot be \"always\" with ready = \"oneshot\""));
     }
     if let Some(directory) = &declaration.directory {
-        // The home of whom the service runs as.
+        // The home of the user that the service runs as.
         if directory != "~" || manager != Manager::Systemd {
             check_path("directory", directory, manager)?;
         }
@@ -244,7 +244,7 @@ fn memory(value: &str, percent: Option<u64>, whole: impl Fn(&str) -> Option<u64>
 pub(super) enum Address {
     /// A file.
     Path(String),
-    /// A name of Linux that is no file.
+    /// A name of Linux that is not a file.
     Abstract(String),
     /// A port of all addresses.
     Port(u16),
@@ -305,7 +305,8 @@ impl Listener {
                 None => Some(Address::V4(host.parse().ok()?, number)),
             }
         });
-        let address = found.ok_or_else(|| refused("which is no path, port or address"))?;
+        let address =
+            found.ok_or_else(|| refused("which is neither a path nor a port nor an address"))?;
         Ok(Listener { is_datagram, address })
     }
 }
