@@ -10,6 +10,9 @@ use std::time::Instant;
 use ureq::Error;
 use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, NextTimeout, Transport};
 
+/// How every answer of HTTP begins.
+const BEGINNING: &[u8] = b"HTTP/";
+
 /// The largest head, in bytes: curl's limit.
 pub const LARGEST: usize = 300 * 1024;
 
@@ -155,6 +158,12 @@ impl<T: Transport> Reader<T> {
     fn replace_head(&mut self) -> Result<bool, Error> {
         loop {
             let input = self.inner.buffers().input();
+            // In the tunnel of a proxy the bytes of TLS pass here too.
+            let known = input.len().min(BEGINNING.len());
+            if input[..known] != BEGINNING[..known] && !input.starts_with(b"\r") {
+                self.awaits_head = false;
+                return Ok(true);
+            }
             let Some(head) = read_head(input) else {
                 return match input.len() {
                     length if length > LARGEST => Err(Error::LargeResponseHeader(length, LARGEST)),
