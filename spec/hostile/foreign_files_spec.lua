@@ -1,6 +1,7 @@
 --- What somebody else put into a root, or what its directories lead to, is not ours to remove.
 
 local machine = require("spec.support.machine")
+local tables = require("syslua.util.table")
 
 -- The same again with SYSLUA_SEED.
 local seed = tonumber(os.getenv("SYSLUA_SEED")) or os.time()
@@ -60,15 +61,6 @@ local foreign = {
   "config-mine",
 }
 
-local function get_names(list)
-  local names = {}
-  for name in pairs(list) do
-    names[#names + 1] = name
-  end
-  table.sort(names)
-  return names
-end
-
 describe("gc #once", function()
   local here, outside
 
@@ -102,7 +94,7 @@ describe("gc #once", function()
   it("leaves what has no name of ours, wherever it is", function()
     local random = new_random()
     local expected = {}
-    for _, directory in ipairs(get_names(places)) do
+    for _, directory in ipairs(tables.get_sorted_keys(places)) do
       for _, name in ipairs(foreign) do
         local path = ("root/%s/%s"):format(directory, name)
         if random(2) == 1 then
@@ -127,7 +119,7 @@ describe("gc #once", function()
     assert.is_true(here.exists("root/store/pkg/dead/1/mine"))
     assert.is_true(here.exists("root/store/pkg/way"))
     -- But what is ours went.
-    for _, directory in ipairs(get_names(places)) do
+    for _, directory in ipairs(tables.get_sorted_keys(places)) do
       if places[directory] then
         assert.is_false(here.exists(("root/%s/%s"):format(directory, places[directory])), directory)
       end
@@ -149,7 +141,7 @@ describe("gc #once", function()
 
   it("removes nothing through a link", function()
     local before = here.list("outside")
-    for _, directory in ipairs(get_names(places)) do
+    for _, directory in ipairs(tables.get_sorted_keys(places)) do
       here.shell(("mv root/%s moved; ln -s %s root/%s"):format(directory, outside, directory))
       here.run("gc")
       here.run("gc", "--keep", "1")
@@ -157,7 +149,7 @@ describe("gc #once", function()
       here.shell(("rm root/%s && mv moved root/%s"):format(directory, directory))
     end
     -- A link with a name of ours goes, and what it leads to stays.
-    for _, directory in ipairs(get_names(places)) do
+    for _, directory in ipairs(tables.get_sorted_keys(places)) do
       local name = places[directory]
       if name then
         here.shell(("ln -s %s/%s root/%s/%s"):format(outside, name, directory, name))
@@ -175,7 +167,7 @@ describe("gc #once", function()
     local before = here.list("outside")
     local commands =
       { "apply init.lua", "build init.lua", "gc", "verify --repair", "rollback 0 --yes" }
-    for index, directory in ipairs(get_names(places)) do
+    for index, directory in ipairs(tables.get_sorted_keys(places)) do
       -- Packages are links for people, and names of downloads are found through none.
       if not directory:find("pkg/") and not directory:find("%.names") then
         here.write_config(([[
@@ -195,7 +187,7 @@ describe("gc #once", function()
   end)
 
   it("refuses a directory that is no root, whatever is in it", function()
-    for _, directory in ipairs(get_names(places)) do
+    for _, directory in ipairs(tables.get_sorted_keys(places)) do
       local name = places[directory] or "file"
       here.shell("rm -rf other")
       here.write(("other/%s/%s"):format(directory, name), "precious\n")

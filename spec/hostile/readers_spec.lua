@@ -2,6 +2,7 @@
 -- file it is. One table names the readers; each meets each kind of file.
 
 local machine = require("spec.support.machine")
+local tables = require("syslua.util.table")
 
 -- How each kind is made, and what the message says of it. Pipes have no writer.
 local kinds = {
@@ -169,15 +170,6 @@ describe("a file of another kind #once", function()
     here.remove()
   end)
 
-  local function get_names(map)
-    local names = {}
-    for name in pairs(map) do
-      names[#names + 1] = name
-    end
-    table.sort(names)
-    return names
-  end
-
   local function write_config(reader)
     here.write(
       "init.lua",
@@ -188,7 +180,7 @@ describe("a file of another kind #once", function()
     )
   end
 
-  for _, name in ipairs(get_names(readers)) do
+  for _, name in ipairs(tables.get_sorted_keys(readers)) do
     it("is refused as " .. name, function()
       local reader = readers[name]
       if reader.prepare and reader.prepare:find("secrets.sops", 1, true) then
@@ -197,7 +189,7 @@ describe("a file of another kind #once", function()
           { SOPS_AGE_RECIPIENTS = recipient }
         )
       end
-      for _, kind in ipairs(get_names(kinds)) do
+      for _, kind in ipairs(tables.get_sorted_keys(kinds)) do
         if not (reader.skip and reader.skip[kind]) then
           local make, word = kinds[kind][1], kinds[kind][2]
           here.shell("rm -rf init.lua c new home; mkdir home")

@@ -4,28 +4,14 @@
 local container = require("spec.support.container")
 
 describe("services and what is around them #root #once", function()
-  local obstacle = container.get_obstacle()
-  if obstacle then
-    it("are tried in a container", function()
-      pending("no container: " .. obstacle)
-    end)
+  local here = container.use("syslua-relations", function(started)
+    started.shell("useradd --create-home --shell /bin/sh ada")
+    started.shell("printf '#!/bin/sh\\nexec sleep 1d\\n' >/usr/local/bin/keep")
+    started.shell("chmod +x /usr/local/bin/keep")
+  end)
+  if not here then
     return
   end
-
-  local here
-
-  setup(function()
-    here = container.start("syslua-relations")
-    here.shell("useradd --create-home --shell /bin/sh ada")
-    here.shell("printf '#!/bin/sh\\nexec sleep 1d\\n' >/usr/local/bin/keep")
-    here.shell("chmod +x /usr/local/bin/keep")
-  end)
-
-  teardown(function()
-    if here then
-      here.stop()
-    end
-  end)
 
   before_each(function()
     here.run("lua5.4 -l syslua destroy --yes; rm -rf /etc/syslua /srv/*")

@@ -4,26 +4,12 @@
 local container = require("spec.support.container")
 
 describe("services and what is around them #root #once", function()
-  local obstacle = container.get_obstacle()
-  if obstacle then
-    it("are tried in a container", function()
-      pending("no container: " .. obstacle)
-    end)
+  local here = container.use("syslua-around", function(started)
+    started.shell("useradd --create-home --shell /bin/sh ada")
+  end)
+  if not here then
     return
   end
-
-  local here
-
-  setup(function()
-    here = container.start("syslua-around")
-    here.shell("useradd --create-home --shell /bin/sh ada")
-  end)
-
-  teardown(function()
-    if here then
-      here.stop()
-    end
-  end)
 
   before_each(function()
     here.run("lua5.4 -l syslua destroy --yes; rm -rf /etc/syslua /srv/*")

@@ -11,25 +11,10 @@ local seed = tonumber(os.getenv("SYSLUA_SEED")) or 22
 local kills = 6
 
 describe("many services with systemd #root #once", function()
-  local obstacle = container.get_obstacle()
-  if obstacle then
-    it("are tried in a container", function()
-      pending("no container: " .. obstacle)
-    end)
+  local here = container.use("syslua-sweep")
+  if not here then
     return
   end
-
-  local here
-
-  setup(function()
-    here = container.start("syslua-sweep")
-  end)
-
-  teardown(function()
-    if here then
-      here.stop()
-    end
-  end)
 
   local function write(lines, name)
     local path = "/etc/syslua/" .. (name or "init") .. ".lua"

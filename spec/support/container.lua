@@ -256,4 +256,37 @@ function container.start(name)
   return self
 end
 
+--- Declares a container for the specs of the block that calls it: it starts before them and ends
+-- after them. Where none can run, one pending spec says why.
+---@param name string
+---@param prepare (fun(here: spec.Container))? what is done in it first
+---@return spec.Container? here nil where none can run
+function container.use(name, prepare)
+  local busted = require("busted")
+  local obstacle = container.get_obstacle()
+  if obstacle then
+    busted.it("are tried in a container", function()
+      busted.pending("no container: " .. obstacle)
+    end)
+    return nil
+  end
+  local started
+  busted.setup(function()
+    started = container.start(name)
+    if prepare then
+      prepare(started)
+    end
+  end)
+  busted.teardown(function()
+    if started then
+      started.stop()
+    end
+  end)
+  return setmetatable({}, {
+    __index = function(_, key)
+      return started[key]
+    end,
+  })
+end
+
 return container

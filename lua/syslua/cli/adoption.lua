@@ -1,5 +1,6 @@
 --- What `adopt` can make of a path: which copies it needs, and which lines of a config. It looks at
--- files and declarations, and changes nothing.
+-- files and declarations, and changes nothing. It has over 600 lines, because all that can become
+-- of a path is decided here, with the same knowledge of the machine and the config.
 
 local border = require("syslua.border")
 local failure = require("syslua.util.failure")
@@ -568,15 +569,15 @@ function adoption.check_together(items, known)
   end
   local declared_targets, declared_sources = {}, {}
   for _, file in ipairs(known.files) do
-    local at = { item = file, position = file.positions[1] }
+    local position = file.positions[1]
     if not file.recursive then
-      declared_targets[#declared_targets + 1] =
-        { place = resolve(file.place), item = at.item, position = at.position }
+      local place = resolve(file.place)
+      declared_targets[#declared_targets + 1] = { place = place, item = file, position = position }
     end
-    local source = file.from and border.call("look", file.from)
-    if source and source.real then
-      declared_sources[#declared_sources + 1] =
-        { place = source.real, item = at.item, position = at.position }
+    local seen = file.from and border.call("look", file.from)
+    if seen and seen.real then
+      local place = seen.real
+      declared_sources[#declared_sources + 1] = { place = place, item = file, position = position }
     end
   end
   local target, source = find_overlap(targets, sources)

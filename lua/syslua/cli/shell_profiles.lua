@@ -1,7 +1,6 @@
 --- The lines through which shells read the environment at their start: adding them to the files of
 -- a user, and removing them. The engine knows the files and lines.
 
-local read = require("syslua.cli.read_file")
 local border = require("syslua.border")
 local path = require("syslua.util.path")
 
@@ -69,7 +68,7 @@ end
 ---@param shell syslua.cli.ShellProfile
 ---@return boolean
 function shell_profiles.exists(shell)
-  return shell.profile ~= nil and read(shell.profile) ~= nil
+  return shell.profile ~= nil and border.read(shell.profile) ~= nil
 end
 
 -- Adds the line to a file, unless it reads the environment already. A file that is made for it may
@@ -159,7 +158,7 @@ function shell_profiles.remove(shells, is_dry)
   local lines = {}
   for _, shell in ipairs(shells) do
     for _, profile in ipairs(get_files(shell)) do
-      local text = read(profile)
+      local text = border.read(profile)
       local rest, is_to_go = without(text or "", shell.line)
       rest = rest or shell.earlier_line and without(text or "", shell.earlier_line)
       if rest then

@@ -1,7 +1,7 @@
 --- `edit TARGET`: opens the origin of a target in the user's editor, and offers to apply. It does
 -- not know how an apply works.
 
-local read_file = require("syslua.cli.read_file")
+local read_file = require("syslua.border").read
 local edit = {}
 
 edit.summary = "Edit the source of a target, and apply"

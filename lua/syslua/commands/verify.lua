@@ -103,7 +103,7 @@ local function read_lock(config, places)
   if places then
     place = places[name] or ""
   end
-  return require("syslua.cli.read_file")(place) or ""
+  return require("syslua.border").read(place) or ""
 end
 
 -- Repairs with what one config and its lock make, unless an earlier one makes the same; returns nil

@@ -3,7 +3,7 @@
 
 local border = require("syslua.border")
 local path = require("syslua.util.path")
-local read = require("syslua.cli.read_file")
+local read = require("syslua.border").read
 local writer = require("syslua.cli.import.config_writer")
 
 local linked_tree = {}

@@ -1,4 +1,6 @@
 //! The reports of the public functions, as data.
+//!
+//! It is over 600 lines, because all that `--json` can print is described here, once.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

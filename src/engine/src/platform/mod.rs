@@ -131,13 +131,16 @@ impl Facts {
     /// directory.
     pub fn is_private(&self) -> bool {
         // The permission bits are the fourth number.
-        let needed = match self.kind {
-            FileKind::Directory => 0o001,
-            FileKind::Symlink => 0,
-            FileKind::File | FileKind::Special => 0o004,
-        };
-        cfg!(unix) && self.numbers[3] & needed != needed
+        self.kind != FileKind::Symlink
+            && keeps_others_out(self.numbers[3], self.kind == FileKind::Directory)
     }
+}
+
+/// Returns whether others than the owner and the group of a file cannot read it, or of a directory
+/// cannot enter it, by its mode.
+fn keeps_others_out(mode: u64, is_directory: bool) -> bool {
+    let needed = if is_directory { 0o001 } else { 0o004 };
+    cfg!(unix) && mode & needed != needed
 }
 
 /// Returns when a file last changed in content or state, by the numbers of its [`Facts`]. Where the

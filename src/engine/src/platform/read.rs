@@ -62,8 +62,7 @@ pub fn is_private(metadata: &fs::Metadata) -> bool {
     #[cfg(unix)]
     {
         use std::os::unix::fs::MetadataExt as _;
-        let needed = if metadata.is_dir() { 0o001 } else { 0o004 };
-        metadata.mode() & needed != needed
+        super::keeps_others_out(u64::from(metadata.mode()), metadata.is_dir())
     }
     #[cfg(not(unix))]
     {

@@ -1,5 +1,8 @@
 //! Operations relative to a descriptor, on Linux and macOS. No link is followed, but by [`open`]
 //! among the parents.
+//!
+//! It is over 600 lines, because all operations of a directory are here, as those of Windows are in
+//! `windows_directory`.
 
 use std::ffi::{CStr, OsStr, OsString};
 use std::fs::File;

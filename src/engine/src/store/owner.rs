@@ -1,7 +1,5 @@
 //! The owner of a root. The owner of any of its directories can put anything into it at any moment.
 
-use std::path::Path;
-
 use super::{Error, Result, Store};
 use crate::platform::{self, FileKind};
 
@@ -25,25 +23,24 @@ pub fn check_owner(store: &Store, access: Access) -> Result<()> {
         own.is_none_or(|own| owner == own) || (access == Access::Look && owner == SYSTEM)
     };
     for path in store.own_directories() {
-        match platform::owner_of(&path) {
-            Ok(Some(owner)) if !is_trusted(owner) => {
-                let own = own.unwrap_or_default();
-                return Err(Error::Foreign { path, owner, own, access });
-            }
+        let seen = match platform::look(&path) {
+            Ok(Some(seen)) => seen,
+            Ok(None) => continue,
             // A private root can only be read by permitted users.
-            Err(error) if error.is_denied() && access == Access::Look => {}
+            Err(error) if error.is_denied() && access == Access::Look => continue,
             Err(error) => return Err(error.into()),
-            Ok(_) => {}
+        };
+        let is_link = seen.kind == FileKind::Symlink;
+        let owner = if is_link { platform::owner_of(&path)? } else { Some(seen.owner) };
+        if let Some(owner) = owner.filter(|owner| !is_trusted(*owner)) {
+            let own = own.unwrap_or_default();
+            return Err(Error::Foreign { path, owner, own, access });
         }
-        if access == Access::Work && path != store.root() && is_link(&path) {
+        if is_link && access == Access::Work && path != store.root() {
             return Err(Error::Linked { path });
         }
     }
     Ok(())
-}
-
-fn is_link(path: &Path) -> bool {
-    platform::facts_of(path).is_ok_and(|facts| facts.kind == FileKind::Symlink)
 }
 
 /// The user whose root is the system's.

@@ -50,11 +50,8 @@ pub fn read_head(input: &[u8]) -> Option<Head> {
     let status = lines.next().map(Cow::into_owned).unwrap_or_default();
     let (version, rest) = split(&status, b' ');
     let is_interim = rest.starts_with(b"1") && !rest.starts_with(b"101");
-    let version = known_version(version);
-    let mut bytes = [version, b" ", rest].concat();
-    if rest.is_empty() {
-        bytes = status.clone();
-    }
+    let mut bytes = known_version(version).to_vec();
+    bytes.extend_from_slice(&status[version.len()..]);
     bytes.extend_from_slice(b"\r\n");
     for line in lines {
         let (name, value) = split(&line, b':');

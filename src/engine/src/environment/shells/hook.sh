@@ -36,7 +36,7 @@ __syslua_hook_ID() {
     fi
     # A shell inside a shell has the variables, and no aliases.
     if [ "$__syslua_now" != "${MEMORY_inside- }" ] || [ "$__syslua_now" != "${__syslua_entered_ID- }" ]; then
-      # Innermost first, also what lies in one that is entered or left now.
+      # Innermost first. Projects inside those that are entered or left now count too.
       __syslua_named_ID=${MEMORY_inside+?}
       # With a blank at its end, so that each turn takes something away whatever the variable holds.
       __syslua_line="${MEMORY_inside-} "

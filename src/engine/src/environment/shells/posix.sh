@@ -37,8 +37,8 @@ fi
 # Whether a text ($1) contains another one ($2). `case` would ignore the case of letters in a bash with `nocasematch`.
 __syslua_has() { [ "${1%%"$2"*}" != "$1" ]; }
 
-# Takes the next word from the rest; fails when there is none. There is an end whatever somebody wrote there: each turn takes
-# a blank, or a word.
+# Takes the next word from the rest; fails when there is none. It ends with any content, because
+# each turn takes a blank or a word away.
 __syslua_next() {
   while [ -n "$__syslua_rest" ]; do
     __syslua_word="${__syslua_rest%% *}"
@@ -112,8 +112,8 @@ __syslua_share() {
   done
 }
 
-# Takes back what is no longer declared: the variable of the memory, the stamp, what is declared as the memory has it (NAME,
-# or NAME+N for a list whose separator has N characters), and the sort of the layer.
+# Takes back variables that are no longer declared. Arguments: the variable of the memory, the stamp,
+# the declared names (a list with a separator of N characters is NAME+N), the sort of the layer.
 __syslua_begin() {
   if [ -n "${ZSH_VERSION-}" ]; then \emulate -L zsh; fi
   __syslua_memory=$1

@@ -3,6 +3,8 @@
 //!
 //! What a shell has is what a program gets that it starts. A shell that is not installed is left
 //! out, and said so.
+//!
+//! It is over 600 lines, because each property has to hold in every shell of the list.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
