@@ -29,7 +29,8 @@ describe("the hook in surroundings of any kind: #once", function()
   local shells = {
     bash = {
       hook = '\\eval "$HOOK"',
-      hooks = "${PROMPT_COMMAND[*]}",
+      -- Quoted, since a part may end in a newline.
+      hooks = "${PROMPT_COMMAND[*]@Q}",
       "set -e",
       "set -u",
       "set -o noclobber",

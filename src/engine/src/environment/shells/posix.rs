@@ -33,6 +33,9 @@ const HOOK: &str = include_str!("hook.sh");
 /// What they do there about directories with an entry file.
 const PROJECT_HOOK: &str = include_str!("project_hook.sh");
 
+/// What marks the prompt of a bash that was started in a project.
+const MARK: &str = include_str!("mark.bash");
+
 /// The script.
 pub const FILE: &str = "env.sh";
 
@@ -106,7 +109,7 @@ macro_rules! family {
 
 family! {
     Sh "sh" home ".profile" sh "PS1=\"($SYSLUA_PROJECT) ${PS1-$ }\"\n"
-    Bash "bash" home ".bashrc" bash include_str!("mark.bash")
+    Bash "bash" home ".bashrc" bash MARK
     Zsh "zsh" zsh ".zshrc" zsh include_str!("mark.zsh")
 }
 

@@ -13,7 +13,7 @@ if [ -n "${ZSH_VERSION-}" ]; then
     # Entries of the parameter fpath: the variable FPATH would hide those of another zsh.
     __syslua_fpath() {
       \local -a old missing
-      \local entry memory=${__syslua_memory}_fpath
+      \local entry "memory=${__syslua_memory}_fpath"
       \eval "old=(\"\${${memory}[@]}\")"
       if [[ -n $__syslua_is_new ]]; then
         for entry in "${old[@]}"; do

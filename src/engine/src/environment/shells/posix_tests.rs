@@ -471,3 +471,23 @@ fn only_zsh_has_fpath() {
         }
     }
 }
+
+/// A backslash before `local`, `export` and their like keeps aliases away, and with it what bash
+/// does for their assignments: it splits `\local name=$value` into words.
+#[test]
+fn what_declares_a_variable_quotes_its_value() {
+    let texts = [FUNCTIONS, ALIASES, BASH_COMPLETIONS, HOOK, PROJECT_HOOK, MARK];
+    let is_split = |word: &str| {
+        let value = word.split_once('=').map(|(_, value)| value);
+        !word.starts_with('"') && value.is_some_and(|value| value.starts_with(['$', '`']))
+    };
+    for line in texts.iter().flat_map(|text| text.lines()) {
+        for builtin in ["local", "export", "readonly", "typeset", "declare"] {
+            for (at, found) in line.match_indices(&format!("\\{builtin} ")) {
+                let words = line[at + found.len()..].split([';', '&', '|']).next().unwrap_or("");
+                assert!(!words.split(' ').any(is_split), "{line}");
+            }
+        }
+    }
+    assert!(is_split("name=$value") && !is_split("\"name=$value\""));
+}

@@ -26,7 +26,7 @@ __syslua_revert_ID() {
 # The directory without links on the way. It starts a process only where there is one.
 __syslua_look_ID() {
   __syslua_real_ID=${PWD-}
-  \local __syslua_at=$__syslua_real_ID
+  \local "__syslua_at=${__syslua_real_ID-}"
   while [ -n "$__syslua_at" ] && [ "${__syslua_at#/}" != "$__syslua_at" ]; do
     if [ -L "$__syslua_at" ]; then
       __syslua_real_ID=$(\builtin pwd -P && \builtin echo x) || :
