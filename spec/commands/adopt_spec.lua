@@ -4,7 +4,7 @@ local machine = require("spec.support.machine")
 
 local unpack = table.unpack or unpack
 
-describe("adopt", function()
+describe("adopt #once", function()
   local here
 
   before_each(function()

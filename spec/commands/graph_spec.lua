@@ -5,7 +5,7 @@ local process = require("spec.support.process")
 local random = require("spec.support.random")
 local syslua = require("syslua")
 
-describe("graph", function()
+describe("graph #once", function()
   local here
 
   before_each(function()
@@ -131,7 +131,7 @@ describe("graph", function()
   end)
 end)
 
-describe("edit", function()
+describe("edit #once", function()
   local here
 
   before_each(function()
@@ -203,7 +203,7 @@ describe("edit", function()
   end)
 end)
 
-describe("watch", function()
+describe("watch #once", function()
   it("applies when a file changes, goes on after a mistake, and ends at a signal", function()
     local here = machine.new()
     here.write("config/rc", "1\n")

@@ -114,7 +114,7 @@ describe("a home that was moved #once", function()
   end
 end)
 
-describe("another home with the same root", function()
+describe("another home with the same root #once", function()
   local here
 
   before_each(function()
@@ -186,7 +186,7 @@ describe("another home with the same root", function()
   end
 end)
 
-describe("a directory that a link leads to", function()
+describe("a directory that a link leads to #once", function()
   local here
 
   before_each(function()
@@ -240,7 +240,7 @@ describe("another home with the same root #once", function()
   end)
 end)
 
-describe("an original that cannot come back", function()
+describe("an original that cannot come back #once", function()
   local here
 
   before_each(function()

@@ -7,7 +7,7 @@ local projects = require("spec.support.projects")
 
 local has_terminal = process.has("script")
 
-describe("a directory with an entry file", function()
+describe("a directory with an entry file #once", function()
   local here
   local it = has_terminal and it or pending
 

@@ -3,7 +3,7 @@
 
 local input_place = require("spec.support.input_place")
 
-describe("inputs", function()
+describe("inputs #once", function()
   local place, here, url
 
   before_each(function()

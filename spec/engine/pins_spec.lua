@@ -4,7 +4,7 @@
 local input_place = require("spec.support.input_place")
 local projects = require("spec.support.projects")
 
-describe("pins", function()
+describe("pins #once", function()
   local place, here, must
 
   before_each(function()

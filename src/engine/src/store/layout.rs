@@ -261,7 +261,7 @@ impl Store {
     }
 
     fn publication_lock(&self) -> PathBuf {
-        self.store.join("publication.lock")
+        self.store.join("obj.lock")
     }
 
     /// Returns the lock that builds share and that collecting garbage takes alone.

@@ -180,7 +180,10 @@ pub fn dismantle(
         removal.place(place, &top.join(name))?;
     }
     removal.packages(store)?;
-    removal.tree(&top.join("publication.lock"))?;
+    // The second name is that of earlier versions.
+    for lock in ["obj.lock", "publication.lock"] {
+        removal.tree(&top.join(lock))?;
+    }
     removal.users(&root.join("users"))?;
     removal.secrets(&store.secrets())?;
     for shell in shells::scripts() {
