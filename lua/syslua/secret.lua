@@ -119,14 +119,13 @@ function secret.get_identity(value)
   return get_identity(parts_of[value])
 end
 
---- Calls a function with the digest of each encrypted value that a secret is made of.
+--- Calls a function with the digest of each encrypted value that a secret is made of, and with a
+-- text for each command: `command-`, and its words with a byte 1 between them.
 ---@param value syslua.Secret
 ---@param callback fun(sealed: string)
 function secret.each_sealed(value, callback)
   each_reference(parts_of[value], function(part)
-    if part.sealed then
-      callback(part.sealed)
-    end
+    callback(part.sealed or "command-" .. table.concat(part.command, "\1"))
   end)
 end
 

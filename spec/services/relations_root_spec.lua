@@ -224,4 +224,57 @@ describe("services and what is around them #root #once", function()
     here.shell("lua5.4 -l syslua destroy --yes")
     assert.are.equal(1, here.run("test -e /syslua/store").code)
   end)
+
+  it("check new files by the names that they will have", function()
+    local function apply(content)
+      return here.apply(([[
+        file { path = "/srv/app.conf", content = %q }
+        service {
+          name = "web", command = { "/bin/sleep", "1d" }, check = "grep -q good /srv/app.conf",
+        }
+      ]]):format(content))
+    end
+    assert.are.equal(0, apply("good").code)
+    assert.are.equal(1, apply("bad").code)
+    assert.are.equal("good", here.shell("cat /srv/app.conf"))
+    assert.are.equal(0, apply("good too").code)
+  end)
+
+  it("start anew by what is added to their units, and by secrets that commands print", function()
+    here.shell("echo one >/srv/word")
+    local function get_config(value)
+      return ([[
+        service { name = "web", command = { "/bin/sleep", "1d" } }
+        file {
+          path = "/etc/systemd/system/web.service.d/x.conf",
+          content = "[Service]\nEnvironment=A=%s\n",
+        }
+        local word = syslua.lib.secret.command { "cat", "/srv/word" }
+        file { path = "/srv/secret", secret = word }
+        service { name = "told", command = { "/bin/sleep", "1d" }, depends = { word } }
+      ]]):format(value)
+    end
+    here.must_apply(get_config("1"))
+    assert.are.same({ "web" }, get_restarted(here.must_apply(get_config("2"))))
+    assert.are.equal("A=2", here.show("Environment", "web.service"))
+    here.shell("echo two >/srv/word")
+    assert.are.same({}, get_restarted(here.must_apply(get_config("2"))))
+    local told = here.must_apply(get_config("2"), nil, "--refresh-secrets")
+    assert.are.same({ "told" }, get_restarted(told))
+  end)
+
+  it("are planned with what stops and starts with them", function()
+    local function get_config(argument)
+      return ([[
+        service { name = "base", command = { "/bin/sleep", %q } }
+        service { name = "top", command = { "/bin/sleep", "1d" }, requires = "base" }
+        service { name = "upper", command = { "/bin/sleep", "1d" }, requires = "top" }
+      ]]):format(argument)
+    end
+    here.must_apply(get_config("1d"))
+    here.write_config(get_config("2d"))
+    local told = here.shell("lua5.4 -l syslua plan")
+    local words = "stop and start with it top.service, upper.service"
+    assert.is_truthy(told:find(words, 1, true), told)
+  end)
 end)

@@ -33,6 +33,11 @@ function service_report.describe(service, mark)
     shown = mark == "unchanged" and table.concat(service.units or {}, ", ")
       or "no job for " .. table.concat(service.units or {}, ", ")
   end
+  local dependents = service.dependents or {}
+  if dependents[1] then
+    local word = mark == "remove" and "stop" or "stop and start"
+    shown = ("%s; %s with it %s"):format(shown, word, table.concat(dependents, ", "))
+  end
   if service.at_login then
     shown = shown .. ", at the next login"
   end

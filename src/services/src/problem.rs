@@ -36,6 +36,14 @@ pub enum Problem {
         /// Why not.
         reason: String,
     },
+    /// The same during an apply, which can leave services as they are.
+    #[error("{manager} cannot be reached: {reason}")]
+    UnreachableForApply {
+        /// What it is.
+        manager: String,
+        /// Why not.
+        reason: String,
+    },
     /// It answered with an error.
     #[error("{manager} refuses to {what}: {reason}")]
     Refused {
@@ -55,11 +63,26 @@ impl Problem {
     /// Returns what the user can do about it.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
-            Problem::Unreachable { .. } => Some(
+            Problem::UnreachableForApply { .. } => Some(
                 "`apply --no-services` applies everything else; in a container, systemd \
                  must be the first process",
             ),
+            Problem::Unreachable { .. } => Some(
+                "run it where the service manager runs; in a container, systemd must be the \
+                 first process",
+            ),
             _ => None,
+        }
+    }
+
+    /// Returns the problem as one of an apply.
+    #[must_use]
+    pub fn of_apply(self) -> Problem {
+        match self {
+            Problem::Unreachable { manager, reason } => {
+                Problem::UnreachableForApply { manager, reason }
+            }
+            other => other,
         }
     }
 }

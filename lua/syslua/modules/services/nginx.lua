@@ -134,12 +134,20 @@ local module = syslua.module({
     service({
       name = "nginx",
       description = "A web server and proxy",
-      command = { options.program, "-c", options.place, "-g", "daemon off;" },
+      command = { options.program, "-c", options.place },
+      -- Its first process ends when all ports are its own.
+      ready = "forking",
       check = { options.program, "-t", "-q", "-c", built },
       after = "network.target",
       depends = { options.place },
       on_switch = "reload",
-      unit = { Service = { ExecReload = "/bin/kill -HUP $MAINPID", KillSignal = "SIGQUIT" } },
+      unit = {
+        Service = {
+          ExecReload = "/bin/kill -HUP $MAINPID",
+          KillSignal = "SIGQUIT",
+          PIDFile = "/run/nginx-syslua.pid",
+        },
+      },
     })
   end,
 })

@@ -470,7 +470,8 @@ impl Engine {
             LazyCell::new(|| Prospect::new(manifest, &self.settings.interrupt, &private_files));
         let report = |step: &Step| {
             let mut report = action_report(step);
-            self.note_login(step, &mut report);
+            self.note_login(plan, step, &mut report);
+            self.note_dependents(plan, step, &mut report);
             if let Some(replaces) = report.replaces.as_mut()
                 && prospect.is_same_content(step)
             {

@@ -127,6 +127,9 @@ pub struct ServiceReport {
     /// Units of the distribution that it takes the place of.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub overrides: Vec<String>,
+    /// Other units, which stop with it since they require it, and start again after that.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub dependents: Vec<String>,
     /// Whether it starts when the user logs in: the user's manager does not run.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub at_login: bool,
@@ -598,13 +601,22 @@ fn service_report(step: &Step) -> Option<ServiceReport> {
         _ => ServiceWork::default(),
     };
     let units: Vec<String> = service.units.iter().map(|unit| unit.name.clone()).collect();
-    let of_distribution = match service.scope {
-        Scope::System => Path::new("/usr/lib/systemd/system"),
-        Scope::User => Path::new("/usr/lib/systemd/user"),
+    // Where systemd looks for units after ours: systemd.unit(5).
+    let of_others = match service.scope {
+        Scope::System => "system",
+        Scope::User => "user",
+    };
+    let directories = ["/run/systemd", "/usr/local/lib/systemd", "/usr/lib/systemd"];
+    let generated = ["/run/systemd/generator", "/run/systemd/generator.late"];
+    let is_of_others = |unit: &String| {
+        directories
+            .iter()
+            .any(|above| platform::exists(&Path::new(above).join(of_others).join(unit)))
+            || service.scope == Scope::System
+                && generated.iter().any(|above| platform::exists(&Path::new(above).join(unit)))
     };
     let is_new = step.mark == Mark::Add;
-    let overrides =
-        units.iter().filter(|unit| is_new && platform::exists(&of_distribution.join(unit)));
+    let overrides = units.iter().filter(|unit| is_new && is_of_others(unit));
     let overrides: Vec<String> = overrides.cloned().collect();
     // What the distribution has of this name may run.
     for job in work.jobs.iter_mut().filter(|job| overrides.contains(&job.unit)) {
@@ -612,7 +624,14 @@ fn service_report(step: &Step) -> Option<ServiceReport> {
             job.job = Job::Restart;
         }
     }
-    Some(ServiceReport { scope: service.scope, overrides, units, work, at_login: false })
+    Some(ServiceReport {
+        scope: service.scope,
+        overrides,
+        units,
+        work,
+        dependents: Vec::new(),
+        at_login: false,
+    })
 }
 
 fn key_report(change: &syslua_merge::Change) -> KeyReport {

@@ -5,13 +5,14 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 use syslua_services::declaration::Scope;
+use syslua_services::manager::Job;
 use syslua_services::state::UnitState;
 
 use super::report::snapshot_report;
 use super::{ActionReport, Engine, Error, SnapshotReport, plain};
 use crate::generations;
 use crate::snapshot::Snapshot;
-use crate::switch::{self, Step};
+use crate::switch::{self, Mark, Plan, Step, UnitJob, Work};
 use crate::value::Positions;
 
 /// An applied service and its state.
@@ -83,7 +84,7 @@ impl Engine {
     }
 
     /// Notes in the report of a service whether it starts only when its user logs in.
-    pub(super) fn note_login(&self, step: &Step, report: &mut ActionReport) {
+    pub(super) fn note_login(&self, plan: &Plan, step: &Step, report: &mut ActionReport) {
         if let Some(service) = report
             .service
             .as_mut()
@@ -91,10 +92,54 @@ impl Engine {
         {
             let user = step.activation.user.as_deref();
             let manager = switch::connect(&self.settings, service.scope, user);
-            // A service that is to linger starts its manager.
-            let lingers = step.activation.action.as_service().is_some_and(|one| one.linger);
+            // A service that is to linger starts its manager, for all of its user.
+            let lingers = plan.activations.iter().any(|other| {
+                other.user == step.activation.user
+                    && other.action.as_service().is_some_and(|service| service.linger)
+            });
             service.at_login = matches!(manager, Ok(None)) && !lingers;
         }
+    }
+
+    /// Notes in the report of a service which other units stop with it, and start again. Of a
+    /// manager that does not answer nothing is said.
+    pub(super) fn note_dependents(&self, plan: &Plan, step: &Step, report: &mut ActionReport) {
+        let Some(service) = report.service.as_mut() else { return };
+        let stops = |job: &&UnitJob| matches!(job.job, Job::Stop | Job::Restart);
+        let stopped: Vec<String> =
+            service.work.jobs.iter().filter(stops).map(|job| job.unit.clone()).collect();
+        if stopped.is_empty() || step.mark == Mark::Add {
+            return;
+        }
+        let user = step.activation.user.as_deref().filter(|_| service.scope == Scope::User);
+        let Ok(Some(mut manager)) = switch::connect(&self.settings, service.scope, user) else {
+            return;
+        };
+        // What has jobs of its own is told there.
+        let own = plan.steps.iter().filter(|other| other.activation.user == step.activation.user);
+        let own: Vec<&str> = own
+            .filter_map(|other| match &other.work {
+                Work::Service(work) => Some(&work.jobs),
+                _ => None,
+            })
+            .flatten()
+            .map(|job| job.unit.as_str())
+            .collect();
+        let mut found = stopped.clone();
+        let mut next = 0;
+        while let Some(unit) = found.get(next).cloned() {
+            next += 1;
+            let needed_by = manager.states(&[&unit]).unwrap_or_default();
+            let needed_by = needed_by.into_iter().filter(UnitState::is_active);
+            for name in needed_by.flat_map(|state| state.needed_by) {
+                let is_active = |states: Vec<UnitState>| states.iter().any(UnitState::is_active);
+                if !found.contains(&name) && manager.states(&[&name]).is_ok_and(is_active) {
+                    found.push(name);
+                }
+            }
+        }
+        found.retain(|name| !stopped.contains(name) && !own.contains(&name.as_str()));
+        service.dependents = found;
     }
 
     /// Returns the states of the services of a snapshot.
@@ -145,7 +190,8 @@ impl Engine {
 fn tell(report: &mut ServiceStateReport, states: &[UnitState]) {
     let Some((main, started)) = states.split_first() else { return };
     // What starts it may be stopped while it still runs, and it may fail while that waits.
-    let worst = started.iter().find(|state| word(state) != "running" && word(state) != "waiting");
+    let is_well = |state: &&UnitState| ["running", "waiting", "done"].contains(&word(state));
+    let worst = started.iter().find(|state| !is_well(state));
     let shown = match worst {
         Some(worst) => worst,
         None if main.is_active() || word(main) == "failed" => main,
@@ -168,7 +214,7 @@ fn word(state: &UnitState) -> &'static str {
         (_, "failed", _) => "failed",
         (_, "activating", "auto-restart" | "auto-restart-queued") => "failed",
         (_, "activating" | "reloading", _) => "starting",
-        (_, "active", "exited") => "done",
+        (_, "active", "exited" | "elapsed") => "done",
         (_, "active", "waiting" | "listening") => "waiting",
         (_, "active", _) => "running",
         (_, "inactive", _) if state.is_oneshot() && state.exit.is_some() => "done",

@@ -3,6 +3,7 @@
 //! `file:///etc/x`, `"$HOME"/x`), so no form is parsed: what changes is looked for in the text.
 
 use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use crate::platform;
@@ -113,6 +114,51 @@ impl Mentions {
         }
         paths
     }
+}
+
+/// Returns a text that names other paths in the places of some: what is below a place is below its
+/// other path too. A place is named by its path, or from `~/` or `$HOME/`.
+pub fn with_paths(text: &Text, home: &Path, paths: &BTreeMap<&Path, PathBuf>) -> Text {
+    let home = platform::bytes_of_path(home);
+    let (text, mut result) = (&text.0, Vec::with_capacity(text.0.len()));
+    let begins: BTreeSet<usize> = starts(text).collect();
+    let mut next = 0;
+    while next < text.len() {
+        let rest = &text[next..];
+        let short = ["~", "$HOME", "${HOME}"].into_iter().find(|short| {
+            let before = next.checked_sub(1).map(|before| text[before]);
+            rest.starts_with(&[short.as_bytes(), b"/"].concat())
+                && before.is_none_or(|before| !is_of_path(before) && before != b'/')
+        });
+        let (given, rest) = match short {
+            Some(short) => (short.len(), [&home, &rest[short.len()..]].concat()),
+            None if begins.contains(&next) => (0, rest.to_vec()),
+            None => {
+                result.push(text[next]);
+                next += 1;
+                continue;
+            }
+        };
+        // The longest one that is named.
+        let found = paths.iter().rev().find_map(|(place, path)| {
+            let place = platform::bytes_of_path(place);
+            let after = rest.strip_prefix(place.as_slice())?;
+            let is_whole = !after.first().is_some_and(|byte| is_of_path(*byte));
+            is_whole.then_some((place.len(), path))
+        });
+        match found {
+            Some((length, path)) => {
+                result.extend(platform::bytes_of_path(path));
+                let above = if short.is_some() { home.len() } else { 0 };
+                next += given + length - above;
+            }
+            None => {
+                result.push(text[next]);
+                next += 1;
+            }
+        }
+    }
+    Text(result)
 }
 
 /// Returns where absolute paths begin in a text.
@@ -239,6 +285,21 @@ mod tests {
         assert_eq!(named("cat /srv/t/a/b; x", "/srv/t"), Some(Named::Below("a/b".into())));
         assert_eq!(named("cat /srv/t2/a/b; x", "/srv/t"), None);
         assert_eq!(named("cat /srv/my\\ dir/b", "/srv/my dir/b"), Some(Named::Whole));
+    }
+
+    #[test]
+    fn other_paths_take_the_places_of_those_that_are_named() {
+        let paths = [("/a", "/o/1"), ("/a/b", "/o/2"), ("/h/c d", "/o/3")];
+        let paths = paths.map(|(place, path)| (Path::new(place), PathBuf::from(path)));
+        let told = |text: &str| with_paths(&text.into(), Path::new("/h"), &paths.clone().into());
+        for (text, expected) in [
+            ("/a", "/o/1"),
+            ("x /a/b -c/a/x; /ab /x/a '/h/c d'", "x /o/2 -c/o/1/x; /ab /x/a '/o/3'"),
+            ("\"$HOME/c d\" ${HOME}/c d ~/c d ~/e", "\"/o/3\" /o/3 /o/3 ~/e"),
+            ("--x=/a/b/y", "--x=/o/2/y"),
+        ] {
+            assert_eq!(told(text), expected.into(), "{text}");
+        }
     }
 
     #[test]

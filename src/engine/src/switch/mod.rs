@@ -26,6 +26,7 @@ mod rebuilt;
 mod recover;
 mod scene;
 mod secrets;
+mod service_checks;
 mod service_jobs;
 mod service_managers;
 mod service_marks;

@@ -15,7 +15,7 @@ use super::difference::{Old, is_left_alone, removal, wanted};
 use super::effects::{Changed, Effects, Planner};
 use super::overlap::Reads;
 use super::scene::Scene;
-use super::services::{leave_alone, own_targets};
+use super::services::{declared_once, leave_alone, own_targets};
 use super::step::{Mark, Step, Work};
 use super::unchanged::{is_applied, leads_elsewhere_only, unchanged};
 use super::unfold::unfolded;
@@ -121,6 +121,8 @@ pub fn plan(
         });
     }
 
+    // Otherwise one that is declared twice is told as two files at one place.
+    declared_once(&desired.entries)?;
     let targets = Targets::new(home);
     let present = present(&targets, &current)?;
     let unfolded = unfolded(home, &targets, &desired.entries)?;

@@ -13,12 +13,12 @@ use syslua_services::problem::Problem;
 use super::Error;
 use super::error::FailedService;
 use super::plan::Plan;
+use super::service_checks::check;
 use super::service_managers::{Managers, at, manager_of, whose};
 use super::service_marks::{change_linger, lingers, mark_of, record_earlier};
 use super::service_neighbours::Neighbours;
 use super::step::{Mark, Work};
-use super::surroundings::surroundings;
-use crate::action::{EffectKind, Run, Service};
+use crate::action::Service;
 use crate::activation::Activation;
 use crate::journal::{Change, Earlier, Phase, ServiceManager, UnitChange};
 use crate::platform::{self, Account};
@@ -26,7 +26,7 @@ use crate::settings::{Event, Settings};
 use crate::store::Store;
 use crate::value::Positions;
 
-/// Checks that managers can be reached for all that a plan asks of them.
+/// Checks that managers can be reached for all that the plan of an apply asks of them.
 ///
 /// # Errors
 /// When one cannot.
@@ -36,7 +36,8 @@ pub fn check_reachable(settings: &Settings, plan: &Plan) -> Result<(), Error> {
         if let (Work::Service(_), Some(service)) = (&step.work, step.activation.action.as_service())
         {
             let of = manager_of(&step.activation, service);
-            managers.get(&of).map_err(at(&step.activation.positions))?;
+            let reached = managers.get(&of).map_err(Problem::of_apply);
+            reached.map_err(at(&step.activation.positions))?;
         }
     }
     Ok(())
@@ -65,7 +66,7 @@ pub fn prepare(
         let positions = &step.activation.positions;
         let mut manager = manager_of(&step.activation, service);
         if step.mark != Mark::Remove {
-            check(store, settings, plan, &step.activation, service, on_event)?;
+            check((store, settings), plan, &step.activation, service, on_event)?;
             manager.lingers = service.linger;
         }
         let number = match of
@@ -157,27 +158,6 @@ fn log_command(of: &ServiceManager, unit: &str) -> Option<String> {
         }
     };
     cfg!(target_os = "linux").then(|| format!("journalctl {which}"))
-}
-
-/// Runs the check of a service.
-fn check(
-    store: &Store,
-    settings: &Settings,
-    plan: &Plan,
-    activation: &Activation,
-    service: &Service,
-    on_event: &mut dyn FnMut(Event),
-) -> Result<(), Error> {
-    let Some(command) = &service.check else { return Ok(()) };
-    let run = Run {
-        command: command.clone(),
-        name: Some(format!("check of {}", service.name)),
-        ..Run::default()
-    };
-    let interrupt = Some(&settings.interrupt);
-    let user = activation.user.as_deref();
-    let around = surroundings(store, settings, plan.current.id, user, interrupt);
-    run.perform(false, &around, on_event).map_err(Error::at(&activation.positions))
 }
 
 /// Does the jobs of a phase.

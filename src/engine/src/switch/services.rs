@@ -13,6 +13,7 @@ use super::service_work::{ServiceWork, UnitJob, mark_of_earlier};
 use super::step::{Mark, Step, Work};
 use crate::action::{OnSwitch, Service, ServiceUnit};
 use crate::activation::Activation;
+use crate::hash::Hash;
 use crate::platform;
 use crate::snapshot::Snapshot;
 use crate::value::{Positions, Text};
@@ -29,13 +30,11 @@ impl Planner<'_> {
     /// # Errors
     /// When one is declared twice.
     pub fn services(&self, current: &Snapshot, entries: &[Entry]) -> Result<Vec<Step>, Error> {
-        let mut declared: HashMap<_, &Entry> = HashMap::new();
-        for entry in entries {
-            let Some(key) = key(&entry.activation) else { continue };
-            if let Some(first) = declared.insert(key, entry) {
-                return Err(twice(first, entry));
-            }
-        }
+        let declared = declared_once(entries)?;
+        let printed = [
+            printed_by(current.activations.iter().map(|activation| &**activation)),
+            printed_by(entries.iter().map(|entry| &*entry.activation)),
+        ];
         let mut steps = Vec::new();
         let mut present = HashMap::new();
         for activation in current.activations.iter().rev() {
@@ -74,7 +73,10 @@ impl Planner<'_> {
                 }
                 Some(old) => {
                     let shown = entry.shown().as_service().unwrap_or(service);
-                    let work = self.changed_service(old, service, shown, &activation.positions);
+                    let mut because =
+                        self.changed_dependencies(old, service, shown, &activation.positions);
+                    because.extend(printed_anew(service, &printed));
+                    let work = self.changed_service((old, service), because, &activation.positions);
                     let is_same = *old == service && work.because.is_empty();
                     (if is_same { Mark::Unchanged } else { Mark::Change }, work)
                 }
@@ -91,16 +93,17 @@ impl Planner<'_> {
     /// Returns the jobs for a service that replaces another one, and the reason.
     fn changed_service(
         &self,
-        old: &Service,
-        new: &Service,
-        shown: &Service,
+        (old, new): (&Service, &Service),
+        mut because: Vec<String>,
         positions: &Positions,
     ) -> ServiceWork {
-        let mut because = self.changed_dependencies(old, new, shown, positions);
         let is_touched = !because.is_empty();
         // What is put back of its units the manager has to read; it starts nothing that stopped.
         let is_back = |target: &Text| self.has_touched(std::slice::from_ref(target), positions);
-        let is_same = old == new && !is_touched;
+        let has_drop_in = |unit: &ServiceUnit| is_back(&drop_ins(unit));
+        let changed_drop_ins = new.units.iter().filter(|unit| has_drop_in(unit)).map(drop_ins);
+        because.extend(changed_drop_ins.map(|place| place.display()));
+        let is_same = old == new && because.is_empty();
         if is_same && new.targets().any(is_back) {
             because.push("its unit on the disk".to_owned());
         }
@@ -122,7 +125,8 @@ impl Planner<'_> {
                 }
                 continue;
             };
-            let is_other = before.file != unit.file || is_same && is_back(&unit.target);
+            let is_other =
+                before.file != unit.file || has_drop_in(unit) || is_same && is_back(&unit.target);
             has_changed |= is_other || before.starts != unit.starts;
             if !(is_other || is_touched && is_main) {
                 if unit.starts && !before.starts {
@@ -212,6 +216,57 @@ impl Planner<'_> {
             _ => object,
         }
     }
+}
+
+/// Returns the directory of what is added to a unit.
+fn drop_ins(unit: &ServiceUnit) -> Text {
+    Text([unit.target.0.as_slice(), b".d"].concat())
+}
+
+/// Returns the declared services by what makes each one of a kind.
+///
+/// # Errors
+/// When one is declared twice.
+pub fn declared_once(entries: &[Entry]) -> Result<HashMap<(Option<&str>, String), &Entry>, Error> {
+    let mut declared: HashMap<_, &Entry> = HashMap::new();
+    for entry in entries {
+        let Some(key) = key(&entry.activation) else { continue };
+        if let Some(first) = declared.insert(key, entry) {
+            return Err(twice(first, entry));
+        }
+    }
+    Ok(declared)
+}
+
+/// What begins the text of a service that depends on what a command prints. Its words follow, each
+/// after one byte.
+const OF_COMMAND: &[u8] = b"secret-command-";
+
+/// Returns what commands of secrets printed, by the texts of services that depend on them.
+fn printed_by<'a>(
+    activations: impl Iterator<Item = &'a Activation>,
+) -> HashMap<Vec<u8>, BTreeSet<Hash>> {
+    let mut printed: HashMap<Vec<u8>, BTreeSet<Hash>> = HashMap::new();
+    for secret in activations.filter_map(|activation| activation.action.as_secret()) {
+        for (words, value) in secret.commands() {
+            let words: Vec<&[u8]> = words.iter().map(|word| word.0.as_slice()).collect();
+            let text = [OF_COMMAND, words.join(&1).as_slice()].concat();
+            printed.entry(text).or_default().extend(value);
+        }
+    }
+    printed
+}
+
+/// Returns the words for a command that a service depends on, if it printed something else.
+fn printed_anew(
+    service: &Service,
+    [old, new]: &[HashMap<Vec<u8>, BTreeSet<Hash>>; 2],
+) -> Option<String> {
+    let is_other = |about: &&Text| match (old.get(&about.0), new.get(&about.0)) {
+        (Some(old), Some(new)) => old != new,
+        _ => false,
+    };
+    service.depends.iter().find(is_other).map(|_| "a secret".to_owned())
 }
 
 /// Restarts a running service when its socket is new, because systemd does not start a socket whose

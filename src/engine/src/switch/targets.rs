@@ -18,6 +18,10 @@ const MOST_LINKS: usize = 40;
 /// Windows).
 const LONGEST_NAME: usize = 255;
 
+/// Where services of Windows are. A plan for Windows made on another system looks for the drive at
+/// the root, where there is none.
+const OF_WINDOWS: &[u8] = b"C:/ProgramData/syslua/services/";
+
 /// Resolves targets, looking at every directory once.
 pub struct Targets<'a> {
     home: &'a Path,
@@ -107,7 +111,10 @@ impl<'a> Targets<'a> {
         if let Some(place) = self.places.borrow().get(target) {
             return Ok(place.clone());
         }
-        let path = target.expand_home(self.home).to_path();
+        let mut path = target.expand_home(self.home).to_path();
+        if target.0.starts_with(OF_WINDOWS) && !path.is_absolute() {
+            path = Path::new("/").join(path);
+        }
         let (Some(parent), Some(name), true) =
             (path.parent(), path.file_name(), path.is_absolute())
         else {

@@ -1,0 +1,53 @@
+//! The checks of services, which run before anything changes, on what is to come.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::Error;
+use super::mentions::with_paths;
+use super::plan::Plan;
+use super::step::Mark;
+use super::surroundings::surroundings;
+use crate::action::{After, EffectKind, Kind, Run, Service};
+use crate::activation::Activation;
+use crate::settings::{Event, Settings};
+use crate::store::Store;
+
+/// Returns where the content is that will be at places which change. That of secrets is nowhere.
+pub(super) fn new_files(plan: &Plan) -> BTreeMap<&Path, PathBuf> {
+    let changing = plan.steps.iter().filter(|step| step.mark != Mark::Remove);
+    let entries = changing.filter_map(|step| match &step.change()?.after {
+        After::Link { source } | After::File { source, .. } => {
+            Some((step.place.as_deref()?, source.to_path()))
+        }
+        _ => None,
+    });
+    entries.collect()
+}
+
+/// Runs the check of a service. What it names of files that change it finds as they will be.
+///
+/// # Errors
+/// When the check fails.
+pub(super) fn check(
+    (store, settings): (&Store, &Settings),
+    plan: &Plan,
+    activation: &Activation,
+    service: &Service,
+    on_event: &mut dyn FnMut(Event),
+) -> Result<(), Error> {
+    let Some(command) = &service.check else { return Ok(()) };
+    let mut run = Run {
+        command: command.clone(),
+        name: Some(format!("check of {}", service.name)),
+        ..Run::default()
+    };
+    let files = new_files(plan);
+    for text in run.texts_mut() {
+        *text = with_paths(text, &settings.home, &files);
+    }
+    let interrupt = Some(&settings.interrupt);
+    let user = activation.user.as_deref();
+    let around = surroundings(store, settings, plan.current.id, user, interrupt);
+    run.perform(false, &around, on_event).map_err(Error::at(&activation.positions))
+}
