@@ -2,6 +2,7 @@
 -- linger, and units that another one manages. One container boots for all.
 
 local container = require("spec.support.container")
+local json = require("dkjson")
 
 describe("services and what is around them #root #once", function()
   local here = container.use("syslua-relations", function(started)
@@ -276,5 +277,87 @@ describe("services and what is around them #root #once", function()
     local told = here.shell("lua5.4 -l syslua plan")
     local words = "stop and start with it top.service, upper.service"
     assert.is_truthy(told:find(words, 1, true), told)
+    local planned = json.decode(here.shell("lua5.4 -l syslua plan --json"))
+    for _, action in ipairs(planned.actions) do
+      if action.service and action.mark == "change" then
+        assert.are.same({ "top.service", "upper.service" }, action.service.dependents)
+      end
+    end
+  end)
+
+  it("of which oneshots require a changed one do not run again", function()
+    local function get_config(argument, reload, failing)
+      return ([[
+        service { name = "base", command = { "/bin/sleep", %q } }
+        service { name = "top", command = { "/bin/sleep", "1d" }, requires = "base" }
+        service {
+          name = "reloaded", command = { "/bin/sleep", "1d" }, requires = { "base", "once" },
+          unit = { Service = { ExecReload = "/bin/true" } }, description = %q,
+          on_switch = "reload",
+        }
+        service {
+          name = "once", command = "echo ran >>/srv/once", ready = "oneshot", requires = "base",
+          after = "base",
+        }
+        service {
+          name = "bound", command = "echo ran >>/srv/bound", ready = "oneshot", after = "base",
+          unit = { Unit = { BindsTo = "base.service" } },
+        }
+        %s
+      ]]):format(argument, reload, failing or "")
+    end
+    local function get_runs()
+      return here.shell("wc -l </srv/once; wc -l </srv/bound")
+    end
+    here.must_apply(get_config("1d", "1"))
+    assert.are.equal("1\n1", get_runs())
+    local before = here.show("MainPID", "top.service")
+    here.write_config(get_config("2d", "1"))
+    local told = here.shell("lua5.4 -l syslua plan")
+    assert.is_nil(told:find("once.service", 1, true), told)
+    here.shell("lua5.4 -l syslua apply")
+    assert.are.equal("1\n2", get_runs())
+    assert.are_not.equal(before, here.show("MainPID", "top.service"))
+    here.must_apply(get_config("3d", "2"))
+    assert.are.equal("1\n3", get_runs())
+    local failing = [[service { name = "web", command = "exit 3", restart = "no" }]]
+    assert.are.equal(1, here.apply(get_config("4d", "2", failing)).code)
+    assert.are.equal("1\n5", get_runs())
+    for _, unit in ipairs({ "base", "top", "reloaded", "once", "bound" }) do
+      assert.are.equal("active", get_active(unit .. ".service"), unit)
+    end
+    assert.are.equal(0, here.sys("status").code)
+  end)
+
+  it("say which files of others add to their units, and which log is shown", function()
+    here.write("/etc/systemd/system/web.service.d/admin.conf", "[Service]\nUser=nobody\n")
+    local own = [[file {
+      path = "/etc/systemd/system/web.service.d/own.conf", content = "[Service]\nNice=1\n",
+    }
+    ]]
+    local function get_service(words)
+      return ([[service { name = "web", command = "echo %s; exec sleep 1d" } ]]):format(words)
+    end
+    local user = 'user { name = "ada", setup = function() %s end }'
+    here.shell("loginctl enable-linger ada; sleep 0.5")
+    local told = here.must_apply(own .. get_service("ours") .. user:format(get_service("hers")))
+    here.shell("rm -r /etc/systemd/system/web.service.d/admin.conf")
+    local words = "start web.service, with /etc/systemd/system/web.service.d/admin.conf "
+    assert.is_truthy(told:find(words, 1, true), told)
+    for _, case in ipairs({
+      { "", "ours", "note: this is the log of system; `logs web --of ada` shows another one\n" },
+      { " --of system", "ours", "" },
+      { " --of ada", "hers", "" },
+    }) do
+      local shown = here.sys("logs web" .. case[1])
+      assert.are.equal(case[3], shown.stderr)
+      local other = case[2] == "ours" and "hers" or "ours"
+      assert.is_truthy(shown.stdout:find(": " .. case[2], 1, true), shown.stdout)
+      assert.is_nil(shown.stdout:find(": " .. other, 1, true), shown.stdout)
+    end
+    local refused = here.sys("logs web --of bob")
+    assert.are.equal(2, refused.code)
+    assert.is_truthy(refused.stderr:find("one of system and ada", 1, true), refused.stderr)
+    here.shell("loginctl disable-linger ada")
   end)
 end)

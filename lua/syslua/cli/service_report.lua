@@ -44,6 +44,9 @@ function service_report.describe(service, mark)
   if service.overrides then
     shown = shown .. ", overrides that of the distribution"
   end
+  for _, path in ipairs(service.drop_ins or {}) do
+    shown = ("%s, with %s"):format(shown, text.printable(path))
+  end
   local because = service.because or {}
   if because[1] then
     shown = shown .. ": " .. text.enumerate(because, "and") .. " changed"

@@ -2,13 +2,15 @@
 
 local border = require("syslua.border")
 local failure = require("syslua.util.failure")
+local text = require("syslua.util.text")
 
 local logs = {}
 
 logs.summary = "Show the log of a service"
 
 logs.description = [[
-It hands over to `journalctl`, whose keys and exit codes count.
+It hands over to `journalctl`, whose keys and exit codes count. Of several services with this
+name, it shows that of the caller and names the others; `--of` selects one.
 ]]
 
 --- Adds the command's own arguments and flags.
@@ -16,23 +18,55 @@ It hands over to `journalctl`, whose keys and exit codes count.
 function logs.add_to_parser(parser)
   parser:argument("NAME", "The service."):argname("NAME"):target("name")
   parser:flag("--follow", "Follow the log and show new lines.")
+  parser
+    :option(
+      "--of",
+      "Whose service it is: `system`, `user` or the name of a user, as `services` says."
+    )
+    :argname("WHO")
   parser:option("--lines", "Show the last N lines."):argname("N"):convert(tonumber)
 end
 
--- The service of a name; of several, that of the caller.
-local function find(services, name)
+-- Whose a service is, as `services` shows it.
+local function get_owner(service)
+  return service.user or service.scope
+end
+
+-- The service of a name, and the owners of others with this name. Of several, it is that of the
+-- caller.
+---@param services table[]
+---@param name string
+---@param owner string?
+---@return table, string[]
+local function find(services, name, owner)
   ---@type string[]
   local names = {}
   ---@type table[]
   local found = {}
+  ---@type string[]
+  local owners = {}
   for _, service in ipairs(services) do
     names[#names + 1] = service.name
     if service.name == name then
-      table.insert(found, service.user and #found + 1 or 1, service)
+      owners[#owners + 1] = get_owner(service)
+      if not owner or owner == get_owner(service) then
+        table.insert(found, service.user and #found + 1 or 1, service)
+      end
     end
   end
   if found[1] then
-    return found[1]
+    ---@type string[]
+    local others = {}
+    for index = 2, #found do
+      others[index - 1] = get_owner(found[index])
+    end
+    return found[1], others
+  elseif owners[1] then
+    failure.raise({
+      kind = "usage",
+      message = ("no service `%s` is of `%s`"):format(name, owner),
+      hint = "there is one of " .. text.enumerate(owners, "and"),
+    })
   end
   local near = require("syslua.util.closest")(name, names)
   failure.raise({
@@ -84,13 +118,17 @@ function logs.run(args)
     })
   end
   local options = require("syslua.cli.options").from_args(args)
-  local service = find(border.call("services", options).services, args.name)
+  local service, others = find(border.call("services", options).services, args.name, args.of)
   if not require("syslua").is_linux then
     failure.raise({
       kind = "usage",
       message = "the logs of services are shown on Linux only",
       hint = "on macOS `log show`, on Windows the Event Viewer has them",
     })
+  end
+  if others[1] and not args.quiet then
+    local note = "note: this is the log of %s; `logs %s --of %s` shows another one\n"
+    io.stderr:write(note:format(get_owner(service), args.name, table.concat(others, "|")))
   end
   io.stdout:flush()
   return border.call("become_program", get_words(service, args), {}, nil, options)

@@ -152,6 +152,9 @@ pub struct UnitChange {
     /// Whether it is another's, and what it requires is gone: the switch continues without it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_optional: bool,
+    /// Whether it stops without units that require it: those of them that stop have jobs too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_alone: bool,
     /// Who declared it.
     pub positions: Positions,
 }

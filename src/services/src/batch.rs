@@ -25,6 +25,8 @@ pub struct Request {
     pub unit: String,
     /// What is to be done with it.
     pub job: Job,
+    /// Whether units that require it stay as they are.
+    pub is_alone: bool,
 }
 
 /// A job that failed.
@@ -56,7 +58,12 @@ pub fn perform(
         if request.job != Job::Stop {
             manager.reset_failed(&request.unit)?;
         }
-        match manager.queue(request.job, &request.unit) {
+        let queued_one = if request.is_alone {
+            manager.queue_alone(request.job, &request.unit)
+        } else {
+            manager.queue(request.job, &request.unit)
+        };
+        match queued_one {
             Ok(()) => queued.push(request),
             Err(Problem::Refused { reason, .. }) => failed.push(Failed {
                 unit: request.unit.clone(),
@@ -290,7 +297,7 @@ mod tests {
     fn run(states: Vec<UnitState>, job: Job) -> (Vec<Failed>, Vec<String>) {
         let mut manager = Told::default();
         manager.states.insert("a.service".into(), states);
-        let requests = [Request { unit: "a.service".into(), job }];
+        let requests = [Request { unit: "a.service".into(), job, is_alone: false }];
         let failed = perform(&mut manager, &requests, &|| false).unwrap();
         (failed, manager.asked)
     }
@@ -338,7 +345,7 @@ mod tests {
     fn who_asks_to_stop_is_heard() {
         let mut manager = Told::default();
         manager.states.insert("a.service".into(), vec![state("activating", "start", 0, 7)]);
-        let requests = [Request { unit: "a.service".into(), job: Job::Start }];
+        let requests = [Request { unit: "a.service".into(), job: Job::Start, is_alone: false }];
         assert!(matches!(perform(&mut manager, &requests, &|| true), Err(Problem::Interrupted)));
         assert_eq!(manager.asked, ["start a.service", "cancel a.service"]);
     }

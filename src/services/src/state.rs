@@ -37,6 +37,8 @@ pub struct UnitState {
     pub is_skipped: bool,
     /// Units that stop when it stops.
     pub needed_by: Vec<String>,
+    /// Those of them that are bound to it, and not only require it.
+    pub bound: Vec<String>,
     /// Units that stop when it starts, as they say themselves.
     pub conflicts: Vec<String>,
     /// How its last reload ended, in the words of `result`.

@@ -472,6 +472,7 @@ impl Engine {
             let mut report = action_report(step);
             self.note_login(plan, step, &mut report);
             self.note_dependents(plan, step, &mut report);
+            self.note_drop_ins(plan, step, &mut report);
             if let Some(replaces) = report.replaces.as_mut()
                 && prospect.is_same_content(step)
             {

@@ -130,6 +130,9 @@ pub struct ServiceReport {
     /// Other units, which stop with it since they require it, and start again after that.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub dependents: Vec<String>,
+    /// Files of others that add to its units.
+    #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "plain::paths")]
+    pub drop_ins: Vec<PathBuf>,
     /// Whether it starts when the user logs in: the user's manager does not run.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub at_login: bool,
@@ -601,20 +604,9 @@ fn service_report(step: &Step) -> Option<ServiceReport> {
         _ => ServiceWork::default(),
     };
     let units: Vec<String> = service.units.iter().map(|unit| unit.name.clone()).collect();
-    // Where systemd looks for units after ours: systemd.unit(5).
-    let of_others = match service.scope {
-        Scope::System => "system",
-        Scope::User => "user",
-    };
-    let directories = ["/run/systemd", "/usr/local/lib/systemd", "/usr/lib/systemd"];
-    let generated = ["/run/systemd/generator", "/run/systemd/generator.late"];
-    let is_of_others = |unit: &String| {
-        directories
-            .iter()
-            .any(|above| platform::exists(&Path::new(above).join(of_others).join(unit)))
-            || service.scope == Scope::System
-                && generated.iter().any(|above| platform::exists(&Path::new(above).join(unit)))
-    };
+    let directories = directories_of_others(service.scope);
+    let is_of_others =
+        |unit: &String| directories.iter().any(|above| platform::exists(&above.join(unit)));
     let is_new = step.mark == Mark::Add;
     let overrides = units.iter().filter(|unit| is_new && is_of_others(unit));
     let overrides: Vec<String> = overrides.cloned().collect();
@@ -630,8 +622,20 @@ fn service_report(step: &Step) -> Option<ServiceReport> {
         units,
         work,
         dependents: Vec::new(),
+        drop_ins: Vec::new(),
         at_login: false,
     })
+}
+
+/// Returns where systemd looks for units after ours: systemd.unit(5).
+pub(super) fn directories_of_others(scope: Scope) -> Vec<PathBuf> {
+    let (name, generated): (_, &[&str]) = match scope {
+        Scope::System => ("system", &["/run/systemd/generator", "/run/systemd/generator.late"]),
+        Scope::User => ("user", &[]),
+    };
+    let usual = ["/run/systemd", "/usr/local/lib/systemd", "/usr/lib/systemd"];
+    let usual = usual.iter().map(|above| Path::new(above).join(name));
+    usual.chain(generated.iter().map(PathBuf::from)).collect()
 }
 
 fn key_report(change: &syslua_merge::Change) -> KeyReport {

@@ -1,16 +1,17 @@
 //! The applied services and their states.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::collections::{BTreeMap, HashSet};
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use syslua_services::declaration::Scope;
 use syslua_services::manager::Job;
 use syslua_services::state::UnitState;
 
-use super::report::snapshot_report;
+use super::report::{directories_of_others, snapshot_report};
 use super::{ActionReport, Engine, Error, SnapshotReport, plain};
 use crate::generations;
+use crate::platform;
 use crate::snapshot::Snapshot;
 use crate::switch::{self, Mark, Plan, Step, UnitJob, Work};
 use crate::value::Positions;
@@ -116,30 +117,57 @@ impl Engine {
             return;
         };
         // What has jobs of its own is told there.
-        let own = plan.steps.iter().filter(|other| other.activation.user == step.activation.user);
-        let own: Vec<&str> = own
-            .filter_map(|other| match &other.work {
-                Work::Service(work) => Some(&work.jobs),
-                _ => None,
-            })
-            .flatten()
-            .map(|job| job.unit.as_str())
-            .collect();
-        let mut found = stopped.clone();
-        let mut next = 0;
-        while let Some(unit) = found.get(next).cloned() {
-            next += 1;
-            let needed_by = manager.states(&[&unit]).unwrap_or_default();
-            let needed_by = needed_by.into_iter().filter(UnitState::is_active);
-            for name in needed_by.flat_map(|state| state.needed_by) {
-                let is_active = |states: Vec<UnitState>| states.iter().any(UnitState::is_active);
-                if !found.contains(&name) && manager.states(&[&name]).is_ok_and(is_active) {
-                    found.push(name);
-                }
+        let (mut own, mut declared) = (Vec::new(), HashSet::new());
+        for other in &plan.steps {
+            let Some(of) = other.activation.action.as_service() else { continue };
+            if of.scope != service.scope
+                || of.scope == Scope::User && other.activation.user != step.activation.user
+            {
+                continue;
+            }
+            declared.extend(of.units.iter().map(|unit| unit.name.as_str()));
+            if let Work::Service(work) = &other.work {
+                own.extend(work.jobs.iter().map(|job| job.unit.as_str()));
             }
         }
+        let is_spared = |name: &str| declared.contains(name) && !own.contains(&name);
+        let mut found: Vec<String> = Vec::new();
+        for unit in &stopped {
+            let dependents = switch::dependents(&mut *manager, unit, &is_spared);
+            found.extend(dependents.map(|of| of.names).unwrap_or_default());
+        }
+        let mut known = HashSet::new();
+        found.retain(|name| known.insert(name.clone()));
         found.retain(|name| !stopped.contains(name) && !own.contains(&name.as_str()));
         service.dependents = found;
+    }
+
+    /// Notes in the report of a service which files of others add to its units: they take effect
+    /// with it. What the plan itself writes or removes is told of there.
+    pub(super) fn note_drop_ins(&self, plan: &Plan, step: &Step, report: &mut ActionReport) {
+        let (Some(service), Some(of)) =
+            (report.service.as_mut(), step.activation.action.as_service())
+        else {
+            return;
+        };
+        if !matches!(step.mark, Mark::Add | Mark::Change) {
+            return;
+        }
+        for unit in &of.units {
+            let target = unit.target.expand_home(&self.settings.home).to_path();
+            let own = target.parent().map(Path::to_owned);
+            for above in own.into_iter().chain(directories_of_others(of.scope)) {
+                let directory = above.join(format!("{}.d", unit.name));
+                let names = platform::list_directory(&directory).unwrap_or_default();
+                let found = names.into_iter().map(|(name, _)| directory.join(name));
+                service.drop_ins.extend(found.filter(|path| {
+                    let is_of_plan = |step: &Step| step.place.as_ref() == Some(path);
+                    path.extension().is_some_and(|kind| kind == "conf")
+                        && !plan.steps.iter().any(is_of_plan)
+                }));
+            }
+        }
+        service.drop_ins.sort();
     }
 
     /// Returns the states of the services of a snapshot.

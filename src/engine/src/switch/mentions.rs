@@ -139,7 +139,7 @@ pub fn with_paths(text: &Text, home: &Path, paths: &BTreeMap<&Path, PathBuf>) ->
                 continue;
             }
         };
-        // The longest one that is named.
+        // The longest place that the text names.
         let found = paths.iter().rev().find_map(|(place, path)| {
             let place = platform::bytes_of_path(place);
             let after = rest.strip_prefix(place.as_slice())?;

@@ -121,7 +121,7 @@ pub fn plan(
         });
     }
 
-    // Otherwise one that is declared twice is told as two files at one place.
+    // Otherwise a service that is declared twice is told as two files at one place.
     declared_once(&desired.entries)?;
     let targets = Targets::new(home);
     let present = present(&targets, &current)?;

@@ -6,10 +6,9 @@ use std::path::{Path, PathBuf};
 use super::Error;
 use super::mentions::with_paths;
 use super::plan::Plan;
-use super::step::Mark;
+use super::step::{Mark, Step};
 use super::surroundings::surroundings;
 use crate::action::{After, EffectKind, Kind, Run, Service};
-use crate::activation::Activation;
 use crate::settings::{Event, Settings};
 use crate::store::Store;
 
@@ -25,26 +24,36 @@ pub(super) fn new_files(plan: &Plan) -> BTreeMap<&Path, PathBuf> {
     entries.collect()
 }
 
-/// Runs the check of a service. What it names of files that change it finds as they will be.
+/// Runs the check of a service if the service comes or changes, or the check names a file that
+/// changes. It finds these files as they will be.
 ///
 /// # Errors
 /// When the check fails.
 pub(super) fn check(
     (store, settings): (&Store, &Settings),
     plan: &Plan,
-    activation: &Activation,
+    step: &Step,
     service: &Service,
+    files: &BTreeMap<&Path, PathBuf>,
     on_event: &mut dyn FnMut(Event),
 ) -> Result<(), Error> {
-    let Some(command) = &service.check else { return Ok(()) };
+    let Some(command) = service.check.as_ref().filter(|_| !settings.leaves_services) else {
+        return Ok(());
+    };
+    let activation = &*step.activation;
     let mut run = Run {
         command: command.clone(),
         name: Some(format!("check of {}", service.name)),
         ..Run::default()
     };
-    let files = new_files(plan);
+    let mut has_new = false;
     for text in run.texts_mut() {
-        *text = with_paths(text, &settings.home, &files);
+        let told = with_paths(text, &settings.home, files);
+        has_new |= told != *text;
+        *text = told;
+    }
+    if step.mark == Mark::Unchanged && !has_new {
+        return Ok(());
     }
     let interrupt = Some(&settings.interrupt);
     let user = activation.user.as_deref();

@@ -1,6 +1,7 @@
 //! The jobs of service managers during a switch and its undoing. Running services stop before the
 //! first change and start after the last one; units are reloaded once.
 
+use std::cell::LazyCell;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -13,12 +14,11 @@ use syslua_services::problem::Problem;
 use super::Error;
 use super::error::FailedService;
 use super::plan::Plan;
-use super::service_checks::check;
+use super::service_checks::{check, new_files};
 use super::service_managers::{Managers, at, manager_of, whose};
 use super::service_marks::{change_linger, lingers, mark_of, record_earlier};
 use super::service_neighbours::Neighbours;
 use super::step::{Mark, Work};
-use crate::action::Service;
 use crate::activation::Activation;
 use crate::journal::{Change, Earlier, Phase, ServiceManager, UnitChange};
 use crate::platform::{self, Account};
@@ -57,7 +57,13 @@ pub fn prepare(
     let mut managers = Managers::new(settings);
     let (mut of, mut units): (Vec<ServiceManager>, Vec<UnitChange>) = (Vec::new(), Vec::new());
     let own = own::own_units();
+    let new_files = LazyCell::new(|| new_files(plan));
     for step in &plan.steps {
+        if step.mark != Mark::Remove
+            && let Some(service) = step.activation.action.as_service()
+        {
+            check((store, settings), plan, step, service, &new_files, on_event)?;
+        }
         let (Work::Service(work), Some(service)) =
             (&step.work, step.activation.action.as_service())
         else {
@@ -66,7 +72,6 @@ pub fn prepare(
         let positions = &step.activation.positions;
         let mut manager = manager_of(&step.activation, service);
         if step.mark != Mark::Remove {
-            check((store, settings), plan, &step.activation, service, on_event)?;
             manager.lingers = service.linger;
         }
         let number = match of
@@ -94,6 +99,7 @@ pub fn prepare(
                 is_own: false,
                 earlier: job.returns.then_some(Earlier::Returns),
                 is_optional: false,
+                is_alone: false,
                 positions: positions.clone(),
             }));
             continue;
@@ -118,6 +124,7 @@ pub fn prepare(
                     is_own: own.contains(&job.unit),
                     earlier,
                     is_optional: false,
+                    is_alone: false,
                     positions: positions.clone(),
                 });
             }
@@ -202,7 +209,12 @@ pub fn perform(
             Phase::Start => {
                 connection.reload().map_err(at(&positions))?;
                 let started = mine.iter().filter(|unit| unit.job != Job::Stop);
-                started.map(|unit| (*unit, unit.job)).collect()
+                // What stopped alone starts: a restart would reach what requires it.
+                let asked = |unit: &UnitChange| match unit.job {
+                    Job::Restart if unit.is_alone => Job::Start,
+                    job => job,
+                };
+                started.map(|unit| (*unit, asked(unit))).collect()
             }
         };
         let ended = in_waves(settings, connection, manager, &jobs).map_err(at(&positions))?;
@@ -243,8 +255,7 @@ fn in_waves(
     let mut failed = Vec::new();
     for first in [true, false] {
         let wave = jobs.iter().filter(|(unit, _)| is_starter(&unit.unit) == first);
-        let requests: Vec<Request> =
-            wave.map(|(unit, job)| Request { unit: unit.unit.clone(), job: *job }).collect();
+        let requests: Vec<Request> = wave.map(|(unit, job)| request(unit, *job)).collect();
         if requests.is_empty() {
             continue;
         }
@@ -263,6 +274,10 @@ fn in_waves(
         }
     }
     Ok(failed)
+}
+
+fn request(unit: &UnitChange, job: Job) -> Request {
+    Request { unit: unit.unit.clone(), job, is_alone: unit.is_alone && job == Job::Stop }
 }
 
 /// Undoes a phase: started units stop, and when all files are restored, the units from before run

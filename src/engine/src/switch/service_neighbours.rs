@@ -1,9 +1,11 @@
 //! Units that a switch does not name, but that stop because of it: they require a unit that stops,
 //! or conflict with a unit that starts.
 
+use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
 
-use syslua_services::manager::Job;
+use syslua_services::manager::{Job, Manager};
+use syslua_services::problem::Problem;
 use syslua_services::state::UnitState;
 use syslua_services::unit_file::UnitFile;
 
@@ -30,6 +32,46 @@ fn is_known(units: &[UnitChange], manager: usize, name: &str) -> bool {
     units.iter().any(|unit| unit.manager == manager && unit.unit == name)
 }
 
+/// What stops with a unit.
+#[derive(Default)]
+pub struct Dependents {
+    /// The names of the units.
+    pub names: Vec<String>,
+    /// Whether oneshots that require it stay as they are.
+    pub spares: bool,
+}
+
+/// Returns the active units that stop with one, those that stop with these, and so on. A oneshot
+/// that only requires the unit stays if `is_spared` tells so of its name.
+///
+/// # Errors
+/// When the manager does not answer.
+pub fn dependents(
+    manager: &mut dyn Manager,
+    unit: &str,
+    is_spared: &dyn Fn(&str) -> bool,
+) -> Result<Dependents, Problem> {
+    let (mut found, mut next) = (vec![unit.to_owned()], 0);
+    let mut spared = BTreeSet::new();
+    while let Some(name) = found.get(next).cloned() {
+        next += 1;
+        for state in manager.states(&[&name])?.into_iter().filter(UnitState::is_active) {
+            let names: Vec<&str> = state.needed_by.iter().map(String::as_str).collect();
+            for other in manager.states(&names)?.into_iter().filter(UnitState::is_active) {
+                let is_bound = state.bound.contains(&other.name);
+                if other.is_oneshot() && !is_bound && is_spared(&other.name) {
+                    spared.insert(other.name);
+                } else if !found.contains(&other.name) {
+                    found.push(other.name);
+                }
+            }
+        }
+    }
+    found.remove(0);
+    let spares = spared.iter().any(|name| !found.contains(name));
+    Ok(Dependents { names: found, spares })
+}
+
 impl Neighbours<'_, '_> {
     /// Returns those of some units that are active.
     fn active(&mut self, change: &UnitChange, names: &[String]) -> Result<Vec<UnitState>, Error> {
@@ -43,22 +85,22 @@ impl Neighbours<'_, '_> {
         Ok(states.into_iter().filter(UnitState::is_active).collect())
     }
 
-    /// Returns the active units that stop with one, those that stop with these, and so on.
-    fn dependents(&mut self, change: &UnitChange) -> Result<Vec<String>, Error> {
-        let mut found: Vec<String> = vec![change.unit.clone()];
-        let mut next = 0;
-        while let Some(name) = found.get(next).cloned() {
-            next += 1;
-            for state in self.active(change, &[name])? {
-                for other in self.active(change, &state.needed_by)? {
-                    if !found.contains(&other.name) {
-                        found.push(other.name);
-                    }
-                }
-            }
+    /// Returns the active units that stop with one. Declared oneshots that do not change do not:
+    /// their work is done.
+    fn dependents(
+        &mut self,
+        change: &UnitChange,
+        units: &[UnitChange],
+    ) -> Result<Dependents, Error> {
+        let positions = &change.positions;
+        let declared: HashSet<String> =
+            self.declared(change).map(|unit| unit.name.clone()).collect();
+        let is_spared =
+            |name: &str| declared.contains(name) && !is_known(units, change.manager, name);
+        match self.managers.get(&self.of[change.manager]).map_err(at(positions))? {
+            Some(manager) => dependents(manager, &change.unit, &is_spared).map_err(at(positions)),
+            None => Ok(Dependents::default()),
         }
-        found.remove(0);
-        Ok(found)
     }
 
     /// Adds what stops since something that it requires stops, and is to run again after that. What
@@ -71,20 +113,27 @@ impl Neighbours<'_, '_> {
             if !stops || change.is_own {
                 continue;
             }
-            let dependents = self.dependents(&change)?;
-            if dependents.iter().any(|name| self.own.contains(name)) {
+            let dependents = self.dependents(&change, units)?;
+            if dependents.names.iter().any(|name| self.own.contains(name)) {
                 // Its manager stops and starts with it what requires it.
                 units[next - 1].is_own = true;
                 continue;
             }
-            for name in dependents {
-                if is_known(units, change.manager, &name) {
+            units[next - 1].is_alone = dependents.spares;
+            for name in dependents.names {
+                let is_same =
+                    |unit: &&mut UnitChange| unit.manager == change.manager && unit.unit == name;
+                if let Some(known) = units.iter_mut().find(is_same) {
+                    if dependents.spares && known.job == Job::Reload {
+                        known.job = Job::Restart;
+                    }
                     continue;
                 }
                 // What is gone cannot be required any more.
                 let is_gone = change.job == Job::Stop && !self.is_declared(&change, &change.unit);
                 units.push(UnitChange {
-                    job: Job::Start,
+                    job: if dependents.spares { Job::Restart } else { Job::Start },
+                    is_alone: false,
                     was_active: true,
                     earlier: None,
                     is_optional: is_gone && !self.is_declared(&change, &name),
@@ -122,8 +171,8 @@ impl Neighbours<'_, '_> {
                     ..change.clone()
                 };
                 // What requires it cannot run beside the new one either.
-                let dependents = self.dependents(&stops)?;
-                for name in std::iter::once(state.name).chain(dependents) {
+                let dependents = self.dependents(&stops, units)?;
+                for name in std::iter::once(state.name).chain(dependents.names) {
                     if !is_known(units, change.manager, &name) {
                         let is_own = self.own.contains(&name);
                         units.push(UnitChange { unit: name, is_own, ..stops.clone() });

@@ -82,6 +82,19 @@ impl Bus {
         block_on(self.connection.call_method(Some(SERVICE), PATH, Some(MANAGER), method, body))
     }
 
+    /// Asks for a job, in a mode: `StartUnit` of org.freedesktop.systemd1(5).
+    fn ask(&self, job: Job, unit: &str, mode: &str) -> Result<(), Problem> {
+        let method = match job {
+            Job::Start => "StartUnit",
+            Job::Stop => "StopUnit",
+            Job::Restart => "RestartUnit",
+            Job::Reload => "ReloadOrRestartUnit",
+        };
+        let what = format!("{} {unit}", job.word());
+        self.call(method, &(unit, mode)).map_err(self.refused(what))?;
+        Ok(())
+    }
+
     fn refused(&self, what: String) -> impl FnOnce(zbus::Error) -> Problem {
         let manager = self.whose.in_words();
         move |error| {
@@ -114,15 +127,11 @@ impl Manager for Bus {
     }
 
     fn queue(&mut self, job: Job, unit: &str) -> Result<(), Problem> {
-        let method = match job {
-            Job::Start => "StartUnit",
-            Job::Stop => "StopUnit",
-            Job::Restart => "RestartUnit",
-            Job::Reload => "ReloadOrRestartUnit",
-        };
-        let what = format!("{} {unit}", job.word());
-        self.call(method, &(unit, "replace")).map_err(self.refused(what))?;
-        Ok(())
+        self.ask(job, unit, "replace")
+    }
+
+    fn queue_alone(&mut self, job: Job, unit: &str) -> Result<(), Problem> {
+        self.ask(job, unit, "ignore-requirements")
     }
 
     fn cancel(&mut self, unit: &str) -> Result<(), Problem> {
@@ -174,10 +183,8 @@ fn state(unit: &str, properties: &HashMap<String, OwnedVariant>) -> UnitState {
     let invocation =
         value("InvocationID").and_then(|value| Vec::<u8>::try_from(value.clone()).ok());
     let exit = signed("ExecMainStatus").zip(signed("ExecMainCode"));
-    let mut needed_by = list("RequiredBy");
-    for name in ["RequisiteOf", "BoundBy", "ConsistsOf"] {
-        needed_by.extend(list(name));
-    }
+    let bound = [list("BoundBy"), list("ConsistsOf")].concat();
+    let needed_by = [list("RequiredBy"), list("RequisiteOf"), bound.clone()].concat();
     UnitState {
         name: unit.to_owned(),
         load: text("LoadState"),
@@ -202,6 +209,7 @@ fn state(unit: &str, properties: &HashMap<String, OwnedVariant>) -> UnitState {
         is_skipped: flag("ConditionResult") == Some(false)
             && long("ConditionTimestamp").is_some_and(|moment| moment > 0),
         needed_by,
+        bound,
         conflicts: list("ConflictedBy"),
         reload_result: text("ReloadResult"),
     }

@@ -90,6 +90,14 @@ pub trait Manager {
     /// When it refuses the job.
     fn queue(&mut self, job: Job, unit: &str) -> Result<(), Problem>;
 
+    /// Asks for a job of a unit alone: units that require it have no jobs because of that.
+    ///
+    /// # Errors
+    /// When it refuses the job.
+    fn queue_alone(&mut self, job: Job, unit: &str) -> Result<(), Problem> {
+        self.queue(job, unit)
+    }
+
     /// Withdraws the job of a unit.
     ///
     /// # Errors

@@ -61,6 +61,12 @@ impl Manager for Systemctl {
         self.ask(&what, &["--no-block", "--quiet", job.verb(), "--", unit]).map(drop)
     }
 
+    fn queue_alone(&mut self, job: Job, unit: &str) -> Result<(), Problem> {
+        let what = format!("{} {unit}", job.word());
+        let mode = "--job-mode=ignore-requirements";
+        self.ask(&what, &["--no-block", "--quiet", mode, job.verb(), "--", unit]).map(drop)
+    }
+
     fn cancel(&mut self, unit: &str) -> Result<(), Problem> {
         let job = self.states(&[unit])?.first().map(|state| state.job).unwrap_or_default();
         if job == 0 {
@@ -122,6 +128,7 @@ fn parse(unit: &str, text: &str) -> UnitState {
         stop_limit: span(value("TimeoutStopUSec")),
         is_skipped: value("ConditionResult") == "no" && !value("ConditionTimestamp").is_empty(),
         needed_by: lists(&["RequiredBy", "RequisiteOf", "BoundBy", "ConsistsOf"]),
+        bound: lists(&["BoundBy", "ConsistsOf"]),
         conflicts: lists(&["ConflictedBy"]),
         reload_result: value("ReloadResult").to_owned(),
     }
