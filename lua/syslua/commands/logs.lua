@@ -61,19 +61,15 @@ local function find(services, name, owner)
       others[index - 1] = get_owner(found[index])
     end
     return found[1], others
-  elseif owners[1] then
-    failure.raise({
-      kind = "usage",
-      message = ("no service `%s` is of `%s`"):format(name, owner),
-      hint = "there is one of " .. text.enumerate(owners, "and"),
-    })
   end
   local near = require("syslua.util.closest")(name, names)
-  failure.raise({
-    kind = "usage",
-    message = ("there is no service `%s`"):format(name),
-    hint = near and ("did you mean `%s`?"):format(near) or "`services` lists them",
-  })
+  local message = ("there is no service `%s`"):format(name)
+  local hint = near and ("did you mean `%s`?"):format(near) or "`services` lists them"
+  if owners[1] then
+    message = ("no service `%s` is of `%s`"):format(name, owner)
+    hint = "there is one of " .. text.enumerate(owners, "and")
+  end
+  failure.raise({ kind = "usage", message = message, hint = hint })
 end
 
 -- The words of the program that shows the log of a service.
