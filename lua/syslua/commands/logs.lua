@@ -32,12 +32,11 @@ local function get_owner(service)
   return service.user or service.scope
 end
 
--- The service of a name, and the owners of others with this name. Of several, it is that of the
--- caller.
+-- The services of a name; that of the caller first.
 ---@param services table[]
 ---@param name string
 ---@param owner string?
----@return table, string[]
+---@return table[]
 local function find(services, name, owner)
   ---@type string[]
   local names = {}
@@ -54,22 +53,17 @@ local function find(services, name, owner)
       end
     end
   end
-  if found[1] then
-    ---@type string[]
-    local others = {}
-    for index = 2, #found do
-      others[index - 1] = get_owner(found[index])
+  if not found[1] then
+    local near = require("syslua.util.closest")(name, names)
+    local message = ("there is no service `%s`"):format(name)
+    local hint = near and ("did you mean `%s`?"):format(near) or "`services` lists them"
+    if owners[1] then
+      message = ("no service `%s` is of `%s`"):format(name, owner)
+      hint = "there is one of " .. text.enumerate(owners, "and")
     end
-    return found[1], others
+    failure.raise({ kind = "usage", message = message, hint = hint })
   end
-  local near = require("syslua.util.closest")(name, names)
-  local message = ("there is no service `%s`"):format(name)
-  local hint = near and ("did you mean `%s`?"):format(near) or "`services` lists them"
-  if owners[1] then
-    message = ("no service `%s` is of `%s`"):format(name, owner)
-    hint = "there is one of " .. text.enumerate(owners, "and")
-  end
-  failure.raise({ kind = "usage", message = message, hint = hint })
+  return found
 end
 
 -- The words of the program that shows the log of a service.
@@ -114,7 +108,7 @@ function logs.run(args)
     })
   end
   local options = require("syslua.cli.options").from_args(args)
-  local service, others = find(border.call("services", options).services, args.name, args.of)
+  local found = find(border.call("services", options).services, args.name, args.of)
   if not require("syslua").is_linux then
     failure.raise({
       kind = "usage",
@@ -122,12 +116,17 @@ function logs.run(args)
       hint = "on macOS `log show`, on Windows the Event Viewer has them",
     })
   end
-  if others[1] and not args.quiet then
+  if found[2] and not args.quiet then
+    ---@type string[]
+    local others = {}
+    for index = 2, #found do
+      others[index - 1] = get_owner(found[index])
+    end
     local note = "note: this is the log of %s; `logs %s --of %s` shows another one\n"
-    io.stderr:write(note:format(get_owner(service), args.name, table.concat(others, "|")))
+    io.stderr:write(note:format(get_owner(found[1]), args.name, table.concat(others, "|")))
   end
   io.stdout:flush()
-  return border.call("become_program", get_words(service, args), {}, nil, options)
+  return border.call("become_program", get_words(found[1], args), {}, nil, options)
 end
 
 return logs
