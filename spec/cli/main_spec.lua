@@ -119,6 +119,9 @@ describe("cli.main", function()
       ["--lock-timeout: expected a number of seconds, got `x`"] = { "--lock-timeout=x", "plan" },
       ["must be one of `auto`, `always`, `never`"] = { "plan", "--color", "red" },
       ["requires an argument"] = { "plan", "--root" },
+      ["--root: expected a directory, got ``"] = { "plan", "--root=" },
+      ["--keep: expected a number of snapshots, 1 or more, got"] = { "gc", "--keep", "-3" },
+      ["--older-than: expected an age, got"] = { "gc", "--older-than", "-1d" },
     }) do
       local code, data, talk = run(unpack(words))
       assert.equal(2, code)

@@ -400,7 +400,13 @@ port={{ db.port + 1 }}
     assert.equal("it's \"" .. canary .. '" $HOME|5432', shown)
     local inner = here.shell(". root/env.sh; sh -c 'printf %s \"$PORT\"'").stdout
     assert.equal("5432", inner)
-    here.check_nowhere(applied, here.run("env"))
+    -- One line for all languages of shells.
+    local _, lines = applied.stdout:gsub("TOKEN %(secret quoted of [^\n]*", "")
+    assert.equal(1, lines, applied.stdout)
+    find(applied.stdout, "PORT (secret db.port of secrets.yaml)")
+    local why = here.run("why", "TOKEN")
+    find(why.stdout, "TOKEN = <secret>\n  at init.lua:")
+    here.check_nowhere(applied, here.run("env"), why)
     here.declare("")
     here.must("apply", "init.lua")
     assert.equal("0\n", here.shell("find root/secrets -type f -not -name .key | wc -l").stdout)

@@ -43,6 +43,9 @@ describe("util.failure", function()
     assert.equal("no position", failure.from("no position").message)
     assert.is_nil(failure.from("no position").position)
     assert.truthy(failure.from({}).message:find("not a text", 1, true))
+    for _, empty in ipairs({ "", "init.lua:3: ", " \n" }) do
+      assert.equal("the raised error has no text", failure.from(empty).message)
+    end
     local same = failure.new({ kind = "build", message = "x" })
     assert.equal(same, failure.from(same))
   end)

@@ -93,7 +93,8 @@ end
 
 local function get_hint(built, message)
   local unknown = message:match("^unknown option '([^']*)'")
-  if not unknown then
+  -- Two letters are as close to each other as any.
+  if not unknown or #unknown < 3 then
     return nil
   end
   local names = {}
@@ -104,6 +105,37 @@ local function get_hint(built, message)
   return near and ("did you mean `%s`?"):format(near)
 end
 
+-- argparse takes a value that begins with a dash, such as a negative number, for an option. Joins it
+-- to the option before it, so that it is judged as a value; a known option stays what it is.
+local function join_values(built, words)
+  local known = {}
+  for _, flag in ipairs(parser.get_flags(built)) do
+    known[flag.name] = flag
+  end
+  local joined = {}
+  local index = 1
+  while words[index] do
+    local word, value = words[index], words[index + 1]
+    if word == "--" then
+      for rest = index, #words do
+        joined[#joined + 1] = words[rest]
+      end
+      break
+    end
+    local flag = known[word]
+    if flag and flag.argument and value and value:find("^%-.") and value ~= "--" then
+      local is_option = known[value:match("^[^=]*")] ~= nil
+      if not is_option and word:find("^%-%-") then
+        word = word .. "=" .. value
+        index = index + 1
+      end
+    end
+    joined[#joined + 1] = word
+    index = index + 1
+  end
+  return joined
+end
+
 --- Returns the arguments that the words give, or nil and a failure of kind "usage" whose `details`
 -- is the usage line.
 ---@param built table
@@ -111,7 +143,7 @@ end
 ---@return syslua.cli.Args?
 ---@return syslua.Failure?
 function parser.parse(built, words)
-  local ok, result = built:pparse(words)
+  local ok, result = built:pparse(join_values(built, words))
   if ok then
     return result
   end

@@ -17,6 +17,7 @@ local verbs = {
   run = "run",
   add_to_path = "path",
   source_in_shell = "source",
+  source_secret_in_shell = "set",
   set_alias = "alias",
   set_function = "function",
   set_variable = "set",
@@ -166,6 +167,17 @@ local function count_listed(derivations, verbose)
 end
 report.count_listed = count_listed
 
+-- Whether a script of secrets says what the one before it said: there is one for each language.
+local function is_said(action, earlier)
+  return action.kind == "source_secret_in_shell"
+    and earlier ~= nil
+    and earlier.kind == action.kind
+    and earlier.mark == action.mark
+    and earlier.detail == action.detail
+    and earlier.user == action.user
+    and earlier.project == action.project
+end
+
 local function get_rows(result, verbose)
   local rows = {}
   for _, derivation in ipairs(result.realize or {}) do
@@ -174,9 +186,14 @@ local function get_rows(result, verbose)
     end
   end
   local groups = not verbose and require("syslua.cli.groups").get(result.actions or {}) or {}
+  local earlier
   for _, action in ipairs(result.actions or {}) do
     local group = groups[action]
-    if group then
+    local is_repeated = is_said(action, earlier)
+    earlier = action
+    if is_repeated then
+      -- One line is enough.
+    elseif group then
       if not group.is_told then
         group.is_told = true
         rows[#rows + 1] = {

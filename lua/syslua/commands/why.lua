@@ -50,6 +50,15 @@ local function show_text(value)
   return table.concat(shown)
 end
 
+-- The variables that a script of secrets sets, in words.
+local function get_secret_variables(action)
+  local names = {}
+  for index, part in ipairs(action.secret.content) do
+    names[index] = part.variable
+  end
+  return names
+end
+
 local function show_value(action)
   if action.kind == "add_to_path" then
     return "PATH  " .. tostring(action.directory)
@@ -58,6 +67,8 @@ local function show_value(action)
   elseif action.kind == "set_function" then
     local shells = require("syslua.util.table").get_sorted_keys(action.bodies)
     return ("function %s, of %s"):format(action.name, table.concat(shells, ", "))
+  elseif action.kind == "source_secret_in_shell" then
+    return table.concat(get_secret_variables(action), " = <secret>, ") .. " = <secret>"
   elseif action.kind == "source_in_shell" then
     return "source  " .. tostring(action.script)
   elseif action.kind == "package" then
@@ -107,6 +118,26 @@ local function is_above(place, other)
   return other:sub(1, #place + 1) == (place == "/" and "/" or place .. "/")
 end
 
+-- Whether an action is a script of secrets that sets a variable, and whether it is the first one
+-- of its user and project: each language of shells has a script, with the same variables.
+local function sets_secret(action, word, exact)
+  if action.kind ~= "source_secret_in_shell" then
+    return false
+  end
+  for _, other in ipairs(exact) do
+    local is_same = other.kind == action.kind and other.user == action.user
+    if is_same and (other.project or {}).name == (action.project or {}).name then
+      return false
+    end
+  end
+  for _, name in ipairs(get_secret_variables(action)) do
+    if name == word then
+      return true
+    end
+  end
+  return false
+end
+
 -- The actions that are about a word, in what way they are ("target", "above", "below",
 -- "service" or "variable"), and all words that some action is about.
 local function find(actions, word)
@@ -122,7 +153,13 @@ local function find(actions, word)
     ---@type any
     local target = type(action.target) == "string" and to_place(action.target)
     known[#known + 1] = target and action.target or name
-    if name == word or target == place or is_service(action, word) then
+    if action.kind == "source_secret_in_shell" then
+      for _, variable in ipairs(get_secret_variables(action)) do
+        known[#known + 1] = variable
+      end
+    end
+    local is_exact = name == word or target == place or is_service(action, word)
+    if is_exact or sets_secret(action, word, exact) then
       exact[#exact + 1] = action
     elseif target and is_above(target, place) and nearest <= #target then
       -- Of several the innermost is meant.

@@ -164,6 +164,9 @@ function failure.from(value)
   end
   local position, message = value:match("^([^\n]-:%d+): (.*)$")
   local text = normalize(message or value)
+  if not text:find("%S") then
+    text = "the raised error has no text"
+  end
   return failure.new({ kind = "error", message = text, position = position })
 end
 

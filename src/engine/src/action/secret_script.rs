@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::kind::{Addition, EnvironmentKind, Kind};
-use super::secret::Secret;
+use super::secret::{Part, Secret};
 use crate::value::Text;
 
 /// A private script that shells source.
@@ -40,7 +40,16 @@ impl EnvironmentKind for SecretScript {
     }
 
     fn detail(&self) -> Text {
-        Text(format!("secret {}", self.secret.name()).into_bytes())
+        let variable = |part: &Part| match part {
+            Part::Variable { variable, value, .. } => {
+                let content = value.clone();
+                let secret = Secret { content, ..Secret::default() };
+                Some(format!("{variable} (secret {})", secret.name()))
+            }
+            _ => None,
+        };
+        let variables: Vec<_> = self.secret.content.iter().filter_map(variable).collect();
+        Text(variables.join(", ").into_bytes())
     }
 
     /// Before it is known where the script is, that is nowhere.
