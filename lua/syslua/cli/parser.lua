@@ -105,8 +105,8 @@ local function get_hint(built, message)
   return near and ("did you mean `%s`?"):format(near)
 end
 
--- argparse takes a value that begins with a dash, such as a negative number, for an option. Joins it
--- to the option before it, so that it is judged as a value; a known option stays what it is.
+-- argparse takes a value that begins with a dash, such as a negative number, for an option. Joins
+-- it to the option before it, so that it is judged as a value; a known option stays what it is.
 local function join_values(built, words)
   local known = {}
   for _, flag in ipairs(parser.get_flags(built)) do
@@ -124,7 +124,7 @@ local function join_values(built, words)
     end
     local flag = known[word]
     if flag and flag.argument and value and value:find("^%-.") and value ~= "--" then
-      local is_option = known[value:match("^[^=]*")] ~= nil
+      local is_option = known[(value:gsub("=.*", ""))] ~= nil
       if not is_option and word:find("^%-%-") then
         word = word .. "=" .. value
         index = index + 1

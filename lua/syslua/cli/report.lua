@@ -178,6 +178,10 @@ local function is_said(action, earlier)
     and earlier.project == action.project
 end
 
+local function is_told(action, verbose)
+  return action.mark ~= "unchanged" or action.runs_command or verbose
+end
+
 local function get_rows(result, verbose)
   local rows = {}
   for _, derivation in ipairs(result.realize or {}) do
@@ -189,11 +193,7 @@ local function get_rows(result, verbose)
   local earlier
   for _, action in ipairs(result.actions or {}) do
     local group = groups[action]
-    local is_repeated = is_said(action, earlier)
-    earlier = action
-    if is_repeated then
-      -- One line is enough.
-    elseif group then
+    if group then
       if not group.is_told then
         group.is_told = true
         rows[#rows + 1] = {
@@ -204,7 +204,7 @@ local function get_rows(result, verbose)
             .. require("syslua.cli.groups").describe(group),
         }
       end
-    elseif action.mark ~= "unchanged" or action.runs_command or verbose then
+    elseif is_told(action, verbose) and not is_said(action, earlier) then
       local positions = action.positions or {}
       rows[#rows + 1] = {
         mark = action.runs_command and "!" or marks[action.mark] or "?",
@@ -219,6 +219,7 @@ local function get_rows(result, verbose)
         position = verbose and table.concat(positions, " < ") or positions[1],
       }
     end
+    earlier = action
   end
   return rows
 end
