@@ -108,6 +108,7 @@ end
 -- argparse takes a value that begins with a dash, such as a negative number, for an option. Joins
 -- it to the option before it, so that it is judged as a value; a known option stays what it is.
 local function join_values(built, words)
+  ---@type table<string, { name: string, argument: string? }>
   local known = {}
   for _, flag in ipairs(parser.get_flags(built)) do
     known[flag.name] = flag
