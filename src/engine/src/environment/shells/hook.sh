@@ -2,8 +2,8 @@
 # zsh. It starts no process. A backslash before a builtin: an alias of its name would stand for it. `[` compares, since `[[`
 # ignores the case of letters in a bash with `nocasematch`.
 __syslua_hook_ID() {
-  \local "__syslua_code=$?" __syslua_line= __syslua_name= __syslua_path= __syslua_now= __syslua_place=
-  \local "__syslua_own=${MEMORY_shell-}"
+  \local "__syslua_code=$?" __syslua_line= __syslua_project= __syslua_path= __syslua_now= __syslua_place=
+  \local "__syslua_started=${MEMORY_shell-}"
   # direnv and mise put lists back as they were before: what we had there is missing then.
   __syslua_now=${DIRENV_DIFF-}${__MISE_DIFF-}
   if [ "$__syslua_now" != "${__syslua_beside_ID-}" ]; then
@@ -24,13 +24,13 @@ __syslua_hook_ID() {
     # The projects around the directory, outermost first: each as SNAPSHOT/projects/NAME, with a blank before and after.
     __syslua_now=' '
     if [[ -r CURRENT/projects/list ]]; then
-      while IFS= \read -r __syslua_name; do
-        __syslua_path=${__syslua_name#* }
-        __syslua_name=${__syslua_name%% *}
-        __syslua_line=" ${__syslua_name##*/} "
+      while IFS= \read -r __syslua_project; do
+        __syslua_path=${__syslua_project#* }
+        __syslua_project=${__syslua_project%% *}
+        __syslua_line=" ${__syslua_project##*/} "
         # What the shell was started in is neither entered nor left.
-        if [ "${__syslua_own#*"$__syslua_line"}" = "$__syslua_own" ] && __syslua_is_in_ID "$__syslua_path"; then
-          __syslua_now="$__syslua_now$__syslua_name "
+        if [ "${__syslua_started#*"$__syslua_line"}" = "$__syslua_started" ] && __syslua_is_in_ID "$__syslua_path"; then
+          __syslua_now="$__syslua_now$__syslua_project "
         fi
       done <CURRENT/projects/list
     fi
@@ -41,20 +41,20 @@ __syslua_hook_ID() {
       # With a blank at its end, so that each turn takes something away whatever the variable holds.
       __syslua_line="${MEMORY_inside-} "
       while [[ $__syslua_line == *[!\ ]* ]]; do
-        __syslua_name=${__syslua_line% }
-        __syslua_name=${__syslua_name##* }
-        __syslua_line=${__syslua_line%"$__syslua_name "}
-        if [ "${__syslua_now#"$__syslua_line$__syslua_name "}" = "$__syslua_now" ]; then
-          __syslua_place=SNAPSHOTS/$__syslua_name/leave.sh
+        __syslua_project=${__syslua_line% }
+        __syslua_project=${__syslua_project##* }
+        __syslua_line=${__syslua_line%"$__syslua_project "}
+        if [ "${__syslua_now#"$__syslua_line$__syslua_project "}" = "$__syslua_now" ]; then
+          __syslua_place=SNAPSHOTS/$__syslua_project/leave.sh
           if [[ -r $__syslua_place ]]; then \. "$__syslua_place" || :; fi
         fi
       done
       __syslua_line=$__syslua_now
       while [[ $__syslua_line == *[!\ ]* ]]; do
-        __syslua_name=${__syslua_line# }
-        __syslua_name=${__syslua_name%% *}
-        __syslua_line=" ${__syslua_line#" $__syslua_name "}"
-        __syslua_place=SNAPSHOTS/$__syslua_name/env.sh
+        __syslua_project=${__syslua_line# }
+        __syslua_project=${__syslua_project%% *}
+        __syslua_line=" ${__syslua_line#" $__syslua_project "}"
+        __syslua_place=SNAPSHOTS/$__syslua_project/env.sh
         if [[ -r $__syslua_place ]]; then \. "$__syslua_place" || :; fi
       done
       __syslua_entered_ID=$__syslua_now
@@ -64,18 +64,18 @@ __syslua_hook_ID() {
   __syslua_projects_ID || :
   # The name of the innermost one, where it has changed, and the mark in the prompt. A directory's one is innermost.
   if [ -z "${MEMORY_entered-}" ]; then
-    __syslua_name=${__syslua_entered_ID-}
-    __syslua_name=${__syslua_name% }
-    __syslua_name=${__syslua_name##*[\ /]}
-    if [ -z "$__syslua_name" ] && [ -n "${__syslua_named_ID-}" ]; then
+    __syslua_project=${__syslua_entered_ID-}
+    __syslua_project=${__syslua_project% }
+    __syslua_project=${__syslua_project##*[\ /]}
+    if [ -z "$__syslua_project" ] && [ -n "${__syslua_named_ID-}" ]; then
       __syslua_place=${MEMORY_shell-}
       __syslua_place=${__syslua_place% }
       __syslua_place=${__syslua_place##* }
       __syslua_called_ID "${__syslua_place#:}"
-    elif [ -n "$__syslua_name" ] && [ "$__syslua_name" != "${SYSLUA_PROJECT-}" ]; then
-      __syslua_called_ID "$__syslua_name"
+    elif [ -n "$__syslua_project" ] && [ "$__syslua_project" != "${SYSLUA_PROJECT-}" ]; then
+      __syslua_called_ID "$__syslua_project"
     fi
-    __syslua_named_ID=$__syslua_name
+    __syslua_named_ID=$__syslua_project
   fi
   __syslua_place=
   if [ -n "${MEMORY_entered-}${MEMORY_inside-}" ]; then __syslua_place="(${SYSLUA_PROJECT-}) "; fi
@@ -84,10 +84,10 @@ __syslua_hook_ID() {
     # What saved a prompt, such as a virtual environment, may have brought back an earlier mark. Names have no `/`.
     __syslua_now=${__syslua_marks_ID-}
     while [ -n "$__syslua_now" ]; do
-      __syslua_name=${__syslua_now%%/*}
+      __syslua_project=${__syslua_now%%/*}
       __syslua_now=${__syslua_now#*/}
-      if [ "$__syslua_name" != "$__syslua_place" ] && [ "${__syslua_line#*"$__syslua_name"}" != "$__syslua_line" ]; then
-        __syslua_line="${__syslua_line%%"$__syslua_name"*}${__syslua_line#*"$__syslua_name"}"
+      if [ "$__syslua_project" != "$__syslua_place" ] && [ "${__syslua_line#*"$__syslua_project"}" != "$__syslua_line" ]; then
+        __syslua_line="${__syslua_line%%"$__syslua_project"*}${__syslua_line#*"$__syslua_project"}"
       fi
     done
     if [ -n "$__syslua_place" ]; then

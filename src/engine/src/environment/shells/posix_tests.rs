@@ -491,3 +491,20 @@ fn what_declares_a_variable_quotes_its_value() {
     }
     assert!(is_split("name=$value") && !is_split("\"name=$value\""));
 }
+
+/// A script that the hook reads unsets its variables at its end: also one of the hook by its name.
+#[test]
+fn the_hook_and_the_scripts_share_no_variable() {
+    let names = |texts: &[&str]| -> std::collections::BTreeSet<String> {
+        let whole = texts.concat();
+        let is_part = |letter: char| !letter.is_ascii_lowercase() && letter != '_';
+        let pieces = whole.split("__syslua_").skip(1);
+        pieces.map(|piece| piece.split(is_part).next().unwrap_or("").to_owned()).collect()
+    };
+    let scripts = names(&[FUNCTIONS, ALIASES, BASH_COMPLETIONS, ZSH_COMPLETIONS]);
+    let hooks = [HOOK, PROJECT_HOOK];
+    let locals = hooks.iter().flat_map(|text| text.lines().filter(|line| line.contains("\\local")));
+    let locals = names(&locals.collect::<Vec<_>>());
+    assert!(locals.len() > 8, "{locals:?}");
+    assert!(locals.is_disjoint(&scripts), "{:?}", locals.intersection(&scripts));
+}

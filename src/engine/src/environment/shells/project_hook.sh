@@ -1,16 +1,16 @@
 # Takes back all that this root set, once it is gone: first what its projects set.
 __syslua_revert_ID() {
-  \local "__syslua_layers=${__SYSLUA_LAYERS-} " __syslua_layer=
-  while [[ $__syslua_layers == *[!\ ]* ]]; do
-    __syslua_layer=${__syslua_layers% }
-    __syslua_layer=${__syslua_layer##* }
-    __syslua_layers=${__syslua_layers%"$__syslua_layer "}
+  \local "__syslua_left_layers=${__SYSLUA_LAYERS-} " __syslua_one=
+  while [[ $__syslua_left_layers == *[!\ ]* ]]; do
+    __syslua_one=${__syslua_left_layers% }
+    __syslua_one=${__syslua_one##* }
+    __syslua_left_layers=${__syslua_left_layers%"$__syslua_one "}
     # What the variable holds is not to become code.
-    case "${__syslua_layer%+[12].SHORT}" in
-      "$__syslua_layer"|*[!0123456789abcdef]*) ;;
+    case "${__syslua_one%+[12].SHORT}" in
+      "$__syslua_one"|*[!0123456789abcdef]*) ;;
       *)
         \eval FUNCTIONS
-        __syslua_leave "__SYSLUA_${__syslua_layer%%+*}"
+        __syslua_leave "__SYSLUA_${__syslua_one%%+*}"
         __syslua_end
         ;;
     esac
@@ -26,24 +26,24 @@ __syslua_revert_ID() {
 # The directory without links on the way. It starts a process only where there is one.
 __syslua_look_ID() {
   __syslua_real_ID=${PWD-}
-  \local "__syslua_at=${__syslua_real_ID-}"
-  while [ -n "$__syslua_at" ] && [ "${__syslua_at#/}" != "$__syslua_at" ]; do
-    if [ -L "$__syslua_at" ]; then
+  \local "__syslua_above=${__syslua_real_ID-}"
+  while [ -n "$__syslua_above" ] && [ "${__syslua_above#/}" != "$__syslua_above" ]; do
+    if [ -L "$__syslua_above" ]; then
       __syslua_real_ID=$(\builtin pwd -P && \builtin echo x) || :
       __syslua_real_ID=${__syslua_real_ID%?x}
       \break
     fi
-    __syslua_at=${__syslua_at%/*}
+    __syslua_above=${__syslua_above%/*}
   done
 }
 # Whether the directory is in that of a project ($1), by this name or another one.
 __syslua_is_in_ID() {
-  \local "__syslua_at=${PWD-}/"
-  if [ "${__syslua_at#"${1%/}/"}" != "$__syslua_at" ]; then \return 0; fi
-  __syslua_at=${__syslua_real_ID-}
-  while [ -n "$__syslua_at" ] && [ "${__syslua_at#/}" != "$__syslua_at" ]; do
-    if [ "$__syslua_at" -ef "$1" ]; then \return 0; fi
-    __syslua_at=${__syslua_at%/*}
+  \local "__syslua_above=${PWD-}/"
+  if [ "${__syslua_above#"${1%/}/"}" != "$__syslua_above" ]; then \return 0; fi
+  __syslua_above=${__syslua_real_ID-}
+  while [ -n "$__syslua_above" ] && [ "${__syslua_above#/}" != "$__syslua_above" ]; do
+    if [ "$__syslua_above" -ef "$1" ]; then \return 0; fi
+    __syslua_above=${__syslua_above%/*}
   done
   \return 1
 }
@@ -77,20 +77,20 @@ else
   __syslua_prompt_ID() { \command printf -v PS1 %s "$1" 2>/dev/null || :; }
 fi
 __syslua_projects_ID() {
-  \local "__syslua_at=${__syslua_real_ID-}" __syslua_found=
+  \local "__syslua_above=${__syslua_real_ID-}" __syslua_found=
   # Each turn makes the path shorter.
-  while [ -n "$__syslua_at" ] && [ "${__syslua_at#/}" != "$__syslua_at" ]; do
-    if [ -e "$__syslua_at/syslua.lua" ] || [ -L "$__syslua_at/syslua.lua" ]; then
-      __syslua_found="${__syslua_at}:$__syslua_found"
+  while [ -n "$__syslua_above" ] && [ "${__syslua_above#/}" != "$__syslua_above" ]; do
+    if [ -e "$__syslua_above/syslua.lua" ] || [ -L "$__syslua_above/syslua.lua" ]; then
+      __syslua_found="${__syslua_above}:$__syslua_found"
     fi
-    __syslua_at=${__syslua_at%/*}
+    __syslua_above=${__syslua_above%/*}
   done
   if [ -e /syslua.lua ] || [ -L /syslua.lua ]; then __syslua_found="/:$__syslua_found"; fi
   if [ "$__syslua_found" = "${__syslua_found_ID-${MEMORY_entered:+:}}" ]; then
     if ! __syslua_watch_ID; then \return 0; fi
   fi
-  __syslua_at=${__syslua_found_ID+1}
+  __syslua_above=${__syslua_found_ID+1}
   __syslua_found_ID=$__syslua_found
-  __syslua_found=$(SYSLUA_ENTERED="${MEMORY_entered-}" SYSLUA_SAID="${__syslua_said_ID-}" SYSLUA_SEEN="$__syslua_at" STEP_VARIABLESSTEP_WORDS) || :
+  __syslua_found=$(SYSLUA_ENTERED="${MEMORY_entered-}" SYSLUA_SAID="${__syslua_said_ID-}" SYSLUA_SEEN="$__syslua_above" STEP_VARIABLESSTEP_WORDS) || :
   \eval "$__syslua_found" || :
 }
