@@ -5,6 +5,7 @@ use std::ops::Range;
 use serde_json::Value;
 
 use crate::node::{Entry, Kind, Map, Node, Shape};
+use crate::paths::Paths;
 use crate::problem::{Problem, Result};
 use crate::record::{Before, Record, Removed};
 
@@ -38,19 +39,24 @@ pub(crate) struct Header {
 
 /// What an editor of a format knows.
 pub(crate) trait Editor {
-    /// Reads a text.
+    /// Reads a text. Tables that none of the paths leads to may stay unread.
     ///
     /// # Errors
     /// When it is not of the format.
-    fn parse(&self, text: &str) -> Result<Node>;
+    fn parse(&self, text: &str, paths: &Paths) -> Result<Node>;
 
     /// Returns whether values can be read one by one: otherwise all is read again after an edit.
     fn has_parts(&self) -> bool {
         false
     }
 
-    /// Reads one value of a text.
-    fn parse_part(&self, _text: &str, _range: Range<usize>) -> Option<Node> {
+    /// Reads one value of a text; the paths are those below it.
+    fn parse_part(
+        &self,
+        _text: &str,
+        _range: Range<usize>,
+        _paths: Option<&Paths>,
+    ) -> Option<Node> {
         None
     }
 
@@ -106,14 +112,17 @@ pub(crate) struct Document<'a> {
     pub text: String,
     pub root: Node,
     pub newline: &'static str,
+    /// The keys that are looked at.
+    pub paths: Paths,
     unit: String,
 }
 
 impl<'a> Document<'a> {
-    pub fn new(editor: &'a dyn Editor, text: String) -> Result<Document<'a>> {
-        let root = editor.parse(&text)?;
+    /// Reads a text. Only the given paths, and those above them, can be looked at.
+    pub fn new(editor: &'a dyn Editor, text: String, paths: Paths) -> Result<Document<'a>> {
+        let root = editor.parse(&text, &paths)?;
         let (newline, unit) = (newline_of(&text), unit_of(&text));
-        Ok(Document { editor, text, root, newline, unit })
+        Ok(Document { editor, text, root, newline, paths, unit })
     }
 
     /// Returns the value that a path leads to.
@@ -127,7 +136,7 @@ impl<'a> Document<'a> {
     }
 
     fn reparse(&mut self) -> Result<()> {
-        self.root = self.editor.parse(&self.text)?;
+        self.root = self.editor.parse(&self.text, &self.paths)?;
         Ok(())
     }
 
@@ -144,7 +153,8 @@ impl<'a> Document<'a> {
         };
         let old = self.text[span.clone()].to_owned();
         self.splice(span.clone(), new);
-        match self.editor.parse_part(&self.text, span.start..span.start + new.len()) {
+        let part = span.start..span.start + new.len();
+        match self.editor.parse_part(&self.text, part, self.paths.at(path)) {
             Some(node) => {
                 if let Some(place) = self.root.get_mut(path) {
                     *place = node;
@@ -305,7 +315,8 @@ impl<'a> Document<'a> {
         value: usize,
     ) -> Result<()> {
         let at = start + written + separator;
-        let Some(node) = self.editor.parse_part(&self.text, at..at + value) else {
+        let paths = self.paths.at(path).and_then(|paths| paths.below(key));
+        let Some(node) = self.editor.parse_part(&self.text, at..at + value, paths) else {
             return self.reparse();
         };
         if let Some(Node { kind: Kind::Map(map), .. }) = self.root.get_mut(path) {
@@ -506,7 +517,7 @@ impl<'a> Document<'a> {
         let text = removed.text.trim().trim_end_matches(',').trim_end();
         let wrapped =
             if is_braces { format!("{{{text}}}") } else { format!("{text}{}", self.newline) };
-        let other = Document::new(self.editor, wrapped).ok()?;
+        let other = Document::new(self.editor, wrapped, self.paths.clone()).ok()?;
         // A key of TOML may have those of its tables before it.
         let mut node = &other.root;
         loop {

@@ -4,13 +4,14 @@ use serde_json::{Map as JsonMap, Value};
 
 use crate::editor::{Editor, Header, Place, newline_of};
 use crate::node::{Entry, FLAG, Kind, Lines, Map, Node, Shape};
+use crate::paths::Paths;
 use crate::problem::{Problem, Result};
 
 /// How INI is edited.
 pub(crate) struct Ini;
 
 impl Editor for Ini {
-    fn parse(&self, text: &str) -> Result<Node> {
+    fn parse(&self, text: &str, _paths: &Paths) -> Result<Node> {
         let mut top = Section::new(0, 0);
         let mut sections: Vec<(String, std::ops::Range<usize>, Section)> = Vec::new();
         let mut at = 0;
@@ -223,6 +224,7 @@ fn value_of(node: &Node) -> Value {
     match &node.kind {
         Kind::Leaf(value) => value.clone().unwrap_or_default(),
         Kind::Scattered(value, _) => value.clone(),
+        Kind::Unread => Value::Null,
         Kind::Map(map) => {
             let entries = map.entries.iter();
             let entries = entries.map(|entry| (entry.key.clone(), value_of(&entry.value)));

@@ -10,6 +10,7 @@ use serde_json::{Map as JsonMap, Value};
 use crate::editor::{Editor, Place};
 use crate::json_scan;
 use crate::node::{Entry, Kind, Map, Node, Shape};
+use crate::paths::Paths;
 use crate::problem::{Problem, Result};
 
 /// How JSON is edited.
@@ -43,12 +44,12 @@ impl Json {
 }
 
 impl Editor for Json {
-    fn parse(&self, text: &str) -> Result<Node> {
-        if let Some(root) = json_scan::read(text, self.is_lenient) {
+    fn parse(&self, text: &str, paths: &Paths) -> Result<Node> {
+        if let Some(root) = json_scan::read(text, self.is_lenient, paths) {
             return Ok(root);
         }
         match self.read(text)? {
-            Some(value @ ast::Value::Object(_)) => Ok(node(value, 0)),
+            Some(value @ ast::Value::Object(_)) => Ok(node(value, 0, Some(paths))),
             Some(other) => {
                 let start = other.range().start;
                 Err(Problem::at(text, start, "the file is not an object, so it cannot have keys"))
@@ -61,8 +62,8 @@ impl Editor for Json {
         true
     }
 
-    fn parse_part(&self, text: &str, range: Range<usize>) -> Option<Node> {
-        Some(node(self.read(&text[range.clone()]).ok()??, range.start))
+    fn parse_part(&self, text: &str, range: Range<usize>, paths: Option<&Paths>) -> Option<Node> {
+        Some(node(self.read(&text[range.clone()]).ok()??, range.start, paths))
     }
 
     fn value(&self, text: &str, node: &Node) -> Value {
@@ -100,19 +101,22 @@ impl Editor for Json {
     }
 }
 
-/// Makes nodes of what the parser read; `offset` is where its text begins.
-fn node(value: ast::Value<'_>, offset: usize) -> Node {
+/// Makes nodes of what the parser read; `offset` is where its text begins. Without paths that lead
+/// there, a table stays unread.
+fn node(value: ast::Value<'_>, offset: usize, paths: Option<&Paths>) -> Node {
     let range = value.range();
     let span = range.start + offset..range.end + offset;
-    let kind = match value {
-        ast::Value::Object(object) => {
+    let kind = match (value, paths) {
+        (ast::Value::Object(_), None) => Kind::Unread,
+        (ast::Value::Object(object), Some(paths)) => {
             let entries = object.properties.into_iter().map(|property| {
                 let name = property.name.range();
+                let key = property.name.into_string();
                 Entry {
                     span: name.start + offset..name.end + offset,
                     end: property.range.end + offset,
-                    key: property.name.into_string(),
-                    value: node(property.value, offset),
+                    value: node(property.value, offset, paths.below(&key)),
+                    key,
                 }
             });
             let entries = entries.collect();
@@ -189,20 +193,25 @@ mod tests {
             "{// one {\n\"a\": /* , */ 1, // two\n\
              /* é */ \"b\": [1, 2,], \"c\": {\"d\": 1,},\r\n}\r\n",
             "// only\n{\"a\": \"// no /* comment */\" /* x */,\n}",
+            "{\"a\": {\"b\": {\"}\": \"{\\\"\"}, \"c\": {}}, \"c\": {\"d\": {\"e\": [{}]}}}",
         ];
-        for text in texts {
+        let path = |text: &str| text.split_terminator('.').map(str::to_owned).collect::<Vec<_>>();
+        let choices = [vec![], vec![path("a")], vec![path("a.b"), path("c.d.e"), path("é")]];
+        for (text, chosen) in texts.iter().flat_map(|text| choices.iter().map(move |c| (text, c))) {
+            let paths = Paths::of(chosen.iter().map(Vec::as_slice));
             let json = Json { is_lenient: true };
-            let slow = node(json.read(text).unwrap().unwrap(), 0);
-            let fast = json_scan::read(text, true).unwrap();
+            let slow = node(json.read(text).unwrap().unwrap(), 0, Some(&paths));
+            let fast = json_scan::read(text, true, &paths).unwrap();
             assert_eq!(format!("{fast:?}"), format!("{slow:?}"), "{text}");
         }
+        let paths = Paths::default();
         for text in
             ["{,}", "{\"a\":1,,}", "{\"a\" 1}", "{\"a\":[,]}", "[1]", "", "{\"a\":1} x", "{/* x"]
         {
-            assert!(json_scan::read(text, true).is_none(), "{text}");
+            assert!(json_scan::read(text, true, &paths).is_none(), "{text}");
         }
         for text in ["{\"a\":1,}", "{/* x */}", "{// x\n}"] {
-            assert!(json_scan::read(text, false).is_none(), "{text}");
+            assert!(json_scan::read(text, false, &paths).is_none(), "{text}");
         }
     }
 }

@@ -10,13 +10,15 @@ use std::ops::Range;
 use serde::de::IgnoredAny;
 
 use crate::node::{Entry, Kind, Map, Node, Shape};
+use crate::paths::Paths;
 
 /// Tables in tables beyond this are left to the parser, which has a limit too.
 const DEPTH: usize = 128;
 
 /// Returns the tree of a text whose value is an object. With `is_lenient`, it may have comments and
-/// commas at the end of lists. Returns `None` when it is something else.
-pub(crate) fn read(text: &str, is_lenient: bool) -> Option<Node> {
+/// commas at the end of lists. Tables that none of the paths leads to stay unread. Returns `None`
+/// when it is something else.
+pub(crate) fn read(text: &str, is_lenient: bool, paths: &Paths) -> Option<Node> {
     let bare = if is_lenient { without_comments(text)? } else { Cow::Borrowed(text.as_bytes()) };
     serde_json::from_slice::<IgnoredAny>(&bare).ok()?;
     let scan = Scan { bytes: &bare, text };
@@ -24,7 +26,7 @@ pub(crate) fn read(text: &str, is_lenient: bool) -> Option<Node> {
     if bare.get(at) != Some(&b'{') {
         return None;
     }
-    scan.value(at, 0)
+    scan.value(at, 0, Some(paths))
 }
 
 /// Returns the bytes of a text with blanks in place of comments, and of commas at the end of lists:
@@ -90,13 +92,16 @@ impl Scan<'_> {
         at
     }
 
-    /// Reads the value at a place.
-    fn value(&self, start: usize, depth: usize) -> Option<Node> {
+    /// Reads the value at a place. Without paths that lead there, a table stays unread.
+    fn value(&self, start: usize, depth: usize, paths: Option<&Paths>) -> Option<Node> {
         let leaf = |end: usize| Some(Node { span: start..end, kind: Kind::Leaf(None) });
-        match self.bytes.get(start)? {
-            b'{' => self.object(start, depth),
-            b'[' => leaf(self.list_end(start)?),
-            b'"' => leaf(string_end(self.bytes, start)?),
+        match (self.bytes.get(start)?, paths) {
+            (b'{', Some(paths)) => self.object(start, depth, paths),
+            (b'{', None) => {
+                Some(Node { span: start..self.bracket_end(start)?, kind: Kind::Unread })
+            }
+            (b'[', _) => leaf(self.bracket_end(start)?),
+            (b'"', _) => leaf(string_end(self.bytes, start)?),
             _ => {
                 let is_end = |byte: &u8| b",]} \t\r\n".contains(byte);
                 let rest = self.bytes.get(start..)?;
@@ -105,7 +110,8 @@ impl Scan<'_> {
         }
     }
 
-    fn list_end(&self, start: usize) -> Option<usize> {
+    /// Returns the end of the list or table that begins at a place.
+    fn bracket_end(&self, start: usize) -> Option<usize> {
         let mut depth = 0_usize;
         let mut at = start;
         loop {
@@ -125,7 +131,7 @@ impl Scan<'_> {
         }
     }
 
-    fn object(&self, start: usize, depth: usize) -> Option<Node> {
+    fn object(&self, start: usize, depth: usize, paths: &Paths) -> Option<Node> {
         if depth == DEPTH {
             return None;
         }
@@ -135,7 +141,8 @@ impl Scan<'_> {
             let end = string_end(self.bytes, at)?;
             let key = self.key(at..end)?;
             // The colon.
-            let value = self.value(self.after_blanks(self.after_blanks(end) + 1), depth + 1)?;
+            let at_value = self.after_blanks(self.after_blanks(end) + 1);
+            let value = self.value(at_value, depth + 1, paths.below(&key))?;
             let after = value.span.end;
             entries.push(Entry { key, span: at..end, end: after, value });
             at = self.after_blanks(after);

@@ -92,7 +92,7 @@ pub(crate) fn set(
     let before = match document.root.get(path) {
         Some(node) => {
             let is_whole = match &node.kind {
-                Kind::Leaf(_) => true,
+                Kind::Leaf(_) | Kind::Unread => true,
                 Kind::Map(map) => map.is_null || document.editor.is_replaceable(map),
                 Kind::Scattered(..) => false,
             };
@@ -206,6 +206,9 @@ fn insert(
                 let old = document.replace(next, empty)?;
                 record.table(next).before.get_or_insert(Before::Value(old));
                 depth += 1;
+            }
+            Some(Kind::Unread) => {
+                return Err(Problem::value(path, "the key cannot be added to this file"));
             }
             Some(Kind::Scattered(_, what)) => {
                 let message = format!("{} is {what} in the file", shown(&path[..=depth]));

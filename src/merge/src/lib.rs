@@ -8,7 +8,7 @@
 //!
 //! The floors. Each uses only those above it in this list and earlier rooms on its own floor:
 //!
-//! - **F0** [`declaration`], [`problem`], [`node`], [`record`]
+//! - **F0** [`declaration`], [`problem`], [`node`], [`paths`], [`record`]
 //! - **F1** [`editor`]
 //! - **F2** [`toml`], [`json_scan`], [`json`], [`yaml`], [`ini`], [`lines`]
 //! - **F3** [`keys`], [`text_lines`]
@@ -25,6 +25,7 @@ mod keys;
 mod lines;
 mod merge;
 mod node;
+mod paths;
 mod problem;
 mod record;
 mod text_lines;

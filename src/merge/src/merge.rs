@@ -8,6 +8,7 @@ use crate::ini::Ini;
 use crate::json::Json;
 use crate::keys::{holds, normal, set, take_back};
 use crate::node::Kind;
+use crate::paths::Paths;
 use crate::problem::{Problem, Result};
 use crate::record::Record;
 use crate::text_lines;
@@ -185,7 +186,8 @@ pub fn differences(bytes: Option<&[u8]>, declaration: &Declaration) -> Result<Ve
         let changes = found.into_iter().map(|(key, old, new)| Change { key, old, new });
         return Ok(decoded.shown(changes.collect()));
     };
-    let document = Document::new(&*editor, decoded.text.clone())?;
+    let paths = Paths::of(declaration.keys.iter().map(|key| key.path.as_slice()));
+    let document = Document::new(&*editor, decoded.text.clone(), paths)?;
     let mut changes = Vec::new();
     for key in &declaration.keys {
         let key = normal(&document, key)?;
@@ -213,14 +215,15 @@ fn new_of(key: &Key) -> Option<Value> {
 /// When it is not of its format.
 pub fn read(text: &str, format: Format) -> Result<Value> {
     let text = text.strip_prefix(BOM).unwrap_or(text);
+    let none = Paths::default();
     match format {
         Format::Json | Format::Jsonc => {
             let editor = Json { is_lenient: format == Format::Jsonc };
-            editor.parse(text).map(|node| editor.value(text, &node))
+            editor.parse(text, &none).map(|node| editor.value(text, &node))
         }
-        Format::Toml => Toml.parse(text).map(|node| plain(Toml.value(text, &node))),
+        Format::Toml => Toml.parse(text, &none).map(|node| plain(Toml.value(text, &node))),
         Format::Yaml => crate::yaml::read(text).map(plain),
-        Format::Ini => Ini.parse(text).map(|node| crate::ini::read(&node)),
+        Format::Ini => Ini.parse(text, &none).map(|node| crate::ini::read(&node)),
         Format::Lines | Format::Block => {
             Ok(Value::Array(text.lines().map(|line| Value::String(line.to_owned())).collect()))
         }
@@ -318,7 +321,11 @@ fn merge_keys(
     declaration: &Declaration,
     mut record: Record,
 ) -> Result<Parts> {
-    let mut document = Document::new(editor, old.to_owned())?;
+    let declared = declaration.keys.iter().map(|key| &key.path);
+    let recorded = record.keys.iter().map(|kept| &kept.path);
+    let tables = record.tables.iter().map(|table| &table.path);
+    let paths = Paths::of(declared.chain(recorded).chain(tables).map(Vec::as_slice));
+    let mut document = Document::new(editor, old.to_owned(), paths.clone())?;
     let keys: Vec<Key> =
         declaration.keys.iter().map(|key| normal(&document, key)).collect::<Result<_>>()?;
     let is_needed = keys.iter().any(|key| key.want != Want::Absent);
@@ -326,7 +333,8 @@ fn merge_keys(
         // JSON without a value.
         record.root.get_or_insert_with(|| old.to_owned());
         let gap = if old.is_empty() || old.ends_with('\n') { "" } else { newline_of(old) };
-        document = Document::new(editor, format!("{old}{gap}{{}}{}", newline_of(old)))?;
+        let text = format!("{old}{gap}{{}}{}", newline_of(old));
+        document = Document::new(editor, text, paths)?;
     }
     let mut changes = Vec::new();
     let mut is_drifted = false;
@@ -398,7 +406,7 @@ const HIDES: &str = "the change would hide other keys of this file";
 /// text that stays was read before.
 fn check(document: &Document<'_>, old: &str, keys: &[Key]) -> Result<()> {
     let again = if document.editor.has_parts() && document.text != old {
-        let again = document.editor.parse(&document.text).map_err(|problem| {
+        let again = document.editor.parse(&document.text, &document.paths).map_err(|problem| {
             let key = keys.first().map(|key| shown(&key.path)).unwrap_or_default();
             let message = format!("the change would make the file invalid: {problem}");
             Problem::Value { key, message }

@@ -18,6 +18,8 @@ pub(crate) struct Node {
 pub(crate) enum Kind {
     /// Anything without keys: lists too. The value is absent where the text tells it.
     Leaf(Option<Value>),
+    /// A table that no path leads to. Its text tells its keys.
+    Unread,
     /// A table whose keys can be changed one by one.
     Map(Map),
     /// A value whose text is not in one place, with its name.

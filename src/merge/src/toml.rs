@@ -5,6 +5,7 @@ use toml_edit::{Item, Table};
 
 use crate::editor::{Editor, Header, Place, newline_of};
 use crate::node::{Entry, Kind, Lines, Map, Node, Shape};
+use crate::paths::Paths;
 use crate::problem::{Problem, Result};
 
 /// Beyond this a list is written with one item a line.
@@ -14,7 +15,7 @@ const WIDTH: usize = 80;
 pub(crate) struct Toml;
 
 impl Editor for Toml {
-    fn parse(&self, text: &str) -> Result<Node> {
+    fn parse(&self, text: &str, _paths: &Paths) -> Result<Node> {
         let document = toml_edit::Document::parse(text).map_err(|error| {
             let start = error.span().map_or(0, |span| span.start);
             Problem::at(text, start, error.message().to_owned())
@@ -258,6 +259,7 @@ fn value_of(node: &Node) -> Value {
     match &node.kind {
         Kind::Leaf(value) => value.clone().unwrap_or_default(),
         Kind::Scattered(value, _) => value.clone(),
+        Kind::Unread => Value::Null,
         Kind::Map(map) => {
             let entries = map.entries.iter();
             let entries = entries.map(|entry| (entry.key.clone(), value_of(&entry.value)));

@@ -10,6 +10,7 @@ use serde_json::{Map as JsonMap, Number, Value};
 
 use crate::editor::{Editor, Place, newline_of, unit_of};
 use crate::node::{Entry, Kind, Lines, Map, Node, Shape};
+use crate::paths::Paths;
 use crate::problem::{Problem, Result};
 
 /// How deep a document may be nested.
@@ -19,7 +20,7 @@ const MAX_DEPTH: usize = 500;
 pub(crate) struct Yaml;
 
 impl Editor for Yaml {
-    fn parse(&self, text: &str) -> Result<Node> {
+    fn parse(&self, text: &str, _paths: &Paths) -> Result<Node> {
         Reader::new(text)?.document()
     }
 
@@ -429,6 +430,7 @@ fn value_of(node: &Node) -> Value {
     match &node.kind {
         Kind::Leaf(value) => value.clone().unwrap_or_default(),
         Kind::Scattered(value, _) => value.clone(),
+        Kind::Unread => Value::Null,
         Kind::Map(map) if map.is_null => Value::Null,
         Kind::Map(map) => {
             let entries = map.entries.iter();
