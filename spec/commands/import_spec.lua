@@ -110,9 +110,11 @@ describe("import", function()
         -- Directories of the home keep Stow from folding.
         here.shell("mkdir -p home/.config home/app")
         here.shell("cd home/dotfiles; ln -s $(ls -A p1 | head -1) p1/link; echo x >p1/README.md")
+        here.shell("cd home/dotfiles/p1; ln -s nowhere dangling; ln -s ../../none .dangling")
         stow((random(2) == 1 and "--no-folding " or "") .. "p*")
         local report = round_trip("stow", "home/dotfiles")
         assert.equal(0, count_left(report, "there is another file"), "seed " .. seed)
+        assert.equal(2, count_left(report, "a link that leads nowhere"), "seed " .. seed)
         here.shell("rm -rf home moved; mkdir home")
       end
     end)

@@ -183,6 +183,54 @@ describe("file { merge }", function()
     end
   end)
 
+  it("joins the lists that several declarations add to", function()
+    local function one_of(format, values)
+      return ('file({ path = "~/f", merge = "%s", values = %s })\n'):format(format, values)
+    end
+    local head = 'local lib = require("syslua").lib\n'
+    for _, sample in ipairs({
+      { "json", '{"l": [1]}', "{ l = lib.mkAfter({ 2, 3 }) }", "{ l = lib.mkAfter({ 3, 4 }) }" },
+      { "toml", "l = [1]\n", "{ l = lib.mkBefore({ 2 }) }", "{ l = lib.mkBefore({ 3 }) }" },
+      { "lines", "1\n", "{ '2', '3' }", "{ '3', '4' }" },
+      { "lines", "1\n", "lib.mkBefore({ '2' })", "lib.mkBefore({ '3' })" },
+      { "block", "1\n", "lib.mkAfter({ '2' })", "lib.mkAfter({ '3' })" },
+    }) do
+      local format, before = sample[1], sample[2]
+      here.write("home/f", before)
+      here.apply(head .. one_of(format, sample[3]) .. one_of(format, sample[4]))
+      local digits = here.read("home/f"):gsub("%D", "")
+      local expected = sample[3]:find("mkBefore") and "231"
+        or before:find("1") and (format == "block" and "123" or "1234")
+      assert.equal(expected, digits, format)
+      -- What the first one adds stays without the other.
+      here.apply(head .. one_of(format, sample[3]))
+      assert.is_nil(here.read("home/f"):find("4", 1, true))
+      assert.equal(0, here.run("status").code)
+      here.must("destroy", "--yes")
+      assert.equal(before, here.read("home/f"))
+    end
+    here.write_config(head .. one_of("json", "{ l = lib.mkAfter({ 1 }) }") .. [[
+      file({ path = "~/f", merge = "json", values = { l = lib.mkBefore({ 2 }) } })
+    ]])
+    assert.matches("l in ~/f is declared twice", here.run("plan", "init.lua").stderr, 1, true)
+  end)
+
+  it("tells which lines go, and only those", function()
+    local function apply(values)
+      return here.apply(([[file({ path = "~/f", merge = "lines", values = %s })]]):format(values))
+    end
+    here.write("home/f", "kept\n")
+    apply("{ 'kept', 'one', 'two' }")
+    local out = apply("{ 'two', 'three' }").stdout
+    assert.matches('one: "one" -> (absent)', out, 1, true)
+    assert.matches('three: (absent) -> "three"', out, 1, true)
+    assert.is_nil(out:find("kept:", 1, true))
+    out = here.must("destroy", "--yes").stdout
+    assert.matches('three: "three" -> (absent)', out, 1, true)
+    assert.is_nil(out:find("kept:", 1, true))
+    assert.equal("kept\n", here.read("home/f"))
+  end)
+
   it("keeps earlier values for the owner alone, and the mode of the file", function()
     here.write("home/s.json", '{"token": "secret"}')
     here.shell("chmod 640 home/s.json")
@@ -261,6 +309,8 @@ describe("file { merge }", function()
         ['merge = "json", values = { a = { { b = lib.absent } } } })'] = "lib.absent is for keys",
         ['merge = "json", values = { a = lib.mkAfter({ lib.absent }) } })'] = "is for keys",
         ['merge = "toml", values = { a = lib.null } })'] = "TOML has no null",
+        ['merge = "block", values = { "a", " # <<< syslua <<<" } })'] = "the lines around it",
+        ['merge = "block", comment = "//", values = { "// >>> syslua >>>" } })'] = "around it",
         ['merge = "ini", values = { a = { b = { 1 } } } })'] = "INI",
         ['comment = "#", content = "" })'] = "`comment` in file{} needs `merge`",
       }) do

@@ -125,6 +125,41 @@ describe("what of a tree is taken #once", function()
     assert.is_nil(result.stderr:find("passed by", 1, true))
   end)
 
+  it("takes a directory as a whole by the same rules", function()
+    write_all("t/a", "t/b.bak", "t/.git/config", "t/deep/.git", "t/deep/c", "t/only/x.bak")
+    write_all("other/d", "other/.git/config", "l/e", "l/f")
+    here.write("t/.sysluaignore", "*.bak\n")
+    here.write("l/.sysluaignore", "/f\n")
+    shell("mkfifo t/pipe t/deep/q.bak l/pipe; ln -s ../other l/away; ln -s e l/near")
+    for _, kind in ipairs({ "", "copy = true" }) do
+      here.write_config(([[
+        file { path = "~/.t", source = "t", %s }
+        file { path = "~/.l", source = "l", %s }
+      ]]):format(kind, kind))
+      local result = here.run("apply", "init.lua")
+      assert.equal(0, result.code, result.stderr)
+      local notice = "%s is a socket, a pipe or a device: it is passed by %%(init.lua:%d%%)"
+      assert.truthy(result.stderr:find(notice:format("t/pipe", 2)), result.stderr)
+      assert.truthy(result.stderr:find(notice:format("l/pipe", 3)), result.stderr)
+      assert.is_nil(result.stderr:find("q.bak", 1, true))
+      shell("rm -rf seen; cp -rL home/.t seen; cp -rL home/.l seen/l")
+      assert.equal("a deep/c l/away/d l/e l/near", list("seen"), kind)
+      -- What is not taken may change.
+      write_all("t/new.bak", "t/.git/HEAD", "other/.git/HEAD", "l/f")
+      assert.truthy(here.run("apply", "init.lua").stdout:find("^Nothing changed"), kind)
+      assert.equal(0, here.run("verify").code, kind)
+      assert.equal(0, here.run("status").code, kind)
+      shell("rm t/new.bak")
+    end
+    here.write("t/.sysluaignore", "[\n")
+    local result = here.run("apply", "init.lua")
+    assert.equal(1, result.code)
+    assert.truthy(result.stderr:find("/t/.sysluaignore:1: unclosed", 1, true), result.stderr)
+    assert.truthy(result.stderr:find("at init.lua:2", 1, true), result.stderr)
+    here.apply("")
+    assert.is_false(here.exists("home/.t"))
+  end)
+
   it("gives files other names", function()
     write_all("t/dot_config/app/rc", "t/dot_profile", "t/README.md", "t/plain", "t/a.tmpl")
     shell("ln -s plain t/link")

@@ -141,9 +141,9 @@ local function declare(files, plain)
     list[count + 5] = file.has_more and require("syslua.helpers.file.parts").get(file) or false
     count = count + 5
   end
-  local missing = border.answer(native.declare_files(list, scope.get_directory(), plain))
-  if missing then
-    require("syslua.helpers.file.parts").raise_missing(files[missing] or missing)
+  local told = border.answer(native.declare_files(list, scope.get_directory(), plain))
+  if told then
+    require("syslua.helpers.file.parts").tell(told, files)
   end
 end
 

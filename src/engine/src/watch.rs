@@ -29,42 +29,67 @@ const PASSED_BY: [&str; 3] = [".git", ".hg", ".jj"];
 
 /// Returns a digest of what the system says of files and all that is in directories: places, kinds,
 /// sizes, modes and times. What is missing or cannot be looked at is part of it too.
+/// A file that this process prints to is passed by: each report would be a change.
 pub fn look(paths: &[PathBuf], interrupt: &Interrupt) -> Hash {
-    let mut seen = Vec::new();
+    let mut look = Look { seen: Vec::new(), printed: printed(), interrupt };
     for path in paths {
-        add(path, 0, &mut seen, interrupt);
+        look.add(path, 0);
         // A file of a config may be a link, whose end is what is read.
         if platform::kind_of(path).is_ok_and(|kind| kind == Some(FileKind::Symlink)) {
-            add(&platform::canonical(path), 0, &mut seen, interrupt);
+            look.add(&platform::canonical(path), 0);
         }
     }
-    Hash::of(&seen)
+    Hash::of(&look.seen)
 }
 
-/// Adds what is said of one place; returns its kind.
-fn note(path: &Path, seen: &mut Vec<u8>) -> Option<FileKind> {
-    seen.extend_from_slice(&platform::bytes_of_path(path));
-    seen.push(0);
-    let facts = platform::facts_of(path).ok()?;
-    for number in facts.numbers {
-        seen.extend_from_slice(&number.to_le_bytes());
-    }
-    seen.extend_from_slice(format!("{:?}", facts.newest).as_bytes());
-    Some(facts.kind)
+/// Returns the numbers of the file systems and files that standard output and standard error are,
+/// where the system has a path for them (proc_pid_fd(5)).
+fn printed() -> Vec<[u64; 2]> {
+    let place = |number: u32| platform::canonical(Path::new(&format!("/proc/self/fd/{number}")));
+    let facts = [1, 2].into_iter().filter_map(|number| platform::facts_of(&place(number)).ok());
+    let files = facts.filter(|facts| facts.kind == FileKind::File);
+    files.map(|facts| [facts.numbers[0], facts.numbers[1]]).collect()
 }
 
-fn add(path: &Path, depth: usize, seen: &mut Vec<u8>, interrupt: &Interrupt) {
-    if depth > DEEPEST || interrupt.is_set() {
-        return;
+/// A look at files and trees.
+struct Look<'a> {
+    /// What the system said.
+    seen: Vec<u8>,
+    /// The numbers of files that are passed by.
+    printed: Vec<[u64; 2]>,
+    interrupt: &'a Interrupt,
+}
+
+impl Look<'_> {
+    /// Adds what is said of one place; returns its kind.
+    fn note(&mut self, path: &Path) -> Option<FileKind> {
+        let seen = &mut self.seen;
+        seen.extend_from_slice(&platform::bytes_of_path(path));
+        seen.push(0);
+        let facts = platform::facts_of(path).ok()?;
+        if self.printed.contains(&[facts.numbers[0], facts.numbers[1]]) {
+            return Some(facts.kind);
+        }
+        for number in facts.numbers {
+            seen.extend_from_slice(&number.to_le_bytes());
+        }
+        seen.extend_from_slice(format!("{:?}", facts.newest).as_bytes());
+        Some(facts.kind)
     }
-    if note(path, seen) != Some(FileKind::Directory) {
-        return;
-    }
-    let mut entries = platform::list_directory(path).unwrap_or_default();
-    entries.sort_by(|left, right| left.0.cmp(&right.0));
-    for (name, _) in entries {
-        if !PASSED_BY.iter().any(|passed| name == *passed) {
-            add(&path.join(name), depth + 1, seen, interrupt);
+
+    fn add(&mut self, path: &Path, depth: usize) {
+        if depth > DEEPEST || self.interrupt.is_set() {
+            return;
+        }
+        if self.note(path) != Some(FileKind::Directory) {
+            return;
+        }
+        let mut entries = platform::list_directory(path).unwrap_or_default();
+        entries.sort_by(|left, right| left.0.cmp(&right.0));
+        for (name, _) in entries {
+            if !PASSED_BY.iter().any(|passed| name == *passed) {
+                self.add(&path.join(name), depth + 1);
+            }
         }
     }
 }

@@ -60,6 +60,11 @@ pub(crate) fn find(text: &str, wanted: &str) -> Option<std::ops::Range<usize>> {
     found.map(|(start, line)| start..start + line.len())
 }
 
+/// Returns whether a line is read as the one before a block, or the one after it.
+pub(crate) fn is_mark(line: &str, comment: &str) -> bool {
+    [BEGIN, END].iter().any(|words| line.trim() == format!("{comment} {words}"))
+}
+
 /// Returns a block as it is written.
 pub(crate) fn block(comment: &str, items: &[String], newline: &str) -> String {
     let mut out = format!("{comment} {BEGIN}{newline}");

@@ -303,12 +303,18 @@ fn merge_lines(old: &str, declaration: &Declaration, record: &Record) -> Result<
         .collect();
     let mut text = old.to_owned();
     let (new, is_drifted) = text_lines::merge(&mut text, declaration, record)?;
-    if text != old && changes.is_empty() {
-        for kept in record.keys.iter().filter(|kept| new.key(&kept.path).is_none()) {
-            let key = match declaration.format {
-                Format::Lines => kept.path.first().cloned().unwrap_or_default(),
-                _ => "block".to_owned(),
-            };
+    let count = |text: &str, line: &str| text.lines().filter(|other| *other == line).count();
+    for kept in record.keys.iter().filter(|kept| new.key(&kept.path).is_none()) {
+        let (key, is_gone) = match declaration.format {
+            // A line that was there before stays.
+            Format::Lines => {
+                let line = kept.path.first().cloned().unwrap_or_default();
+                let is_gone = count(old, &line) > count(&text, &line);
+                (line, is_gone)
+            }
+            _ => ("block".to_owned(), text != old && changes.is_empty()),
+        };
+        if is_gone {
             changes.push(Change { key, old: kept.set.clone(), new: None });
         }
     }

@@ -1,5 +1,5 @@
-//! The keys that are looked at: a large document has many others, of which no more is known than
-//! where they are.
+//! The keys that are looked at. A large document has many others, which only have their places in
+//! the tree.
 
 use std::collections::HashMap;
 

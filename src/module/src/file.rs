@@ -28,7 +28,10 @@ use crate::error::{Answer, lua_failure, register as register_function, register_
 use crate::evaluation::record_in_scope;
 use crate::given::{Given, More, Origin};
 use crate::state::{self, State, Ticket};
-use crate::tree::{Members, choice_failure, leads_back, members};
+use crate::tree::{
+    Excluded, Members, Wholes, choice_failure, is_private_below, is_readable_by_all, leads_back,
+    members,
+};
 
 /// The longest name of an object that is made of a target's.
 const LONGEST_NAME: usize = 60;
@@ -107,29 +110,6 @@ fn source_at(lua: &Lua, place: PathBuf, excluded: &Excluded) -> Answer<Option<(S
     }
 }
 
-/// Returns whether others cannot read a file of a tree, or not reach it.
-fn is_private_below(top: &Path, below: &Path) -> bool {
-    let is_private = |path: &Path| platform::facts_of(path).is_ok_and(|facts| facts.is_private());
-    let mut path = top.to_owned();
-    is_private(&path)
-        || below.components().any(|component| {
-            path.push(component);
-            is_private(&path)
-        })
-}
-
-/// The failure of a private source in a root whose store all users can read.
-fn is_readable_by_all(path: &Path) -> Failure {
-    let message = format!(
-        "only its owner can read the source {}, and all users can read the store of root",
-        path.display()
-    );
-    Failure::new("config", message).with_hint(
-        "`mutable = true` links to the file itself; `public = true` declares that it is not \
-         secret, like chmod o+r",
-    )
-}
-
 fn look(lua: &Lua, path: &Path, excluded: &Excluded) -> Answer<Option<Known>> {
     let known = state::change(lua, |state| state.sources.look_without(path, excluded));
     let known = known.ok_or_else(|| Failure::new("internal", "the state is in use"))?;
@@ -174,9 +154,6 @@ pub fn derive_file(
     Ok(derivation.placeholder(&OutputName::main()).to_string().into_bytes())
 }
 
-/// What is left out of a tree, by the paths below it.
-type Excluded = BTreeSet<PathBuf>;
-
 /// What is known of a tree.
 struct KnownTree {
     /// The path that it will have.
@@ -198,6 +175,10 @@ struct Declaring<'a> {
     trees: HashMap<(Vec<u8>, Rc<Excluded>), KnownTree>,
     /// The trees whose links are followed now, each by a link of the one before.
     followed: Vec<PathBuf>,
+    /// The directories that are taken as a whole.
+    wholes: Wholes,
+    /// The number of the declaration at hand.
+    current: usize,
 }
 
 /// What a file is linked to or copied from.
@@ -301,11 +282,13 @@ impl Declaring<'_> {
     ///
     /// # Errors
     /// When a link leads elsewhere.
-    fn tree_of(&self, given: &Given) -> Answer<Option<(PathBuf, Members)>> {
-        let nothing = BTreeSet::new();
+    fn tree_of(&mut self, given: &Given) -> Answer<Option<(PathBuf, Members)>> {
+        let whole;
         let (named, excluded) = match &given.origin {
             Origin::Local if !given.executable => {
-                (absolute(self.directory.join(platform::path_from_bytes(&given.text)))?, &nothing)
+                let named = absolute(self.directory.join(platform::path_from_bytes(&given.text)))?;
+                whole = self.left_out_of(&named)?;
+                (named, &*whole)
             }
             Origin::Declared(source) => (source.path.clone(), &source.excluded),
             _ => return Ok(None),
@@ -313,6 +296,10 @@ impl Declaring<'_> {
         let members = members(self.lua, &named, &self.directory, excluded)?
             .filter(|members| !members.followed.is_empty());
         Ok(members.map(|members| (named, members)))
+    }
+
+    fn left_out_of(&mut self, named: &Path) -> Answer<Rc<Excluded>> {
+        self.wholes.left_out_of(self.lua, named, &self.directory, self.current)
     }
 
     /// Declares what is in a directory file by file, and for a link what it leads to; returns
@@ -328,7 +315,7 @@ impl Declaring<'_> {
         self.followed.extend([top.to_owned(), platform::canonical(top)]);
         let excluded = match &given.origin {
             Origin::Declared(source) => Rc::new(source.excluded.clone()),
-            _ => Rc::default(),
+            _ => self.left_out_of(top)?,
         };
         let mut is_there = true;
         for below in &tree.below {
@@ -365,7 +352,8 @@ impl Declaring<'_> {
     /// Returns what a file is linked to or copied from, or `None` if its source does not exist.
     fn source_of(&mut self, given: &Given, ticket: &Ticket) -> Answer<Option<Resolved>> {
         let mut private = None;
-        let place = || self.directory.join(platform::path_from_bytes(&given.text));
+        let directory = self.directory.clone();
+        let place = || directory.join(platform::path_from_bytes(&given.text));
         let content = match &given.origin {
             Origin::Content => {
                 let text = Value::Bytes(given.text.clone());
@@ -374,13 +362,16 @@ impl Declaring<'_> {
                 }
                 FileContent::Text(given.text.clone())
             }
-            Origin::Local => match source_at(self.lua, place(), &BTreeSet::new())? {
-                Some((source, is_private)) => {
-                    private = is_private.then(|| source.path.clone());
-                    FileContent::Source(source)
+            Origin::Local => {
+                let excluded = self.left_out_of(&absolute(place())?)?;
+                match source_at(self.lua, place(), &excluded)? {
+                    Some((source, is_private)) => {
+                        private = is_private.then(|| source.path.clone());
+                        FileContent::Source(source)
+                    }
+                    None => return Ok(None),
                 }
-                None => return Ok(None),
-            },
+            }
             Origin::Declared(source) => {
                 let known = source_at(self.lua, source.path.clone(), &source.excluded)?;
                 private =
@@ -573,6 +564,7 @@ fn declare_plain(
     number: usize,
 ) -> Answer<bool> {
     let lua = declaring.lua;
+    declaring.current = file.ticket;
     let Some(derivation) = derivation else {
         let path = state::read(lua, |state| {
             Some(state.evaluations.last()?.collections.get(number)?.source_path(file))
@@ -611,9 +603,10 @@ pub fn at(lua: &Lua, number: usize) -> impl Fn(Failure) -> Failure {
 }
 
 /// Declares the files of a list, in which each is [`COLUMNS`] items, and those of a collection, in
-/// the order of their declaration; relative sources begin at a directory. Returns the first file
-/// whose source does not exist: its number in the list, counted from 1, or a table of what is said
-/// of it when a file of the collection is meant.
+/// the order of their declaration; relative sources begin at a directory. Returns what there is to
+/// say of them: as `missing` the first file whose source does not exist, by its number in the list,
+/// counted from 1, or a table of what is said of it when a file of the collection is meant; as
+/// `passed` the sockets, pipes and devices in directories.
 fn declare_files(
     lua: &Lua,
     (list, directory, number): (LuaTable, BString, Option<usize>),
@@ -627,6 +620,8 @@ fn declare_files(
         collection: number,
         trees: HashMap::new(),
         followed: Vec::new(),
+        wholes: Wholes::default(),
+        current: 0,
     };
     let rows = (1..).zip((1..=list.raw_len()).step_by(COLUMNS));
     for row in rows.map(Some).chain([None]) {
@@ -641,18 +636,21 @@ fn declare_files(
             let declared = declare_plain(&mut declaring, &file, derivation, collection)
                 .map_err(at(lua, file.ticket))?;
             if !declared {
-                return missing(lua, &file).map_err(lua_failure);
+                let missing = missing(lua, &file).map_err(lua_failure)?;
+                return declaring.wholes.told(lua, missing).map_err(lua_failure);
             }
         }
         let Some((number, ticket_number, given)) = given else { continue };
+        declaring.current = ticket_number;
         let declared = declaring
             .declare(given, &ticket(lua, ticket_number)?)
             .map_err(at(lua, ticket_number))?;
         if !declared {
-            return Ok(LuaValue::Integer(number));
+            let missing = LuaValue::Integer(number);
+            return declaring.wholes.told(lua, missing).map_err(lua_failure);
         }
     }
-    Ok(LuaNil)
+    declaring.wholes.told(lua, LuaNil).map_err(lua_failure)
 }
 
 /// Returns what is said of a file whose source does not exist.

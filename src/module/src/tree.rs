@@ -1,17 +1,81 @@
 //! What is in a tree that `file{}` declares, and where the links in it lead.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
 use std::path::{Component, Path, PathBuf};
+use std::rc::Rc;
 
 use mlua::prelude::*;
 use syslua_engine::failure::Failure;
 use syslua_engine::platform::{self, FileKind};
-use syslua_engine::tree_choice;
+use syslua_engine::tree_choice::{self, Choice, IGNORE_FILE};
 
 use crate::derive::{config_failure, entries_below};
 use crate::error::Answer;
 use crate::state;
+
+/// What is left out of a tree, by the paths below it.
+pub type Excluded = BTreeSet<PathBuf>;
+
+/// The local directories that are linked or copied as a whole.
+#[derive(Default)]
+pub struct Wholes {
+    /// What is left out of each, by its place.
+    left_out: HashMap<PathBuf, Rc<Excluded>>,
+    /// The sockets, pipes and devices in them, each with the number of the declaration.
+    passed: Vec<(usize, PathBuf)>,
+}
+
+impl Wholes {
+    /// Returns what of a directory is not taken: what its list names, that list, repositories of
+    /// git, sockets, pipes and devices. Nothing is in a file. `directory` is that of the config,
+    /// and `ticket` the number of the declaration.
+    ///
+    /// # Errors
+    /// When the list is wrong, or a directory cannot be read.
+    pub fn left_out_of(
+        &mut self,
+        lua: &Lua,
+        named: &Path,
+        directory: &Path,
+        ticket: usize,
+    ) -> Answer<Rc<Excluded>> {
+        if let Some(known) = self.left_out.get(named) {
+            return Ok(Rc::clone(known));
+        }
+        let top = platform::canonical(&state::locate(lua, named.to_owned()));
+        if !platform::is_directory(&top) {
+            return Ok(Rc::default());
+        }
+        let left = Choice::default().left_out(&top).map_err(|error| choice_failure(&error))?;
+        let shown = named.strip_prefix(directory).unwrap_or(named);
+        self.passed.extend(left.special.iter().map(|below| (ticket, shown.join(below))));
+        let mut paths = left.paths;
+        if platform::exists(&top.join(IGNORE_FILE)) {
+            paths.insert(PathBuf::from(IGNORE_FILE));
+        }
+        let paths = Rc::new(paths);
+        self.left_out.insert(named.to_owned(), Rc::clone(&paths));
+        Ok(paths)
+    }
+
+    /// Returns a table of a missing file and of what was passed by, or nothing without either.
+    pub fn told(&self, lua: &Lua, missing: LuaValue) -> LuaResult<LuaValue> {
+        if missing.is_nil() && self.passed.is_empty() {
+            return Ok(LuaNil);
+        }
+        let passed = self.passed.iter().map(|(ticket, path)| {
+            let one = lua.create_table()?;
+            one.raw_set("ticket", *ticket)?;
+            one.raw_set("path", lua.create_string(platform::bytes_of_path(path))?)?;
+            Ok(one)
+        });
+        let table = lua.create_table()?;
+        table.raw_set("passed", passed.collect::<LuaResult<Vec<_>>>()?)?;
+        table.raw_set("missing", missing)?;
+        Ok(LuaValue::Table(table))
+    }
+}
 
 /// What is in a tree, by its paths below it.
 #[derive(Debug, Default)]
@@ -128,6 +192,29 @@ fn stays_within(top: &Path, link: &Path) -> bool {
         names.extend(parts.rev().map(|part| part.as_os_str().to_owned()));
     }
     true
+}
+
+/// Returns whether others cannot read a file of a tree, or not reach it.
+pub fn is_private_below(top: &Path, below: &Path) -> bool {
+    let is_private = |path: &Path| platform::facts_of(path).is_ok_and(|facts| facts.is_private());
+    let mut path = top.to_owned();
+    is_private(&path)
+        || below.components().any(|component| {
+            path.push(component);
+            is_private(&path)
+        })
+}
+
+/// The failure of a private source in a root whose store all users can read.
+pub fn is_readable_by_all(path: &Path) -> Failure {
+    let message = format!(
+        "only its owner can read the source {}, and all users can read the store of root",
+        path.display()
+    );
+    Failure::new("config", message).with_hint(
+        "`mutable = true` links to the file itself; `public = true` declares that it is not \
+         secret, like chmod o+r",
+    )
 }
 
 fn leads_away(link: &Path, end: Option<&Path>) -> Failure {

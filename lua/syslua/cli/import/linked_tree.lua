@@ -17,6 +17,13 @@ local function get_end(seen)
   return succeeded and found and found.place or nil
 end
 
+-- Whether an entry of a tree is a link that leads nowhere: a config cannot declare it.
+local function is_dangling(own)
+  return own.kind == "symlink" and not own.real
+end
+
+local dangling = "a link that leads nowhere"
+
 local function add_link(found, group, source, target)
   writer.add(
     found,
@@ -67,6 +74,11 @@ local function look_at(context, source, target)
     context.missing[#context.missing + 1] = target
     return nil
   elseif seen.kind == "symlink" and get_end(seen) == own.place then
+    if is_dangling(own) then
+      context.found.places[target] = true
+      writer.leave_out(context.found, target, dangling)
+      return nil
+    end
     return own.kind == "file" and "link" or "odd"
   elseif seen.kind == "directory" and own.kind == "directory" then
     return "tree"
@@ -180,7 +192,11 @@ function linked_tree.add_links(found, group, tree, directory)
     local lead = seen and seen.kind == "symlink" and get_end(seen)
     if lead and path.is_below(lead, top.real or tree) and not found.places[place] then
       found.places[place] = true
-      add_link(found, group, lead, place)
+      if is_dangling(border.call("look", lead)) then
+        writer.leave_out(found, place, dangling)
+      else
+        add_link(found, group, lead, place)
+      end
     end
   end
 end

@@ -199,12 +199,45 @@ local function starts_with(path, prefix)
   return true
 end
 
+-- The list of a key that another declaration may add to: what joins a list, and lines.
+local function get_field_to_join(key, other, format)
+  if #key.path ~= #other.path or not starts_with(key.path, other.path) then
+    return nil
+  end
+  return key.before and other.before and "before"
+    or key.after and other.after and "after"
+    or format == "lines" and key.value and other.value and "value"
+    or nil
+end
+
+-- A key with the items of two, each once.
+local function join_lists(key, other, field)
+  local joined = { path = key.path }
+  local items, seen = mark_list({}), {}
+  for _, list in ipairs({ key[field], other[field] }) do
+    for _, item in ipairs(list) do
+      local as_text = border.call("to_json", item)
+      if not seen[as_text] then
+        seen[as_text] = true
+        items[#items + 1] = item
+      end
+    end
+  end
+  joined[field] = items
+  joined.text = border.call("to_json", joined)
+  return joined
+end
+
 -- Adds the keys of another declaration of the same path.
 local function join(winner, other)
   for _, key in ipairs(other.keys) do
     local is_known = false
-    for _, known in ipairs(winner.keys) do
+    for index, known in ipairs(winner.keys) do
+      local field = get_field_to_join(known, key, winner.merge)
       if known.text == key.text then
+        is_known = true
+      elseif field then
+        winner.keys[index] = join_lists(known, key, field)
         is_known = true
       elseif starts_with(known.path, key.path) or starts_with(key.path, known.path) then
         raise_conflict(winner, other, #key.path == 0 and "the list" or table.concat(key.path, "."))

@@ -95,4 +95,25 @@ function parts.raise_missing(file)
   })
 end
 
+--- Tells of a socket, a pipe or a device in a tree.
+---@param name string its path
+---@param ticket integer the declaration of the tree
+function parts.tell_passed(name, ticket)
+  local position = border.call("positions_of_ticket", ticket)[1]
+  local message = ("%s is a socket, a pipe or a device: it is passed by"):format(name)
+  assert(scope.get()).notify(message, position)
+end
+
+--- Tells what the engine says of declared files, and raises the failure of a missing source.
+---@param told { missing: any, passed: { path: string, ticket: integer }[] }
+---@param files syslua.file.Declared[] what was declared
+function parts.tell(told, files)
+  for _, passed in ipairs(told.passed) do
+    parts.tell_passed(passed.path, passed.ticket)
+  end
+  if told.missing then
+    parts.raise_missing(files[told.missing] or told.missing)
+  end
+end
+
 return parts

@@ -37,17 +37,6 @@ local function raise_no_tree(file)
   })
 end
 
--- Tells of what is in a tree, but no file.
-local function tell_passed(file, passed)
-  local notify = assert(scope.get()).notify
-  for _, below in ipairs(passed) do
-    notify(
-      ("%s is a socket, a pipe or a device: it is passed by"):format(path.join(file.source, below)),
-      get_position(file)
-    )
-  end
-end
-
 -- Has the engine collect what is in one tree; returns what it found.
 local function collect(plain, file)
   file.from = origin.get_place(file)
@@ -65,7 +54,9 @@ local function collect(plain, file)
     gives_members = file.rename ~= nil,
   }) or raise_no_tree(file)
   file.members = found.number
-  tell_passed(file, found.passed)
+  for _, below in ipairs(found.passed) do
+    require("syslua.helpers.file.parts").tell_passed(path.join(file.source, below), file.ticket)
+  end
   return found
 end
 
