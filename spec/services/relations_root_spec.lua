@@ -115,6 +115,25 @@ describe("services and what is around them #root #once", function()
     assert.are.equal(0, apply("good too").code)
   end)
 
+  it("like nginx fail the apply if they keep their old configuration", function()
+    local function apply(port)
+      return here.apply(
+        ('require("modules.services.nginx").setup { servers = { a = { listen = %q } } }'):format(
+          port
+        )
+      )
+    end
+    assert.are.equal(0, apply("8085").code)
+    assert.are.equal(0, apply("8086").code)
+    here.shell("systemd-run --unit=taker --socket-property=ListenStream=8087 true")
+    local applied = apply("8087")
+    here.shell("systemctl stop taker.socket")
+    assert.are.equal(1, applied.code, applied.stdout)
+    assert.is_truthy(applied.stderr:find("its reload failed", 1, true), applied.stderr)
+    here.shell("bash -c ': </dev/tcp/127.0.0.1/8086'")
+    assert.are.equal(0, here.sys("status").code)
+  end)
+
   it("that stopped others by a conflict give way to them again", function()
     local other = [[service { name = "other", command = { "/bin/sleep", "1d" } }
       service { name = "above", command = { "/bin/sleep", "1d" }, requires = "other" }]]

@@ -33,6 +33,18 @@ describe("services and what is around them #root #once", function()
     )
   end
 
+  it("are as before after Ctrl-C while one starts", function()
+    here.must_apply(web("1d"))
+    here.write_config(web("2d", 'ready = "notify"'))
+    local before = tonumber(here.shell("date +%s%N"))
+    local result = here.run("timeout --preserve-status -s INT 1.5 lua5.4 -l syslua apply")
+    local took = (tonumber(here.shell("date +%s%N")) - before) / 1e9
+    assert.are.equal(130, result.code, result.stderr)
+    assert.is_truthy(took < 6, took)
+    assert.are.equal("/bin/sleep 1d ", get_words("web.service"))
+    assert.are.equal(0, here.sys("status").code)
+  end)
+
   it("are stopped and started after their sockets", function()
     local function declare(argument, listen, more)
       return here.must_apply(

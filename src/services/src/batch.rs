@@ -42,14 +42,15 @@ pub struct Failed {
     pub lines: Vec<String>,
 }
 
-/// Starts jobs of a manager, waits for them, and returns the failed ones. A started unit must run
-/// for a second. `is_stopped` tells whether the user requested a stop.
+/// Starts jobs of a manager, waits for them, and returns the failed ones. If `is_watching`, a
+/// started unit must run for a second. `is_stopped` tells whether the user requested a stop.
 ///
 /// # Errors
 /// When the manager does not answer, or the user asked to stop.
 pub fn perform(
     manager: &mut dyn Manager,
     requests: &[Request],
+    is_watching: bool,
     is_stopped: &dyn Fn() -> bool,
 ) -> Result<Vec<Failed>, Problem> {
     let mut failed = Vec::new();
@@ -84,7 +85,7 @@ pub fn perform(
         };
         match why {
             Some(why) => failed.push(failure(manager, request, &state, why)),
-            None if is_watched(request, &state) => running.push((request, state)),
+            None if is_watching && is_watched(request, &state) => running.push((request, state)),
             None => {}
         }
     }
@@ -298,7 +299,7 @@ mod tests {
         let mut manager = Told::default();
         manager.states.insert("a.service".into(), states);
         let requests = [Request { unit: "a.service".into(), job, is_alone: false }];
-        let failed = perform(&mut manager, &requests, &|| false).unwrap();
+        let failed = perform(&mut manager, &requests, true, &|| false).unwrap();
         (failed, manager.asked)
     }
 
@@ -346,7 +347,10 @@ mod tests {
         let mut manager = Told::default();
         manager.states.insert("a.service".into(), vec![state("activating", "start", 0, 7)]);
         let requests = [Request { unit: "a.service".into(), job: Job::Start, is_alone: false }];
-        assert!(matches!(perform(&mut manager, &requests, &|| true), Err(Problem::Interrupted)));
+        assert!(matches!(
+            perform(&mut manager, &requests, true, &|| true),
+            Err(Problem::Interrupted)
+        ));
         assert_eq!(manager.asked, ["start a.service", "cancel a.service"]);
     }
 }

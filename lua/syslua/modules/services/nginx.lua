@@ -115,6 +115,16 @@ local function render(options)
   return table.concat(lines, "\n") .. "\n"
 end
 
+-- Has the first process read its configuration again, and waits for workers that are new: if it
+-- cannot use the configuration, it says so in its log only, and the old workers stay.
+local reload = ([[
+f=/proc/$1/task/$1/children; read -r old <$f; kill -HUP $1 || exit; test -e $f || exit 0; n=0;
+while [ $n -lt 50 ]; do
+sleep 0.1; read -r new <$f; n=$((n + 1));
+for c in $new; do case " $old " in *" $c "*) ;; *) exit 0 ;; esac; done;
+done;
+echo "the old configuration stays in force" >&2; exit 1]]):gsub("%$", "$$"):gsub("\n", " ")
+
 local module = syslua.module({
   name = "services.nginx",
   options = {
@@ -143,7 +153,7 @@ local module = syslua.module({
       on_switch = "reload",
       unit = {
         Service = {
-          ExecReload = "/bin/kill -HUP $MAINPID",
+          ExecReload = ("/bin/sh -c '%s' sh $MAINPID"):format(reload),
           KillSignal = "SIGQUIT",
           PIDFile = "/run/nginx-syslua.pid",
         },

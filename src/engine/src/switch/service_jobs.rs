@@ -217,7 +217,7 @@ pub fn perform(
                 started.map(|unit| (*unit, asked(unit))).collect()
             }
         };
-        let ended = in_waves(settings, connection, manager, &jobs).map_err(at(&positions))?;
+        let ended = in_waves(settings, connection, manager, &jobs, true).map_err(at(&positions))?;
         // What is not declared does not prevent a removal.
         let is_needed = |unit: &str| {
             let change = mine.iter().find(|one| one.unit == unit);
@@ -250,6 +250,7 @@ fn in_waves(
     manager: &mut dyn Manager,
     whose: &ServiceManager,
     jobs: &[(&UnitChange, Job)],
+    is_watching: bool,
 ) -> Result<Vec<FailedService>, Problem> {
     let is_starter = |unit: &str| unit.ends_with(".socket") || unit.ends_with(".timer");
     let mut failed = Vec::new();
@@ -260,7 +261,7 @@ fn in_waves(
             continue;
         }
         let is_stopped = || settings.interrupt.is_set();
-        for one in batch::perform(manager, &requests, &is_stopped)? {
+        for one in batch::perform(manager, &requests, is_watching, &is_stopped)? {
             let of = jobs.iter().find(|(unit, _)| unit.unit == one.unit);
             failed.push(FailedService {
                 name: of.map(|(unit, _)| unit.service.clone()).unwrap_or_default(),
@@ -333,7 +334,8 @@ pub fn undo(
         if is_hurried && phase == Phase::Stop {
             start_after_stop(connection, &mut jobs, on_event).map_err(at(&none))?;
         }
-        let failed = in_waves(&calm, connection, manager, &jobs).map_err(at(&none))?;
+        // After Ctrl-C it starts what ran, and does not watch it for a second.
+        let failed = in_waves(&calm, connection, manager, &jobs, !is_hurried).map_err(at(&none))?;
         for FailedService { failed: Failed { unit, why, .. }, .. } in failed {
             if phase == Phase::Stop {
                 let message =

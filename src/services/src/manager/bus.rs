@@ -54,6 +54,9 @@ fn open(path: &str, whose: &Whose) -> Result<UnixStream, String> {
     }
 }
 
+/// How systemd says that a job is gone.
+const NO_SUCH_JOB: &str = "org.freedesktop.systemd1.NoSuchJob";
+
 impl Bus {
     /// Connects to a manager.
     ///
@@ -140,8 +143,12 @@ impl Manager for Bus {
         let Some(job) = state.first().map(|state| state.job).filter(|job| *job > 0) else {
             return Ok(());
         };
-        self.call("CancelJob", &job).map_err(self.refused(what))?;
-        Ok(())
+        match self.call("CancelJob", &job) {
+            // It ended by now.
+            Err(zbus::Error::MethodError(name, ..)) if name == NO_SUCH_JOB => Ok(()),
+            Err(error) => Err(self.refused(what)(error)),
+            Ok(_) => Ok(()),
+        }
     }
 
     fn reset_failed(&mut self, unit: &str) -> Result<(), Problem> {

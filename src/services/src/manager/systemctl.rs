@@ -72,7 +72,13 @@ impl Manager for Systemctl {
         if job == 0 {
             return Ok(());
         }
-        self.ask(&format!("cancel the job of {unit}"), &["cancel", &job.to_string()]).map(drop)
+        let cancelled =
+            self.ask(&format!("cancel the job of {unit}"), &["cancel", &job.to_string()]);
+        match cancelled {
+            // It may have ended by now.
+            Err(_) if self.states(&[unit])?.iter().all(|state| state.job != job) => Ok(()),
+            other => other.map(drop),
+        }
     }
 
     fn reset_failed(&mut self, unit: &str) -> Result<(), Problem> {
