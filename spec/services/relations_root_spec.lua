@@ -115,6 +115,25 @@ describe("services and what is around them #root #once", function()
     assert.are.equal(0, apply("good too").code)
   end)
 
+  it("that cannot reload restart, and the plan says so", function()
+    local function get_config(content)
+      return ([[
+        file { path = "/srv/app.conf", content = %q }
+        service {
+          name = "web", command = { "/bin/sleep", "1d" }, depends = { "/srv/app.conf" },
+          on_switch = "reload",
+        }
+        service { name = "once", command = "true", ready = "oneshot", requires = "web" }
+      ]]):format(content)
+    end
+    here.must_apply(get_config("1"))
+    here.write_config(get_config("2"))
+    assert.are.same({ "web" }, get_restarted(here.shell("lua5.4 -l syslua plan")))
+    local mark = here.get_mark()
+    here.shell("lua5.4 -l syslua apply")
+    assert.are.same({ "stop web.service", "start web.service" }, here.get_jobs(mark))
+  end)
+
   it("like nginx fail the apply if they keep their old configuration", function()
     local function apply(port)
       return here.apply(

@@ -43,6 +43,8 @@ pub struct UnitState {
     pub conflicts: Vec<String>,
     /// How its last reload ended, in the words of `result`.
     pub reload_result: String,
+    /// Whether it can read its configuration again without a restart.
+    pub can_reload: bool,
 }
 
 impl UnitState {

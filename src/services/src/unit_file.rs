@@ -48,6 +48,12 @@ impl UnitFile {
         Ok(())
     }
 
+    /// Returns whether a service can read its configuration again: systemd.service(5).
+    pub fn can_reload(&self) -> bool {
+        self.values("Service", "ExecReload").any(|value| !value.is_empty())
+            || self.values("Service", "Type").any(|value| value == "notify-reload")
+    }
+
     /// Returns the values of a key.
     pub fn values<'a>(
         &'a self,

@@ -102,20 +102,29 @@ impl Engine {
         }
     }
 
-    /// Notes in the report of a service which other units stop with it, and start again. Of a
-    /// manager that does not answer nothing is said.
+    /// Notes in the report of a service whether it restarts instead of a reload, and which other
+    /// units stop with it, and start again. Of a manager that does not answer nothing is said.
     pub(super) fn note_dependents(&self, plan: &Plan, step: &Step, report: &mut ActionReport) {
-        let Some(service) = report.service.as_mut() else { return };
-        let stops = |job: &&UnitJob| matches!(job.job, Job::Stop | Job::Restart);
-        let stopped: Vec<String> =
-            service.work.jobs.iter().filter(stops).map(|job| job.unit.clone()).collect();
-        if stopped.is_empty() || step.mark == Mark::Add {
+        let (Some(service), Some(of)) =
+            (report.service.as_mut(), step.activation.action.as_service())
+        else {
+            return;
+        };
+        if service.work.jobs.iter().all(|job| job.job == Job::Start) || step.mark == Mark::Add {
             return;
         }
         let user = step.activation.user.as_deref().filter(|_| service.scope == Scope::User);
         let Ok(Some(mut manager)) = switch::connect(&self.settings, service.scope, user) else {
             return;
         };
+        for job in service.work.jobs.iter_mut().filter(|job| job.job == Job::Reload) {
+            for state in manager.states(&[&job.unit]).unwrap_or_default() {
+                job.job = switch::asked_of_service(job, of, &state);
+            }
+        }
+        let stops = |job: &&UnitJob| matches!(job.job, Job::Stop | Job::Restart);
+        let stopped: Vec<String> =
+            service.work.jobs.iter().filter(stops).map(|job| job.unit.clone()).collect();
         // What has jobs of its own is told there.
         let (mut own, mut declared) = (Vec::new(), HashSet::new());
         for other in &plan.steps {

@@ -62,7 +62,7 @@ pub use secrets::{
 pub use service_jobs::check_reachable;
 pub use service_managers::connect;
 pub use service_neighbours::dependents;
-pub use service_work::{ServiceWork, UnitJob};
+pub use service_work::{ServiceWork, UnitJob, asked as asked_of_service};
 pub use step::{Mark, Step, Work};
 pub use targets::Targets;
 pub use ways::{Ways, is_way};

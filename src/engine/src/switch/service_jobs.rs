@@ -18,6 +18,7 @@ use super::service_checks::{check, new_files};
 use super::service_managers::{Managers, at, manager_of, whose};
 use super::service_marks::{change_linger, lingers, mark_of, record_earlier};
 use super::service_neighbours::Neighbours;
+use super::service_work::asked;
 use super::step::{Mark, Work};
 use crate::activation::Activation;
 use crate::journal::{Change, Earlier, Phase, ServiceManager, UnitChange};
@@ -108,18 +109,18 @@ pub fn prepare(
         let states = connection.states(&names).map_err(at(positions))?;
         for (job, state) in work.jobs.iter().zip(states) {
             let was_active = state.is_active();
-            let (asked, earlier) = match step.mark {
+            let (wanted, earlier) = match step.mark {
                 // Something else of this name runs: it makes way, and returns when this goes.
                 Mark::Add if was_active => (Job::Restart, Some(Earlier::Ends)),
                 Mark::Remove if job.returns => (job.job, Some(Earlier::Returns)),
-                _ => (job.job, None),
+                _ => (asked(job, service, &state), None),
             };
-            if was_active || !(job.only_if_active || asked == Job::Stop) {
+            if was_active || !(job.only_if_active || wanted == Job::Stop) {
                 units.push(UnitChange {
                     manager: number,
                     unit: job.unit.clone(),
                     service: service.name.clone(),
-                    job: asked,
+                    job: wanted,
                     was_active,
                     is_own: own.contains(&job.unit),
                     earlier,
@@ -210,11 +211,11 @@ pub fn perform(
                 connection.reload().map_err(at(&positions))?;
                 let started = mine.iter().filter(|unit| unit.job != Job::Stop);
                 // What stopped alone starts: a restart would reach what requires it.
-                let asked = |unit: &UnitChange| match unit.job {
+                let started_by = |unit: &UnitChange| match unit.job {
                     Job::Restart if unit.is_alone => Job::Start,
                     job => job,
                 };
-                started.map(|unit| (*unit, asked(unit))).collect()
+                started.map(|unit| (*unit, started_by(unit))).collect()
             }
         };
         let ended = in_waves(settings, connection, manager, &jobs, true).map_err(at(&positions))?;

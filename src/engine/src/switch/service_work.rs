@@ -5,7 +5,11 @@ use std::path::PathBuf;
 use serde::Serialize;
 use syslua_services::declaration::Scope;
 use syslua_services::manager::Job;
+use syslua_services::state::UnitState;
+use syslua_services::unit_file::UnitFile;
 
+use crate::action::{Service, ServiceUnit};
+use crate::platform;
 use crate::store::Store;
 
 /// What is asked of managers for a service.
@@ -37,6 +41,23 @@ pub struct UnitJob {
     /// Whether another unit of this name, which ran before the service took its place, starts.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub returns: bool,
+}
+
+/// Returns what a job comes to: a service that cannot reload is restarted. `state` is what its
+/// manager tells of the unit.
+pub fn asked(job: &UnitJob, service: &Service, state: &UnitState) -> Job {
+    let unit = service.units.iter().find(|unit| unit.name == job.unit);
+    let is_service = job.unit.ends_with(".service");
+    let cannot_reload = |unit: &ServiceUnit| {
+        let text = platform::read_to_string(&unit.file.to_path());
+        text.is_ok_and(|text| !UnitFile::parse(&text).can_reload())
+    };
+    match job.job {
+        Job::Reload if is_service && !state.can_reload && unit.is_some_and(cannot_reload) => {
+            Job::Restart
+        }
+        job => job,
+    }
 }
 
 /// Returns the file that says that another unit of this name ran before a service took its place.

@@ -219,6 +219,7 @@ fn state(unit: &str, properties: &HashMap<String, OwnedVariant>) -> UnitState {
         bound,
         conflicts: list("ConflictedBy"),
         reload_result: text("ReloadResult"),
+        can_reload: flag("CanReload") == Some(true),
     }
 }
 

@@ -13,7 +13,7 @@ const PROPERTIES: &str = "Id,LoadState,ActiveState,SubState,Result,ExecMainStatu
                           Type,MainPID,NRestarts,Job,StateChangeTimestamp,InvocationID,\
                           TimeoutStartUSec,TimeoutStopUSec,ConditionResult,ConditionTimestamp,\
                           RequiredBy,RequisiteOf,BoundBy,ConsistsOf,\
-                          ConflictedBy,ReloadResult";
+                          ConflictedBy,ReloadResult,CanReload";
 
 /// A manager that is reached by `systemctl`.
 pub(super) struct Systemctl {
@@ -137,6 +137,7 @@ fn parse(unit: &str, text: &str) -> UnitState {
         bound: lists(&["BoundBy", "ConsistsOf"]),
         conflicts: lists(&["ConflictedBy"]),
         reload_result: value("ReloadResult").to_owned(),
+        can_reload: value("CanReload") == "yes",
     }
 }
 
