@@ -277,6 +277,16 @@ describe("services and what is around them #root #once", function()
     assert.are.equal(1, apply("bad").code)
     assert.are.equal("good", here.shell("cat /srv/app.conf"))
     assert.are.equal(0, apply("good too").code)
+    local function apply_for_user(content)
+      return here.apply(([[user { name = "ada", setup = function()
+        file { path = "~/app.conf", content = %q }
+        service {
+          name = "web", command = { "/bin/sleep", "1d" }, check = "grep -q good ~/app.conf",
+        }
+      end }]]):format(content))
+    end
+    assert.are.equal(0, apply_for_user("good").code)
+    assert.are.equal(1, apply_for_user("bad").code)
   end)
 
   it("start anew by what is added to their units, and by secrets that commands print", function()

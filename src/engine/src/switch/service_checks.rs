@@ -9,6 +9,7 @@ use super::plan::Plan;
 use super::step::{Mark, Step};
 use super::surroundings::surroundings;
 use crate::action::{After, EffectKind, Kind, Run, Service};
+use crate::platform::Account;
 use crate::settings::{Event, Settings};
 use crate::store::Store;
 
@@ -46,9 +47,12 @@ pub(super) fn check(
         name: Some(format!("check of {}", service.name)),
         ..Run::default()
     };
+    let account = activation.user.as_deref().and_then(|user| Account::of(Some(user)).ok());
+    let home = account.and_then(|account| account.home);
+    let home = home.as_deref().unwrap_or(&settings.home);
     let mut has_new = false;
     for text in run.texts_mut() {
-        let told = with_paths(text, &settings.home, files);
+        let told = with_paths(text, home, files);
         has_new |= told != *text;
         *text = told;
     }
