@@ -235,24 +235,34 @@ function container.start(name)
     end
     -- It is nobody's any more: ask the system, not the shell.
     process.run_line(
-      ("for n in $(seq 50); do [ -e /proc/%s ] || break; sleep 0.1; done"):format(pid)
+      ("for n in $(seq 50); do [ -e /proc/%s ] || exit; sleep 0.1; done; kill -KILL %s"):format(
+        pid,
+        pid
+      )
     )
     local group = process.quote(groups .. "/" .. name)
     process.run_line(("find %s -depth -type d -exec rmdir {} +"):format(group))
     os.remove(log)
   end
 
-  leader = wait(20, "did not start", function()
-    -- The process that was started becomes systemd-nspawn, whose first child boots.
-    local line = "cat /proc/%s/task/%s/children"
-    local child = process.run_line(line:format(pid, pid)).stdout:match("%d+")
-    local name_of = child and process.run_line(("cat /proc/%s/comm"):format(child)).stdout
-    return name_of and name_of:find("systemd") and child
+  local is_up, problem = pcall(function()
+    leader = wait(20, "did not start", function()
+      -- The process that was started becomes systemd-nspawn, whose child boots. Before that it has
+      -- another child of its own name, which ends.
+      local line = "cat /proc/%s/task/%s/children"
+      local child = process.run_line(line:format(pid, pid)).stdout:match("%d+")
+      local name_of = child and process.run_line(("cat /proc/%s/comm"):format(child)).stdout
+      return name_of and name_of:find("^systemd%s*$") and child
+    end)
+    wait(60, "did not boot", function()
+      local state = self.run("systemctl is-system-running").stdout
+      return state:find("running") or state:find("degraded")
+    end)
   end)
-  wait(60, "did not boot", function()
-    local state = self.run("systemctl is-system-running").stdout
-    return state:find("running") or state:find("degraded")
-  end)
+  if not is_up then
+    self.stop()
+    error(problem, 0)
+  end
   return self
 end
 
