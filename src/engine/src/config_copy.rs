@@ -184,20 +184,25 @@ pub fn locks(store: &Store, id: SnapshotId) -> Result<Vec<Vec<u8>>> {
         .collect()
 }
 
-/// Writes the copy of a manifest's config to `directory`. `parent` is the snapshot whose sources
-/// may be the same.
+/// What the copy of an earlier snapshot says of sources: they may be the same.
+#[derive(Debug, Default)]
+pub struct Before(Vec<CopiedSource>);
+
+/// Returns what the copy of a snapshot says of sources, if a manifest has any.
+pub fn before(store: &Store, manifest: &Manifest, parent: Option<SnapshotId>) -> Before {
+    let parent = parent.filter(|_| !sources(manifest).is_empty());
+    let index = parent.and_then(|parent| read(store, parent));
+    Before(index.map_or_else(Vec::new, |index| index.sources))
+}
+
+/// Writes the copy of a manifest's config to `directory`.
 ///
 /// A source that changed since it was hashed is left out: the objects that were made of it have
 /// what counts.
 ///
 /// # Errors
 /// When the copy cannot be written.
-pub fn write(
-    store: &Store,
-    directory: &Path,
-    manifest: &Manifest,
-    parent: Option<SnapshotId>,
-) -> Result<()> {
+pub fn write(store: &Store, directory: &Path, manifest: &Manifest, before: &Before) -> Result<()> {
     platform::create_directory_as(directory, PRIVATE_DIRECTORY)?;
     let mut texts = Vec::with_capacity(manifest.files.len());
     let mut written = HashSet::new();
@@ -210,7 +215,7 @@ pub fn write(
     }
     let entry = manifest.config_path.as_deref().map(|path| Text(platform::bytes_of_path(path)));
     let index =
-        Index { version: VERSION, entry, texts, sources: write_sources(store, manifest, parent)? };
+        Index { version: VERSION, entry, texts, sources: write_sources(store, manifest, before)? };
     let text = serde_json::to_vec(&index).unwrap_or_default();
     Ok(platform::write_file_as(&directory.join(INDEX), &text, PRIVATE)?)
 }
@@ -227,20 +232,14 @@ fn sources(manifest: &Manifest) -> Vec<&Source> {
     all
 }
 
-fn write_sources(
-    store: &Store,
-    manifest: &Manifest,
-    parent: Option<SnapshotId>,
-) -> Result<Vec<CopiedSource>> {
+fn write_sources(store: &Store, manifest: &Manifest, before: &Before) -> Result<Vec<CopiedSource>> {
     let sources = sources(manifest);
     if sources.is_empty() {
         return Ok(Vec::new());
     }
     let contents = contents(store);
     platform::create_directories_as(&contents, PRIVATE_DIRECTORY)?;
-    let before =
-        parent.and_then(|parent| read(store, parent)).map_or_else(Vec::new, |index| index.sources);
-    let mut writer = Writer::new(&contents, store.interrupt(), &before);
+    let mut writer = Writer::new(&contents, store.interrupt(), &before.0);
     let mut copied = Vec::with_capacity(sources.len());
     for source in sources {
         let excluded: Vec<Text> =

@@ -30,7 +30,14 @@ pub type DigestMap<K, V> = HashMap<K, V, BuildHasherDefault<DigestHasher>>;
 /// A set of digests, or of digits of them.
 pub type DigestSet<K> = HashSet<K, BuildHasherDefault<DigestHasher>>;
 
-/// Takes a number from a digest for its place in a map.
+/// A map of paths, or of other keys that no stranger chooses: its hashes are quick, and do not
+/// protect from chosen collisions.
+pub type QuickMap<K, V> = DigestMap<K, V>;
+
+/// A set of such keys.
+pub type QuickSet<K> = DigestSet<K>;
+
+/// Takes a number from a digest, or from the bytes of another key, for its place in a map.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct DigestHasher(u64);
 

@@ -2,28 +2,81 @@
 //! know how a tree is looked at.
 
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::hash::{DigestMap, Hash};
 
-/// The trees that this process hashed, by their likenesses.
+/// A part of a tree, in the order of its archive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// A directory begins, at a path below the top; that of the top is empty.
+    Begin(PathBuf),
+    /// The innermost directory ends.
+    End,
+    /// A link and its target.
+    Link(PathBuf, PathBuf),
+    /// A file.
+    File {
+        /// Its path below the top.
+        below: PathBuf,
+        /// The NAR hash of the file alone.
+        nar: Hash,
+    },
+}
+
+/// Everything in a tree of small files as it was hashed, so that what the store has of it need not
+/// be read again.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Listing {
+    /// Its parts.
+    pub parts: Vec<Part>,
+    /// The bytes of all files.
+    pub size: u64,
+    /// Whether nothing in it names the place of the store.
+    pub relocatable: bool,
+    /// Paths whose names differ from that of a neighbour only in case.
+    pub case_collisions: Vec<PathBuf>,
+}
+
+/// The trees that this process hashed.
 #[derive(Default)]
-pub struct SeenTrees(Mutex<DigestMap<Hash, Hash>>);
+pub struct SeenTrees {
+    /// NAR hashes by likenesses.
+    likenesses: Mutex<DigestMap<Hash, Hash>>,
+    /// What is in them, by NAR hashes.
+    listings: Mutex<DigestMap<Hash, Arc<Listing>>>,
+}
 
 impl SeenTrees {
     /// Notes which NAR hash a tree has that looks like this.
     pub fn note(&self, likeness: Hash, nar: Hash) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(likeness, nar);
+        self.likenesses.lock().unwrap_or_else(PoisonError::into_inner).insert(likeness, nar);
     }
 
     /// Returns whether the likeness of a tree with a NAR hash is known.
     pub fn knows(&self, nar: Hash) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).values().any(|known| *known == nar)
+        self.likenesses
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .values()
+            .any(|known| *known == nar)
+    }
+
+    /// Notes what is in the tree with a NAR hash.
+    pub fn note_listing(&self, nar: Hash, listing: Listing) {
+        let mut listings = self.listings.lock().unwrap_or_else(PoisonError::into_inner);
+        listings.insert(nar, Arc::new(listing));
+    }
+
+    /// Returns what is in the tree with a NAR hash.
+    pub fn listing_of(&self, nar: Hash) -> Option<Arc<Listing>> {
+        self.listings.lock().unwrap_or_else(PoisonError::into_inner).get(&nar).cloned()
     }
 
     /// Returns the NAR hash of a tree that looks like this.
     pub fn nar_of(&self, likeness: Hash) -> Option<Hash> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&likeness).copied()
+        self.likenesses.lock().unwrap_or_else(PoisonError::into_inner).get(&likeness).copied()
     }
 }
 

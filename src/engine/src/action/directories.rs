@@ -1,7 +1,6 @@
 //! The directories of targets, each opened once.
 
 use std::cell::RefCell;
-use std::collections::{HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -9,6 +8,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::contents::Contents;
+use crate::hash::{QuickMap, QuickSet};
 use crate::platform::{Directory, Result, failed};
 use crate::settings::Interrupt;
 
@@ -18,11 +18,11 @@ const MOST: usize = 128;
 /// Directories that are open.
 #[derive(Debug, Default)]
 pub struct Directories {
-    open: RefCell<HashMap<PathBuf, Rc<Directory>>>,
+    open: RefCell<QuickMap<PathBuf, Rc<Directory>>>,
     /// The last requested one: neighbors are declared together.
     last: RefCell<Option<Rc<Directory>>>,
     /// Missing directories, for callers that change nothing in the meantime.
-    missing: Option<RefCell<HashSet<PathBuf>>>,
+    missing: Option<RefCell<QuickSet<PathBuf>>>,
     /// Stops the hashing of files in them.
     interrupt: Interrupt,
     /// The contents of secrets that are to be written.

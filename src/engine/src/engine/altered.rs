@@ -12,7 +12,7 @@ use crate::names::ObjectName;
 use crate::platform::{self, FileKind};
 use crate::snapshot::Snapshot;
 use crate::store::examination::{Alteration, Difference, Examination, object_of, restore_modes};
-use crate::store::memory::{self, ObjectMemory};
+use crate::store::memory::{self, Looked};
 use crate::store::{self, import, shared, verify};
 use crate::switch::{self, Backup, Backups, Targets};
 use crate::value::Text;
@@ -23,9 +23,7 @@ const MOST_NAMES: usize = 3;
 /// What programs changed in the objects that links of a snapshot lead to.
 #[derive(Debug, Default)]
 pub(super) struct Altered {
-    memory: ObjectMemory,
-    /// The targets of links that do not look as they did, relative to the directory of all objects.
-    suspects: HashSet<Vec<u8>>,
+    looked: Arc<Looked>,
     /// The changes at those with other bytes.
     by_source: BTreeMap<Vec<u8>, Vec<Alteration>>,
 }
@@ -38,7 +36,7 @@ impl Altered {
 
     /// Returns whether anything does not look as it did.
     pub(super) fn has_suspects(&self) -> bool {
-        !self.suspects.is_empty()
+        !self.looked.suspects.is_empty()
     }
 
     /// Returns the changes behind a link, in words.
@@ -110,12 +108,10 @@ impl Engine {
     /// When a file cannot be read, or on an interrupt.
     pub(super) fn altered(&self, current: &Snapshot) -> Result<Altered, Error> {
         let prefix = self.objects_prefix();
-        let memory = ObjectMemory::load(&self.store);
-        let suspects = memory.suspects(&self.store, sources(&prefix, &current.activations));
-        let suspects: HashSet<Vec<u8>> = suspects.into_iter().map(<[u8]>::to_vec).collect();
+        let looked = Arc::new(Looked::load(&self.store, sources(&prefix, &current.activations)));
         let mut by_source = BTreeMap::new();
-        let mut examination = Examination::new(&self.store, &memory);
-        for source in &suspects {
+        let mut examination = Examination::new(&self.store, &looked.memory);
+        for source in &looked.suspects {
             let found = match examination.look(source) {
                 // The right to read it was removed: it is not as it was published.
                 Err(store::Error::File(error)) if error.is_denied() => vec![Alteration::at_top()],
@@ -125,8 +121,9 @@ impl Engine {
                 by_source.insert(source.clone(), found);
             }
         }
-        let altered = Altered { memory, suspects, by_source };
+        let altered = Altered { looked, by_source };
         self.store.session().set_damaged(altered.objects());
+        self.store.session().set_looked(Arc::clone(&altered.looked));
         Ok(altered)
     }
 
@@ -249,7 +246,8 @@ impl Engine {
         activations: &[Arc<Activation>],
     ) -> Result<Vec<PathBuf>, Error> {
         let store = &self.store;
-        let suspects: HashSet<&[u8]> = altered.suspects.iter().map(Vec::as_slice).collect();
+        let looked = &altered.looked;
+        let suspects: HashSet<&[u8]> = looked.suspects.iter().map(Vec::as_slice).collect();
         let unharmed = suspects.iter().filter(|source| !altered.by_source.contains_key(**source));
         let objects: BTreeSet<ObjectName> =
             unharmed.filter_map(|source| object_of(&platform::path_from_bytes(source))).collect();
@@ -263,7 +261,7 @@ impl Engine {
         }
         let prefix = self.objects_prefix();
         let damaged =
-            memory::record(store, &altered.memory, &suspects, sources(&prefix, activations))?;
+            memory::record(store, &looked.memory, &suspects, sources(&prefix, activations))?;
         Ok(damaged
             .iter()
             .map(|source| store.objects().join(platform::path_from_bytes(source)))

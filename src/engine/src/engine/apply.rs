@@ -20,7 +20,7 @@ use crate::manifest::Manifest;
 use crate::names::SnapshotId;
 use crate::platform;
 use crate::platform::lock::{Lock, LockError, Mode};
-use crate::realize::{self, Tasks};
+use crate::realize::{self, Recorder, Tasks};
 use crate::settings::{Event, Sandbox};
 use crate::snapshot::Snapshot;
 use crate::store::{self, Outputs, Present, find_outputs};
@@ -249,7 +249,7 @@ impl Engine {
             let _lock = self.lock(on_event)?;
             self.keep_altered(&altered, &foreseen.current)?
         };
-        let (outputs, built) = if foreseen.changes {
+        let (outputs, built, mut recorder) = if foreseen.changes {
             // Under the lock, objects of the current snapshot do not go: these are still there.
             let is_there = |(hash, outputs): &(&Hash, &Outputs)| {
                 foreseen.current.derivations.get(*hash) == Some(*outputs)
@@ -258,7 +258,7 @@ impl Engine {
             let there = known.iter().filter(|known| is_current && is_there(known));
             let there = there.map(|(hash, outputs)| (*hash, outputs.clone())).collect();
             let derivations = &manifest.derivations;
-            let realization = realize::realize(
+            let (realization, recorder) = realize::realize_ahead(
                 &self.store,
                 settings,
                 derivations,
@@ -267,9 +267,9 @@ impl Engine {
                 tasks,
                 on_event,
             )?;
-            (Arc::new(realization.outputs), realization.built)
+            (Arc::new(realization.outputs), realization.built, recorder)
         } else {
-            (Arc::clone(&known), Vec::new())
+            (Arc::clone(&known), Vec::new(), Recorder::default())
         };
         // The copy in the snapshot tells what was built.
         let pinned = with_pins(manifest, &self.settings);
@@ -283,6 +283,9 @@ impl Engine {
             Secrets::default()
         };
         let _lock = self.lock(on_event)?;
+        if !altered.is_empty() {
+            recorder.finish()?;
+        }
         self.finish_repair(&altered, &mut kept)?;
         switch::recover(&self.store, settings, on_event)?;
         // Another process may have switched in the meantime: only results under the lock count.
@@ -296,6 +299,8 @@ impl Engine {
             &altered,
             (told.extent(), &secrets),
         )?;
+        // The plan only looks: what it took, the disk had.
+        recorder.finish()?;
         let mut known = Planned { known, ..under_lock };
         known.plan.contents = Arc::clone(secrets.contents());
         if let Some(activation) = switch::unknown_secret(&known.plan.activations) {

@@ -15,7 +15,8 @@ pub use build::Build;
 pub use check::{Difference, check};
 pub use pinning::{Refreshed, agrees, check_revs, refresh as refresh_pins};
 pub use pool::panic_text;
-pub use scheduler::{Realization, realize};
+pub use recorder::Recorder;
+pub use scheduler::{Realization, realize, realize_ahead};
 pub use slots::Slots;
 
 use crate::derivation::Derivation;

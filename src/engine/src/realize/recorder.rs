@@ -28,9 +28,18 @@ pub struct Unrecorded {
     pub _lock: Lock,
 }
 
-/// The thread, while there is one.
+/// The thread, while there is one. It is waited for when this is dropped.
 #[derive(Default)]
 pub struct Recorder(Option<JoinHandle<store::Result<()>>>);
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        if let Some(thread) = self.0.take() {
+            // Who wanted to know has asked.
+            let _ = thread.join();
+        }
+    }
+}
 
 impl Recorder {
     /// Returns whether it has something to do.

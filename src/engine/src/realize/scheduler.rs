@@ -73,6 +73,26 @@ pub fn realize(
     tasks: &mut dyn Tasks,
     on_event: &mut dyn FnMut(Event),
 ) -> Result<Realization, Error> {
+    let (done, mut recorder) =
+        realize_ahead(store, settings, derivations, wanted, known, tasks, on_event)?;
+    recorder.finish()?;
+    Ok(done)
+}
+
+/// The same, without waiting until the results are on the disk and recorded: before anything
+/// depends on that, the caller calls [`Recorder::finish`].
+///
+/// # Errors
+/// As [`realize`].
+pub fn realize_ahead(
+    store: &Store,
+    settings: &Settings,
+    derivations: &[Arc<Derivation>],
+    wanted: &BTreeSet<Hash>,
+    known: BTreeMap<Hash, Outputs>,
+    tasks: &mut dyn Tasks,
+    on_event: &mut dyn FnMut(Event),
+) -> Result<(Realization, Recorder), Error> {
     // What is only known to be there may have been built in any way.
     let known = if settings.sandbox == Sandbox::Require { BTreeMap::new() } else { known };
     let mut done = Realization { outputs: known, built: Vec::new() };
@@ -80,7 +100,7 @@ pub fn realize(
     let mut graph = missing(store, settings, derivations, wanted, &mut done, &mut lacking)?;
     if graph.node_count() == 0 {
         note_use(settings, &done);
-        return Ok(done);
+        return Ok((done, Recorder::default()));
     }
     store.create()?;
     let waiting = |pid| on_event(Event::Waiting { lock: "the store".to_owned(), pid });
@@ -129,15 +149,16 @@ pub fn realize(
         done,
     };
     scheduler.run(tasks, on_event);
-    scheduler.record_all();
     if let Some(slots) = &scheduler.shared.slots {
         slots.clear(store);
     }
+    scheduler.record_beside();
     match together(scheduler.failure, scheduler.mismatches) {
+        // The recorder finishes when it is dropped.
         Some(failure) => Err(failure),
         None => {
             note_use(settings, &scheduler.done);
-            Ok(scheduler.done)
+            Ok((scheduler.done, scheduler.recorder))
         }
     }
 }
@@ -798,12 +819,6 @@ impl Scheduler<'_> {
         let begun =
             if builds.is_empty() { Ok(()) } else { self.recorder.begin(&self.store, builds) };
         begun.unwrap_or_else(|error| self.fail(error.into()));
-    }
-
-    /// Records all that was built.
-    fn record_all(&mut self) {
-        self.record_beside();
-        self.recorder.finish().unwrap_or_else(|error| self.fail(error.into()));
     }
 
     /// Records results that were found without a build.

@@ -14,6 +14,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
+use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
 
 use rayon::iter::{IndexedParallelIterator, IntoParallelRefIterator, ParallelIterator};
@@ -53,14 +54,18 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// Returns the entry of something that looks like this.
+    pub fn from_facts(facts: &platform::Facts, nar: Hash) -> Entry {
+        let numbers = if facts.has_old_time { facts.numbers } else { UNKNOWN };
+        Entry { kind: facts.kind, numbers, nar }
+    }
+
     /// Returns the entry of something that was just put in its place.
     ///
     /// # Errors
     /// When the system does not tell what it looks like.
     pub fn of(objects: &Directory, path: &[u8], nar: Hash) -> Result<Entry> {
-        let facts = objects.facts_of(&platform::name_from_bytes(path))?;
-        let numbers = if facts.has_old_time { facts.numbers } else { UNKNOWN };
-        Ok(Entry { kind: facts.kind, numbers, nar })
+        Ok(Entry::from_facts(&objects.facts_of(&platform::name_from_bytes(path))?, nar))
     }
 }
 
@@ -412,6 +417,37 @@ pub fn keeping<T, E>(
     result
 }
 
+/// What the memory knows, and which targets of it do not look as they did.
+#[derive(Debug, Default)]
+pub struct Looked {
+    /// What it knows.
+    pub memory: ObjectMemory,
+    /// The targets of links that are suspect, relative to the directory of all objects.
+    pub suspects: HashSet<Vec<u8>>,
+    /// Where the rows of each target are, once something was asked for.
+    by_source: OnceLock<HashMap<Vec<u8>, (usize, usize)>>,
+}
+
+impl Looked {
+    /// Reads the memory of a root, and compares these targets with it: paths relative to the
+    /// directory of all objects, in the order in which the links were declared.
+    pub fn load<'a>(store: &Store, sources: impl Iterator<Item = &'a [u8]>) -> Looked {
+        let memory = ObjectMemory::load(store);
+        let suspects = memory.suspects(store, sources).into_iter().map(<[u8]>::to_vec).collect();
+        Looked { memory, suspects, by_source: OnceLock::new() }
+    }
+
+    /// Returns the NAR hash of a file or link that a link leads to, if it looked as it did.
+    pub fn nar_of(&self, source: &[u8]) -> Option<Hash> {
+        let memory = &self.memory;
+        let by_source = self.by_source.get_or_init(|| {
+            memory.groups.iter().map(|group| (memory.source(*group).to_vec(), *group)).collect()
+        });
+        let row = memory.rows(*by_source.get(source)?).next()?;
+        (row.kind != FileKind::Directory && !self.suspects.contains(source)).then_some(row.nar)
+    }
+}
+
 /// Knows the files that the memory holds, to tell whether one may get another name.
 #[derive(Debug)]
 pub struct KnownFiles(HashMap<[u64; 2], ([u64; FACTS], Hash)>);
@@ -419,12 +455,23 @@ pub struct KnownFiles(HashMap<[u64; 2], ([u64; FACTS], Hash)>);
 impl KnownFiles {
     /// Reads the memory of a root.
     pub fn load(store: &Store) -> KnownFiles {
-        let memory = ObjectMemory::load(store);
+        match store.session().looked() {
+            Some(looked) => KnownFiles::of(&looked.memory),
+            None => KnownFiles::of(&ObjectMemory::load(store)),
+        }
+    }
+
+    fn of(memory: &ObjectMemory) -> KnownFiles {
         let rows = memory.groups.iter().flat_map(|group| memory.rows(*group));
         let files = rows.filter(|row| row.kind == FileKind::File && row.numbers != UNKNOWN);
         KnownFiles(
             files.map(|row| ([row.numbers[0], row.numbers[1]], (row.numbers, row.nar))).collect(),
         )
+    }
+
+    /// Returns whether there are none, as before the first apply.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// Returns whether a file looks as it did when it was known to have this NAR hash. `session`

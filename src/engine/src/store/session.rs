@@ -3,11 +3,12 @@
 //! takes it over at the end.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::memory::Entry;
+use super::memory::{Entry, Looked};
+use crate::hash::Hash;
 use crate::names::ObjectName;
-use crate::platform::{self, FACTS};
+use crate::platform::{self, FACTS, FileKind};
 
 /// What identifies a file: the numbers of its file system and of itself.
 pub type FileId = [u64; 2];
@@ -18,6 +19,7 @@ pub struct Session {
     published: Mutex<BTreeMap<Vec<u8>, Entry>>,
     stamps: Mutex<HashMap<FileId, [u64; FACTS]>>,
     damaged: Mutex<BTreeSet<ObjectName>>,
+    looked: Mutex<Option<Arc<Looked>>>,
 }
 
 fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -74,6 +76,26 @@ impl Session {
     /// Returns whether any file got or lost a name.
     pub fn has_stamps(&self) -> bool {
         !held(&self.stamps).is_empty()
+    }
+
+    /// Takes over what the object memory knows, and what does not look as it says.
+    pub fn set_looked(&self, looked: Arc<Looked>) {
+        *held(&self.looked) = Some(looked);
+    }
+
+    /// Returns what the object memory knows, if it was read.
+    pub fn looked(&self) -> Option<Arc<Looked>> {
+        held(&self.looked).clone()
+    }
+
+    /// Returns the NAR hash of a file or link in an object, where it is known without a look:
+    /// because this process published it, or because it looked as it did when it was recorded. The
+    /// path is relative to the directory of all objects.
+    pub fn nar_of(&self, path: &[u8]) -> Option<Hash> {
+        if let Some(entry) = held(&self.published).get(path) {
+            return (entry.kind != FileKind::Directory).then_some(entry.nar);
+        }
+        self.looked()?.nar_of(path)
     }
 
     /// From now on these objects count as missing, so that they are built again.

@@ -18,7 +18,7 @@ use super::memory::KnownFiles;
 use super::{Result, Store, tree};
 use crate::hash::{Hash, READ_SIZE};
 use crate::platform::lock::{Lock, LockError, Mode};
-use crate::platform::{self, Directory, FileKind, Step, Walk};
+use crate::platform::{self, Directory, Facts, FileKind, Step, Walk};
 
 /// The files of a store that objects share.
 pub struct SharedFiles<'a> {
@@ -247,9 +247,17 @@ impl SharedFiles<'_> {
 
     /// Returns whether the file of a name looks as it did when it was known to be whole. Then it
     /// need not be read.
-    fn is_known(&self, (files, name): Place<'_>, nar: Hash) -> bool {
+    fn is_known(&self, own: Place<'_>, nar: Hash) -> bool {
+        self.known_facts(own, nar).is_some()
+    }
+
+    /// Returns what the file of a name looks like, if it does so as when it was known to be whole.
+    fn known_facts(&self, (files, name): Place<'_>, nar: Hash) -> Option<Facts> {
         let known = self.known.get_or_init(|| KnownFiles::load(self.store));
-        files.facts_of(name).is_ok_and(|facts| known.has(self.store, &facts, nar))
+        if known.is_empty() {
+            return None;
+        }
+        files.facts_of(name).ok().filter(|facts| known.has(self.store, facts, nar))
     }
 
     /// Gives a file that has the mode and time of objects the inode of an equal one. Where there is
@@ -283,7 +291,7 @@ impl SharedFiles<'_> {
     }
 
     /// Makes a file with this content and mode, which has this NAR hash: a name of the equal one,
-    /// where there is one.
+    /// where there is one. Returns what it looks like then.
     ///
     /// # Errors
     /// When the name exists, or the file system refuses.
@@ -294,27 +302,57 @@ impl SharedFiles<'_> {
         mode: u32,
         directory: &Directory,
         file: &OsStr,
-    ) -> Result<()> {
+    ) -> Result<Facts> {
+        if let Some(facts) = self.link_known(nar, directory, file) {
+            return Ok(facts);
+        }
         let name = OsString::from(nar.to_hex());
         if let Some(files) = self.look_into()? {
             let own = (files, name.as_os_str());
-            let is_large = content.len() > READ_SIZE;
-            let held = if is_large && self.is_known(own, nar) {
-                open(own).map_or(Held::Other, |(file, _)| Held::Same(file))
-            } else {
-                holds(own, content, mode)
-            };
-            match held {
-                Held::Same(open) if self.link_open(own, (directory, file), &open, None) => {
-                    return Ok(());
+            match holds(own, content, mode) {
+                Held::Same(open) => {
+                    if let Some(facts) = self.link_open(own, (directory, file), &open, None) {
+                        return Ok(facts);
+                    }
+                    // It has as many names as the file system lets it have.
+                    forget(own)?;
                 }
-                // It was altered, or has as many names as the file system lets it have.
-                Held::Same(_) | Held::Other => forget(own)?,
+                // It was altered.
+                Held::Other => forget(own)?,
                 Held::Nothing => {}
             }
         }
         directory.write_object_file(file, content, mode)?;
-        self.share(nar, directory, file)
+        self.share(nar, directory, file)?;
+        Ok(directory.facts_of(file)?)
+    }
+
+    /// Gives a name to the file with this NAR hash, if it is there and looks as it did when it was
+    /// known to be whole. Returns what it looks like then.
+    pub fn link_known(&self, nar: Hash, directory: &Directory, file: &OsStr) -> Option<Facts> {
+        let name = OsString::from(nar.to_hex());
+        let own = (self.look_into().ok()??, name.as_os_str());
+        if !self.known_facts(own, nar)?.is_immutable {
+            return self.link(own, (directory, file));
+        }
+        let open = own.0.open_file(own.1).ok()?;
+        self.link_open(own, (directory, file), &open, None)
+    }
+
+    /// Gives a file that is not immutable and was just compared a new name; returns what it looks
+    /// like since, or `None` where the file system refuses.
+    fn link(&self, (files, name): Place<'_>, (directory, new): Place<'_>) -> Option<Facts> {
+        files.hard_link(name, directory, new).ok()?;
+        self.note((directory, new))
+    }
+
+    /// Notes what a file looks like that was compared just before, and got a name since.
+    fn note(&self, (directory, name): Place<'_>) -> Option<Facts> {
+        let facts = directory.facts_of(name).ok()?;
+        if facts.has_old_time {
+            self.store.session().note_stamp(facts.numbers);
+        }
+        Some(facts)
     }
 
     /// Gives the file of a name another one, in the place of what has it; returns whether it has
@@ -326,25 +364,27 @@ impl SharedFiles<'_> {
         beside: &OsStr,
         over: &OsStr,
     ) -> bool {
-        open(own)
-            .is_some_and(|(file, _)| self.link_open(own, (directory, beside), &file, Some(over)))
+        open(own).is_some_and(|(file, _)| {
+            self.link_open(own, (directory, beside), &file, Some(over)).is_some()
+        })
     }
 
     /// Gives a file that is open a new name, which is nothing's, and then the place of another one.
+    /// Returns what it looks like since, or `None` if it has no other name than before.
     fn link_open(
         &self,
         (files, name): Place<'_>,
         new: Place<'_>,
         file: &File,
         over: Option<&OsStr>,
-    ) -> bool {
+    ) -> Option<Facts> {
         let (directory, new) = new;
         let (mut is_immutable, mut linked) = (false, false);
         for _ in 0..LINK_TRIES {
             // An immutable file can have no more names, and none of its names can be changed.
             if platform::is_file_immutable(file) {
                 if !self.lifted.note(&name.to_string_lossy()) {
-                    return false;
+                    return None;
                 }
                 is_immutable = true;
                 platform::set_file_mutable(file);
@@ -365,14 +405,7 @@ impl SharedFiles<'_> {
             platform::set_file_immutable(file);
         }
         // It was compared just before, and has another ctime now.
-        if let Some(facts) = directory
-            .facts_of(over.unwrap_or(new))
-            .ok()
-            .filter(|facts| linked && facts.has_old_time)
-        {
-            self.store.session().note_stamp(facts.numbers);
-        }
-        linked
+        if linked { self.note((directory, over.unwrap_or(new))) } else { None }
     }
 }
 

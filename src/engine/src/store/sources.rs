@@ -70,6 +70,8 @@ pub struct SourceMemory {
     directory: Option<Directory>,
     /// Learns what trees look like that are hashed.
     seen: Arc<SeenTrees>,
+    /// The root of the store that they are for.
+    root: Option<PathBuf>,
 }
 
 /// What is known of a source.
@@ -150,8 +152,11 @@ impl SourceMemory {
         );
         let read =
             move || parse(&platform::read_file(&path).unwrap_or_default()).unwrap_or_default();
-        let mut memory =
-            SourceMemory { interrupt: store.interrupt().clone(), ..SourceMemory::default() };
+        let mut memory = SourceMemory {
+            interrupt: store.interrupt().clone(),
+            root: Some(store.root().to_owned()),
+            ..SourceMemory::default()
+        };
         if is_large {
             memory.loading = thread::Builder::new().spawn(read.clone()).ok();
         }
@@ -264,6 +269,11 @@ impl SourceMemory {
         let fresh = fresh.and_then(|files| self.hash_each(path, files));
         let nar = if large >= WORTH_LOOKS {
             tree::hash_to_copy(path, excluded, &self.seen, &self.interrupt)?
+        } else if facts.kind == FileKind::Directory
+            && large == 0
+            && let Some(root) = &self.root
+        {
+            tree::hash_listed(path, excluded, root, &self.seen, &self.interrupt)?
         } else {
             tree::hash_without(path, excluded, &self.interrupt)?
         };

@@ -2,7 +2,7 @@
 //! that changes something in them opens them first and closes them last; undoing and the cleanup
 //! open them again.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::Error;
@@ -10,6 +10,7 @@ use super::conflicts::Declared;
 use super::difference::Old;
 use super::targets::{may_change, user_of};
 use crate::action::{After, Before, Directories, Target, TargetChange, target};
+use crate::hash::{QuickMap, QuickSet};
 use crate::journal::Change;
 use crate::platform::{self, FileKind};
 use crate::value::Text;
@@ -30,7 +31,7 @@ fn declared_mode(target: &Target) -> Option<u32> {
 
 /// Returns the directories with a declared mode, now or until now, whose mode this process may
 /// change.
-pub fn find(present: &HashMap<PathBuf, Old<'_>>, places: &[Declared<'_>]) -> HashSet<PathBuf> {
+pub fn find(present: &QuickMap<PathBuf, Old<'_>>, places: &[Declared<'_>]) -> QuickSet<PathBuf> {
     let old = present.iter().map(|(place, old)| (place, old.target));
     let new = places.iter().map(|declared| (&declared.place, declared.target));
     old.chain(new)
@@ -77,7 +78,7 @@ pub fn check(places: &[Declared<'_>]) -> Result<(), Error> {
 pub fn add_openings(
     mut changes: Vec<Change>,
     leftover: &[Text],
-    closable: &HashSet<PathBuf>,
+    closable: &QuickSet<PathBuf>,
     made: &BTreeSet<Text>,
 ) -> Vec<Change> {
     let leftover: Vec<PathBuf> = leftover.iter().map(Text::to_path).collect();

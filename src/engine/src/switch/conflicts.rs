@@ -1,11 +1,12 @@
 //! Declarations that contradict each other.
 
-use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
 use std::path::{Path, PathBuf};
 
 use super::desired::Entry;
 use super::{Error, Targets};
 use crate::action::Target;
+use crate::hash::QuickMap;
 use crate::platform::{self, FileKind};
 use crate::store::Store;
 
@@ -33,7 +34,8 @@ pub fn places<'a>(
     // places.
     while manage_links(targets, entries)? {}
     let mut places: Vec<Declared<'a>> = Vec::new();
-    let mut by_place: HashMap<PathBuf, usize> = HashMap::with_capacity(entries.len());
+    let mut by_place: QuickMap<PathBuf, usize> =
+        QuickMap::with_capacity_and_hasher(entries.len(), BuildHasherDefault::default());
     for entry in entries {
         let Some(target) = entry.activation.action.as_target() else { continue };
         let positions = &entry.activation.positions;

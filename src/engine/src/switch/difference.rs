@@ -248,6 +248,16 @@ fn follows(scene: &Scene, declared: &Declared<'_>, old: &Old<'_>) -> bool {
     let local = declared.entry.origin.as_ref().filter(|_| declared.entry.may_change);
     let (new, old) = (local.cloned().unwrap_or_else(|| new.to_path()), old.to_path());
     let objects = scene.store.objects();
+    let known = |path: &Path| {
+        let inner = platform::bytes_of_path(path.strip_prefix(objects).ok()?);
+        scene.store.session().nar_of(&inner)
+    };
+    // It tells bytes and whether a file can be run.
+    if local.is_none()
+        && let (Some(old), Some(new)) = (known(&old), known(&new))
+    {
+        return old == new;
+    }
     old.starts_with(objects)
         && (local.is_some() || new.starts_with(objects))
         && is_same_file(&old, &new)

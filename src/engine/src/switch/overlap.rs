@@ -1,7 +1,6 @@
 //! Files that the config reads are never targets: sources and targets do not overlap, and targets
 //! are never above the root.
 
-use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -9,6 +8,7 @@ use super::Error;
 use super::conflicts::Declared;
 use super::step::Step;
 use crate::action::{Before, TargetChange};
+use crate::hash::{QuickMap, QuickSet};
 use crate::platform::{self, FileKind};
 use crate::store::Store;
 use crate::value::Text;
@@ -20,15 +20,15 @@ const MOST_LINKS: usize = 40;
 #[derive(Debug, Default)]
 pub struct Reads {
     /// By where they really are, as they are named.
-    named: HashMap<PathBuf, PathBuf>,
+    named: QuickMap<PathBuf, PathBuf>,
     /// The directories above them and above the links that lead to them.
-    above: HashMap<PathBuf, PathBuf>,
+    above: QuickMap<PathBuf, PathBuf>,
     /// The links that lead to them.
-    links: HashMap<PathBuf, PathBuf>,
+    links: QuickMap<PathBuf, PathBuf>,
     /// The links that lead to what is read in the store, with all that is read by them.
-    links_into_store: HashMap<PathBuf, Vec<PathBuf>>,
+    links_into_store: QuickMap<PathBuf, Vec<PathBuf>>,
     /// The directories above the root, and the links that lead to it.
-    above_root: HashSet<PathBuf>,
+    above_root: QuickSet<PathBuf>,
     /// What holds the root, as it is named and where it really is.
     around_root: Option<(PathBuf, PathBuf)>,
     /// The first link on the way to the root.
@@ -45,7 +45,7 @@ struct Way {
 /// Follows paths, looking at every directory once.
 #[derive(Default)]
 struct Ways {
-    known: HashMap<PathBuf, Rc<Way>>,
+    known: QuickMap<PathBuf, Rc<Way>>,
 }
 
 impl Ways {

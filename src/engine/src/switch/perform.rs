@@ -1,7 +1,6 @@
 //! Performing a plan: new snapshot, journal, side effects, then the swap of `current`, which is the
 //! commit. Whatever fails before that is undone.
 
-use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -21,6 +20,7 @@ use crate::action::{
 };
 use crate::activation::Activation;
 use crate::generations;
+use crate::hash::QuickSet;
 use crate::journal::{self, Change, Journal, Note, Written};
 use crate::manifest::Manifest;
 use crate::names::SnapshotId;
@@ -370,7 +370,7 @@ fn changes(
     let ours = plan.backups.directories.iter().map(Text::to_path).chain(made);
     // A restored file belongs to the user, even an empty directory.
     let back = changes.iter().filter_map(Change::target);
-    let back: HashSet<PathBuf> = back
+    let back: QuickSet<PathBuf> = back
         .filter(|change| matches!(change.after, After::Original { .. }))
         .map(|change| change.place.to_path())
         .collect();

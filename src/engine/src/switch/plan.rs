@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::hash::BuildHasherDefault;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -22,7 +23,7 @@ use super::unfold::unfolded;
 use super::{Error, PackageWork, Targets, conflicts, secrets, shells, unfold, ways};
 use crate::action::{self, After, Before, Contents, Found, Target, TargetChange};
 use crate::activation::Activation;
-use crate::hash::Hash;
+use crate::hash::{Hash, QuickMap, QuickSet};
 use crate::names::ObjectName;
 use crate::platform::{self, Directory};
 use crate::snapshot::Snapshot;
@@ -53,9 +54,9 @@ pub struct Plan {
     /// Removed directories that originals are restored to, outermost first.
     pub restored: Vec<PathBuf>,
     /// The directories below which targets will be.
-    pub occupied: HashSet<PathBuf>,
+    pub occupied: QuickSet<PathBuf>,
     /// The directories that are opened for changes in them, besides those that sys.lua made.
-    pub closable: HashSet<PathBuf>,
+    pub closable: QuickSet<PathBuf>,
     /// The originals that cannot come back, in words.
     pub stuck: Vec<String>,
     /// The files that the config reads: directories of it stay, even empty ones of sys.lua.
@@ -249,8 +250,8 @@ fn nothing_to_do(
         always: false,
         created: Vec::new(),
         restored: Vec::new(),
-        occupied: HashSet::new(),
-        closable: HashSet::new(),
+        occupied: QuickSet::default(),
+        closable: QuickSet::default(),
         stuck: Vec::new(),
         reads: Reads::default(),
         backups: Backups::default(),
@@ -261,7 +262,7 @@ fn nothing_to_do(
 
 /// Returns whether the applied objects are the same, whatever derivations built them.
 fn has_same_objects(desired: &Desired, current: &Snapshot) -> bool {
-    fn objects(derivations: &BTreeMap<Hash, Outputs>) -> HashSet<&ObjectName> {
+    fn objects(derivations: &BTreeMap<Hash, Outputs>) -> QuickSet<&ObjectName> {
         derivations.values().flat_map(Outputs::values).collect()
     }
     desired.has_applied_objects
@@ -273,8 +274,8 @@ fn has_same_objects(desired: &Desired, current: &Snapshot) -> bool {
 fn present<'a>(
     targets: &Targets<'_>,
     current: &'a Snapshot,
-) -> Result<HashMap<PathBuf, Old<'a>>, Error> {
-    let mut present: HashMap<PathBuf, Old<'_>> = HashMap::new();
+) -> Result<QuickMap<PathBuf, Old<'a>>, Error> {
+    let mut present: QuickMap<PathBuf, Old<'_>> = QuickMap::default();
     for (order, activation) in current.activations.iter().enumerate() {
         let Some(target) = activation.action.as_target() else { continue };
         let recorded = current.place_of(activation, targets.home()).unwrap_or_default();
@@ -301,10 +302,10 @@ fn present<'a>(
 fn look_at_what_stays(
     scene: &Scene,
     targets: &Targets<'_>,
-    present: &HashMap<PathBuf, Old<'_>>,
+    present: &QuickMap<PathBuf, Old<'_>>,
     places: &[Declared<'_>],
 ) -> Result<bool, Error> {
-    let kept: HashSet<&PathBuf> = places.iter().map(|declared| &declared.place).collect();
+    let kept: QuickSet<&PathBuf> = places.iter().map(|declared| &declared.place).collect();
     let passed = targets.passed();
     let mut found = false;
     for (place, old) in
@@ -336,7 +337,8 @@ fn with_places(
     targets: &Targets<'_>,
     places: &[Declared<'_>],
 ) -> Result<Vec<Arc<Activation>>, Error> {
-    let mut known: HashMap<*const Activation, &Path> = HashMap::with_capacity(places.len());
+    let mut known: QuickMap<*const Activation, &Path> =
+        QuickMap::with_capacity_and_hasher(places.len(), BuildHasherDefault::default());
     known.extend(
         places
             .iter()
@@ -366,13 +368,13 @@ fn with_places(
 /// has no original: an original is restored first.
 fn removals(
     scene: &mut Scene,
-    present: &HashMap<PathBuf, Old<'_>>,
+    present: &QuickMap<PathBuf, Old<'_>>,
     places: &[Declared<'_>],
     of_directories: bool,
 ) -> Result<Vec<Step>, Error> {
-    let kept: HashSet<&PathBuf> = places.iter().map(|declared| &declared.place).collect();
+    let kept: QuickSet<&PathBuf> = places.iter().map(|declared| &declared.place).collect();
     let given = places.iter().filter(|declared| declared.target.is_given());
-    let given: HashSet<&PathBuf> = given.map(|declared| &declared.place).collect();
+    let given: QuickSet<&PathBuf> = given.map(|declared| &declared.place).collect();
     let goes = |place: &PathBuf, old: &Old<'_>| {
         !kept.contains(place) || given.contains(place) && !old.target.is_given()
     };
@@ -436,7 +438,7 @@ fn keep_stuck(scene: &mut Scene, steps: &mut [Step]) -> Result<Vec<String>, Erro
 /// What the plan knows besides the declarations.
 struct Known<'a> {
     /// What is in force, by its place.
-    present: &'a HashMap<PathBuf, Old<'a>>,
+    present: &'a QuickMap<PathBuf, Old<'a>>,
     /// The targets that belong to services.
     services: &'a HashSet<&'a Text>,
     /// What programs changed where links lead, in words.
@@ -457,7 +459,7 @@ fn changes(
     let (mut directories, others): (Vec<_>, Vec<_>) =
         places.iter().partition(|declared| declared.target.keeps_below());
     directories.sort_by_key(|declared| &declared.place);
-    let declared_at: HashSet<&Path> =
+    let declared_at: QuickSet<&Path> =
         places.iter().map(|declared| declared.place.as_path()).collect();
     let (mut steps, mut links, mut rest) = (Vec::new(), Vec::new(), Vec::new());
     for declared in directories.into_iter().chain(others) {
@@ -532,8 +534,8 @@ fn is_masked(scene: &Scene, target: &Target, place: &Path, services: &HashSet<&T
 }
 
 /// Returns every directory above one of the places.
-fn occupied(places: &[Declared<'_>]) -> HashSet<PathBuf> {
-    let mut occupied = HashSet::new();
+fn occupied(places: &[Declared<'_>]) -> QuickSet<PathBuf> {
+    let mut occupied = QuickSet::default();
     let mut last: Option<&Path> = None;
     for parent in places.iter().filter_map(|declared| declared.place.parent()) {
         if last.is_none_or(|last| last.as_os_str() != parent.as_os_str()) {
@@ -549,7 +551,7 @@ fn occupied(places: &[Declared<'_>]) -> HashSet<PathBuf> {
 /// Checks that the places of changes can be changed; returns the directories that are missing above
 /// them, outermost first.
 fn missing_parents(scene: &Scene, steps: &[Step]) -> Result<Vec<PathBuf>, Error> {
-    let (mut missing, mut seen) = (Vec::new(), HashSet::new());
+    let (mut missing, mut seen) = (Vec::new(), QuickSet::default());
     for step in steps {
         let (Some(change), Some(place)) = (step.change(), &step.place) else { continue };
         let positions = &step.activation.positions;

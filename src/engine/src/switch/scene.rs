@@ -1,11 +1,11 @@
 //! The state of targets after the removals of a switch.
 
 use std::cell::OnceCell;
-use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use crate::action::{self, Accounts, Directories, Found, Look};
 use crate::activation::Activation;
+use crate::hash::{QuickMap, QuickSet};
 use crate::platform::{self, FileKind, Result};
 use crate::snapshot::Moves;
 use crate::store::Store;
@@ -31,13 +31,13 @@ pub struct Scene<'a> {
     accounts: Accounts,
     backups: OnceCell<Backups>,
     /// Links and files of sys.lua that are removed.
-    removed: HashSet<PathBuf>,
+    removed: QuickSet<PathBuf>,
     /// Originals that are restored where a target is removed.
-    restored: HashMap<PathBuf, PathBuf>,
+    restored: QuickMap<PathBuf, PathBuf>,
     /// Directories that replace other files.
-    made: HashSet<PathBuf>,
+    made: QuickSet<PathBuf>,
     /// Directories that a switch opens for changes in them.
-    closable: HashSet<PathBuf>,
+    closable: QuickSet<PathBuf>,
 }
 
 /// The future state of a path.
@@ -62,20 +62,20 @@ impl<'a> Scene<'a> {
             directories: Directories::looking().stopped_by(store.interrupt()),
             accounts: Accounts::default(),
             backups: OnceCell::new(),
-            removed: HashSet::new(),
-            restored: HashMap::new(),
-            made: HashSet::new(),
-            closable: HashSet::new(),
+            removed: QuickSet::default(),
+            restored: QuickMap::default(),
+            made: QuickSet::default(),
+            closable: QuickSet::default(),
         }
     }
 
     /// From now on, changes in these directories are possible, whatever their modes.
-    pub fn add_closable(&mut self, closable: HashSet<PathBuf>) {
+    pub fn add_closable(&mut self, closable: QuickSet<PathBuf>) {
         self.closable = closable;
     }
 
     /// Returns the directories that are opened for changes in them, besides those that were made.
-    pub fn closable(&self) -> &HashSet<PathBuf> {
+    pub fn closable(&self) -> &QuickSet<PathBuf> {
         &self.closable
     }
 

@@ -4,11 +4,11 @@
 //! links of root or of their directory's owner are followed.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use super::Error;
 use crate::action::Target;
+use crate::hash::{QuickMap, QuickSet};
 use crate::platform::{self, FileKind};
 use crate::value::{Positions, Text};
 
@@ -25,11 +25,11 @@ const OF_WINDOWS: &[u8] = b"C:/ProgramData/syslua/services/";
 /// Resolves targets, looking at every directory once.
 pub struct Targets<'a> {
     home: &'a Path,
-    places: RefCell<HashMap<Text, PathBuf>>,
-    parents: RefCell<HashMap<PathBuf, PathBuf>>,
-    managed: RefCell<HashSet<PathBuf>>,
-    replaced: RefCell<HashSet<PathBuf>>,
-    actual: RefCell<HashMap<PathBuf, PathBuf>>,
+    places: RefCell<QuickMap<Text, PathBuf>>,
+    parents: RefCell<QuickMap<PathBuf, PathBuf>>,
+    managed: RefCell<QuickSet<PathBuf>>,
+    replaced: RefCell<QuickSet<PathBuf>>,
+    actual: RefCell<QuickMap<PathBuf, PathBuf>>,
     /// Whether what is known of places depends on links.
     has_followed: Cell<bool>,
 }
@@ -71,7 +71,7 @@ impl<'a> Targets<'a> {
     }
 
     /// Returns every directory on the way to a target that was asked for.
-    pub fn passed(&self) -> HashSet<PathBuf> {
+    pub fn passed(&self) -> QuickSet<PathBuf> {
         self.parents.borrow().values().cloned().collect()
     }
 

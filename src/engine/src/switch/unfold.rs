@@ -1,7 +1,7 @@
 //! Directories that GNU Stow folded: links to the directory of a package, in whose place the files
 //! of a tree are to be linked one by one.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,6 +10,7 @@ use super::desired::Entry;
 use super::targets::Targets;
 use crate::action::Directory;
 use crate::activation::Activation;
+use crate::hash::{QuickMap, QuickSet};
 use crate::platform::{self, FileKind};
 use crate::value::Text;
 
@@ -47,7 +48,7 @@ pub fn unfolded(
         last = Some((parent.to_owned(), origin));
     }
     let mut found: Vec<Entry> = Vec::new();
-    let mut seen: HashSet<PathBuf> = HashSet::new();
+    let mut seen: QuickSet<PathBuf> = QuickSet::default();
     // The outer ones come first: what is below them is not there any more.
     for (link, entry) in links {
         if link.ancestors().skip(1).any(|above| seen.contains(above)) {
@@ -69,8 +70,8 @@ pub fn unfolded(
 /// The observed paths.
 #[derive(Default)]
 struct Looks {
-    ends: HashMap<PathBuf, Option<PathBuf>>,
-    real: HashMap<PathBuf, PathBuf>,
+    ends: QuickMap<PathBuf, Option<PathBuf>>,
+    real: QuickMap<PathBuf, PathBuf>,
 }
 
 impl Looks {
@@ -116,7 +117,7 @@ impl Looks {
 
 /// Returns, in words, what is behind a link and will not be seen below its place any more. `places`
 /// are the targets.
-pub fn hidden_behind(link: &Path, places: &HashSet<&Path>) -> Option<String> {
+pub fn hidden_behind(link: &Path, places: &QuickSet<&Path>) -> Option<String> {
     let mut names = Vec::new();
     collect(link, link, places, &mut names);
     if names.is_empty() {
@@ -128,7 +129,7 @@ pub fn hidden_behind(link: &Path, places: &HashSet<&Path>) -> Option<String> {
     Some(format!("not declared in it: {}{more}", shown.join(", ")))
 }
 
-fn collect(top: &Path, directory: &Path, places: &HashSet<&Path>, names: &mut Vec<PathBuf>) {
+fn collect(top: &Path, directory: &Path, places: &QuickSet<&Path>, names: &mut Vec<PathBuf>) {
     for (name, kind) in platform::list_directory(directory).unwrap_or_default() {
         let path = directory.join(name);
         if names.len() > MOST_NAMES {

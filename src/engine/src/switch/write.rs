@@ -16,6 +16,9 @@ const READABLE: u32 = 0o644;
 const TRAVERSED: u32 = 0o711;
 const CLOSED: u32 = 0o700;
 
+/// From this number of actions on, it is worth reading the copy before beside the rest.
+const MANY: usize = 500;
+
 /// What lists the projects, in the directory of their environments.
 const LIST: &str = "list";
 
@@ -33,10 +36,16 @@ pub fn write_snapshot(
     let write = |name: &str, content: &[u8], mode: u32| -> Result<(), Error> {
         Ok(platform::write_file_as(&temporary.join(name), content, mode)?)
     };
-    write("snapshot.json", &snapshot.to_text(), PRIVATE)?;
-    let mut text = manifest.to_text();
-    text.push(b'\n');
-    write("manifest.json", &text, PRIVATE)?;
+    let texts = || (snapshot.to_text(), manifest.to_text());
+    let before = || config_copy::before(store, manifest, snapshot.parent);
+    let ((snapshot_text, mut manifest_text), before) = if snapshot.activations.len() < MANY {
+        (texts(), before())
+    } else {
+        rayon::join(texts, before)
+    };
+    write("snapshot.json", &snapshot_text, PRIVATE)?;
+    manifest_text.push(b'\n');
+    write("manifest.json", &manifest_text, PRIVATE)?;
     let environment = Environment::new(snapshot.actions(), home);
     let identity =
         Identity { root: store.root(), user: None, project: None, snapshot: snapshot.id };
@@ -45,7 +54,7 @@ pub fn write_snapshot(
     }
     write_users(store, &temporary, snapshot)?;
     write_projects(store, home, &temporary, snapshot)?;
-    config_copy::write(store, &temporary.join("config"), manifest, snapshot.parent)?;
+    config_copy::write(store, &temporary.join("config"), manifest, &before)?;
     // One call for all new objects too, which nothing else syncs.
     platform::sync_file_system(&temporary)?;
     platform::remove_tree(&place)?;

@@ -8,6 +8,8 @@
 //! It has over 600 lines, because its tests change a source at each step of the copy and are beside
 //! it.
 
+mod listed;
+
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -15,6 +17,7 @@ use std::sync::Arc;
 
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
+use self::listed::FromListing;
 use super::{Publisher, Standing, numbered, standing};
 use crate::hash::{Hash, Hasher, Sink};
 use crate::names::{Name, ObjectName, OutputName, Placeholder};
@@ -27,7 +30,8 @@ use crate::store::info::{self, ObjectInfo};
 use crate::store::memory::Entry;
 use crate::store::rewrite::Patterns;
 use crate::store::shared::SharedFiles;
-use crate::store::tree::{self, Likeness, SeenTrees, content};
+use crate::store::tree::content::{self, HashOf};
+use crate::store::tree::{self, Likeness, SeenTrees};
 use crate::store::{Error, Result, Store};
 use crate::value::{Source, Text};
 
@@ -99,9 +103,17 @@ pub fn import_source(
             };
             let publisher = Publisher::from(store, Arc::clone(&staging))?;
             publisher.put(&staged, &object, &info, None)?;
-            let entries = copied.nars.iter().map(|(below, nar)| {
+            let entries = copied.entries.iter().map(|(below, entry)| {
                 let path = platform::bytes_of_path(&at(Path::new(object.as_str()), below));
-                Entry::of(&publisher.objects, &path, *nar).map(|entry| (path, entry))
+                let is_top = below.as_os_str().is_empty();
+                // To be moved to its place changes what a top looks like, and nothing else.
+                let entry = match entry {
+                    Known::Entry(entry) if !is_top => entry.clone(),
+                    Known::Entry(Entry { nar, .. }) | Known::Nar(nar) => {
+                        Entry::of(&publisher.objects, &path, *nar)?
+                    }
+                };
+                Ok((path, entry))
             });
             store.session().note_published(entries.collect::<Result<Vec<_>>>()?);
             return Ok((object, Some(info)));
@@ -131,8 +143,17 @@ struct Copied {
     size: u64,
     relocatable: bool,
     case_collisions: Vec<Text>,
-    /// The NAR hash of each file and link, by its path; of directories, zeros.
-    nars: Vec<(PathBuf, Hash)>,
+    /// What is known of each file, link and directory, by its path.
+    entries: Vec<(PathBuf, Known)>,
+}
+
+/// What is known of something in its place.
+#[derive(Debug)]
+enum Known {
+    /// What it looks like.
+    Entry(Entry),
+    /// Its NAR hash; of a directory, zeros. What it looks like changes yet.
+    Nar(Hash),
 }
 
 /// A file or link to copy: its place, its destination, and its path below the top.
@@ -165,7 +186,7 @@ fn at(top: &Path, below: &Path) -> PathBuf {
 
 /// The files in its place, to be hashed.
 enum Put {
-    Small(content::Small, Hash),
+    Small(content::Small, Entry),
     Large(Large),
     Link(Vec<u8>, Hash),
     Nothing,
@@ -188,6 +209,10 @@ fn copy(
     staged: (&Arc<Directory>, &OsStr),
     seen: &SeenTrees,
 ) -> Result<Copied> {
+    if let Some(listing) = seen.listing_of(source.nar) {
+        let shared = SharedFiles::new(store);
+        return FromListing { source, shared, interrupt: store.interrupt() }.tree(&listing, staged);
+    }
     let names = [
         (platform::bytes_of_path(store.root()), None),
         (Placeholder::PREFIX.as_bytes().to_vec(), None),
@@ -373,11 +398,11 @@ impl Copying<'_> {
 
     fn put_file(&self, leaf: &Leaf) -> Result<Put> {
         let Leaf { from, name, to, new, .. } = leaf;
-        if let Some(small) = content::read_small(from, name, self.patterns, None, self.knows_looks)?
-        {
+        let hash = if self.knows_looks { HashOf::Content } else { HashOf::Nothing };
+        if let Some(small) = content::read_small(from, name, self.patterns, None, hash)? {
             let nar = tree::hash_of_file(&small.bytes, small.executable);
-            self.shared.write(nar, &small.bytes, mode(small.executable), to, new)?;
-            return Ok(Put::Small(small, nar));
+            let facts = self.shared.write(nar, &small.bytes, mode(small.executable), to, new)?;
+            return Ok(Put::Small(small, Entry::from_facts(&facts, nar)));
         }
         let mut hasher = Hasher::default();
         let mut archive = Writer::new(&mut hasher);
@@ -411,13 +436,18 @@ impl Copying<'_> {
         copied: &mut Copied,
     ) -> Result<()> {
         match (node, &put) {
+            (Node::File(leaf), Put::Small(_, entry)) => {
+                copied.entries.push((leaf.below.clone(), Known::Entry(entry.clone())));
+            }
             (
                 Node::File(leaf) | Node::Link(leaf),
-                Put::Small(_, nar) | Put::Large(Large { nar, .. }) | Put::Link(_, nar),
+                Put::Large(Large { nar, .. }) | Put::Link(_, nar),
             ) => {
-                copied.nars.push((leaf.below.clone(), *nar));
+                copied.entries.push((leaf.below.clone(), Known::Nar(*nar)));
             }
-            (Node::Begin(below), _) => copied.nars.push((below.clone(), Hash::from_bytes([0; 32]))),
+            (Node::Begin(below), _) => {
+                copied.entries.push((below.clone(), Known::Nar(Hash::from_bytes([0; 32]))));
+            }
             _ => {}
         }
         match put {
@@ -637,6 +667,149 @@ mod tests {
                 prop_assert_eq!(inodes.len(), 1, "{} bytes, {}", content.len(), executable);
             }
         }
+    }
+
+    /// Imports a tree that was listed when it was hashed; returns its object and record.
+    fn import_listed(place: &Place, from: &Path) -> Result<(ObjectName, ObjectInfo)> {
+        let (seen, interrupt) = (SeenTrees::default(), Interrupt::default());
+        let root = place.store.root();
+        let nar = tree::hash_listed(from, &BTreeSet::new(), root, &seen, &interrupt)?;
+        import_hashed(place, from, nar, &seen)
+    }
+
+    fn import_hashed(
+        place: &Place,
+        from: &Path,
+        nar: Hash,
+        seen: &SeenTrees,
+    ) -> Result<(ObjectName, ObjectInfo)> {
+        let source = Source { path: from.to_owned(), nar, excluded: BTreeSet::new() };
+        let name = Name::parse("tree").unwrap();
+        let deriver = Hash::of(&platform::bytes_of_path(from));
+        let given = SourceTree { deriver, name: &name, source: &source, sandbox: Level::Off };
+        let (object, _) = import_source(&place.store, &given, seen)?;
+        assert_eq!(fs::read_dir(place.store.staging()).unwrap().count(), 0);
+        Ok((object.clone(), read_info(&place.store, &object).unwrap().unwrap()))
+    }
+
+    /// Writes down what the files of objects look like, as an apply does at its end.
+    fn record(place: &Place, objects: &[&ObjectName]) {
+        use crate::store::memory::{self, ObjectMemory};
+        let memory = ObjectMemory::default();
+        let sources = objects.iter().map(|object| object.as_str().as_bytes());
+        memory::record(&place.store, &memory, &HashSet::new(), sources).unwrap();
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(40))]
+        #[test]
+        fn a_listed_tree_becomes_the_object_that_it_becomes_when_it_is_read_again(
+            first in any_tree(), second in any_tree(),
+        ) {
+            let (plain, listed) = (Place::new(), Place::new());
+            let mut objects = Vec::new();
+            for (number, tree) in [&first, &second].into_iter().enumerate() {
+                let from = plain.directory.path().join(number.to_string());
+                make(&from, tree);
+                // Names that differ in case only.
+                if number == 1 {
+                    fs::write(from.join("Upper"), "1").unwrap();
+                    fs::write(from.join("upper"), "2").unwrap();
+                }
+                let expected = plain.import(&from);
+                let expected_info = read_info(&plain.store, &expected).unwrap().unwrap();
+                let (object, info) = import_listed(&listed, &from).unwrap();
+                prop_assert_eq!(&object, &expected);
+                prop_assert_eq!(info, expected_info);
+                prop_assert_eq!(look(&listed.store, &object), Ok(()));
+                objects.push(object);
+                record(&listed, &objects.iter().collect::<Vec<_>>());
+            }
+            let mut inodes: BTreeMap<(Vec<u8>, bool), BTreeSet<u64>> = BTreeMap::new();
+            for (object, tree) in objects.iter().zip([&first, &second]) {
+                for (below, leaf) in tree {
+                    if let Leaf::File(content, executable) = leaf {
+                        let key = (content.clone(), *executable);
+                        inodes.entry(key).or_default().insert(listed.inode(object, below));
+                    }
+                }
+            }
+            for ((content, executable), inodes) in inodes {
+                prop_assert_eq!(inodes.len(), 1, "{} bytes, {}", content.len(), executable);
+            }
+        }
+    }
+
+    #[test]
+    fn a_listed_tree_with_the_place_of_the_store_in_it_is_not_relocatable() {
+        let place = Place::new();
+        let from = place.directory.path().join("tree");
+        fs::create_dir(&from).unwrap();
+        fs::write(from.join("plain"), "text").unwrap();
+        assert!(import_listed(&place, &from).unwrap().1.relocatable);
+        fs::write(from.join("root"), platform::bytes_of_path(place.store.root())).unwrap();
+        assert!(!import_listed(&place, &from).unwrap().1.relocatable);
+        // What a placeholder is in is read, and refused.
+        fs::write(from.join("root"), format!("{}{}", Placeholder::PREFIX, "a".repeat(40))).unwrap();
+        assert!(matches!(import_listed(&place, &from), Err(Error::Placeholder { .. })));
+    }
+
+    /// A tree of a file that the store has and a new one, and its hash when it was listed.
+    fn listed_with_a_new_file(place: &Place, seen: &SeenTrees) -> (PathBuf, Hash) {
+        let from = place.directory.path().join("tree");
+        fs::create_dir_all(from.join("inner")).unwrap();
+        fs::write(from.join("inner/known"), "known").unwrap();
+        let (first, _) = import_listed(place, &from).unwrap();
+        record(place, &[&first]);
+        fs::write(from.join("inner/new"), "new").unwrap();
+        let root = place.store.root();
+        let nar = tree::hash_listed(&from, &BTreeSet::new(), root, seen, &Interrupt::default());
+        (from, nar.unwrap())
+    }
+
+    #[test]
+    fn a_new_file_that_changed_since_it_was_listed_is_refused() {
+        let (place, seen) = (Place::new(), SeenTrees::default());
+        let (from, nar) = listed_with_a_new_file(&place, &seen);
+        fs::write(from.join("inner/new"), "NEW").unwrap();
+        let changed = import_hashed(&place, &from, nar, &seen);
+        assert!(matches!(changed, Err(Error::SourceChanged { .. })), "{changed:?}");
+        // A link in the place of a directory is not followed.
+        fs::write(from.join("inner/new"), "new").unwrap();
+        fs::rename(from.join("inner"), from.join("moved")).unwrap();
+        platform::symlink(Path::new("moved"), &from.join("inner")).unwrap();
+        assert!(import_hashed(&place, &from, nar, &seen).is_err());
+    }
+
+    #[test]
+    fn what_the_store_has_of_a_listed_tree_is_not_read_again() {
+        let (place, seen) = (Place::new(), SeenTrees::default());
+        let (from, nar) = listed_with_a_new_file(&place, &seen);
+        fs::write(from.join("inner/known"), "other").unwrap();
+        let (object, _) = import_hashed(&place, &from, nar, &seen).unwrap();
+        assert_eq!(look(&place.store, &object), Ok(()));
+        let known = place.store.object(&object).join("inner/known");
+        assert_eq!(fs::read(known).unwrap(), b"known");
+    }
+
+    #[test]
+    fn a_file_that_was_altered_is_no_part_of_a_listed_tree() {
+        let place = Place::new();
+        let from = place.directory.path().join("tree");
+        fs::create_dir(&from).unwrap();
+        fs::write(from.join("file"), "text").unwrap();
+        let (first, _) = import_listed(&place, &from).unwrap();
+        record(&place, &[&first]);
+        let altered = place.store.object(&first).join("file");
+        platform::set_immutable(&altered, false);
+        platform::set_mode(&altered, 0o644).unwrap();
+        fs::write(&altered, "evil").unwrap();
+        platform::set_mode(&altered, 0o444).unwrap();
+        platform::set_old_time(&altered).unwrap();
+        fs::write(from.join("second"), "second").unwrap();
+        let (object, _) = import_listed(&place, &from).unwrap();
+        assert_eq!(look(&place.store, &object), Ok(()));
+        assert_ne!(place.inode(&object, "file"), place.inode(&first, "file"));
     }
 
     #[test]

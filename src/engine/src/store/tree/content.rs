@@ -30,8 +30,19 @@ pub struct Small {
     pub bytes: Vec<u8>,
     /// The numbers of the patterns in it.
     pub found: Vec<usize>,
-    /// The hash of its content as it was read, where that was asked for.
+    /// The hash that was asked for, of the file as it was read.
     pub hash: Option<Hash>,
+}
+
+/// What is hashed of a small file, besides the archive of the whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HashOf {
+    /// Nothing.
+    Nothing,
+    /// Its content.
+    Content,
+    /// The archive of the file alone.
+    Archive,
 }
 
 /// Reads a file and searches in it; `None` when it is large. A small one is copied to the name in
@@ -44,7 +55,7 @@ pub fn read_small(
     name: &OsStr,
     patterns: &Patterns,
     copy: Option<(&Directory, &OsStr)>,
-    with_hash: bool,
+    hash: HashOf,
 ) -> Result<Option<Small>> {
     let (file, node) = directory.open_node(name)?;
     if node.size > SMALL {
@@ -63,7 +74,11 @@ pub fn read_small(
         copy.write_all(&bytes)
             .map_err(|cause| platform::failed("copy to", &to.path().join(name))(cause))?;
     }
-    let hash = with_hash.then(|| Hash::of(&bytes));
+    let hash = match hash {
+        HashOf::Nothing => None,
+        HashOf::Content => Some(Hash::of(&bytes)),
+        HashOf::Archive => Some(super::hash_of_file(&bytes, node.is_executable())),
+    };
     let mut found = Vec::new();
     if !patterns.is_empty() {
         bytes = patterns.apply(&bytes, |number| found.push(number));
