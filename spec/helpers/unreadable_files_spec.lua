@@ -47,4 +47,17 @@ describe("a file that its owner cannot read #once", function()
       assert.is_false(here.exists("home/k"))
     end)
   end
+
+  it("is kept when it is no longer declared, which is said", function()
+    here.apply('file { path = "~/k", content = "x", mode = "200", public = true }')
+    -- Root can read it.
+    local expected = here.shell("cat ~/k").code ~= 0 and "kept +%S+/displaced/%S+ +%(from ~/k%)"
+      or "1 removed"
+    assert.matches(expected, here.apply("").stdout)
+    if expected ~= "1 removed" then
+      local status = here.must("status").stdout
+      assert.matches(expected, status)
+      assert.matches("1 copy of edits stays until you remove it", status)
+    end
+  end)
 end)
