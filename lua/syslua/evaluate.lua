@@ -65,6 +65,23 @@ local function refuse_exit()
   })
 end
 
+-- Returns `os.execute` for an evaluation. The process ignores Ctrl-C while the program runs, so what
+-- the program says of its end is all that is known of it.
+local function get_interruptible(execute)
+  return function(...)
+    local results = { n = select("#", ...) > 0 and 3 or 1, execute(...) }
+    local first, reason, number = results[1], results[2], results[3]
+    -- Up to Lua 5.1 it is the status of wait(2).
+    local status = type(first) == "number" and first
+      or reason == "signal" and number
+      or reason == "exit" and number * 256
+    if status == 2 or status == 130 * 256 then
+      failure.raise({ kind = "interrupted", message = "interrupted: nothing was changed" })
+    end
+    return require("syslua.util.table").unpack(results, 1, results.n)
+  end
+end
+
 local function get_globals(target)
   ---@type table<string, any>
   local globals = {
@@ -454,8 +471,9 @@ local function evaluate_once(config, options, session, delayed)
   local pause = collectgarbage("setpause", evaluation_pause)
   fixed.enter()
   local outer = fixed.set_scope(fixed.new_scope(false))
-  local exit = os.exit
+  local exit, execute = os.exit, os.execute
   rawset(os, "exit", refuse_exit)
+  rawset(os, "execute", get_interruptible(execute))
   local give_back_output = config_output.take()
   local kept = protected.keep()
   local hook, hook_mask, hook_count = get_hook()
@@ -487,6 +505,7 @@ local function evaluate_once(config, options, session, delayed)
   replaced = protected.release(kept) or replaced
   give_back_output()
   rawset(os, "exit", exit)
+  rawset(os, "execute", execute)
   fixed.set_scope(outer)
   fixed.leave()
   collectgarbage("setpause", pause)

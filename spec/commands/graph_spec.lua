@@ -74,6 +74,16 @@ describe("graph #once", function()
     end
   end)
 
+  it("fails when its output cannot be written", function()
+    here.write_config([[file({ path = "~/.a", content = "text" })]])
+    for _, format in ipairs({ "dot", "json", "html" }) do
+      local line = ("$LUA -l syslua graph init.lua --format %s >/dev/full"):format(format)
+      local result = here.shell(line)
+      assert.equal(1, result.code, format)
+      assert.truthy(result.stderr:find("cannot write the output", 1, true), result.stderr)
+    end
+  end)
+
   it("is one page, in which texts of the config stay texts", function()
     local result = here.must("graph", "init.lua", "--format", "html", "--output", "out/page.html")
     assert.equal("", result.stdout)

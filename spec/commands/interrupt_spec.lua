@@ -55,6 +55,21 @@ describe("a signal", function()
     end
   end
 
+  it("ends a config that waits for a program of its own", function()
+    here.write_config([[
+      os.execute("sleep 30")
+      file({ path = "~/.a", content = "text" })
+    ]])
+    local result = here.shell(
+      "timeout --preserve-status -s INT 1 env --default-signal=INT $LUA -l syslua apply init.lua"
+    )
+    assert.equal(130, result.code, result.stderr)
+    assert.truthy(result.stderr:find("interrupted: nothing was changed", 1, true), result.stderr)
+    assert.is_false(here.exists("home/.a"))
+    here.write_config([[print(os.execute("exit 3")) print(os.execute("true")) print(os.execute())]])
+    here.must("plan", "init.lua")
+  end)
+
   it("ends a script too, which can go on", function()
     here.write(
       "script.lua",

@@ -46,6 +46,25 @@ describe("directory{}", function()
     end
   )
 
+  it("keeps others out of directories that programs want so, unless told otherwise", function()
+    here.write_config([[
+      for _, place in ipairs({ "~/.ssh", "~/.ssh/sockets", "~/.gnupg", "~/.config/sops/age" }) do
+        directory { path = place }
+      end
+      directory { path = "~/.password-store", mode = "750" }
+    ]])
+    local lua = require("spec.support.interpreter").name
+    for _, umask in ipairs({ "000", "022" }) do
+      local result = here.shell(("umask %s; %s -l syslua apply init.lua"):format(umask, lua))
+      assert.equal(0, result.code, result.stderr)
+      for _, place in ipairs({ ".ssh", ".ssh/sockets", ".gnupg", ".config/sops/age" }) do
+        assert.equal("700", mode_of("~/" .. place), place)
+      end
+      assert.equal("750", mode_of("~/.password-store"))
+      here.must("destroy", "--yes")
+    end
+  end)
+
   it("gives a directory of the user other rights, and brings its own back", function()
     here.shell(
       "mkdir -m 750 ~/.mine; echo mine >~/.mine/file; echo file >~/.file; mkdir ~/real; "

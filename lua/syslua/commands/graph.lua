@@ -78,7 +78,7 @@ function graph.run(args)
     end
   else
     terminal.clear()
-    io.stdout:write(content)
+    terminal.put(content)
   end
   return 0
 end

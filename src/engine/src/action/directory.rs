@@ -12,6 +12,41 @@ use super::{Error, Found};
 use crate::platform::{FileKind, Result, Seen};
 use crate::value::Text;
 
+/// Directories that programs insist on having to themselves, wherever they are: with other rights
+/// they refuse to work, warn, or show to others what is secret.
+const PRIVATE: [&str; 23] = [
+    ".ssh",
+    ".gnupg",
+    ".password-store",
+    ".pki",
+    ".aws",
+    ".azure",
+    ".kube",
+    ".docker",
+    ".vnc",
+    ".tor",
+    ".emacs.d/server",
+    ".config/emacs/server",
+    ".config/op",
+    ".config/gcloud",
+    ".config/rclone",
+    ".config/sops",
+    ".config/syncthing",
+    ".config/borg",
+    ".config/age",
+    ".local/share/gnupg",
+    ".local/share/keyrings",
+    ".local/share/password-store",
+    ".thunderbird",
+];
+
+/// Returns the mode of a directory that is created, if it is one of these or is below one.
+pub fn insisted_mode(path: &Path) -> Option<u32> {
+    path.ancestors()
+        .any(|above| PRIVATE.iter().any(|private| above.ends_with(private)))
+        .then_some(0o700)
+}
+
 /// A directory.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

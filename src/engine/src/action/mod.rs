@@ -37,7 +37,7 @@ pub use command::{Command, Run, run_to_its_end};
 pub use contents::Contents;
 pub use declared_keys::{DeclaredKey, Edit, Plain, Planned};
 pub use directories::Directories;
-pub use directory::Directory;
+pub use directory::{Directory, insisted_mode};
 pub use drift::{Accounts, Aspect, Drift, Look};
 pub use file::{File, digest_of, is_executable};
 pub use found::{Found, is_link_to, look};

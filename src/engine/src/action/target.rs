@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::change::{After, Before, Rights, Role, TargetChange, Undone};
 use super::declared_keys::Planned;
 use super::merging::{self, OnMerged};
-use super::{Directories, Error, Found, Key, file, link, look, secret};
+use super::{Directories, Error, Found, Key, file, insisted_mode, link, look, secret};
 use crate::platform::{self, FileKind, Identity, NewFile};
 use crate::value::Text;
 
@@ -148,7 +148,7 @@ pub fn perform(
         }
         After::Directory { mode, owner, group } => {
             directories.forget();
-            directory.make_with_rights(&name, *mode)?;
+            directory.make_with_rights(&name, mode.or_else(|| insisted_mode(&place)))?;
             if owner.is_some() || group.is_some() {
                 directory.set_rights(&name, None, *owner, *group)?;
             }

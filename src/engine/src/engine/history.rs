@@ -95,8 +95,11 @@ impl Engine {
             let what =
                 target.map(above).or(name.map(|name| name.as_str().into())).unwrap_or(detail);
             let mark = difference.mark();
-            if !first.iter().any(|known| known.mark == mark && known.what == what) {
-                first.push(ChangeReport { mark, what });
+            match first.iter_mut().find(|known| known.what == what) {
+                // In a directory, other things happened too.
+                Some(known) if is_many && known.mark != mark => known.mark = Mark::Change,
+                Some(known) if known.mark == mark => {}
+                _ => first.push(ChangeReport { mark, what }),
             }
             if first.len() == ChangesReport::SHOWN {
                 break;

@@ -454,6 +454,16 @@ pub fn is_immutable(path: &Path) -> bool {
     system::may_set_immutable() && system::is_immutable(path)
 }
 
+/// What [`fixing_flag`] says of a file that takes no more than new bytes at its end.
+pub const APPEND_ONLY: &str = "append-only";
+
+/// Returns which flag keeps a file or directory from being renamed, in words; nothing without one,
+/// or where the system does not tell. A link is not followed.
+pub fn fixing_flag(path: &Path) -> Option<&'static str> {
+    let [immutable, append_only] = system::fixing_flags(path);
+    immutable.then_some("immutable").or_else(|| append_only.then_some(APPEND_ONLY))
+}
+
 /// Returns whether a file that is open is immutable. Says no where it is not worth asking.
 pub fn is_file_immutable(file: &File) -> bool {
     system::may_set_immutable() && system::is_immutable_file(file)

@@ -193,6 +193,25 @@ pub(super) fn is_immutable_file(file: impl std::os::fd::AsFd) -> bool {
     ioctl_getflags(&file).is_ok_and(|flags| flags.contains(IFlags::IMMUTABLE))
 }
 
+/// Returns whether a path is immutable, and whether it is append-only.
+#[cfg(target_os = "linux")]
+pub(super) fn fixing_flags(path: &Path) -> [bool; 2] {
+    use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags, statx};
+    statx(CWD, path, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::empty()).map_or([false; 2], |found| {
+        [StatxAttributes::IMMUTABLE, StatxAttributes::APPEND]
+            .map(|flag| found.stx_attributes.contains(flag))
+    })
+}
+
+/// Returns whether a path is immutable, and whether it is append-only (chflags(2)).
+#[cfg(not(target_os = "linux"))]
+pub(super) fn fixing_flags(path: &Path) -> [bool; 2] {
+    use std::os::darwin::fs::MetadataExt as _;
+    // UF_IMMUTABLE and SF_IMMUTABLE, UF_APPEND and SF_APPEND.
+    fs::symlink_metadata(path)
+        .map_or([false; 2], |data| [0x2_0002, 0x4_0004].map(|bits| data.st_flags() & bits != 0))
+}
+
 /// Returns whether it is worth trying to make files immutable.
 #[cfg(not(target_os = "linux"))]
 pub fn may_set_immutable() -> bool {

@@ -125,6 +125,11 @@ pub(super) fn is_immutable(_path: &Path) -> bool {
     false
 }
 
+/// Returns whether a path is immutable, and whether it is append-only: such flags do not exist here.
+pub(super) fn fixing_flags(_path: &Path) -> [bool; 2] {
+    [false; 2]
+}
+
 /// Does the same for a file that is open.
 pub(super) fn is_immutable_file(_file: &fs::File) -> bool {
     false

@@ -201,7 +201,8 @@ fn in_plural(differing: &[&str]) -> String {
 fn describe(entry: &Entry, rights: &[&str]) -> String {
     let position = entry.activation.positions.first().map_or("an unknown place", String::as_str);
     let Some(target) = entry.shown().as_target() else { return position.to_owned() };
-    let mut words = vec![target.in_words()];
+    // Two paths may lead to one place.
+    let mut words = vec![format!("{}: {}", target.target().display(), target.in_words())];
     words.extend(rights.iter().map(|name| match right(target, name) {
         Some(value) => format!("{name} {value}"),
         None => format!("no {name}"),

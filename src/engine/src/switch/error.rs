@@ -228,6 +228,18 @@ pub enum Error {
         /// Who declares the target.
         positions: Positions,
     },
+    /// A target that nobody can change, or in such a directory.
+    #[error("{} cannot be changed: {} is {flag}", target.display(), path.display())]
+    Flagged {
+        /// The target.
+        target: PathBuf,
+        /// What has the flag.
+        path: PathBuf,
+        /// The flag, in words.
+        flag: &'static str,
+        /// Who declares the target.
+        positions: Positions,
+    },
     /// A directory that the file system does not rename.
     #[error(
         "the directory {} cannot be moved away: it belongs to a lower layer of an overlay file \
@@ -359,6 +371,7 @@ impl Error {
             | Error::MergedLink { positions, .. }
             | Error::OtherOwner { positions, .. }
             | Error::Mounted { positions, .. }
+            | Error::Flagged { positions, .. }
             | Error::Fixed { positions, .. }
             | Error::Relative { positions, .. }
             | Error::Placeholder { positions, .. } => positions,
@@ -406,6 +419,10 @@ impl Error {
             }
             Error::Parent { .. } => "move away what is there, or give the target another path",
             Error::OtherOwner { .. } => "apply once without it, then with the new declaration",
+            Error::Flagged { path, flag, .. } => {
+                let letter = if *flag == platform::APPEND_ONLY { 'a' } else { 'i' };
+                return Some(format!("lift the flag first: chattr -{letter} {}", quoted(path)));
+            }
             Error::Mounted { .. } => "unmount it first, or declare the files in it",
             Error::Fixed { path, .. } => {
                 return Some(format!(

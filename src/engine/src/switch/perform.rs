@@ -16,7 +16,8 @@ use super::undo::undo;
 use super::{Error, secrets, ways, write};
 use super::{package_calls, service_jobs};
 use crate::action::{
-    self, Action, After, Before, Directories, Planned, Role, TargetChange, merging, target,
+    self, Action, After, Before, Directories, Planned, Role, TargetChange, insisted_mode, merging,
+    target,
 };
 use crate::activation::Activation;
 use crate::generations;
@@ -256,42 +257,6 @@ fn make_backup_directories(store: &Store, plan: &Plan) -> Result<(), Error> {
     Ok(())
 }
 
-/// Directories that programs insist on having to themselves, wherever they are: with other rights
-/// they refuse to work, warn, or show to others what is secret.
-const PRIVATE: [&str; 23] = [
-    ".ssh",
-    ".gnupg",
-    ".password-store",
-    ".pki",
-    ".aws",
-    ".azure",
-    ".kube",
-    ".docker",
-    ".vnc",
-    ".tor",
-    ".emacs.d/server",
-    ".config/emacs/server",
-    ".config/op",
-    ".config/gcloud",
-    ".config/rclone",
-    ".config/sops",
-    ".config/syncthing",
-    ".config/borg",
-    ".config/age",
-    ".local/share/gnupg",
-    ".local/share/keyrings",
-    ".local/share/password-store",
-    ".thunderbird",
-];
-
-/// Returns the mode of a directory that is created for targets, if it is one of these or is below
-/// one.
-fn private_mode(path: &Path) -> Option<u32> {
-    path.ancestors()
-        .any(|above| PRIVATE.iter().any(|private| above.ends_with(private)))
-        .then_some(0o700)
-}
-
 fn text(path: &Path) -> Text {
     Text(platform::bytes_of_path(path))
 }
@@ -307,7 +272,7 @@ fn changes(
     let [mut stops, starts] =
         jobs.map_or([None, None], |[stops, starts]| [Some(stops), Some(starts)]);
     let directory =
-        |path: &PathBuf| Change::Directory { path: text(path), mode: private_mode(path) };
+        |path: &PathBuf| Change::Directory { path: text(path), mode: insisted_mode(path) };
     let mut changes: Vec<Change> = plan.restored.iter().map(directory).collect();
     let mut created = plan.created.iter().peekable();
     for step in &plan.steps {

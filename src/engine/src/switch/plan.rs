@@ -562,6 +562,7 @@ fn missing_parents(scene: &Scene, steps: &[Step]) -> Result<Vec<PathBuf>, Error>
             missing.extend(check_parent(scene, place, positions)?);
         }
         check_mount(change, place, positions)?;
+        check_flags(change, place, positions)?;
         check_renames(scene, change, place, positions)?;
     }
     missing.sort();
@@ -602,6 +603,22 @@ fn check_mount(change: &TargetChange, place: &Path, positions: &Positions) -> Re
         && is_other(inner, outer)
     {
         return Err(Error::Mounted { target: place.to_owned(), positions: positions.clone() });
+    }
+    Ok(())
+}
+
+/// Checks that what stands at a place, and the directory around it, have no flag (chattr(1)) that
+/// keeps even root from renaming.
+fn check_flags(change: &TargetChange, place: &Path, positions: &Positions) -> Result<(), Error> {
+    if matches!((&change.before, &change.after), (Before::Nothing, After::Nothing)) {
+        return Ok(());
+    }
+    let stands = !matches!(change.before, Before::Nothing);
+    for path in place.parent().into_iter().chain(stands.then_some(place)) {
+        if let Some(flag) = platform::fixing_flag(path) {
+            let (target, path) = (place.to_owned(), path.to_owned());
+            return Err(Error::Flagged { target, path, flag, positions: positions.clone() });
+        }
     }
     Ok(())
 }
