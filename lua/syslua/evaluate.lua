@@ -65,8 +65,8 @@ local function refuse_exit()
   })
 end
 
--- Returns `os.execute` for an evaluation. The process ignores Ctrl-C while the program runs, so what
--- the program says of its end is all that is known of it.
+-- Returns `os.execute` for an evaluation. The process ignores Ctrl-C while the program runs, so
+-- what the program says of its end is all that is known of it.
 local function get_interruptible(execute)
   return function(...)
     local results = { n = select("#", ...) > 0 and 3 or 1, execute(...) }

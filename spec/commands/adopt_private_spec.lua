@@ -91,6 +91,19 @@ describe("adopt of what should stay private #once", function()
         .. some(60)
         .. '","kdfparams":{}}}\n',
       "b3BlbnNzaC1rZXktdjEAAAAABG5vbmU" .. some(60) .. "\n",
+      -- Not the first of its line, or without a sign between.
+      '{"user":"me","password":"' .. some(12) .. '"}\n',
+      '{"tokens":{"refresh_token":"1//0' .. some(30) .. '"}}\n',
+      "- { user: me, password: " .. some(12) .. " }\n",
+      'login = { user = "me", password = "' .. some(12) .. '" }\n',
+      'return { host = "x", auth = { token = "' .. some(20) .. '" } }\n',
+      "export A=1 API_TOKEN=" .. some(20) .. "\n",
+      "set -gx API_TOKEN " .. some(20) .. "\n",
+      "setenv API_TOKEN " .. some(20) .. "\n",
+      '(setq api-token "' .. some(20) .. '")\n',
+      "<gui><apikey>" .. some(32) .. "</apikey></gui>\n",
+      "remotepass = " .. some(12) .. "\n",
+      '{"ServerApp":{"password":"argon2:$argon2id$v=19$m=10240,t=10,p=8$' .. some(20) .. '"}}\n',
     }
   end
 
@@ -196,6 +209,10 @@ describe("adopt of what should stay private #once", function()
     ["release.key"] = "-----BEGIN PUBLIC KEY-----\nMIIB\n-----END PUBLIC KEY-----\n",
     ["secrets.yaml"] = "password: ENC[AES256_GCM,data:abc,iv:abc,tag:abc,type:str]\nsops:\n"
       .. "    mac: ENC[x]\n",
+    [".config/app/keys.json"] = '{"user":"me","token":"$TOKEN","tokenFile":"~/.token"}\n',
+    [".config/fish/config.fish"] = "set -gx API_TOKEN (pass show api)\nset -gx BYPASS never1234\n",
+    [".emacs.d/init.el"] = "(setq auth-source-save-behavior nil)\n(setq password-cache t)\n",
+    [".config/app.yml"] = "keymap: { toggle_token: Ctrl+Shift+T, encompass: abcdefgh12 }\n",
     [".msmtprc"] = "account me\nuser me\npasswordeval pass show mail\n",
   }
 

@@ -166,10 +166,11 @@ local function is_secret_name(name)
       return true
     end
   end
-  -- `pass = ...`, `PGPASS`, `SMTP_PASS`.
-  return name:find("^pass$") ~= nil
-    or name:find("[_.-]pass$") ~= nil
-    or name:find("^%u*pass$") ~= nil
+  -- `pass = ...`, `PGPASS`, `SMTP_PASS`, `remotepass`; not `compass`, `bypass`.
+  local before = name:match("^(.*)pass$")
+  return before ~= nil
+    and not (before:find("com$") or before:find("by$") or before:find("tres$"))
+    and not (before:find("sur$") or before:find("under$") or before:find("over$"))
 end
 
 -- Whether a value is a secret itself, not where to find one. In files for nothing but settings a
@@ -209,32 +210,66 @@ local function is_settings_file(place)
     or name:find("%.cfg$") ~= nil
 end
 
--- Returns what a line assigns: the name, the value, whether it is quoted.
----@param line string
----@return string? name
----@return any value
----@return boolean? is_quoted
-local function get_assignment(line)
-  ---@type any, any
-  local name, value = line:match("([%w_.@:/-]+)[\"']?%]?%s*[:=]=?>?%s*(.+)$")
-  if not name then
-    -- `machine`-like words of msmtp, isync and others: "password word".
-    name, value = line:match("^%s*([%a_]+)%s+(%S+)%s*$")
-    if not name then
-      return nil
-    end
-    local lower = name:lower()
-    if not (lower == "password" or lower == "passwd" or lower == "pass") then
-      return nil
-    end
-  end
-  -- What a scheme of an address is not.
-  name = name:match("([%w_.-]+)$") or name
-  local quote = value:sub(1, 1)
+-- Returns a value as it begins a text, and whether it is quoted.
+---@param text string
+---@return string? value
+---@return boolean is_quoted
+local function get_value(text)
+  local quote = text:sub(1, 1)
   if quote == '"' or quote == "'" then
-    return name, value:match("^" .. quote .. "([^" .. quote .. "]*)"), true
+    return text:match("^" .. quote .. "([^" .. quote .. "]*)"), true
   end
-  return name, value:match("^([^%s,;#]+)"), false
+  return text:match("^([^%s,;#)}%]]+)"), false
+end
+
+-- Words of a line that give a value to a name without a sign between them.
+local word_forms = {
+  -- msmtp, isync and others.
+  "^%s*([Pp]assword)%s+(%S+)%s*$",
+  "^%s*([Pp]asswd)%s+(%S+)%s*$",
+  "^%s*([Pp]ass)%s+(%S+)%s*$",
+  -- fish, csh, Emacs.
+  "^%s*set%s+%-[%-%a%s]+%s+([%a_][%w_]*)%s+(.+)$",
+  "^%s*set%s+([%a_][%w_]*)%s+(.+)$",
+  "^%s*setenv%s+([%a_][%w_]*)%s+(.+)$",
+  "%(setq%s+([%w_./-]+)%s+(.+)$",
+  "%(setenv%s+[\"']([%w_]+)[\"']%s+(.+)$",
+  "%(customize%-set%-variable%s+'([%w_./-]+)%s+(.+)$",
+  -- XML.
+  "<([%a_][%w_.-]*)>%s*([^<%s]+)%s*</",
+}
+
+-- Returns the next thing that a line assigns: the name, the value, whether it is quoted. A value
+-- may hold further assignments.
+---@param line string
+---@return fun(): string?, string?, boolean?
+local function each_assignment(line)
+  local at, form = 1, 0
+  return function()
+    while at do
+      local name, from = line:match("([%w_.@:/-]+)[\"']?%]?%s*[:=]=?>?%s*()%S", at)
+      if not name then
+        at = nil
+        break
+      end
+      at = from
+      -- What a scheme of an address is not.
+      name = name:match("([%w_.-]+)$") or name
+      local value, is_quoted = get_value(line:sub(from))
+      if value then
+        return name, value, is_quoted
+      end
+    end
+    while word_forms[form + 1] do
+      form = form + 1
+      local name, text = line:match(word_forms[form])
+      local value, is_quoted = get_value(text or "")
+      if name and value then
+        return name, value, is_quoted
+      end
+    end
+    return nil
+  end
 end
 
 -- Whether a line contains the key of a host. In lists of allowed keys, the owner is in its place.
@@ -295,15 +330,16 @@ local function find_in_line(line, is_settings)
   if line:find('^%s*[#;"]') or line:find("^%s*%-%-") or line:find("^%s*//") then
     return nil
   end
-  local name, value, is_quoted = get_assignment(line)
-  if not (name and value and is_secret_name(name)) then
-    return nil
-  end
-  local lower_name = name:lower()
-  local is_password = lower_name:find("passw", 1, true) or lower_name:find("passphrase", 1, true)
-  is_password = is_password or lower_name:find("psk", 1, true)
-  if is_secret_value(value, is_quoted, is_settings, is_password ~= nil) then
-    return ("the value of `%s`"):format(name)
+  for name, value, is_quoted in each_assignment(line) do
+    local lower_name = name:lower()
+    local is_password = lower_name:find("passw", 1, true)
+      or lower_name:find("passphrase", 1, true)
+      or lower_name:find("psk", 1, true)
+    if
+      is_secret_name(name) and is_secret_value(value, is_quoted, is_settings, is_password ~= nil)
+    then
+      return ("the value of `%s`"):format(name)
+    end
   end
   return nil
 end

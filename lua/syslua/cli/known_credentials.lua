@@ -40,6 +40,8 @@ known.names = {
   { "%.authinfo[%w.]*", "logins" },
   { "%.git%-credentials", "logins" },
   { "git/credentials", "logins" },
+  { "%.google_authenticator", "the secret of one-time passwords" },
+  { "atuin/key", "a key" },
   { "%.pgpass", "passwords" },
   { "pgpass%.conf", "passwords" },
   { "%.my%.cnf", "passwords" },
