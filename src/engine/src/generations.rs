@@ -59,7 +59,7 @@ pub struct Ahead {
 }
 
 /// What is smaller is read when it is needed: that takes no longer than to begin a thread.
-const WORTH_READING_AHEAD: u64 = 512 << 10;
+const WORTH_READING_AHEAD: u64 = 128 << 10;
 
 /// Begins to read the snapshot that is applied, where that takes a while.
 pub fn read_ahead(store: &Store) -> Option<Ahead> {

@@ -39,6 +39,9 @@ pub struct Listing {
     pub case_collisions: Vec<PathBuf>,
 }
 
+/// A process may evaluate again and again: what is forgotten is read once more.
+const MOST_LISTINGS: usize = 16;
+
 /// The trees that this process hashed.
 #[derive(Default)]
 pub struct SeenTrees {
@@ -66,6 +69,9 @@ impl SeenTrees {
     /// Notes what is in the tree with a NAR hash.
     pub fn note_listing(&self, nar: Hash, listing: Listing) {
         let mut listings = self.listings.lock().unwrap_or_else(PoisonError::into_inner);
+        if listings.len() >= MOST_LISTINGS {
+            listings.clear();
+        }
         listings.insert(nar, Arc::new(listing));
     }
 

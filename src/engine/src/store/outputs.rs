@@ -4,11 +4,13 @@
 //! a record `"@pins"` beside the outputs. A record of several results is a list of them.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
+use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 
 use litemap::LiteMap;
-use serde::de::value::StrDeserializer;
+use serde::de::value::{MapAccessDeserializer, StrDeserializer};
 use serde::de::{Error, IntoDeserializer, MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -179,6 +181,38 @@ impl Results {
     }
 }
 
+/// What is at a name that a snapshot and an output may have: an object, or a map. There are
+/// thousands, so neither is kept in another form first.
+enum Named<T> {
+    Object(ObjectName),
+    Map(T),
+}
+
+struct NamedVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for NamedVisitor<T> {
+    type Value = Named<T>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("an object or a map")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Named<T>, E> {
+        let text: StrDeserializer<'_, E> = text.into_deserializer();
+        ObjectName::deserialize(text).map(Named::Object)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Named<T>, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(map)).map(Named::Map)
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Named<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Named<T>, D::Error> {
+        deserializer.deserialize_any(NamedVisitor(PhantomData))
+    }
+}
+
 impl<'de> Deserialize<'de> for Outputs {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Outputs, D::Error> {
         deserializer.deserialize_map(OutputsVisitor)
@@ -195,18 +229,6 @@ impl<'de> Visitor<'de> for OutputsVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Outputs, A::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Named {
-            Object(ObjectName),
-            Objects(std::collections::BTreeMap<OutputName, ObjectName>),
-        }
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum NamedPins {
-            Object(ObjectName),
-            Pins(PinnedHashes),
-        }
         let (mut objects, mut level) = (LiteMap::with_capacity(1), Level::default());
         let mut pins = PinnedHashes::new();
         while let Some(key) = map.next_key::<Cow<'_, str>>()? {
@@ -219,13 +241,15 @@ impl<'de> Visitor<'de> for OutputsVisitor {
                 let output = OutputName::deserialize(output)?;
                 if key == NAMED_PINS {
                     match map.next_value()? {
-                        NamedPins::Object(object) => drop(objects.insert(output, object)),
-                        NamedPins::Pins(read) => pins = read,
+                        Named::Object(object) => drop(objects.insert(output, object)),
+                        Named::Map::<PinnedHashes>(read) => pins = read,
                     }
                 } else {
                     match map.next_value()? {
                         Named::Object(object) => drop(objects.insert(output, object)),
-                        Named::Objects(read) => objects.extend(read),
+                        Named::Map::<BTreeMap<OutputName, ObjectName>>(read) => {
+                            objects.extend(read);
+                        }
                     }
                 }
             } else {

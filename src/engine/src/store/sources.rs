@@ -32,7 +32,7 @@ const MANY: usize = 2000;
 const PART: usize = 256;
 
 /// A memory of fewer bytes is read at once: that takes no longer than to begin a thread.
-const WORTH_LOADING_AHEAD: u64 = 200 << 10;
+const WORTH_LOADING_AHEAD: u64 = 64 << 10;
 
 /// From this number of bytes in large files on, their likeness is worth recording: they are copied
 /// without another hash.
