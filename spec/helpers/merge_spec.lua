@@ -215,6 +215,27 @@ describe("file { merge }", function()
     assert.matches("l in ~/f is declared twice", here.run("plan", "init.lua").stderr, 1, true)
   end)
 
+  it("tells values as people write them", function()
+    for _, sample in ipairs({
+      { "toml", "a = 1979-05-27\n", 'a: "1979-05-27" -> "x"' },
+      { "toml", "a = inf\n", 'a: "inf" -> "x"' },
+      { "yaml", "a: !t b\n", 'a: "b" -> "x"' },
+      { "yaml", "a: [-.inf]\n", 'a: ["-inf"] -> "x"' },
+      { "json", '{"a": {"$float": "inf"}}', 'a: {"$float":"inf"} -> "x"' },
+    }) do
+      here.write("home/f", sample[2])
+      local line = [[file({ path = "~/f", merge = "%s", values = { a = "x" } })]]
+      local out = here.apply(line:format(sample[1])).stdout
+      assert.matches(sample[3], out, 1, true)
+      here.must("destroy", "--yes")
+      assert.equal(sample[2], here.read("home/f"))
+    end
+    -- A text is not the number of the same letters.
+    here.write("home/f", "a = inf\n")
+    here.apply([[file({ path = "~/f", merge = "toml", values = { a = "inf" } })]])
+    assert.equal('a = "inf"\n', here.read("home/f"))
+  end)
+
   it("tells which lines go, and only those", function()
     local function apply(values)
       return here.apply(([[file({ path = "~/f", merge = "lines", values = %s })]]):format(values))

@@ -36,6 +36,22 @@ describe("lib", function()
     assert.same(value, lib.fromYAML(lib.toYAML(value)))
   end)
 
+  it("reads floats that JSON does not have", function()
+    for text, expected in pairs({
+      ["a = inf\nb = -inf\n"] = "fromTOML",
+      ["a: .inf\nb: -.INF\n"] = "fromYAML",
+    }) do
+      assert.same({ a = math.huge, b = -math.huge }, lib[expected](text))
+    end
+    for text, name in pairs({ ["a = [nan]"] = "fromTOML", ["a: [.NaN]"] = "fromYAML" }) do
+      local number = lib[name](text).a[1]
+      assert.equal("number", type(number))
+      assert.not_equal(number, number)
+    end
+    assert.same({ a = ".inf", b = "inf" }, lib.fromYAML("a: '.inf'\nb: inf\n"))
+    assert.same({ ["$float"] = "inf" }, lib.fromJSON('{"$float": "inf"}'))
+  end)
+
   it("reads INI", function()
     local text = 'top=1\n[core]\n\tbare\n\teditor = vi ; why\n[remote "o"]\nfetch = a\nfetch = b\n'
     assert.same({

@@ -33,6 +33,6 @@ mod toml;
 mod yaml;
 
 pub use declaration::{Declaration, Format, Key, Want, shown};
-pub use merge::{Change, Merged, differences, merge, read};
+pub use merge::{Change, Merged, differences, merge, read, special_float};
 pub use problem::{Problem, Result};
 pub use record::Record;

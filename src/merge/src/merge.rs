@@ -7,7 +7,7 @@ use crate::editor::{Document, Editor, newline_of};
 use crate::ini::Ini;
 use crate::json::Json;
 use crate::keys::{holds, normal, set, take_back};
-use crate::node::Kind;
+use crate::node::{FLOAT, Kind};
 use crate::paths::Paths;
 use crate::problem::{Problem, Result};
 use crate::record::Record;
@@ -112,11 +112,20 @@ impl Decoded {
     }
 
     /// Returns changes as people read them.
-    fn shown(&self, changes: Vec<Change>) -> Vec<Change> {
+    fn shown(&self, format: Format, changes: Vec<Change>) -> Vec<Change> {
         if !self.is_raw {
-            return changes;
+            // JSON has nothing that stands for something else.
+            if matches!(format, Format::Json | Format::Jsonc) {
+                return changes;
+            }
+            let change = |change: Change| Change {
+                old: change.old.map(readable),
+                new: change.new.map(readable),
+                ..change
+            };
+            return changes.into_iter().map(change).collect();
         }
-        fn readable(text: &str) -> String {
+        fn letters(text: &str) -> String {
             let bytes: Option<Vec<u8>> =
                 text.chars().map(|letter| u8::try_from(u32::from(letter)).ok()).collect();
             bytes.map_or_else(
@@ -124,9 +133,9 @@ impl Decoded {
                 |bytes| String::from_utf8_lossy(&bytes).into_owned(),
             )
         }
-        let value = |value: Option<Value>| value.map(|value| map_texts(value, readable));
+        let value = |value: Option<Value>| value.map(|value| map_texts(value, letters));
         let change = |change: Change| Change {
-            key: readable(&change.key),
+            key: letters(&change.key),
             old: value(change.old),
             new: value(change.new),
         };
@@ -184,7 +193,7 @@ pub fn differences(bytes: Option<&[u8]>, declaration: &Declaration) -> Result<Ve
     let Some(editor) = editor_of(declaration.format) else {
         let found = text_lines::differences(&decoded.text, &declaration)?;
         let changes = found.into_iter().map(|(key, old, new)| Change { key, old, new });
-        return Ok(decoded.shown(changes.collect()));
+        return Ok(decoded.shown(declaration.format, changes.collect()));
     };
     let paths = Paths::of(declaration.keys.iter().map(|key| key.path.as_slice()));
     let document = Document::new(&*editor, decoded.text.clone(), paths)?;
@@ -196,7 +205,7 @@ pub fn differences(bytes: Option<&[u8]>, declaration: &Declaration) -> Result<Ve
             changes.push(Change { key: shown(&key.path), old: found, new: new_of(&key) });
         }
     }
-    Ok(decoded.shown(changes))
+    Ok(decoded.shown(declaration.format, changes))
 }
 
 fn new_of(key: &Key) -> Option<Value> {
@@ -209,7 +218,7 @@ fn new_of(key: &Key) -> Option<Value> {
 
 /// Reads a whole document as data. In YAML, merge keys (`<<`) are followed, and tags without a
 /// meaning are left out. In INI, a key that occurs several times is a list, and a key without a
-/// value is true. Times of TOML are texts.
+/// value is true. Times of TOML are texts. For infinities, see [`special_float`].
 ///
 /// # Errors
 /// When it is not of its format.
@@ -230,14 +239,41 @@ pub fn read(text: &str, format: Format) -> Result<Value> {
     }
 }
 
+/// Returns whether a table stands for its only value, and tells what that is.
+fn is_marked(map: &serde_json::Map<String, Value>) -> bool {
+    map.len() == 1
+        && map
+            .keys()
+            .all(|key| key == "$datetime" || key.starts_with("$!") || key.starts_with("$tag:"))
+}
+
+/// Returns a value as people write it, as far as JSON can tell it.
+fn readable(value: Value) -> Value {
+    match value {
+        Value::Array(items) => items.into_iter().map(readable).collect(),
+        Value::Object(map) if is_marked(&map) || map.len() == 1 && map.contains_key(FLOAT) => {
+            map.into_iter().next().map(|(_, value)| readable(value)).unwrap_or_default()
+        }
+        Value::Object(map) => {
+            Value::Object(map.into_iter().map(|(key, item)| (key, readable(item))).collect())
+        }
+        other => other,
+    }
+}
+
+/// Returns the number that a value of [`read`] stands for when it is a table of one key: an
+/// infinity, or not a number.
+pub fn special_float(map: &serde_json::Map<String, Value>) -> Option<f64> {
+    let text = map.get(FLOAT).filter(|_| map.len() == 1)?.as_str()?;
+    ["inf", "-inf", "nan"].contains(&text).then(|| text.parse().ok()).flatten()
+}
+
 /// Returns values without what only tells them from others while they are edited.
 fn plain(value: Value) -> Value {
     match value {
         Value::Array(items) => Value::Array(items.into_iter().map(plain).collect()),
         Value::Object(map) => {
-            if let (1, Some((key, _))) = (map.len(), map.iter().next())
-                && (key == "$datetime" || key.starts_with("$!") || key.starts_with("$tag:"))
-            {
+            if is_marked(&map) {
                 return plain(map.into_iter().next().map(|(_, value)| value).unwrap_or_default());
             }
             let mut plain_map: serde_json::Map<String, Value> = serde_json::Map::new();
@@ -279,7 +315,7 @@ pub fn merge(bytes: Option<&[u8]>, declaration: &Declaration, record: &Record) -
         None => merge_lines(&decoded.text, &declaration, &record)?,
         Some(editor) => merge_keys(&*editor, &decoded.text, &declaration, record)?,
     };
-    let changes = decoded.shown(changes);
+    let changes = decoded.shown(declaration.format, changes);
     let is_gone = (record.made || is_new) && record.keys.is_empty() && text.trim().is_empty();
     let is_still_nothing = is_new && text.is_empty();
     if is_gone || is_still_nothing {

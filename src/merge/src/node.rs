@@ -29,6 +29,20 @@ pub(crate) enum Kind {
 /// The name of a key of INI without a value.
 pub(crate) const FLAG: &str = "a key without a value";
 
+/// The only key of a table that stands for a float that JSON does not have.
+pub(crate) const FLOAT: &str = "$float";
+
+/// Returns a float as data: an infinity, and what is not a number, as a table of one key.
+pub(crate) fn float(number: f64) -> Value {
+    serde_json::Number::from_f64(number).map_or_else(
+        || {
+            let text = number.to_string().to_lowercase();
+            Value::Object(serde_json::Map::from_iter([(FLOAT.to_owned(), text.into())]))
+        },
+        Value::Number,
+    )
+}
+
 /// A table.
 #[derive(Clone, Debug)]
 pub(crate) struct Map {

@@ -4,7 +4,7 @@ use serde_json::{Map as JsonMap, Value};
 use toml_edit::{Item, Table};
 
 use crate::editor::{Editor, Header, Place, newline_of};
-use crate::node::{Entry, Kind, Lines, Map, Node, Shape};
+use crate::node::{Entry, Kind, Lines, Map, Node, Shape, float};
 use crate::paths::Paths;
 use crate::problem::{Problem, Result};
 
@@ -272,8 +272,7 @@ fn plain(value: &toml_edit::Value) -> Value {
     match value {
         toml_edit::Value::String(text) => Value::String(text.value().clone()),
         toml_edit::Value::Integer(number) => Value::from(*number.value()),
-        toml_edit::Value::Float(number) => serde_json::Number::from_f64(*number.value())
-            .map_or_else(|| Value::String(number.value().to_string()), Value::Number),
+        toml_edit::Value::Float(number) => float(*number.value()),
         toml_edit::Value::Boolean(value) => Value::Bool(*value.value()),
         toml_edit::Value::Datetime(time) => {
             let time = Value::String(time.value().to_string());

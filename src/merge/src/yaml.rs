@@ -9,7 +9,7 @@ use saphyr_parser::{Event, Parser, ScalarStyle};
 use serde_json::{Map as JsonMap, Number, Value};
 
 use crate::editor::{Editor, Place, newline_of, unit_of};
-use crate::node::{Entry, Kind, Lines, Map, Node, Shape};
+use crate::node::{Entry, Kind, Lines, Map, Node, Shape, float};
 use crate::paths::Paths;
 use crate::problem::{Problem, Result};
 
@@ -446,6 +446,9 @@ fn plain(text: &str) -> Value {
         "" | "~" | "null" | "Null" | "NULL" => return Value::Null,
         "true" | "True" | "TRUE" => return Value::Bool(true),
         "false" | "False" | "FALSE" => return Value::Bool(false),
+        ".inf" | ".Inf" | ".INF" | "+.inf" | "+.Inf" | "+.INF" => return float(f64::INFINITY),
+        "-.inf" | "-.Inf" | "-.INF" => return float(f64::NEG_INFINITY),
+        ".nan" | ".NaN" | ".NAN" => return float(f64::NAN),
         _ => {}
     }
     let digits = text.strip_prefix(['-', '+']).unwrap_or(text);

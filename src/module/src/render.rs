@@ -6,7 +6,7 @@ use mlua::prelude::*;
 use serde_json::{Map, Value as Json};
 use syslua_engine::failure::Failure;
 use syslua_engine::value::Value;
-use syslua_merge::{Format, Problem};
+use syslua_merge::{Format, Problem, special_float};
 
 use crate::convert::{Place, to_value};
 // Builds may use them too: they only know what they are given.
@@ -106,10 +106,11 @@ fn parse(lua: &Lua, text: &[u8], format: &str, name: Option<&str>) -> Answer<Lua
             other => Failure::new("config", other.to_string()),
         })?
     };
-    to_lua(lua, &json).map_err(lua_failure)
+    to_lua(lua, &json, format != "JSON").map_err(lua_failure)
 }
 
-fn to_lua(lua: &Lua, json: &Json) -> LuaResult<LuaValue> {
+/// Makes a value of data; `has_floats` says that it may have floats that JSON does not have.
+fn to_lua(lua: &Lua, json: &Json, has_floats: bool) -> LuaResult<LuaValue> {
     Ok(match json {
         Json::Null => LuaValue::Table(lua.named_registry_value(NULL)?),
         Json::Bool(value) => LuaValue::Boolean(*value),
@@ -121,15 +122,18 @@ fn to_lua(lua: &Lua, json: &Json) -> LuaResult<LuaValue> {
         Json::Array(items) => {
             let table = lua.create_table_with_capacity(items.len(), 0)?;
             for item in items {
-                table.raw_push(to_lua(lua, item)?)?;
+                table.raw_push(to_lua(lua, item, has_floats)?)?;
             }
             table.set_metatable(Some(lua.array_metatable()))?;
             LuaValue::Table(table)
         }
         Json::Object(map) => {
+            if let Some(number) = special_float(map).filter(|_| has_floats) {
+                return Ok(LuaValue::Number(number));
+            }
             let table = lua.create_table_with_capacity(0, map.len())?;
             for (key, item) in map {
-                table.raw_set(key.as_str(), to_lua(lua, item)?)?;
+                table.raw_set(key.as_str(), to_lua(lua, item, has_floats)?)?;
             }
             LuaValue::Table(table)
         }

@@ -193,6 +193,17 @@ impl Edit {
         declaration(self.format, comment, &self.from)
     }
 
+    /// Returns whether another edit is of the same file, with the same declarations and the same
+    /// record, so that both come to the same.
+    pub fn is_of(&self, other: &Edit) -> bool {
+        self.before == other.before
+            && self.format == other.format
+            && self.comments == other.comments
+            && self.from == other.from
+            && self.to == other.to
+            && self.record == other.record
+    }
+
     /// Returns whether the bytes of the file stay.
     pub fn is_quiet(&self) -> bool {
         self.before == self.planned.after

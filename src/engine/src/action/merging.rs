@@ -4,6 +4,7 @@
 //! compared with the bytes that were read: if the program wrote in between, its file is merged
 //! again. It stays beside the target until the commit is over, so that it can be restored.
 
+use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -25,6 +26,9 @@ const PRIVATE: u32 = 0o600;
 /// The number of merges before a program that keeps writing ends the switch.
 const TRIES: usize = 20;
 
+/// Changes that an earlier plan came to, with those of each key, by the places of the files.
+pub type Merges = HashMap<PathBuf, (Edit, Vec<syslua_merge::Change>)>;
+
 fn merged(
     place: &Path,
     bytes: Option<&[u8]>,
@@ -36,7 +40,8 @@ fn merged(
 }
 
 /// Returns the change that sets keys of the file at a place, with the changes of each key, or
-/// `None` if all keys are right. `from` is the earlier declaration.
+/// `None` if all keys are right. `from` is the earlier declaration. `known` is what it was for an
+/// earlier plan: if everything is as it was then, so is the change.
 ///
 /// # Errors
 /// When the file cannot be read, is not of its format, or has no place for a value.
@@ -45,6 +50,7 @@ pub fn edit(
     place: &Path,
     (from, to): (Option<&Merge>, Option<&Merge>),
     record: &Record,
+    known: Option<&(Edit, Vec<syslua_merge::Change>)>,
 ) -> std::result::Result<(Option<Edit>, Vec<syslua_merge::Change>), Error> {
     let Some(format) = to.or(from).map(|merge| merge.format) else {
         return Ok((None, Vec::new()));
@@ -65,6 +71,9 @@ pub fn edit(
         displaced: None,
         ready: Ready::default(),
     };
+    if let Some((known, changes)) = known.filter(|(known, _)| known.is_of(&edit)) {
+        return Ok((Some(Edit { displaced: None, ..known.clone() }), changes.clone()));
+    }
     let merged = merged(place, bytes.as_deref(), &edit.wanted(), record)?;
     edit.planned = Planned { after: merged.bytes.as_deref().map(Hash::of), record: merged.record };
     edit.ready = Ready(merged.bytes.map(Arc::new));

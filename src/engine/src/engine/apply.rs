@@ -14,6 +14,7 @@ use super::report::{
 use super::text_diff::TextDiff;
 use super::{ApplyReport, ConfirmReport, DerivationReport, Engine, Error, PlanReport};
 use crate::action;
+use crate::action::merging::Merges;
 use crate::generations;
 use crate::hash::Hash;
 use crate::manifest::Manifest;
@@ -74,12 +75,12 @@ pub(super) struct Planned {
 
 impl Engine {
     /// Plans what leads from a snapshot to a manifest. `realized` is what became of it, where that
-    /// is known.
+    /// is known, and what an earlier plan merged.
     pub(super) fn planned(
         &self,
         manifest: &Manifest,
         wanted: BTreeSet<Hash>,
-        realized: Option<Arc<BTreeMap<Hash, Outputs>>>,
+        realized: Option<(Arc<BTreeMap<Hash, Outputs>>, Merges)>,
         current: Snapshot,
         altered: &Altered,
         (extent, secrets): (Extent, &Secrets),
@@ -95,6 +96,7 @@ impl Engine {
             None => rayon::join(|| self.has_objects(&current), || Some(of_applied())),
             Some(_) => (false, None),
         };
+        let (realized, merges) = realized.unzip();
         let known = match realized {
             Some(realized) => realized,
             None if is_applied => Arc::clone(&current.derivations),
@@ -105,6 +107,7 @@ impl Engine {
             None => desired_of(&known)?,
         };
         desired.has_applied_objects = is_applied;
+        desired.merges = merges.unwrap_or_default();
         desired.altered = altered.in_words(self);
         let leaves = self.settings.leaves_services;
         let mut left_out = if leaves { desired.leave_out_services(&current) } else { Vec::new() };
@@ -168,7 +171,7 @@ impl Engine {
         let outputs = Arc::new(realized.outputs);
         self.calmly(|| {
             let current = generations::current(&self.store)?;
-            let outputs = Some(Arc::clone(&outputs));
+            let outputs = Some((Arc::clone(&outputs), Merges::new()));
             let planned = self.planned(
                 manifest,
                 wanted.clone(),
@@ -288,13 +291,14 @@ impl Engine {
         }
         self.finish_repair(&altered, &mut kept)?;
         switch::recover(&self.store, settings, on_event)?;
+        let merges = switch::merges(&foreseen.steps);
         // Another process may have switched in the meantime: only results under the lock count.
         let current =
             if is_current() { foreseen.current } else { generations::current(&self.store)? };
         let under_lock = self.planned(
             manifest,
             wanted,
-            Some(Arc::clone(&outputs)),
+            Some((Arc::clone(&outputs), merges)),
             current,
             &altered,
             (told.extent(), &secrets),

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::expand::{expanded, foreseen};
 use super::{Error, Secrets};
+use crate::action::merging::Merges;
 use crate::action::{self, Action, Target};
 use crate::activation::Activation;
 use crate::derivation::{FileContent, FileRecipe, Recipe};
@@ -71,6 +72,8 @@ pub struct Desired {
     pub is_evaluated: bool,
     /// Whether nothing is asked of managers of services.
     pub leaves_services: bool,
+    /// What an earlier plan merged: it is not merged again where nothing changed.
+    pub merges: Merges,
 }
 
 impl Desired {
@@ -92,6 +95,7 @@ impl Desired {
             derivations: Arc::clone(&snapshot.derivations),
             has_applied_objects: false,
             leaves_services: false,
+            merges: Merges::new(),
             is_complete: true,
             altered: HashMap::new(),
         }
@@ -130,6 +134,7 @@ impl Desired {
             derivations,
             has_applied_objects: false,
             leaves_services: false,
+            merges: Merges::new(),
             reads,
             altered: HashMap::new(),
             is_evaluated: true,

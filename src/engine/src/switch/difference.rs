@@ -132,7 +132,8 @@ fn merged(
         }
     }
     let record = scene.backups().record_of(place);
-    let (edit, keys) = merging::edit(&scene.directories, place, (from, to), &record)
+    let known = scene.merges.get(place);
+    let (edit, keys) = merging::edit(&scene.directories, place, (from, to), &record, known)
         .map_err(Error::at(positions))?;
     let Some(edit) = edit else {
         let is_same = old.is_some_and(|old| new.is_some_and(|new| new.continues(old.target)));
@@ -143,7 +144,8 @@ fn merged(
     let shown = entry.shown.as_ref().and_then(|action| action.as_target()?.merge());
     let keys = match shown {
         Some(shown) => {
-            let shown = merging::edit(&scene.directories, place, (from, Some(shown)), &record);
+            let shown =
+                merging::edit(&scene.directories, place, (from, Some(shown)), &record, None);
             shown.map_or(keys, |(_, keys)| keys)
         }
         None => keys,

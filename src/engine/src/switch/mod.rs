@@ -63,6 +63,6 @@ pub use service_jobs::check_reachable;
 pub use service_managers::connect;
 pub use service_neighbours::dependents;
 pub use service_work::{ServiceWork, UnitJob, asked as asked_of_service};
-pub use step::{Mark, Step, Work};
+pub use step::{Mark, Step, Work, merges};
 pub use targets::Targets;
 pub use ways::{Ways, is_way};

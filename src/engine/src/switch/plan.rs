@@ -130,6 +130,7 @@ pub fn plan(
     desired.entries.splice(0..0, unfolded);
     let mut places = conflicts::places(store, &targets, &desired.entries)?;
     let mut scene = Scene::new(store, home, Reads::new(store, desired.reads.drain(..)));
+    scene.merges = std::mem::take(&mut desired.merges);
     if let Some((old_root, moves)) = moved {
         scene.add_moves(&old_root, moves);
     }

@@ -3,6 +3,7 @@
 use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 
+use crate::action::merging::Merges;
 use crate::action::{self, Accounts, Directories, Found, Look};
 use crate::activation::Activation;
 use crate::hash::{QuickMap, QuickSet};
@@ -38,6 +39,8 @@ pub struct Scene<'a> {
     made: QuickSet<PathBuf>,
     /// Directories that a switch opens for changes in them.
     closable: QuickSet<PathBuf>,
+    /// What an earlier plan merged.
+    pub merges: Merges,
 }
 
 /// The future state of a path.
@@ -66,6 +69,7 @@ impl<'a> Scene<'a> {
             restored: QuickMap::default(),
             made: QuickSet::default(),
             closable: QuickSet::default(),
+            merges: Merges::new(),
         }
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::desired::Entry;
 use super::service_work::ServiceWork;
+use crate::action::merging::{self, Merges};
 use crate::action::{Action, TargetChange};
 use crate::activation::Activation;
 
@@ -63,6 +64,17 @@ pub struct Step {
     pub place: Option<PathBuf>,
     /// What is done.
     pub work: Work,
+}
+
+/// Returns the merges of some steps.
+pub fn merges(steps: &[Step]) -> Merges {
+    let of_step = |step: &Step| match (&step.work, &step.place) {
+        (Work::Target(change), Some(place)) => {
+            Some((place.clone(), (merging::of(change)?.clone(), step.keys.clone())))
+        }
+        _ => None,
+    };
+    steps.iter().filter_map(of_step).collect()
 }
 
 impl Step {
