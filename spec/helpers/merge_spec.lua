@@ -27,8 +27,7 @@ describe("file { merge }", function()
       name = "jsonc",
       before = '// mine\r\n{\r\n\t"a": [1, 2,], // list\r\n\t"b": null,\r\n}\r\n',
       values = "{ a = lib.mkAfter({ 3 }), b = lib.absent, c = lib.null }",
-      after = '// mine\r\n{\r\n\t"a": [\r\n\t\t1,\r\n\t\t2,\r\n\t\t3\r\n\t], // list\r\n'
-        .. '\t"c": null,\r\n}\r\n',
+      after = '// mine\r\n{\r\n\t"a": [1, 2, 3,], // list\r\n\t"c": null,\r\n}\r\n',
     },
     {
       name = "toml",
@@ -41,7 +40,7 @@ describe("file { merge }", function()
       name = "yaml",
       before = "base: &b\n  x: 1 # one\nuses:\n  <<: *b\nlist:\n- a\n",
       values = '{ base = { x = 2 }, list = lib.mkBefore({ "z" }), new = { deep = true } }',
-      after = "base: &b\n  x: 2 # one\nuses:\n  <<: *b\nlist:\n  - z\n  - a\nnew:\n  deep: true\n",
+      after = "base: &b\n  x: 2 # one\nuses:\n  <<: *b\nlist:\n- z\n- a\nnew:\n  deep: true\n",
     },
     {
       name = "ini",
@@ -213,6 +212,30 @@ describe("file { merge }", function()
       file({ path = "~/f", merge = "json", values = { l = lib.mkBefore({ 2 }) } })
     ]])
     assert.matches("l in ~/f is declared twice", here.run("plan", "init.lua").stderr, 1, true)
+  end)
+
+  it("joins a list in place: the other items keep their text and their comments", function()
+    for _, sample in ipairs({
+      {
+        "jsonc",
+        '{\n  "l": [\n    // one\n    "a", // A\n    "b" // B\n  ]\n}\n',
+        '{\n  "l": [\n    // one\n    "a", // A\n    "b", // B\n    "x"\n  ]\n}\n',
+      },
+      { "toml", "l = [\n  'a', # A\n]\n", "l = [\n  'a', # A\n  \"x\",\n]\n" },
+      { "yaml", "l:\n# one\n- 'a'\n# two\n- b\n", "l:\n# one\n- 'a'\n# two\n- b\n- x\n" },
+    }) do
+      here.write("home/f", sample[2])
+      here.apply(([[
+        local lib = require("syslua").lib
+        file({ path = "~/f", merge = "%s", values = { l = lib.mkAfter({ "x" }) } })
+      ]]):format(sample[1]))
+      assert.equal(sample[3], here.read("home/f"))
+      -- A program changes another item: ours goes, and its comments stay.
+      here.write("home/f", (sample[3]:gsub("([\"'])a", "%1new")))
+      assert.equal(0, here.run("status").code)
+      here.must("destroy", "--yes")
+      assert.equal((sample[2]:gsub("([\"'])a", "%1new")), here.read("home/f"))
+    end
   end)
 
   it("tells values as people write them", function()

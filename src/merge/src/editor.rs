@@ -1,4 +1,6 @@
 //! The interface of a format's editor, and a text with the tree of its keys.
+//!
+//! It is over 600 lines, because all changes of a text, which keep its tree in step, are here.
 
 use std::ops::Range;
 
@@ -35,6 +37,14 @@ pub(crate) struct Header {
     pub tail: String,
     /// How many keys of the path it makes.
     pub levels: usize,
+}
+
+/// Where the items of a list are, in the text of the list.
+pub(crate) enum Items {
+    /// Between brackets, with commas between them.
+    Brackets(Vec<Range<usize>>),
+    /// Behind dashes: where the lines of these begin.
+    Dashes(Vec<usize>),
 }
 
 /// What an editor of a format knows.
@@ -97,6 +107,12 @@ pub(crate) trait Editor {
 
     /// Returns the line that makes the rest of a path below a table, if tables have such.
     fn header(&self, _text: &str, _above: &Map, _path: &[String], _depth: usize) -> Option<Header> {
+        None
+    }
+
+    /// Returns where the items of a list are, if it is written in a form that can be changed in
+    /// place.
+    fn items(&self, _list: &str) -> Option<Items> {
         None
     }
 
@@ -637,28 +653,55 @@ impl<'a> Document<'a> {
         line.unwrap_or(before).len()
     }
 
-    /// Passes white space and comments.
-    fn skip(&self, mut at: usize) -> usize {
-        loop {
-            let rest = &self.text[at..];
-            at += rest.len() - rest.trim_start().len();
-            match self.editor.comment(&self.text, at) {
-                Some(end) => at = end,
-                None => return at,
+    fn skip(&self, at: usize) -> usize {
+        skip(self.editor, &self.text, at)
+    }
+
+    fn end_of_line_trivia(&self, at: usize) -> usize {
+        end_of_line_trivia(self.editor, &self.text, at)
+    }
+
+    /// Replaces the text of a value, if the new one says what is expected; returns the old text.
+    pub fn replace_checked(
+        &mut self,
+        path: &[String],
+        new: &str,
+        is_right: &dyn Fn(&Value) -> bool,
+    ) -> Result<Option<String>> {
+        let before = self.text.clone();
+        let replaced = self.replace(path, new);
+        match replaced {
+            Ok(old) if self.value(path).is_some_and(|value| is_right(&value)) => Ok(Some(old)),
+            _ => {
+                self.text = before;
+                self.reparse()?;
+                Ok(None)
             }
         }
     }
+}
 
-    /// Returns the end of the comments behind a place on its line.
-    fn end_of_line_trivia(&self, at: usize) -> usize {
-        let mut end = at;
-        loop {
-            let rest = &self.text[end..];
-            let start = end + rest.len() - rest.trim_start_matches([' ', '\t']).len();
-            match self.editor.comment(&self.text, start) {
-                Some(after) if !self.text[start..after].contains('\n') => end = after,
-                _ => return end,
-            }
+/// Passes white space and comments.
+pub(crate) fn skip(editor: &dyn Editor, text: &str, mut at: usize) -> usize {
+    loop {
+        let rest = &text[at..];
+        at += rest.len() - rest.trim_start().len();
+        match editor.comment(text, at) {
+            Some(end) => at = end,
+            None => return at,
+        }
+    }
+}
+
+/// Returns the end of the comments behind a place on its line.
+pub(crate) fn end_of_line_trivia(editor: &dyn Editor, text: &str, at: usize) -> usize {
+    let mut end = at;
+    loop {
+        let rest = &text[end..];
+        let start = end + rest.len() - rest.trim_start_matches([' ', '\t']).len();
+        match editor.comment(text, start) {
+            Some(after) if !text[start..after].contains('\n') => end = after,
+            _ => return end,
         }
     }
 }

@@ -7,7 +7,7 @@ use jsonc_parser::common::Ranged;
 use jsonc_parser::{CollectOptions, CommentCollectionStrategy, ParseOptions, parse_to_ast};
 use serde_json::{Map as JsonMap, Value};
 
-use crate::editor::{Editor, Place};
+use crate::editor::{Editor, Items, Place};
 use crate::json_scan;
 use crate::node::{Entry, Kind, Map, Node, Shape};
 use crate::paths::Paths;
@@ -85,6 +85,12 @@ impl Editor for Json {
         let mut out = String::new();
         write(&mut out, value, place, &place.indent);
         Ok(out)
+    }
+
+    fn items(&self, list: &str) -> Option<Items> {
+        let Some(ast::Value::Array(array)) = self.read(list).ok()? else { return None };
+        let spans = array.elements.iter().map(|item| item.start()..item.end());
+        Some(Items::Brackets(spans.collect()))
     }
 
     fn comment(&self, text: &str, at: usize) -> Option<usize> {

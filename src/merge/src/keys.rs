@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::declaration::{Key, Want, shown};
 use crate::editor::Document;
+use crate::lists::{self, Change};
 use crate::node::{FLAG, Kind, Shape};
 use crate::problem::{Problem, Result};
 use crate::record::{Before, Kept, Record};
@@ -106,10 +107,17 @@ pub(crate) fn set(
                 };
                 return Err(Problem::value(path, message));
             }
-            let old = &document.text[node.span.clone()];
-            let place = document.place_of(path);
-            let text = with_gap_of(old, render(document, path, &value, &place)?);
-            Before::Value(document.replace(path, &text)?)
+            let span = node.span.clone();
+            let known = earlier.as_ref().and_then(|kept| kept.joined.as_deref());
+            match join(document, key, found.as_ref(), known.unwrap_or_default(), &value)? {
+                Some(old) => Before::Value(old),
+                None => {
+                    let old = &document.text[span];
+                    let place = document.place_of(path);
+                    let text = with_gap_of(old, render(document, path, &value, &place)?);
+                    Before::Value(document.replace(path, &text)?)
+                }
+            }
         }
         None => insert(document, path, &value, record)?,
     };
@@ -153,6 +161,35 @@ fn wanted(
     }
     let Want::Value(value) = &key.want else { return Ok(None) };
     if holds(found, &key.want) { Ok(None) } else { Ok(Some((value.clone(), None))) }
+}
+
+/// Adds the items of a key to the list that is there, in place; returns the old text. Nothing where
+/// the whole list has to be written.
+fn join(
+    document: &mut Document<'_>,
+    key: &Key,
+    found: Option<&Value>,
+    known: &[Value],
+    whole: &Value,
+) -> Result<Option<String>> {
+    let (Some((new, is_first)), Some(Value::Array(found))) = (key.want.items(), found) else {
+        return Ok(None);
+    };
+    let stays = |item: &Value| !has(known, item) && !has(new, item);
+    change_list(document, &key.path, &Change { found, stays: &stays, new, is_first }, whole)
+}
+
+/// Changes a list in place, if that gives what is expected; returns the old text.
+fn change_list(
+    document: &mut Document<'_>,
+    path: &[String],
+    change: &Change<'_>,
+    whole: &Value,
+) -> Result<Option<String>> {
+    match lists::changed(document, path, change) {
+        Some(text) => document.replace_checked(path, &text, &|value| is_same(value, whole)),
+        None => Ok(None),
+    }
 }
 
 /// Returns a written value with the blanks before it that the old one has, where both are on the
@@ -316,9 +353,14 @@ fn take_items(
     {
         return remove(document, &kept.path, lead, tail);
     }
-    let place = document.place_of(&kept.path);
-    let text = render(document, &kept.path, &Value::Array(rest), &place)?;
-    document.replace(&kept.path, &text)?;
+    let stays = |item: &Value| !has(ours, item);
+    let change = Change { found, stays: &stays, new: &[], is_first: false };
+    let rest = Value::Array(rest);
+    if change_list(document, &kept.path, &change, &rest)?.is_none() {
+        let place = document.place_of(&kept.path);
+        let text = render(document, &kept.path, &rest, &place)?;
+        document.replace(&kept.path, &text)?;
+    }
     Ok(())
 }
 

@@ -11,7 +11,7 @@
 //! - **F0** [`declaration`], [`problem`], [`node`], [`paths`], [`record`]
 //! - **F1** [`editor`]
 //! - **F2** [`toml`], [`json_scan`], [`json`], [`yaml`], [`ini`], [`lines`]
-//! - **F3** [`keys`], [`text_lines`]
+//! - **F3** [`lists`], [`keys`], [`text_lines`]
 //! - **F4** [`merge`](mod@merge)
 
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a failed test may panic"))]
@@ -23,6 +23,7 @@ mod json;
 mod json_scan;
 mod keys;
 mod lines;
+mod lists;
 mod merge;
 mod node;
 mod paths;

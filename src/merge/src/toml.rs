@@ -3,7 +3,7 @@
 use serde_json::{Map as JsonMap, Value};
 use toml_edit::{Item, Table};
 
-use crate::editor::{Editor, Header, Place, newline_of};
+use crate::editor::{Editor, Header, Items, Place, newline_of};
 use crate::node::{Entry, Kind, Lines, Map, Node, Shape, float};
 use crate::paths::Paths;
 use crate::problem::{Problem, Result};
@@ -75,6 +75,17 @@ impl Editor for Toml {
             }
             _ => Ok(line),
         }
+    }
+
+    fn items(&self, list: &str) -> Option<Items> {
+        const KEY: &str = "x = ";
+        let document = toml_edit::Document::parse(format!("{KEY}{list}")).ok()?;
+        let items = document.as_table().get("x")?.as_array()?.iter();
+        let span = |item: &toml_edit::Value| {
+            let span = item.span()?;
+            Some(span.start.checked_sub(KEY.len())?..span.end - KEY.len())
+        };
+        items.map(span).collect::<Option<Vec<_>>>().map(Items::Brackets)
     }
 
     fn comment(&self, text: &str, at: usize) -> Option<usize> {

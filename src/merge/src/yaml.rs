@@ -8,7 +8,7 @@ use std::vec::IntoIter;
 use saphyr_parser::{Event, Parser, ScalarStyle};
 use serde_json::{Map as JsonMap, Number, Value};
 
-use crate::editor::{Editor, Place, newline_of, unit_of};
+use crate::editor::{Editor, Items, Place, newline_of, unit_of};
 use crate::node::{Entry, Kind, Lines, Map, Node, Shape, float};
 use crate::paths::Paths;
 use crate::problem::{Problem, Result};
@@ -54,6 +54,24 @@ impl Editor for Yaml {
             }
         }
         Ok(out)
+    }
+
+    fn items(&self, list: &str) -> Option<Items> {
+        let mut starts = Vec::new();
+        let mut indent = None;
+        let mut at = list.find('\n')? + 1;
+        for line in list[at..].split_inclusive('\n') {
+            let bare = line.trim_start_matches(' ');
+            let width = line.len() - bare.len();
+            let is_item = bare
+                .strip_prefix('-')
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t', '\r', '\n']));
+            if is_item && *indent.get_or_insert(width) == width {
+                starts.push(at);
+            }
+            at += line.len();
+        }
+        Some(Items::Dashes(starts))
     }
 
     fn comment(&self, text: &str, at: usize) -> Option<usize> {

@@ -336,3 +336,74 @@ fn what_does_not_parse_names_its_place() {
         assert!(error.to_string().starts_with(place), "{format:?}: {error}");
     }
 }
+
+/// The items of others keep their text and their comments, while ours join them and go again,
+/// whether another program wrote meanwhile or not.
+#[test]
+fn lists_are_joined_in_place() {
+    let list = |format, items: &[&str], is_first: bool| {
+        let items = items.iter().map(|item| Value::from(*item)).collect();
+        let want = if is_first { Want::Before(items) } else { Want::After(items) };
+        let keys = vec![Key { path: vec!["l".to_owned()], want }];
+        Declaration { format, comment: String::new(), keys }
+    };
+    let documents = [
+        (Format::Json, "{\"l\": [\"a\",\"b\"]}"),
+        (
+            Format::Jsonc,
+            "{\n  // all\n  \"l\": [\n    // one\n    \"a\", // A\n    \"b\" // B\n  ],\n}",
+        ),
+        (Format::Jsonc, "{\"l\": [ \"a\", /* B */ \"b\", ]}\n"),
+        (
+            Format::Jsonc,
+            "{\r\n\t\"l\": [\r\n\t\t\"a\",\r\n\t\t\"b\", // B\r\n\t\t// end\r\n\t]\r\n}",
+        ),
+        (Format::Toml, "l = [\n  # one\n  'a', # A\n  \"b\", # B\n  # end\n]\n"),
+        (Format::Toml, "l = ['a', 'b'] # all\n"),
+        (Format::Toml, "l = [ # all\n  'a'\n  , 'b'\n]\n"),
+        (Format::Yaml, "k: 1\nl:\n  # one\n  - a # A\n  # two\n  - 'b' # B\n# end\nz: 1\n"),
+        (Format::Yaml, "l:\r\n- a\r\n- b\r\n"),
+        (Format::Yaml, "l: # all\n    - |\n      a\n    - \"b\""),
+    ];
+    for (format, text) in documents {
+        for is_first in [false, true] {
+            let what = format!("{text}\n{is_first}");
+            let declared = list(format, &["x", "y"], is_first);
+            let merged = set(Some(text.as_bytes()), &declared, &Record::default()).expect(&what);
+            let bytes = String::from_utf8(merged.bytes.clone().unwrap()).unwrap();
+            for line in text.lines() {
+                for comment in ["// ", "# ", "/* "] {
+                    let Some(at) = line.find(comment) else { continue };
+                    let comment = &line[at..];
+                    let end = comment.find("*/").map_or(comment.trim_end().len(), |end| end + 2);
+                    assert!(bytes.contains(&comment[..end]), "{what}:\n{bytes}");
+                }
+            }
+            for word in ["'a'", "\"a\"", "'b'", "\"b\"", "- a"] {
+                assert_eq!(text.contains(word), bytes.contains(word), "{what}:\n{bytes}");
+            }
+            is_back(0, Some(text.as_bytes()), &merged, format, &what);
+            // Other items of ours take their place.
+            let other = list(format, &["y", "z"], is_first);
+            let again = set(merged.bytes.as_deref(), &other, &merged.record).expect(&what);
+            is_back(0, Some(text.as_bytes()), &again, format, &what);
+            // Another program adds an item in the middle.
+            let now = String::from_utf8(again.bytes.clone().unwrap()).unwrap();
+            let (old, new) = match format {
+                Format::Yaml if now.contains("'b'") => ("'b'", "new\n  - 'b'"),
+                Format::Yaml if now.contains("\"b\"") => ("\"b\"", "new\n    - \"b\""),
+                Format::Yaml => ("b", "new\r\n- b"),
+                _ if now.contains("'b'") => ("'b'", "'new', 'b'"),
+                _ => ("\"b\"", "\"new\", \"b\""),
+            };
+            let edited = now.replacen(old, new, 1);
+            let after = merge(Some(edited.as_bytes()), &nothing(format), &again.record).unwrap();
+            let expected = text.replacen(old, new, 1);
+            let after = shown(after.bytes.as_deref());
+            let is_comment_moved = format == Format::Yaml && !is_first;
+            if !is_comment_moved {
+                assert_eq!(after, shown(Some(expected.as_bytes())), "{what}\nfrom {edited}");
+            }
+        }
+    }
+}
