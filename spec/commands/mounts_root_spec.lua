@@ -4,6 +4,8 @@
 
 local machine = require("spec.support.machine")
 
+local unpack_list = table.unpack or unpack
+
 -- Where the mounts are, by what is on them.
 local places = {
   ["a home of its own"] = "mount -t tmpfs none home",
@@ -42,7 +44,7 @@ describe("#root file systems #once", function()
   after_each(function()
     here.shell([[
       for place in home/.dir home/.deep/a home/root home/.mounted/file home/.mounted home root \
-        temporary; do
+        temporary home/dots/tree home/dots elsewhere; do
         while umount -l "$place" 2>/dev/null; do :; done
       done
     ]])
@@ -163,5 +165,84 @@ describe("#root file systems #once", function()
     assert.equal(1, result.code, result.stdout)
     assert.truthy(result.stderr:find("is mounted", 1, true), result.stderr)
     assert.equal("mine\n", here.read("home/.file"))
+  end)
+
+  -- Where the files are that a config reads, by another name than the one they are declared by.
+  local names = {
+    ["all of them"] = "mkdir home/dots && mount --bind disk home/dots",
+    ["what is above"] = "mkdir home/.mounted && mount --bind . home/.mounted && "
+      .. "ln -s .mounted/disk home/dots",
+    ["a directory of a source"] = "mkdir -p home/dots/tree && "
+      .. "mount --bind disk/tree home/dots/tree && cp disk/init.lua home/dots/",
+  }
+
+  local overlapping = {
+    'file { path = "~/dots/tree/rc", content = "x" } file { path = "~/.rc", source = "tree/rc" }',
+    'file { path = "~/dots/tree/rc", absent = true } file { path = "~/.t", source = "tree" }',
+    'file { path = "~/dots/tree/rc", source = "tree/rc", mutable = true }',
+    'file { path = "~/dots/tree/rc", source = "tree/rc", copy = true }',
+    'file { path = "~/dots/tree", source = "tree", recursive = true }',
+    'file { path = "~/dots/tree/new", content = "x" } file { path = "~/.t", source = "tree" }',
+    'file { path = "~/dots/tree/l", merge = "lines", values = { "n" } } '
+      .. 'file { path = "~/.t", source = "tree" }',
+    'file { path = "~/dots/tree/rc", content = "x" } env { RC = syslua.lib.read("tree/rc") }',
+  }
+
+  for _, name in ipairs(get_names(names)) do
+    it("never hide that a target is a source: " .. name, function()
+      here.write("disk/tree/rc", "text")
+      here.write("disk/tree/sub/x", "text")
+      here.write_config("", "disk/init.lua")
+      local mounted = here.shell(names[name])
+      assert.equal(0, mounted.code, mounted.stderr)
+      local configs = { unpack_list(overlapping) }
+      if name ~= "a directory of a source" then
+        configs[#configs + 1] = 'file { path = "~/dots/init.lua", content = "x" }'
+        configs[#configs + 1] = 'file { path = "~/dots/syslua.lock", content = "x" }'
+      end
+      for _, config in ipairs(configs) do
+        here.write_config(config, "disk/init.lua")
+        local before = here.list("disk")
+        for _, command in ipairs({ "plan", "apply" }) do
+          local result = here.run(command, here.directory .. "/disk")
+          assert.equal(1, result.code, config .. result.stdout)
+          assert.truthy(result.stderr:find("which the config reads", 1, true), result.stderr)
+          assert.truthy(result.stderr:find("init.lua:2", 1, true), result.stderr)
+          assert.equal(before, here.list("disk"), config)
+        end
+      end
+    end)
+  end
+
+  it("may show one home by two paths", function()
+    here.shell("mkdir elsewhere; echo original >~/.rc; mkdir ~/.d; echo '{ \"b\": 1 }' >~/.s")
+    local config = [[
+      file { path = "~/.rc", content = "x" }
+      file { path = "~/.new/deep/f", content = "x" }
+      file { path = "~/.s", merge = "json", values = { a = 1 } }
+      directory { path = "~/.d", mode = "700" }
+    ]]
+    local function list()
+      return here.shell("cd ~; find . -printf '%y %m %p %l\\n' | LC_ALL=C sort; cat .rc .s").stdout
+    end
+    local before = list()
+    here.apply(config)
+    assert.equal(0, here.shell("mount --bind home elsewhere").code)
+    local homes = { here.directory .. "/elsewhere", here.home }
+    for number = 1, 4 do
+      here.environment.HOME = homes[(number - 1) % 2 + 1]
+      here.must("apply", "init.lua")
+      local again = here.must("apply", "init.lua")
+      assert.truthy(again.stdout:find("Nothing changed", 1, true), again.stdout)
+      assert.equal(0, here.run("status").code)
+      if number > 1 then
+        here.apply(config .. 'file { path = "~/.more", content = "' .. number .. '" }')
+        here.must("rollback", "--yes")
+      end
+    end
+    here.environment.HOME = homes[1]
+    here.must("destroy", "--yes")
+    here.environment.HOME = homes[2]
+    assert.equal(before, list())
   end)
 end)

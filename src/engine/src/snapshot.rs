@@ -91,9 +91,25 @@ impl HomeAt {
             None => Some(home.to_owned()),
             Some(user) => home_of(user),
         };
-        let Some(now) = now.filter(|now| *now != old) else { return Vec::new() };
+        let Some(now) = now.filter(|now| *now != old || self.real.is_some()) else {
+            return Vec::new();
+        };
         let real = platform::canonical(&now);
-        if platform::leads_somewhere(&old) || platform::id_at(&real) != Some(self.id) {
+        let old_end = if now == old { real.clone() } else { platform::canonical(&old) };
+        if real == old_end {
+            // A link of the same name that leads to another disk now.
+            let old_real = self.real.as_ref().map(Text::to_path);
+            let is_gone =
+                |old_real: &PathBuf| *old_real != real && !platform::leads_somewhere(old_real);
+            return old_real
+                .filter(is_gone)
+                .map(|old_real| (old_real, real.clone()))
+                .into_iter()
+                .collect();
+        }
+        // By another path, such as a bind mount, it may be the same.
+        let is_same = |home: &Path| platform::id_at(home) == Some(self.id);
+        if !is_same(&real) || platform::leads_somewhere(&old) && !is_same(&old_end) {
             return Vec::new();
         }
         let real_move = self.real.as_ref().map(|old| (old.to_path(), real));

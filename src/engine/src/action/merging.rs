@@ -14,7 +14,8 @@ use syslua_merge::{Declaration, Record};
 
 use super::change::{After, TargetChange, Undone};
 use super::declared_keys::{Edit, Planned, Ready};
-use super::merge::{Merge, read};
+use super::merge::Merge;
+pub use super::merge::read;
 use super::{Directories, Error, Found, look};
 use crate::hash::Hash;
 use crate::platform::{self, Directory, FileKind, Result, Seen};
@@ -40,14 +41,14 @@ fn merged(
 }
 
 /// Returns the change that sets keys of the file at a place, with the changes of each key, or
-/// `None` if all keys are right. `from` is the earlier declaration. `known` is what it was for an
-/// earlier plan: if everything is as it was then, so is the change.
+/// `None` if all keys are right. `bytes` are what the file has, if there will be one; `from` is the
+/// earlier declaration. `known` is what it was for an earlier plan: if everything is as it was then,
+/// so is the change.
 ///
 /// # Errors
-/// When the file cannot be read, is not of its format, or has no place for a value.
+/// When the file is not of its format, or has no place for a value.
 pub fn edit(
-    directories: &Directories,
-    place: &Path,
+    (place, bytes): (&Path, Option<&[u8]>),
     (from, to): (Option<&Merge>, Option<&Merge>),
     record: &Record,
     known: Option<&(Edit, Vec<syslua_merge::Change>)>,
@@ -55,7 +56,6 @@ pub fn edit(
     let Some(format) = to.or(from).map(|merge| merge.format) else {
         return Ok((None, Vec::new()));
     };
-    let bytes = read(directories, place)?;
     let keys = |merge: Option<&Merge>| merge.map(|merge| merge.keys.clone()).unwrap_or_default();
     let comment = |merge: Option<&Merge>| merge.and_then(|merge| merge.comment.clone());
     let comments = (comment(from), comment(to));
@@ -66,7 +66,7 @@ pub fn edit(
         to: keys(to),
         record: record.clone(),
         planned: Planned { after: None, record: Record::default() },
-        before: bytes.as_deref().map(Hash::of),
+        before: bytes.map(Hash::of),
         is_drifted: false,
         displaced: None,
         ready: Ready::default(),
@@ -74,7 +74,7 @@ pub fn edit(
     if let Some((known, changes)) = known.filter(|(known, _)| known.is_of(&edit)) {
         return Ok((Some(Edit { displaced: None, ..known.clone() }), changes.clone()));
     }
-    let merged = merged(place, bytes.as_deref(), &edit.wanted(), record)?;
+    let merged = merged(place, bytes, &edit.wanted(), record)?;
     edit.planned = Planned { after: merged.bytes.as_deref().map(Hash::of), record: merged.record };
     edit.ready = Ready(merged.bytes.map(Arc::new));
     edit.is_drifted = merged.is_drifted && to.is_some() && bytes.is_some();
@@ -321,20 +321,20 @@ pub fn undo(
     Ok(Undone::Done)
 }
 
-/// After the commit: removes the earlier file.
+/// After the commit: removes the earlier file, which is at the temporary name or at the one after.
 ///
 /// # Errors
 /// When the file system refuses; it can be tried again.
-pub fn settle(directories: &Directories, change: &TargetChange) -> std::result::Result<(), Error> {
-    let beside = match beside(directories, change) {
+pub fn settle(directories: &Directories, temporary: &Path) -> std::result::Result<(), Error> {
+    let (directory, name) = match directories.of(temporary) {
         Err(error) if error.is_not_found() => return Ok(()),
-        beside => beside?,
+        found => found?,
     };
-    let mut second = beside.temporary.clone();
+    let mut second = name.clone();
     second.push("2");
-    for name in [&beside.temporary, &second] {
-        if beside.has(name) {
-            beside.directory.remove(name)?;
+    for name in [&name, &second] {
+        if directory.has(name) {
+            directory.remove(name)?;
         }
     }
     Ok(())

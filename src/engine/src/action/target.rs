@@ -14,9 +14,12 @@ use crate::value::Text;
 
 /// Returns whether something is to be prepared before the change, and to be on the disk by then.
 pub fn needs_preparation(change: &TargetChange) -> bool {
-    let is_new =
-        matches!(change.after, After::File { .. } | After::Secret { .. } | After::Merged { .. });
-    is_new || keeps_second_name(change)
+    match &change.after {
+        After::File { .. } | After::Secret { .. } => true,
+        // Its file is written when it gets its place.
+        After::Merged { edit } => edit.displaced.is_some(),
+        _ => keeps_second_name(change),
+    }
 }
 
 /// A second name keeps the old file while a new one replaces it in one step.
@@ -80,11 +83,19 @@ pub fn perform(
     change: &TargetChange,
     on_merged: OnMerged<'_>,
 ) -> Result<(), Error> {
-    if let Some(edit) = merging::of(change) {
-        return merging::perform(directories, change, edit, on_merged);
-    }
     let place = change.place.to_path();
     let (directory, name) = directories.of(&place)?;
+    if let Some(edit) = merging::of(change) {
+        if let Before::Kept { identity, kept, .. } = &change.before {
+            if !is(&look(directories, &place)?, identity) {
+                return Err(Error::Changed(place));
+            }
+            let (away, away_name) = directories.of(&kept.to_path())?;
+            directory.rename_new(&name, &away, &away_name)?;
+            directories.forget();
+        }
+        return merging::perform(directories, change, edit, on_merged);
+    }
     let temporary = change.temporary.as_ref().map(Text::to_path).unwrap_or_default();
     let temporary = temporary.file_name().unwrap_or_default();
     let mut replace = false;
@@ -208,10 +219,25 @@ pub fn undo(
     change: &TargetChange,
     merged: Option<&Planned>,
 ) -> Result<Undone, Error> {
-    if let Some(edit) = merging::of(change) {
-        return merging::undo(directories, change, edit, merged);
-    }
     let place = change.place.to_path();
+    if let Some(edit) = merging::of(change) {
+        let Before::Kept { identity, kept, .. } = &change.before else {
+            return merging::undo(directories, change, edit, merged);
+        };
+        if is(&look(directories, &place)?, identity) {
+            return Ok(Undone::Done);
+        }
+        let undone = merging::undo(directories, change, edit, merged)?;
+        let kept = kept.to_path();
+        if look(directories, &place)? == Found::Nothing && is(&look(directories, &kept)?, identity)
+        {
+            let (from, from_name) = directories.of(&kept)?;
+            let (directory, name) = directories.of(&place)?;
+            from.rename_new(&from_name, &directory, &name)?;
+            directories.forget();
+        }
+        return Ok(undone);
+    }
     if let Some(temporary) = &change.temporary {
         remove_ours(directories, &temporary.to_path())?;
     }
@@ -344,10 +370,11 @@ fn take_away(directories: &Directories, change: &TargetChange) -> Result<bool, E
 pub fn settle<'a>(
     directories: &Directories,
     change: &TargetChange,
-    later: impl Iterator<Item = &'a TargetChange>,
+    later: impl Iterator<Item = &'a TargetChange> + Clone,
 ) -> Result<Option<PathBuf>, Error> {
-    if merging::of(change).is_some() {
-        return merging::settle(directories, change).map(|()| None);
+    if let (Some(_), Some(temporary)) = (merging::of(change), &change.temporary) {
+        // The directory that it is in may have been moved away since.
+        merging::settle(directories, &later.clone().fold(temporary.to_path(), moved))?;
     }
     let Before::Kept { identity, kept, role: Role::Ours } = &change.before else { return Ok(None) };
     let kept = later.fold(kept.to_path(), moved);

@@ -213,6 +213,7 @@ impl Inspection<'_> {
         match drift {
             Drift::None if !self.is_on_the_way && leads_elsewhere(target) => TargetReport {
                 differs: vec![Aspect::Link],
+                found: found_on_the_way(target),
                 ..TargetReport::new(activation, "changed")
             },
             Drift::None if self.is_broken(target) => TargetReport::new(activation, "broken"),
@@ -259,6 +260,16 @@ fn leads_elsewhere(target: &Target) -> bool {
         (Some(text), Some(source))
             if text != source && platform::canonical(&text) != platform::canonical(&source)
     )
+}
+
+/// Returns, in words, what is wrong on the way of a link: a path that is missing, or where it leads.
+fn found_on_the_way(target: &Target) -> Option<String> {
+    let text = target.link_text()?.to_path();
+    let missing = text.ancestors().filter(|above| !platform::exists(above)).last();
+    Some(match missing {
+        Some(missing) => format!("a link through {}, which is missing", missing.display()),
+        None => format!("a link that leads to {}", platform::canonical(&text).display()),
+    })
 }
 
 /// Returns the report about a link that leads to what a program changed.

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use super::fault::Operation;
 use super::system_directory as raw;
-use super::{Actor, Error, Facts, FileKind, Result, failed, fault};
+use super::{Actor, Error, Facts, FileKind, Mounts, Result, failed, fault};
 use crate::hash::{Hash, Hasher, Sink};
 use crate::settings::Interrupt;
 
@@ -674,11 +674,47 @@ impl Directory {
         let path = || to.path().join(new);
         fault::point()
             .and_then(|()| Actor::act(actor, || raw::rename(&self.raw, name, &to.raw, new, keep)))
+            .or_else(|cause| match cause.kind() {
+                io::ErrorKind::CrossesDevices => {
+                    self.rename_in_one_mount(name, to, new, keep, cause)
+                }
+                _ => Err(cause),
+            })
             .inspect(|()| {
                 let record = if keep { Operation::RenameNew } else { Operation::Rename };
                 fault::done(|| record(self.path().join(name), path()));
             })
             .map_err(|cause| failed("rename to", &path())(cause))
+    }
+
+    /// The kernel refuses to rename from one mount to another, even of one file system: there may be
+    /// a mount that has both directories.
+    fn rename_in_one_mount(
+        &self,
+        name: &OsStr,
+        to: &Directory,
+        new: &OsStr,
+        keep: bool,
+        refused: io::Error,
+    ) -> io::Result<()> {
+        let mounts = Mounts::now();
+        let others = |directory: &Directory| -> Vec<Directory> {
+            let names = mounts.other_names(&directory.path());
+            let found = names.iter().filter_map(|name| Directory::open(name).ok());
+            let id = directory.id().ok();
+            found.filter(|other| id.is_some() && other.id().ok() == id).collect()
+        };
+        let (from_others, to_others) = (others(self), others(to));
+        let pairs = to_others.iter().map(|to| (self, to));
+        let pairs = pairs.chain(from_others.iter().map(|from| (from, to)));
+        for (from, to) in pairs {
+            let actor = if self.actor == to.actor { self.actor.as_ref() } else { None };
+            match Actor::act(actor, || raw::rename(&from.raw, name, &to.raw, new, keep)) {
+                Err(cause) if cause.kind() == io::ErrorKind::CrossesDevices => {}
+                result => return result,
+            }
+        }
+        Err(refused)
     }
 
     /// Exchanges the files at two names in one step. On a file system without support for it, the

@@ -23,6 +23,7 @@ mod links;
 pub mod lock;
 mod mark;
 mod modify;
+mod mounts;
 mod no_core;
 mod overlay;
 pub mod process;
@@ -73,6 +74,7 @@ pub use modify::{
     write_file, write_file_as, write_file_atomically, write_file_durably,
     write_private_file_atomically, write_record, write_user_file_atomically,
 };
+pub use mounts::Mounts;
 pub use no_core::NoCore;
 pub use overlay::is_fixed;
 pub use processes::{ProcessTexts, each_process};

@@ -3,7 +3,7 @@
 //! Where an original is follows from its target alone, so that it is found whatever else is lost.
 //! The index says what people want to know of the rest; a damaged one loses none of it.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -30,6 +30,16 @@ pub struct Backups {
     version: u32,
     /// Directories that were created for targets.
     pub directories: BTreeSet<Text>,
+    /// Device and inode of these directories, of those with other rights, and of those that hold
+    /// files with declared keys: what the user moved and linked is found through the link.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    numbers: Vec<(Text, (u64, u64))>,
+    /// Where directories were recorded that are reached through a link now, by where they are.
+    #[serde(skip)]
+    linked: BTreeMap<Text, Text>,
+    /// The directories that were created since the index was read.
+    #[serde(skip)]
+    created: BTreeSet<Text>,
     /// A file that was moved away.
     pub entries: Vec<Backup>,
     /// The rights that directories had before they got declared ones.
@@ -98,10 +108,77 @@ impl Backups {
                 backups.directories.iter().map(|path| moves.follow(path)).collect();
             backups.rights.iter_mut().for_each(|(path, _)| *path = moves.follow(path));
             backups.keys.iter_mut().for_each(|(path, _)| *path = moves.follow(path));
+            backups.numbers.iter_mut().for_each(|(path, _)| *path = moves.follow(path));
         }
+        backups.follow_links();
         let homes = backups.at.take().map(|old| old.homes).unwrap_or_default();
         backups.at = Some(At { homes, ..at });
         backups
+    }
+
+    /// Reads the places of directories that the user moved, and left a link to, as they are now.
+    fn follow_links(&mut self) {
+        let mut ends = Ends::default();
+        let linked = self.numbers.iter().filter_map(|(path, number)| {
+            let path = path.to_path();
+            let end = ends.of(&path);
+            (end != path && number_of(&end) == Some(*number)).then(|| (text(&end), text(&path)))
+        });
+        self.linked = linked.collect();
+        let moved = self.linked.iter().map(|(end, path)| (path.clone(), end.clone())).collect();
+        self.rename(&moved);
+    }
+
+    /// Gives directories, and the files in them, other names.
+    fn rename(&mut self, names: &BTreeMap<Text, Text>) {
+        if names.is_empty() {
+            return;
+        }
+        let own = |path: &mut Text| {
+            if let Some(name) = names.get(path) {
+                path.clone_from(name);
+            }
+        };
+        let mut directories: Vec<Text> =
+            std::mem::take(&mut self.directories).into_iter().collect();
+        directories.iter_mut().for_each(own);
+        self.directories = directories.into_iter().collect();
+        self.rights.iter_mut().for_each(|(path, _)| own(path));
+        self.numbers.iter_mut().for_each(|(path, _)| own(path));
+        for (path, _) in &mut self.keys {
+            let place = path.to_path();
+            if let (Some(parent), Some(name)) = (place.parent(), place.file_name())
+                && let Some(parent) = names.get(&text(parent))
+            {
+                *path = text(&parent.to_path().join(name));
+            }
+        }
+    }
+
+    /// Notes which directories those are of which that is to be known.
+    fn note_numbers(&mut self) {
+        let created = std::mem::take(&mut self.created);
+        let known: BTreeMap<Text, (u64, u64)> = std::mem::take(&mut self.numbers)
+            .into_iter()
+            .filter(|(path, _)| !created.contains(path))
+            .collect();
+        let holding = self.keys.iter().filter_map(|(path, _)| Some(text(path.to_path().parent()?)));
+        let all: BTreeSet<Text> = self
+            .directories
+            .iter()
+            .chain(self.rights.iter().map(|(path, _)| path))
+            .cloned()
+            .chain(holding)
+            .collect();
+        let number = |path: &Text| known.get(path).copied().or_else(|| number_of(&path.to_path()));
+        self.numbers =
+            all.into_iter().filter_map(|path| Some((path.clone(), number(&path)?))).collect();
+    }
+
+    /// Adds a directory that was created for targets.
+    pub fn add_directory(&mut self, place: &Text) {
+        self.created.insert(place.clone());
+        self.directories.insert(place.clone());
     }
 
     /// Notes which homes the targets are in.
@@ -124,6 +201,11 @@ impl Backups {
     pub fn save(mut self, store: &Store) -> Result<()> {
         self.version = VERSION;
         self.entries.retain(|entry| platform::exists(&entry.path.to_path()));
+        self.note_numbers();
+        // They may be moved back.
+        let mut linked = std::mem::take(&mut self.linked);
+        linked.retain(|_, path| !self.numbers.iter().any(|(known, _)| known == path));
+        self.rename(&linked);
         if self == Backups::read(store)
             || (self.is_empty() && !platform::exists(&store.backups_index()))
         {
@@ -253,6 +335,28 @@ impl Backup {
         let parent = target.to_path().parent().and_then(number_of);
         let directory = parent.filter(|_| role == Role::Original);
         Backup { target, path, role, created_at, declared: None, directory }
+    }
+}
+
+/// Where directories really are, each looked at once.
+#[derive(Default)]
+struct Ends(HashMap<PathBuf, PathBuf>);
+
+impl Ends {
+    fn of(&mut self, path: &Path) -> PathBuf {
+        if let Some(known) = self.0.get(path) {
+            return known.clone();
+        }
+        let end = match (path.parent(), path.file_name()) {
+            (Some(parent), Some(name)) => {
+                let place = self.of(parent).join(name);
+                let is_link = matches!(platform::kind_of(&place), Ok(Some(FileKind::Symlink)));
+                if is_link { platform::canonical(&place) } else { place }
+            }
+            _ => path.to_owned(),
+        };
+        self.0.insert(path.to_owned(), end.clone());
+        end
     }
 }
 

@@ -114,7 +114,7 @@ fn merged(
     new: Option<&Target>,
 ) -> Result<Step, Error> {
     let positions = &entry.activation.positions;
-    let found = action::look(&scene.directories, place)?;
+    let found = scene.look(place)?;
     let from = old.and_then(|old| old.target.merge());
     let to = new.and_then(|target| target.merge());
     if let (Found::Link(target, _), Some(_)) = (&found, to) {
@@ -122,7 +122,9 @@ fn merged(
         let (target, positions) = (place.to_owned(), positions.clone());
         return Err(Error::MergedLink { target, leads_to, positions });
     }
-    match merging::obstacle(&found) {
+    // A directory of sys.lua that goes with what was in it.
+    let going = is_directory(&found).filter(|_| to.is_some() && scene.will_be_empty(place));
+    match merging::obstacle(&found).filter(|_| going.is_none()) {
         None => {}
         Some(_) if to.is_none() => return Ok(Step::at(mark, entry, place)),
         Some(found) => {
@@ -132,9 +134,15 @@ fn merged(
         }
     }
     let record = scene.backups().record_of(place);
-    let known = scene.merges.get(place);
-    let (edit, keys) = merging::edit(&scene.directories, place, (from, to), &record, known)
-        .map_err(Error::at(positions))?;
+    let bytes = match &found {
+        Found::Other(_) if going.is_none() => {
+            merging::read(&scene.directories, &scene.standing(place))?
+        }
+        _ => None,
+    };
+    let (file, known) = ((place, bytes.as_deref()), scene.merges.get(place));
+    let (edit, keys) =
+        merging::edit(file, (from, to), &record, known).map_err(Error::at(positions))?;
     let Some(edit) = edit else {
         let is_same = old.is_some_and(|old| new.is_some_and(|new| new.continues(old.target)));
         let mark = if is_same { Mark::Unchanged } else { mark };
@@ -144,8 +152,7 @@ fn merged(
     let shown = entry.shown.as_ref().and_then(|action| action.as_target()?.merge());
     let keys = match shown {
         Some(shown) => {
-            let shown =
-                merging::edit(&scene.directories, place, (from, Some(shown)), &record, None);
+            let shown = merging::edit(file, (from, Some(shown)), &record, None);
             shown.map_or(keys, |(_, keys)| keys)
         }
         None => keys,
@@ -153,7 +160,7 @@ fn merged(
     let is_drifted = edit.is_drifted;
     let change = TargetChange {
         place: text(place),
-        before: Before::Nothing,
+        before: if going.is_some() { kept(&found, Role::Ours) } else { Before::Nothing },
         after: After::Merged { edit: Box::new(edit) },
         declared: None,
         temporary: None,

@@ -147,7 +147,7 @@ pub enum Error {
         positions: Positions,
     },
     /// A target that is, contains or is inside a file that the config reads.
-    #[error("{} {how} {}, which the config reads", target.display(), source_path.display())]
+    #[error("{}", overlap(target, how, source_path))]
     Overlap {
         /// The target.
         target: PathBuf,
@@ -328,6 +328,17 @@ pub enum Error {
         /// The remains.
         failed: Vec<String>,
     },
+}
+
+/// Returns how a target and what is read overlap, naming one path once.
+fn overlap(target: &Path, how: &str, source: &Path) -> String {
+    let (target, source) = (target.display(), source.display());
+    match how {
+        "is" if target.to_string() == source.to_string() => {
+            format!("{target} is a target and a source, which the config reads")
+        }
+        _ => format!("{target} {how} {source}, which the config reads"),
+    }
 }
 
 impl Error {

@@ -28,12 +28,12 @@ pub fn finish(
     let mut backups = Backups::load(store, home);
     for (number, change) in journal.changes.iter().enumerate() {
         match change {
-            Change::Directory { path, .. } => drop(backups.directories.insert(path.clone())),
+            Change::Directory { path, .. } => backups.add_directory(path),
             Change::Target(change) => {
                 if let (After::Directory { .. }, false) =
                     (&change.after, matches!(change.before, Before::Directory { .. }))
                 {
-                    backups.directories.insert(change.place.clone());
+                    backups.add_directory(&change.place);
                 }
                 if let (Before::Directory { rights }, After::Directory { .. }) =
                     (&change.before, &change.after)

@@ -9,7 +9,7 @@ use super::conflicts::Declared;
 use super::step::Step;
 use crate::action::{Before, TargetChange};
 use crate::hash::{QuickMap, QuickSet};
-use crate::platform::{self, FileKind};
+use crate::platform::{self, FileKind, Mounts};
 use crate::store::Store;
 use crate::value::Text;
 
@@ -33,6 +33,8 @@ pub struct Reads {
     around_root: Option<(PathBuf, PathBuf)>,
     /// The first link on the way to the root.
     link_to_root: Option<PathBuf>,
+    /// By which a file has several names.
+    mounts: Mounts,
 }
 
 /// Where a path leads, and the links on the way.
@@ -86,7 +88,8 @@ impl Reads {
     /// Resolves a path that is read to its real place. Files in the store are read too, but no
     /// action can change them.
     pub fn new(store: &Store, paths: impl IntoIterator<Item = PathBuf>) -> Reads {
-        let (mut reads, mut ways) = (Reads::default(), Ways::default());
+        let mounts = Mounts::now();
+        let (mut reads, mut ways) = (Reads { mounts, ..Reads::default() }, Ways::default());
         let root = ways.follow(store.root(), 0);
         for path in paths.into_iter().filter(|path| path.is_absolute()) {
             let way = ways.follow(&path, 0);
@@ -125,12 +128,16 @@ impl Reads {
 
     /// Returns whether a file is read, or is inside a read directory.
     pub fn holds(&self, place: &Path) -> bool {
-        place.ancestors().any(|above| self.named.contains_key(above))
+        let holds = |place: &Path| place.ancestors().any(|above| self.named.contains_key(above));
+        holds(place) || self.mounts.other_names(place).iter().any(|place| holds(place))
     }
 
     /// Returns whether a directory is read, is inside a read directory, or contains one.
     pub fn needs(&self, directory: &Path) -> bool {
-        self.above.contains_key(directory) || self.holds(directory)
+        let is_above = |directory: &Path| self.above.contains_key(directory);
+        is_above(directory)
+            || self.holds(directory)
+            || self.mounts.other_names(directory).iter().any(|directory| is_above(directory))
     }
 
     /// Checks that the root is not inside a read directory: that would change with each apply, and
@@ -159,61 +166,75 @@ impl Reads {
     pub fn check(&self, places: &[Declared<'_>]) -> Result<(), Error> {
         let mut last_parent: Option<&Path> = None;
         for declared in places {
-            let Declared { place, entry, target } = declared;
-            let refused = |how: &'static str, source: &Path| Error::Overlap {
-                target: place.clone(),
-                how,
-                source_path: source.to_owned(),
-                positions: entry.activation.positions.clone(),
-            };
-            if let Some(source) = self.named.get(place) {
-                return Err(refused("is", source));
-            }
-            // A link to its own place has no target, whatever is there now.
-            if target.properties().mutable
-                && let Some(source) = target.leads_to().map(Text::to_path)
-                && let (Some(parent), Some(name)) = (source.parent(), source.file_name())
-                && name == place.file_name().unwrap_or_default()
-                && platform::canonical(parent).join(name) == *place
-            {
-                return Err(refused("is", &source));
-            }
             // What is above is the same for all in one directory, and neighbours are declared
             // together.
-            let parent = place.parent();
-            if parent.map(Path::as_os_str) != last_parent.map(Path::as_os_str) {
-                if let Some(source) =
-                    place.ancestors().skip(1).find_map(|above| self.named.get(above))
-                {
-                    return Err(refused("is in", source));
-                }
-                last_parent = parent;
+            let parent = declared.place.parent();
+            let is_beside = parent.map(Path::as_os_str) == last_parent.map(Path::as_os_str);
+            self.check_one(declared, &declared.place, is_beside, places)?;
+            last_parent = parent;
+            for name in self.mounts.other_names(&declared.place) {
+                self.check_one(declared, &name, false, places)?;
             }
-            // A file may be read through a link of sys.lua into the store: its content would change
-            // with the link.
-            let by_link =
-                self.links.get(place).or_else(|| self.links_into_store.get(place)?.first());
-            if let Some(source) = by_link
-                && !leads_there(declared, places)
-            {
-                return Err(refused("is a link that leads to", source));
-            }
-            // A link of sys.lua through which its own source is read.
-            if let (Some(own), Some(read)) = (&entry.own, self.links_into_store.get(place))
-                && read.contains(own)
-            {
-                return Err(refused("is a link that leads to", own));
-            }
-            if target.keeps_below() {
-                continue;
-            }
-            if let Some(source) = self.above.get(place) {
-                return Err(refused("holds", source));
-            }
-            if self.above_root.contains(place) {
-                let positions = entry.activation.positions.clone();
-                return Err(Error::AboveRoot { target: place.clone(), positions });
-            }
+        }
+        Ok(())
+    }
+
+    /// Checks a target by one of its names; `is_beside` when the directories above are known to be
+    /// right.
+    fn check_one(
+        &self,
+        declared: &Declared<'_>,
+        place: &Path,
+        is_beside: bool,
+        places: &[Declared<'_>],
+    ) -> Result<(), Error> {
+        let Declared { entry, target, .. } = declared;
+        let refused = |how: &'static str, source: &Path| Error::Overlap {
+            target: declared.place.clone(),
+            how,
+            source_path: source.to_owned(),
+            positions: entry.activation.positions.clone(),
+        };
+        if let Some(source) = self.named.get(place) {
+            return Err(refused("is", source));
+        }
+        // A link to its own place has no target, whatever is there now.
+        if target.properties().mutable
+            && let Some(source) = target.leads_to().map(Text::to_path)
+            && let (Some(parent), Some(name)) = (source.parent(), source.file_name())
+            && name == place.file_name().unwrap_or_default()
+            && platform::canonical(parent).join(name) == *place
+        {
+            return Err(refused("is", &source));
+        }
+        if !is_beside
+            && let Some(source) = place.ancestors().skip(1).find_map(|above| self.named.get(above))
+        {
+            return Err(refused("is in", source));
+        }
+        // A file may be read through a link of sys.lua into the store: its content would change
+        // with the link.
+        let by_link = self.links.get(place).or_else(|| self.links_into_store.get(place)?.first());
+        if let Some(source) = by_link
+            && !leads_there(declared, places)
+        {
+            return Err(refused("is a link that leads to", source));
+        }
+        // A link of sys.lua through which its own source is read.
+        if let (Some(own), Some(read)) = (&entry.own, self.links_into_store.get(place))
+            && read.contains(own)
+        {
+            return Err(refused("is a link that leads to", own));
+        }
+        if target.keeps_below() {
+            return Ok(());
+        }
+        if let Some(source) = self.above.get(place) {
+            return Err(refused("holds", source));
+        }
+        if self.above_root.contains(place) {
+            let positions = entry.activation.positions.clone();
+            return Err(Error::AboveRoot { target: declared.place.clone(), positions });
         }
         Ok(())
     }
@@ -231,15 +252,11 @@ impl Reads {
             else {
                 continue;
             };
-            let source = place.ancestors().find_map(|above| self.named.get(above));
             let moves_away = |change: &TargetChange| matches!(change.before, Before::Kept { .. });
-            let source = source.or_else(|| {
-                self.above.get(place).filter(|_| step.change().is_some_and(moves_away))
-            });
-            let source = source
-                .or(self.links.get(place))
-                .or_else(|| self.links_into_store.get(place)?.first());
-            if let Some(source) = source {
+            let moves = step.change().is_some_and(moves_away);
+            let others = self.mounts.other_names(place);
+            let mut names = std::iter::once(place).chain(&others);
+            if let Some(source) = names.find_map(|name| self.taken_by_removal(name, moves)) {
                 let positions = step.activation.positions.clone();
                 let (target, source_path) = (place.clone(), source.clone());
                 return Err(Error::Overlap {
@@ -251,6 +268,17 @@ impl Reads {
             }
         }
         Ok(())
+    }
+
+    /// Returns what would be read otherwise once something goes from a place, or, with `moves`, all
+    /// that is below it.
+    fn taken_by_removal(&self, place: &Path, moves: bool) -> Option<&PathBuf> {
+        place
+            .ancestors()
+            .find_map(|above| self.named.get(above))
+            .or_else(|| self.above.get(place).filter(|_| moves))
+            .or_else(|| self.links.get(place))
+            .or_else(|| self.links_into_store.get(place)?.first())
     }
 }
 

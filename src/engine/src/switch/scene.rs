@@ -1,6 +1,8 @@
 //! The state of targets after the removals of a switch.
 
 use std::cell::OnceCell;
+use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::path::{Path, PathBuf};
 
 use crate::action::merging::Merges;
@@ -34,7 +36,7 @@ pub struct Scene<'a> {
     /// Links and files of sys.lua that are removed.
     removed: QuickSet<PathBuf>,
     /// Originals that are restored where a target is removed.
-    restored: QuickMap<PathBuf, PathBuf>,
+    restored: BTreeMap<PathBuf, PathBuf>,
     /// Directories that replace other files.
     made: QuickSet<PathBuf>,
     /// Directories that a switch opens for changes in them.
@@ -66,7 +68,7 @@ impl<'a> Scene<'a> {
             accounts: Accounts::default(),
             backups: OnceCell::new(),
             removed: QuickSet::default(),
-            restored: QuickMap::default(),
+            restored: BTreeMap::new(),
             made: QuickSet::default(),
             closable: QuickSet::default(),
             merges: Merges::new(),
@@ -244,7 +246,7 @@ impl<'a> Scene<'a> {
     /// that will be empty too.
     pub fn will_be_empty(&self, path: &Path) -> bool {
         // A restored file does not belong to sys.lua.
-        if !self.is_made(path) || self.standing(path) != path {
+        if !self.is_made(path) || self.standing(path) != path || self.gets_back_below(path) {
             return false;
         }
         let entries = match platform::list_directory(path) {
@@ -254,12 +256,15 @@ impl<'a> Scene<'a> {
         };
         entries.iter().all(|(name, kind)| {
             let inner = path.join(name);
-            if self.removed.contains(&inner) {
-                // Even if it is a foreign directory: that is moved away.
-                !self.restored.contains_key(&inner)
-            } else {
-                *kind == FileKind::Directory && self.will_be_empty(&inner)
-            }
+            // Even if it is a foreign directory: that is moved away.
+            self.removed.contains(&inner)
+                || *kind == FileKind::Directory && self.will_be_empty(&inner)
         })
+    }
+
+    /// Returns whether an original comes back below a place, where nothing may be now.
+    fn gets_back_below(&self, path: &Path) -> bool {
+        let mut after = self.restored.range::<Path, _>((Bound::Excluded(path), Bound::Unbounded));
+        after.next().is_some_and(|(place, _)| place.starts_with(path))
     }
 }

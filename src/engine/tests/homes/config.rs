@@ -135,6 +135,27 @@ impl World {
         config
     }
 
+    /// Returns what puts keys into a file near a place. Nothing of the user's has its name, and other
+    /// targets have it in turn.
+    fn merged(&mut self, place: &Path) -> Option<Action> {
+        if !self.also(3) {
+            return None;
+        }
+        let near = match self.further(3) {
+            0 => place.to_owned(),
+            1 => self.home.clone(),
+            _ => place.parent()?.to_owned(),
+        };
+        let target = near.join(["keys", "keys", "keys/keys"][self.further(3)]);
+        let number = self.further(3);
+        self.log.push(format!("merge {number}: {}", target.display()));
+        let action = serde_json::json!({
+            "kind": "merge", "target": target, "format": "json",
+            "keys": [{ "path": [format!("k{number}")], "value": number }],
+        });
+        Some(serde_json::from_value(action).unwrap())
+    }
+
     fn declare(&mut self, config: &mut Config) {
         let sources = self.sources();
         // An apply whose config reads none of them may have taken them away.
@@ -143,17 +164,22 @@ impl World {
         if self.random.one_in(8) {
             source = self.link_in_home().unwrap_or(source);
         }
-        let target = self.target(&source);
+        let mut target = self.target(&source);
+        if self.also(6) {
+            target = self.home.join(["keys", "keys/keys"][self.further(2)]);
+        }
         let is_directory = source.is_dir();
         let files = if is_directory { files_below(&source) } else { Vec::new() };
         let kind = self.random.below(12);
         self.log.push(format!("{kind}: {} -> {}", source.display(), target.display()));
         let (place, target) = (target.clone(), self.written(&target));
         let stays_private = self.also(2);
+        let merged = self.merged(&place);
         let Config { manifest, reads, .. } = config;
         let mut add = |action: Action| {
             manifest.activations.push(Activation::new(action, vec!["init.lua:1".into()]));
         };
+        merged.into_iter().for_each(&mut add);
         let mode = self
             .random
             .one_in(2)
