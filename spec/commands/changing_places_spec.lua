@@ -39,7 +39,7 @@ local configs = {
   'file { path = "~/other/s", merge = "json", values = { a = 1 } }',
 }
 
-local rounds = tonumber(os.getenv("SYSLUA_ROUNDS")) or 10
+local rounds = tonumber(os.getenv("SYSLUA_ROUNDS")) or 4
 local first = tonumber(os.getenv("SYSLUA_SEED")) or 1
 
 describe("a place that changes its kind #once", function()
