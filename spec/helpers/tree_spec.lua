@@ -175,7 +175,7 @@ describe("a tree", function()
       here.shell(damage)
       assert.equal("changed changed", get_drift(), damage)
       local told = here.run("status").stdout
-      assert.truthy(told:find("%(a link t[%w ]+ /"), damage .. told)
+      assert.truthy(told:find("%(now a link t[%w ]+ /"), damage .. told)
       assert.equal(3, here.run("plan", "init.lua", "--exit-code").code, damage)
       assert.equal(0, here.run("apply", "init.lua").code, damage)
       assert.equal(leads, here.read_link(way), damage)

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::action::merging::Merges;
 use crate::action::{self, Accounts, Directories, Found, Look};
 use crate::activation::Activation;
-use crate::hash::{QuickMap, QuickSet};
+use crate::hash::QuickSet;
 use crate::platform::{self, FileKind, Result};
 use crate::snapshot::Moves;
 use crate::store::Store;
