@@ -72,26 +72,53 @@ end
 
 -- The libraries of Lua, as they were when the module was loaded: a build sees this and nothing
 -- else.
----@type { name: string, table: table, content: table<any, any>, metatable: table? }[]
+---@class syslua.guard.Library
+---@field name string
+---@field table table
+---@field content table<any, any>
+---@field count integer how many fields it has
+---@field compared any[] the fields whose values another value could claim to equal
+---@field taken any[] the fields that no build may use
+---@field metatable table?
+
+---@type syslua.guard.Library[]
 local libraries = {}
+
+local function add_library(name, library, original, metatable)
+  local content, count, compared, taken = {}, 0, {}, {}
+  for key, value in next, original do
+    if refused_fields[name] and refused_fields[name][key] then
+      taken[#taken + 1] = key
+    else
+      content[key] = value
+      count = count + 1
+      if type(value) == "table" or type(value) == "userdata" then
+        compared[#compared + 1] = key
+      end
+    end
+  end
+  libraries[#libraries + 1] = {
+    name = name,
+    table = library,
+    content = content,
+    count = count,
+    compared = compared,
+    taken = taken,
+    metatable = metatable,
+  }
+end
+
 local originals = require("syslua").native.originals
 for name, content in next, originals do
   local library = rawget(globals, name)
   if name ~= "basic" and name ~= "strings" and type(library) == "table" then
-    local kept = {}
-    for key, value in next, content do
-      if not (refused_fields[name] and refused_fields[name][key]) then
-        kept[key] = value
-      end
-    end
-    libraries[#libraries + 1] =
-      { name = name, table = library, content = kept, metatable = { __index = new_index(name) } }
+    add_library(name, library, content, { __index = new_index(name) })
   end
 end
 -- What methods of strings lead to.
 ---@type any
 local strings = get_metatable("")
-libraries[#libraries + 1] = { name = "strings", table = strings, content = originals.strings }
+add_library("strings", strings, originals.strings)
 
 -- One value of each type that could share a metatable; Lua brings none for these.
 ---@type any[]
@@ -104,8 +131,29 @@ local taken, metatable_before, library_metatables, basic_metatables = {}, nil, {
 ---@type any, any
 local nil_metatable, strings_metatable
 
+-- Whether a library is what it was. It runs twice for each step of a build: the loop calls nothing
+-- but `next`.
+local function is_as_it_was(library)
+  local own, content, count = library.table, library.content, 0
+  for key, value in raw_next, own do
+    if content[key] ~= value then
+      return false
+    end
+    count = count + 1
+  end
+  for _, key in ipairs(library.compared) do
+    if not rawequal(rawget(own, key), content[key]) then
+      return false
+    end
+  end
+  return count == library.count
+end
+
 -- Makes a library what it was; tells each field that was something else.
 local function restore(library, on_altered)
+  if is_as_it_was(library) then
+    return
+  end
   local own, content = library.table, library.content
   local key, value = raw_next(own)
   while key ~= nil do
@@ -145,6 +193,13 @@ local function enter()
   for number, library in ipairs(libraries) do
     library_metatables[number] = get_metatable(library.table)
     set_metatable(library.table, library.metatable)
+    for _, key in ipairs(library.taken) do
+      local value = rawget(library.table, key)
+      if value ~= nil then
+        note(library.table, key, value)
+        rawset(library.table, key, nil)
+      end
+    end
     restore(library, note)
   end
   for number, value in ipairs(basics) do

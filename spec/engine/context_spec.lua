@@ -83,7 +83,7 @@ describe("ctx", function()
       },
       ["write through a link"] = {
         'ctx.symlink(outside, "link") ctx.write("link/canary", "")',
-        "link/canary" .. refused,
+        "link/canary leads elsewhere through a link: OUTSIDE/canary" .. refused,
       },
       copy = {
         'ctx.write("a", "") ctx.copy("a", outside .. "/canary")',
@@ -111,7 +111,17 @@ describe("ctx", function()
       copy = { 'ctx.copy(outside .. "/canary", ctx.out)', "OUTSIDE/canary" .. refused, hint },
       ["read through a link"] = {
         'ctx.symlink(outside, "link") ctx.read("link/canary")',
-        "link/canary" .. refused,
+        "link/canary leads elsewhere through a link: OUTSIDE/canary" .. refused,
+        hint,
+      },
+      ["read of a link"] = {
+        'ctx.symlink("/etc/../etc/passwd", "one") ctx.symlink("one", "two") ctx.read("two")',
+        "two leads elsewhere through a link: /etc/passwd" .. refused,
+        hint,
+      },
+      ["list of a link"] = {
+        'ctx.symlink(outside, "link") ctx.list("link")',
+        "link leads elsewhere through a link: OUTSIDE" .. refused,
         hint,
       },
       ["read of the system"] = { 'ctx.read("/etc/passwd")', "/etc/passwd" .. refused, hint },
@@ -169,8 +179,8 @@ describe("ctx", function()
         .. refused:format("stranger-HASH")
         .. "missing"
         .. refused:format("none-HASH")
-        .. "link: cannot build one: link is not declared: a build reads only its sources, "
-        .. "downloads and dependencies\nstore"
+        .. "link: cannot build one: link leads elsewhere through a link: the build does not depend "
+        .. "on OBJ/stranger-HASH\nstore"
         .. refused:format(""):gsub("OBJ/\n", "OBJ\n")
         .. "dots"
         .. refused:format(""):gsub("OBJ/\n", "OBJ\n"),

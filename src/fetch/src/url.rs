@@ -242,6 +242,12 @@ fn parse_address(address: &str) -> Result<(String, Option<u16>), String> {
     if host.is_empty() {
         return Err("names no host".to_owned());
     }
+    if !host.is_ascii() {
+        return Err(format!(
+            "has the host `{host}` with letters that are not ASCII: its registered form begins \
+             with xn--"
+        ));
+    }
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._[]:".contains(&byte);
     if !host.bytes().all(is_plain) || host.starts_with(['-', '.']) {
         return Err(format!("has a malformed host, `{host}`"));

@@ -149,6 +149,14 @@ pub enum Error {
     /// The build may not read that, which another derivation made.
     #[error("the build does not depend on {}", .0.display())]
     UndeclaredObject(PathBuf),
+    /// A link leads to where the build may not go.
+    #[error("{} leads elsewhere through a link: {reason}", .link.display())]
+    LeadsOut {
+        /// The path that the build named.
+        link: PathBuf,
+        /// What is wrong with the place that it leads to.
+        reason: Box<Error>,
+    },
     /// A hash that does not read as one.
     #[error(transparent)]
     Hash(#[from] HashError),
@@ -297,6 +305,7 @@ impl Error {
                  in opts or in a variable that `config` uses"
                     .to_owned(),
             ),
+            Error::LeadsOut { reason, .. } => reason.hint(),
             Error::ReadUndeclared(_) => {
                 Some("declare it: opts = { file = source(\"./path\") }".to_owned())
             }
@@ -367,6 +376,14 @@ pub fn perform(workspace: &Workspace, request: Request) -> Result<Response> {
         workspace.note_refusal(error);
     }
     result
+}
+
+/// Makes ready what an operation needs while others are performed: the jail of a program.
+pub fn prepare(workspace: &Workspace, request: &Request) {
+    let is_program = matches!(request, Request::Run(_));
+    if is_program && !workspace.settings.interrupt.is_set() && workspace.make_directory().is_ok() {
+        workspace.sandbox.prepare(workspace);
+    }
 }
 
 /// Returns whether an error is one of how this call runs, such as `--locked` and `--offline`: what

@@ -158,16 +158,19 @@ impl Workspace {
     }
 
     pub(super) fn find(&self, path: &Path, last: Last, purpose: Purpose) -> Result<Place> {
-        let refused = || match purpose {
-            Purpose::Read if self.objects.iter().any(|objects| path.starts_with(objects)) => {
-                Error::UndeclaredObject(path.to_owned())
+        let refused = |place: &Path| match purpose {
+            Purpose::Read if self.objects.iter().any(|objects| place.starts_with(objects)) => {
+                Error::UndeclaredObject(place.to_owned())
             }
-            Purpose::Read => Error::ReadUndeclared(path.to_owned()),
-            Purpose::Write => Error::WriteOutside(path.to_owned()),
+            Purpose::Read => Error::ReadUndeclared(place.to_owned()),
+            Purpose::Write => Error::WriteOutside(place.to_owned()),
         };
         let mut current = path.to_owned();
-        for _ in 0..MOST_LINKS {
-            let top = self.root_of(&current, purpose).ok_or_else(refused)?;
+        for followed in 0..MOST_LINKS {
+            let top = self.root_of(&current, purpose).ok_or_else(|| match followed {
+                0 => refused(path),
+                _ => Error::LeadsOut { link: path.to_owned(), reason: Box::new(refused(&current)) },
+            })?;
             let (directory, way) = self.begin(&top)?;
             match step_down(directory, &way, last, purpose)? {
                 Found::Place(place) => return Ok(place),

@@ -4,7 +4,7 @@
 //!
 //! A build has a thread for itself as long as it has a jail; otherwise for each program.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -45,7 +45,7 @@ pub enum Error {
 /// The idle threads, by their confinement, and the known facts about the machine.
 #[derive(Default)]
 pub struct Runners {
-    idle: Mutex<BTreeMap<Option<Base>, VecDeque<Sender<Job>>>>,
+    idle: Mutex<BTreeMap<Option<Base>, Vec<Sender<Job>>>>,
     machine: OnceLock<Result<Machine, String>>,
     /// Whether there are namespaces here, once that is known, or why there are none.
     pub has_namespaces: OnceLock<Result<(), String>>,
@@ -68,14 +68,12 @@ impl Runners {
     /// # Errors
     /// When there is no such thread, or it cannot be confined.
     pub fn lease(self: &Arc<Runners>, base: Option<Base>) -> Result<Lease, Error> {
-        // The thread that is idle for the longest time: the jail of the last one may still be
-        // ending.
         let known = self
             .idle
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .get_mut(&base)
-            .and_then(VecDeque::pop_front);
+            .and_then(Vec::pop);
         let jobs = known.map_or_else(|| begin(base), Ok)?;
         Ok(Lease { runners: Arc::clone(self), base, jobs })
     }
@@ -114,20 +112,22 @@ impl Lease {
 }
 
 impl Lease {
-    /// Does a job on the thread before any other, without waiting for it.
-    pub fn post(&self, job: impl FnOnce(&mut Runner) + Send + 'static) {
+    /// Does a last job on the thread, without waiting for it. Others get the thread afterwards.
+    pub fn end(self, job: impl FnOnce(&mut Runner) + Send + 'static) {
+        let jobs = self.jobs.clone();
         let job = move |runner: &mut Runner| {
             drop(std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| job(runner))));
+            drop(self);
         };
         // Without its thread there is nothing to do it with.
-        let _ = self.jobs.send(Box::new(job));
+        let _ = jobs.send(Box::new(job));
     }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
         let mut idle = self.runners.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.entry(self.base).or_default().push_back(self.jobs.clone());
+        idle.entry(self.base).or_default().push(self.jobs.clone());
     }
 }
 

@@ -161,15 +161,18 @@ impl BuildSandbox {
         Ok(mark.clone())
     }
 
-    /// Ends the jail, with every process in it.
+    /// Ends the jail, with every process in it. Its thread has another one when this one is gone.
     pub fn end(&self) {
         let lease = self.jail.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(lease) = lease {
-            lease.post(|runner: &mut Runner| {
+            lease.end(|runner: &mut Runner| {
                 if let Some(keeper) = &mut runner.keeper {
                     keeper.end();
                 }
                 runner.lock = None;
+                if let Some(keeper) = &mut runner.keeper {
+                    keeper.settle();
+                }
             });
         }
     }
@@ -229,6 +232,22 @@ impl BuildSandbox {
         }
         let lease = runners.lease(Some(Base::of(&rules))).map_err(not_started)?;
         Ok(Confined::Landlock(lease, rules))
+    }
+
+    /// Makes the jail of the build before a program is started in it, when it is known that there
+    /// are jails here. What fails then fails once more with the program, which says why.
+    pub fn prepare(&self, workspace: &Workspace) {
+        let wants_jail = matches!(workspace.settings.sandbox, Sandbox::Auto | Sandbox::Require);
+        let has_jails = matches!(self.shared.runners.has_namespaces.get(), Some(Ok(())));
+        let has_one = self.jail.lock().unwrap_or_else(PoisonError::into_inner).is_some();
+        if !wants_jail || !has_jails || has_one {
+            return;
+        }
+        if let Ok((lease, Some(beginning))) = self.begin(&workspace.rules(Vec::new()), workspace)
+            && lease.run(move |runner| beginning.make(runner)).is_ok_and(|made| made.is_ok())
+        {
+            self.keep(lease);
+        }
     }
 
     /// Says once what is not enforced.

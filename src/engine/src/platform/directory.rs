@@ -831,6 +831,27 @@ impl Directory {
         super::sync_file_system(&self.path())
     }
 
+    /// Waits until the content of a regular file is on the disk.
+    ///
+    /// # Errors
+    /// When it is not one, or the system reports a failed write.
+    pub fn sync_file(&self, name: &OsStr) -> Result<()> {
+        let file = self.open_file(name)?;
+        self.change("sync", name, || file.sync_all(), Operation::SyncFile)
+    }
+
+    /// Waits until its own entries are on the disk.
+    ///
+    /// # Errors
+    /// When the system reports a failed write.
+    pub fn sync(&self) -> Result<()> {
+        let path = || self.path().into_owned();
+        let synced = fault::point().and_then(|()| raw::sync(&self.raw));
+        synced.map_err(|cause| failed("sync", &path())(cause))?;
+        fault::done(|| Operation::SyncDirectory(path()));
+        Ok(())
+    }
+
     /// Hands over the names in it, in no order, until told to stop by `false`.
     ///
     /// # Errors

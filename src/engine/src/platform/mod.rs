@@ -26,6 +26,7 @@ mod modify;
 mod mounts;
 mod no_core;
 mod overlay;
+mod past_cache;
 pub mod process;
 mod processes;
 mod read;
@@ -77,6 +78,7 @@ pub use modify::{
 pub use mounts::Mounts;
 pub use no_core::NoCore;
 pub use overlay::is_fixed;
+pub use past_cache::{Pages, PastCache};
 pub use processes::{ProcessTexts, each_process};
 pub use read::{
     FileKind, can_read, canonical, destination_of, digest_of, end_of, exists, followed,

@@ -41,6 +41,11 @@ pub(super) fn open(path: &Path) -> io::Result<Handle> {
     Ok(sys::openat(CWD, path, DIRECTORY, Mode::empty())?)
 }
 
+/// Waits until the entries of a directory are on the disk.
+pub(super) fn sync(directory: &Handle) -> io::Result<()> {
+    Ok(sys::fsync(directory)?)
+}
+
 /// Opens a directory, following links.
 pub(super) fn follow(path: &Path) -> io::Result<Handle> {
     Ok(sys::openat(CWD, path, PASS.difference(OFlags::NOFOLLOW), Mode::empty())?)

@@ -22,6 +22,10 @@ pub(super) fn open(path: &Path) -> io::Result<Handle> {
     }
 }
 
+pub(super) fn sync(directory: &Handle) -> io::Result<()> {
+    system::sync_directory(directory)
+}
+
 pub(super) fn follow(path: &Path) -> io::Result<Handle> {
     walk(path).map(|(handle, _)| handle)
 }

@@ -195,6 +195,11 @@ impl Build {
         operation::perform(&self.workspace, request)
     }
 
+    /// Makes ready what an operation needs, before its turn.
+    pub fn make_ready(&self, request: &Request) {
+        operation::prepare(&self.workspace, request);
+    }
+
     /// Replaces the placeholders in a text by the paths of the dependencies.
     ///
     /// # Errors

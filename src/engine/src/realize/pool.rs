@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -70,10 +70,42 @@ impl<R: Send + 'static> Line<R> {
     }
 }
 
+/// How many of the jobs in line may be at work.
+pub struct Turns {
+    free: Mutex<usize>,
+    returned: Condvar,
+}
+
+impl Turns {
+    fn new(count: usize) -> Turns {
+        Turns { free: Mutex::new(count), returned: Condvar::new() }
+    }
+
+    /// Waits for a turn.
+    pub fn take(&self) -> Turn<'_> {
+        let free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        let free = self.returned.wait_while(free, |free| *free == 0);
+        *free.unwrap_or_else(PoisonError::into_inner) -= 1;
+        Turn(self)
+    }
+}
+
+/// A turn; another job has it afterwards.
+pub struct Turn<'a>(&'a Turns);
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        *self.0.free.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        self.0.returned.notify_one();
+    }
+}
+
 /// Threads and a channel.
 pub struct Pool<R> {
     threads: rayon::ThreadPool,
     line: Line<R>,
+    /// Those of the jobs in that line, once there is one.
+    turns: Option<Arc<Turns>>,
     small: Line<R>,
     sender: Sender<Message<R>>,
     receiver: Receiver<Message<R>>,
@@ -89,7 +121,8 @@ impl<R: Send + 'static> Pool<R> {
         let name = |number| format!("syslua-{number}");
         let threads =
             rayon::ThreadPoolBuilder::new().num_threads(threads).thread_name(name).build()?;
-        Ok(Pool { threads, line: Line::new(), small: Line::new(), sender, receiver })
+        let (line, small) = (Line::new(), Line::new());
+        Ok(Pool { threads, line, turns: None, small, sender, receiver })
     }
 
     /// Runs a job on a thread; its result is sent with `number`.
@@ -98,16 +131,18 @@ impl<R: Send + 'static> Pool<R> {
         self.threads.spawn(move || perform(&sender, number, job));
     }
 
-    /// Runs a job that may take long, at most `most` of them at a time and in order. They have
-    /// their own threads, so that no other job waits for one, and each thread takes the next job
-    /// itself: the caller may be busy.
+    /// Runs a job that may take long, in order. At most `most` have a turn at a time, which the job
+    /// takes; as many more make themselves ready. They have their own threads, so that no other job
+    /// waits for one, and each thread takes the next job itself: the caller may be busy.
     pub fn run_in_line(
         &mut self,
         most: usize,
         number: usize,
-        job: impl FnOnce() -> R + Send + 'static,
+        job: impl FnOnce(&Turns) -> R + Send + 'static,
     ) {
-        match self.line.give(most, &self.sender, number, Box::new(job)) {
+        let turns = Arc::clone(self.turns.get_or_insert_with(|| Arc::new(Turns::new(most.max(1)))));
+        let job = move || job(&turns);
+        match self.line.give(most * 2, &self.sender, number, Box::new(job)) {
             Ok(()) => {}
             Err(job) => self.run(number, job),
         }
@@ -175,7 +210,8 @@ mod tests {
         let (running, greatest) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         for number in 0..20 {
             let (running, greatest) = (Arc::clone(&running), Arc::clone(&greatest));
-            pool.run_in_line(MOST, number, move || {
+            pool.run_in_line(MOST, number, move |turns| {
+                let _turn = turns.take();
                 greatest.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
                 thread::sleep(Duration::from_millis(1));
                 running.fetch_sub(1, Ordering::SeqCst);
@@ -199,7 +235,7 @@ mod tests {
         assert_eq!(panicked, [3]);
         assert_eq!(greatest.load(Ordering::SeqCst), MOST);
         // Those who took them wait for more.
-        pool.run_in_line(MOST, 20, || 20);
+        pool.run_in_line(MOST, 20, |_| 20);
         assert!(matches!(pool.receive(Duration::from_secs(10)), Some(Message::Done(20, 20))));
     }
 }

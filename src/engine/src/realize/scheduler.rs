@@ -19,7 +19,7 @@ use super::borrow::{borrow, lender};
 use super::build::{Shared, pins_of_dependencies};
 use super::declared::find_declared;
 use super::pinning::{agrees, complete, for_users};
-use super::pool::{Message, Pool};
+use super::pool::{Message, Pool, Turns};
 use super::recorder::{self, Recorder, Unrecorded};
 use super::{Build, Error, Step, Task, Tasks, busy, file, list};
 use crate::derivation::{Derivation, Recipe};
@@ -686,8 +686,13 @@ impl Scheduler<'_> {
         let build = Arc::clone(&running.build);
         match task.resume(answer) {
             Step::Request(request) => {
-                let perform = move || Outcome::Operation(build.perform(request));
-                self.pool.run_in_line(self.settings.jobs, number, perform);
+                // The next jails are made while programs run in others.
+                let job = move |turns: &Turns| {
+                    build.make_ready(&request);
+                    let _turn = turns.take();
+                    Outcome::Operation(build.perform(request))
+                };
+                self.pool.run_in_line(self.settings.jobs, number, job);
             }
             Step::Finished => {
                 if let Some(failure) = build.workspace.refusal() {

@@ -725,6 +725,7 @@ fn read_file(
                 patterns,
                 copy,
                 None::<&mut Writer<'_, Hasher>>,
+                false,
                 interrupt,
             )?;
             Ok(Read::Copied(copied))

@@ -10,6 +10,8 @@ use std::time::Instant;
 use ureq::Error;
 use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, NextTimeout, Transport};
 
+use super::chunks::Chunks;
+
 /// How every answer of HTTP begins.
 const BEGINNING: &[u8] = b"HTTP/";
 
@@ -41,6 +43,8 @@ pub struct Head {
     pub length: usize,
     /// Whether another head follows: this is an interim answer (RFC 9110, section 15.2).
     pub is_interim: bool,
+    /// Whether the body comes in chunks.
+    pub is_chunked: bool,
 }
 
 /// Reads the head at the start of `input`, or returns `None` while its end has not arrived.
@@ -53,6 +57,7 @@ pub fn read_head(input: &[u8]) -> Option<Head> {
     let mut bytes = known_version(version).to_vec();
     bytes.extend_from_slice(&status[version.len()..]);
     bytes.extend_from_slice(b"\r\n");
+    let mut is_chunked = false;
     for line in lines {
         let (name, value) = split(&line, b':');
         let name = String::from_utf8_lossy(name.trim_ascii()).to_ascii_lowercase();
@@ -60,6 +65,8 @@ pub fn read_head(input: &[u8]) -> Option<Head> {
             continue;
         }
         let value = value.trim_ascii();
+        is_chunked |= name == "transfer-encoding"
+            && value.to_ascii_lowercase().windows(7).any(|word| word == b"chunked");
         let value = match name.as_str() {
             "content-length" => value.strip_prefix(b"+").unwrap_or(value),
             _ => value,
@@ -74,7 +81,7 @@ pub fn read_head(input: &[u8]) -> Option<Head> {
         bytes.extend_from_slice(b"\r\n");
     }
     bytes.extend_from_slice(b"\r\n");
-    Some(Head { bytes, length, is_interim })
+    Some(Head { bytes, length, is_interim, is_chunked })
 }
 
 /// Returns how long a head is, with the empty line that ends it. A line may end in a newline alone.
@@ -137,7 +144,12 @@ impl<In: Transport> Connector<In> for Answers {
         _details: &ConnectionDetails,
         chained: Option<In>,
     ) -> Result<Option<Self::Out>, Error> {
-        Ok(chained.map(|inner| Reader { inner, awaits_head: false }))
+        Ok(chained.map(|inner| Reader {
+            inner,
+            awaits_head: false,
+            chunks: Chunks::Passed,
+            waiting: Vec::new(),
+        }))
     }
 }
 
@@ -147,6 +159,10 @@ pub struct Reader<T> {
     inner: T,
     /// Whether the head of an answer is still to come.
     awaits_head: bool,
+    /// What becomes of its body.
+    chunks: Chunks,
+    /// What was rewritten and had no room yet.
+    waiting: Vec<u8>,
 }
 
 impl<T: Transport> Reader<T> {
@@ -169,20 +185,51 @@ impl<T: Transport> Reader<T> {
             };
             let body = input[head.length..].to_vec();
             let whole = head.length + body.len();
-            let buffers = self.inner.buffers();
-            buffers.input_consume(whole);
-            let bytes = if head.is_interim { body } else { [head.bytes, body].concat() };
-            let room = buffers.input_append_buf();
-            let room = room
-                .get_mut(..bytes.len())
-                .ok_or(Error::LargeResponseHeader(bytes.len(), LARGEST))?;
-            room.copy_from_slice(&bytes);
-            buffers.input_appended(bytes.len());
-            if !head.is_interim {
-                self.awaits_head = false;
-                return Ok(true);
+            self.inner.buffers().input_consume(whole);
+            if head.is_interim {
+                self.give(&body);
+                continue;
             }
+            self.awaits_head = false;
+            self.chunks = if head.is_chunked { Chunks::Unknown } else { Chunks::Passed };
+            let length = head.bytes.len();
+            self.give(&head.bytes);
+            if !self.waiting.is_empty() {
+                return Err(Error::LargeResponseHeader(length, LARGEST));
+            }
+            let rewritten = self.chunks.rewrite(&body);
+            self.give(&rewritten.unwrap_or(body));
+            return Ok(true);
         }
+    }
+
+    /// Makes bytes the next input. What has no room waits.
+    fn give(&mut self, bytes: &[u8]) {
+        let buffers = self.inner.buffers();
+        let room = buffers.input_append_buf();
+        let length = bytes.len().min(room.len());
+        room[..length].copy_from_slice(&bytes[..length]);
+        buffers.input_appended(length);
+        self.waiting.extend_from_slice(&bytes[length..]);
+    }
+
+    /// Makes what waits the next input; returns whether there was any.
+    fn give_waiting(&mut self) -> bool {
+        let waiting = std::mem::take(&mut self.waiting);
+        let is_any = !waiting.is_empty();
+        self.give(&waiting);
+        is_any
+    }
+
+    /// Rewrites what has arrived of the body behind the first `known` bytes of the input.
+    fn replace_chunks(&mut self, known: usize) {
+        let known = if matches!(self.chunks, Chunks::Unknown) { 0 } else { known };
+        let input = self.inner.buffers().input();
+        let Some(rewritten) = self.chunks.rewrite(&input[known..]) else { return };
+        let begin = input[..known].to_vec();
+        let whole = input.len();
+        self.inner.buffers().input_consume(whole);
+        self.give(&[begin, rewritten].concat());
     }
 }
 
@@ -197,10 +244,22 @@ impl<T: Transport> Transport for Reader<T> {
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
+        if self.give_waiting() {
+            return Ok(true);
+        }
         let begin = Instant::now();
         loop {
+            let known = self.inner.buffers().input().len();
             let has_more = self.inner.await_input(timeout)?;
-            if !self.awaits_head || !has_more || self.replace_head()? {
+            if !self.awaits_head {
+                self.replace_chunks(known);
+                let is_nothing = matches!(self.chunks, Chunks::Rewritten(_))
+                    && self.inner.buffers().input().len() <= known;
+                if !has_more || !is_nothing {
+                    return Ok(has_more);
+                }
+                // Only a part of a line arrived.
+            } else if !has_more || self.replace_head()? {
                 return Ok(has_more);
             }
             if begin.elapsed() > *timeout.after {

@@ -4,6 +4,7 @@
 //! It makes single requests and knows neither hashes nor retries.
 
 mod answer;
+mod chunks;
 mod netrc;
 mod proxy;
 mod tls;

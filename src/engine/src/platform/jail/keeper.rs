@@ -252,9 +252,7 @@ impl Keeper {
     pub fn begin(&mut self, view: View) -> Result<(), Refused> {
         // A build that was given up may have left one.
         self.end();
-        if self.last.is_some() {
-            self.bury();
-        }
+        self.settle();
         let view = Box::new(view);
         self.shared.view.store(ptr::from_ref::<View>(&view).cast_mut(), Ordering::SeqCst);
         self.shared.failed.store(-1, Ordering::SeqCst);
@@ -332,8 +330,15 @@ impl Keeper {
         Ok(self.shared.status.load(Ordering::SeqCst))
     }
 
+    /// Waits until the last jail is gone.
+    pub fn settle(&mut self) {
+        if self.last.is_some() {
+            self.bury();
+        }
+    }
+
     /// Ends the jail. No process of the build runs any more: each command is waited for with all
-    /// its children. Therefore only the next build waits for the end of the namespaces.
+    /// its children. Therefore the build does not wait for the end of the namespaces.
     pub fn end(&mut self) {
         if self.jail.is_some() {
             let _ = self.ask(&self.shared.events.to_init, shared::END);

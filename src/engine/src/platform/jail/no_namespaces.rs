@@ -87,6 +87,11 @@ impl Keeper {
     }
 
     /// Cannot be called.
+    pub fn settle(&mut self) {
+        match *self {}
+    }
+
+    /// Cannot be called.
     pub fn end(&mut self) {
         match *self {}
     }

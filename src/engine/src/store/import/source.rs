@@ -412,6 +412,7 @@ impl Copying<'_> {
             self.patterns,
             (to, new),
             Some(&mut archive),
+            !self.knows_looks,
             self.interrupt,
         )?;
         let nar = hasher.finish();

@@ -562,3 +562,28 @@ fn what_names_the_directory_of_its_build_alone_is_refused() {
         }
     }
 }
+
+#[test]
+fn a_large_object_is_synced_file_by_file() {
+    use crate::platform::fault::{Operation, record};
+    let place = Place::new();
+    let built = place.built("recipe", "out");
+    fs::create_dir_all(built.join("inner")).unwrap();
+    fs::write(built.join("inner/large"), vec![7; 17 << 20]).unwrap();
+    fs::write(built.join("small"), "small").unwrap();
+    let object = place.import_one("recipe");
+    record(true);
+    protect(&place.store, [&object]).unwrap();
+    let synced = record(false);
+    let at = |below: &str| place.store.object(&object).join(below);
+    for expected in [
+        Operation::SyncFile(at("inner/large")),
+        Operation::SyncFile(at("small")),
+        Operation::SyncDirectory(at("inner")),
+        Operation::SyncDirectory(place.store.object(&object)),
+        Operation::SyncDirectory(place.store.objects().to_owned()),
+        Operation::SyncFile(place.store.info(&object)),
+    ] {
+        assert!(synced.contains(&expected), "{expected:?} in {synced:?}");
+    }
+}

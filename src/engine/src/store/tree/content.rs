@@ -12,7 +12,7 @@ use super::super::Result;
 use super::super::rewrite::Patterns;
 use crate::hash::{Hash, Sink};
 use crate::nar::Writer;
-use crate::platform::{self, Directory, Node, Unwritten};
+use crate::platform::{self, Directory, Node, Pages, PastCache, Unwritten};
 use crate::settings::Interrupt;
 
 /// Files of at most this number of bytes are read completely.
@@ -21,6 +21,11 @@ pub const SMALL: u64 = 256 * 1024;
 /// Bytes of a large file that are read at once, and how many such pieces may wait.
 const PIECE: usize = 256 * 1024;
 const WAITING: usize = 4;
+
+/// Files of at least this number of bytes are copied past the page cache, if nothing reads the copy
+/// soon, in pieces of this number of bytes.
+const PAST_CACHE: u64 = 4 << 20;
+const COPIED_PIECE: usize = 1 << 20;
 
 /// A small file after the search.
 pub struct Small {
@@ -110,7 +115,7 @@ pub struct CopiedLarge {
 }
 
 /// Copies a large file to a name in another directory and searches in it; it is hashed as an
-/// archive of its own, if one is given.
+/// archive of its own, if one is given. `is_read_soon` says whether the copy is.
 ///
 /// # Errors
 /// As [`stream_large`].
@@ -120,13 +125,18 @@ pub fn copy_large<S: Sink>(
     patterns: &Patterns,
     (to, new_name): (&Directory, &OsStr),
     mut archive: Option<&mut Writer<'_, S>>,
+    is_read_soon: bool,
     interrupt: &Interrupt,
 ) -> Result<CopiedLarge> {
     let (mut file, node) = directory.open_node(name)?;
     let path = directory.path().join(name);
     let before = Unwritten::look(&file);
-    let mut copy = create(to, new_name, &node)?;
-    let mut buffer = vec![0; PIECE];
+    let copy = create(to, new_name, &node)?;
+    // On file systems that are known.
+    let is_beside = before.is_some_and(|before| before.is_beside(&copy));
+    let mut copy = PastCache::new(copy, is_beside && !is_read_soon && node.size >= PAST_CACHE);
+    let mut pages = Pages::new(COPIED_PIECE);
+    let buffer = pages.bytes();
     let (mut length, mut found) = (0, BTreeSet::new());
     let mut stream = patterns.stream();
     if let Some(archive) = &mut archive {
@@ -134,10 +144,9 @@ pub fn copy_large<S: Sink>(
     }
     loop {
         interrupt.check().map_err(platform::failed("read", &path))?;
-        let read = match file.read(&mut buffer) {
+        let read = match read_whole(&mut file, buffer) {
             Ok(0) => break,
             Ok(read) => read,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) => return Err(platform::failed("read", &path)(error).into()),
         };
         let written = copy.write_all(&buffer[..read]);
@@ -159,9 +168,22 @@ pub fn copy_large<S: Sink>(
     if let Some(archive) = archive {
         archive.end_file(length);
     }
-    let look =
-        before.filter(|before| Unwritten::look(&file) == Some(*before) && before.is_beside(&copy));
+    let look = before.filter(|before| is_beside && Unwritten::look(&file) == Some(*before));
     Ok(CopiedLarge { executable: node.is_executable(), length, found, look })
+}
+
+/// Reads until a buffer is full or the file ends; returns how many bytes that were.
+fn read_whole(file: &mut File, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut length = 0;
+    while length < buffer.len() {
+        match file.read(&mut buffer[length..]) {
+            Ok(0) => break,
+            Ok(read) => length += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(length)
 }
 
 /// Creates a copy of a file, replacing an existing file or link.

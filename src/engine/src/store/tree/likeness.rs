@@ -70,6 +70,9 @@ mod tests {
     use crate::seen_trees::SeenTrees;
     use crate::settings::Interrupt;
 
+    /// All of it but the last bytes is copied past the page cache.
+    const LENGTH: u64 = 17 * LARGE + 7;
+
     fn content(length: usize, first: u8) -> Vec<u8> {
         let mut bytes: Vec<u8> = (0..length).map(|number| (number % 251) as u8).collect();
         bytes[0] = first;
@@ -77,7 +80,7 @@ mod tests {
     }
 
     fn make(top: &Path) {
-        let large = usize::try_from(LARGE).unwrap() * 3 + 7;
+        let large = usize::try_from(LENGTH).unwrap();
         fs::create_dir_all(top.join("inner/deep")).unwrap();
         for (name, length) in [("a", large), ("inner/b", large), ("inner/deep/c", 10), ("z", 1000)]
         {
@@ -98,9 +101,9 @@ mod tests {
     /// What others may do to a tree between its hash and its copy.
     const CHANGES: [Change; 12] = [
         ("the first byte of a large file", |top| patch(&top.join("a"), 0)),
-        ("the last bytes of another", |top| patch(&top.join("inner/b"), LARGE * 3)),
+        ("the last bytes of another", |top| patch(&top.join("inner/b"), LENGTH - 7)),
         ("a small file, of the same length", |top| patch(&top.join("z"), 500)),
-        ("a longer large file", |top| patch(&top.join("a"), LARGE * 3 + 5)),
+        ("a longer large file", |top| patch(&top.join("a"), LENGTH - 2)),
         ("a write whose time is set back", |top| {
             let time = fs::metadata(top.join("a")).unwrap().modified().unwrap();
             patch(&top.join("a"), 77);
@@ -112,8 +115,7 @@ mod tests {
                 .unwrap();
         }),
         ("another file in its place", |top| {
-            fs::write(top.join("new"), content(usize::try_from(LARGE).unwrap() * 3 + 7, 2))
-                .unwrap();
+            fs::write(top.join("new"), content(usize::try_from(LENGTH).unwrap(), 2)).unwrap();
             fs::rename(top.join("new"), top.join("a")).unwrap();
         }),
         ("two names exchanged", |top| {
