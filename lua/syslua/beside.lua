@@ -9,6 +9,7 @@ local loader = require("syslua.loader")
 local path = require("syslua.util.path")
 local position = require("syslua.util.position")
 local scope = require("syslua.scope")
+local system = require("syslua.system")
 local text = require("syslua.util.text")
 
 local beside = {}
@@ -151,6 +152,20 @@ function beside.find_private(content)
     end
   end
   return nil
+end
+
+--- Refuses a text that only the owner of its file can read where root's store or environment would
+-- show it to all users.
+---@param what string where the text is, for the message
+---@param content string
+function beside.refuse_private(what, content)
+  local name = beside.has_private() and beside.find_private(content)
+  if name and system.get().username == "root" then
+    position.raise(
+      ("%s has the text of %s, which only its owner can read: all users would"):format(what, name),
+      "secrets are for `lib.secret`; chmod o+r says that it is not secret"
+    )
+  end
 end
 
 --- Returns whether private texts were read: then contents need a look.

@@ -1,5 +1,6 @@
 --- `derive{}`: declares how to produce content. It does not know how that is built.
 
+local beside = require("syslua.beside")
 local border = require("syslua.border")
 local failure = require("syslua.util.failure")
 local position = require("syslua.util.position")
@@ -27,6 +28,19 @@ local fields = {
   output_sha256 = { type = "string" },
 }
 
+-- Refuses private texts in what all users will read in the description of the derivation.
+local function check_texts(opts, seen)
+  if type(opts) == "string" then
+    beside.refuse_private("`opts` in derive{}", opts)
+  elseif type(opts) == "table" and not seen[opts] then
+    seen[opts] = true
+    for key, value in next, opts do
+      check_texts(key, seen)
+      check_texts(value, seen)
+    end
+  end
+end
+
 --- Declares a derivation and returns its handle.
 ---@param spec syslua.derive.Opts
 ---@return syslua.Derivation
@@ -44,6 +58,9 @@ return function(spec)
         position = position.caller(),
       })
     end
+  end
+  if beside.has_private() then
+    check_texts(opts, {})
   end
   return border.call("derive", {
     name = spec.name,

@@ -69,8 +69,8 @@ end
 -- what the program says of its end is all that is known of it.
 local function get_interruptible(execute)
   return function(...)
-    local results = { n = select("#", ...) > 0 and 3 or 1, execute(...) }
-    local first, reason, number = results[1], results[2], results[3]
+    ---@type any, any, any
+    local first, reason, number = execute(...)
     -- Up to Lua 5.1 it is the status of wait(2).
     local status = type(first) == "number" and first
       or reason == "signal" and number
@@ -78,7 +78,10 @@ local function get_interruptible(execute)
     if status == 2 or status == 130 * 256 then
       failure.raise({ kind = "interrupted", message = "interrupted: nothing was changed" })
     end
-    return require("syslua.util.table").unpack(results, 1, results.n)
+    if select("#", ...) == 0 or number == nil then
+      return first
+    end
+    return first, reason, number
   end
 end
 

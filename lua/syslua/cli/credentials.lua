@@ -244,9 +244,12 @@ local word_forms = {
 ---@param line string
 ---@return fun(): string?, string?, boolean?
 local function each_assignment(line)
-  local at, form = 1, 0
+  ---@type any
+  local at = 1
+  local form = 0
   return function()
     while at do
+      ---@type any, any
       local name, from = line:match("([%w_.@:/-]+)[\"']?%]?%s*[:=]=?>?%s*()%S", at)
       if not name then
         at = nil
@@ -260,9 +263,9 @@ local function each_assignment(line)
         return name, value, is_quoted
       end
     end
-    while word_forms[form + 1] do
+    while form < #word_forms do
       form = form + 1
-      local name, text = line:match(word_forms[form])
+      local name, text = line:match(assert(word_forms[form]))
       local value, is_quoted = get_value(text or "")
       if name and value then
         return name, value, is_quoted

@@ -1,6 +1,7 @@
 --- `alias{}`: short names for commands, and functions, in interactive shells. What is declared is
 -- merged at the end of the evaluation.
 
+local beside = require("syslua.beside")
 local border = require("syslua.border")
 local failure = require("syslua.util.failure")
 local position = require("syslua.util.position")
@@ -127,6 +128,10 @@ return function(aliases)
     elseif type(value) ~= "string" then
       local expected = "expected a string, or a table with a text for each shell"
       raise(("`%s` in alias{}: %s, got %s"):format(name, expected, text.describe(value)))
+    end
+    local texts = type(value) == "table" and value or { value }
+    for _, command in next, texts do
+      beside.refuse_private(("`%s` in alias{}"):format(name), command)
     end
     collected[#collected + 1] =
       { name = name, value = value, number = number - advantage, positions = chain }

@@ -1,6 +1,7 @@
 --- `env{}`: environment variables. What is declared is merged at the end of the evaluation; each
 -- variable becomes one action.
 
+local beside = require("syslua.beside")
 local border = require("syslua.border")
 local merge = require("syslua.merge")
 local position = require("syslua.util.position")
@@ -42,6 +43,7 @@ local function get_text(name, value)
   if value:find("%z") then
     raise(("`%s` in env{} contains a NUL byte, which a variable cannot contain"):format(name))
   end
+  beside.refuse_private(("`%s` in env{}"):format(name), value)
   return value
 end
 

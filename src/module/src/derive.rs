@@ -271,7 +271,10 @@ pub fn follow(lua: &Lua, link: &Path) -> Option<PathBuf> {
 }
 
 fn source(lua: &Lua, path: &LuaString, excluded: Option<Vec<LuaString>>) -> Answer<LuaTable> {
-    let mut place = state::locate(lua, platform::path_from_bytes(&path.as_bytes()));
+    let named = platform::path_from_bytes(&path.as_bytes());
+    let mut place = state::locate(lua, named.clone());
+    // The copies of sources that a snapshot keeps are private, whatever the sources are.
+    let is_original = place == named;
     if matches!(platform::kind_of(&place), Ok(Some(FileKind::Symlink))) {
         place = follow(lua, &place).unwrap_or(place);
     }
@@ -281,6 +284,17 @@ fn source(lua: &Lua, path: &LuaString, excluded: Option<Vec<LuaString>>) -> Answ
     let nar = state::change(lua, |state| state.sources.hash(&place, &left_out));
     let nar = nar.ok_or_else(|| Failure::new("internal", "the state is in use"))?;
     let nar = nar.map_err(|error| Failure { hint: error.hint(), ..config_failure(&error) })?;
+    if is_original && platform::is_system_user() && is_private(lua, &place, &left_out) {
+        return Err(Failure::new(
+            "config",
+            format!(
+                "only its owner can read the source {}, or a part of it, and all users can read \
+                 the store of root",
+                place.display()
+            ),
+        )
+        .with_hint("chmod o+r says that it is not secret; `filter` leaves a part out"));
+    }
     let make = || {
         let fields = lua.create_table()?;
         fields.raw_set("path", lua.create_string(platform::bytes_of_path(&place))?)?;
@@ -291,6 +305,12 @@ fn source(lua: &Lua, path: &LuaString, excluded: Option<Vec<LuaString>>) -> Answ
         new_handle(lua, SOURCE, &fields)
     };
     make().map_err(lua_failure)
+}
+
+/// Returns whether others cannot read a part of a source.
+fn is_private(lua: &Lua, place: &Path, excluded: &BTreeSet<PathBuf>) -> bool {
+    let known = state::change(lua, |state| state.sources.look_without(place, excluded));
+    matches!(known, Some(Ok(Some(known))) if known.is_private)
 }
 
 /// Returns everything below a directory: pairs of relative path and kind, each directory before
