@@ -146,7 +146,8 @@ impl World {
             1 => self.home.clone(),
             _ => place.parent()?.to_owned(),
         };
-        let target = near.join(["keys", "keys", "keys/keys"][self.further(3)]);
+        let below = ["keys", "keys", "keys/keys"][self.further(3)];
+        let target = near.join(below);
         let number = self.further(3);
         self.log.push(format!("merge {number}: {}", target.display()));
         let action = serde_json::json!({
@@ -166,7 +167,8 @@ impl World {
         }
         let mut target = self.target(&source);
         if self.also(6) {
-            target = self.home.join(["keys", "keys/keys"][self.further(2)]);
+            let below = ["keys", "keys/keys"][self.further(2)];
+            target = self.home.join(below);
         }
         let is_directory = source.is_dir();
         let files = if is_directory { files_below(&source) } else { Vec::new() };
