@@ -101,6 +101,9 @@ local syslua = {}
 ---@field update (fun(key: string): boolean)? whether to resolve an input again and
 --- ignore its lock entry
 ---@field on_inputs fun(nodes: table[])? called with the inputs instead of `setup`
+---@field on_tools fun(tools: table[], github: string?)? called with what each `tools{}` declares; then
+--- none is resolved
+---@field only_registry boolean? resolve no other input than the registry of tools
 ---@field project syslua.TrustedProject? the project whose body the config is, and how
 --- its files are read
 ---@field setup fun(require: fun(name: string): any)? called instead of the `setup` of an entry file
@@ -691,10 +694,12 @@ function BuildContext.read(path) end
 ---@return string[]
 function BuildContext.list(path) end
 
---- Returns whether something is there.
+--- Returns whether something is there, a dangling link included; with "file", whether it is a file,
+--- or a link that leads to one.
 ---@param path string
+---@param kind "file"?
 ---@return boolean
-function BuildContext.exists(path) end
+function BuildContext.exists(path, kind) end
 
 --- Creates a directory and those above it.
 ---@param path string
@@ -770,6 +775,8 @@ function BuildContext.run(command, opts) end
 ---@field check_pins fun(config: string, of: syslua.Manifest, opts: syslua.Options?): table[], any
 ---@field prune_pins fun(config: string, of: syslua.Manifest, opts: syslua.Options?): boolean, any
 ---@field commit_lock fun(config: string, message: string): boolean, any
+---@field drop_tools fun(config: string, keys: string[]): boolean, any
+---@field registries_of_lock fun(): boolean, any
 ---@field lock_failures fun(config: string): boolean, any
 ---@field redact_address fun(text: string): boolean, any
 ---@field clone fun(url: string, branch: string?, directory: string, offline: boolean): boolean, any

@@ -220,9 +220,12 @@ local function add_file_calls(ctx, task)
     return ask(task, { operation = "list", path = path, recursive = opts.recursive }, true)
   end
 
-  function ctx.exists(path)
+  function ctx.exists(path, kind)
     check_path("ctx.exists", "path", path)
-    return ask(task, { operation = "exists", path = path }, true)
+    if kind ~= nil and kind ~= "file" then
+      raise(('ctx.exists: the kind is "file", got %s'):format(tostring(kind)))
+    end
+    return ask(task, { operation = kind and "is_file" or "exists", path = path }, true)
   end
 
   function ctx.mkdir(path)

@@ -222,7 +222,11 @@ local function resolve_inputs(files, entry, name, globals, options)
     get_globals = get_input_globals(globals),
     notify = current.notify,
     nodes = {},
+    registries = {},
   }
+  for _, key in ipairs(border.call("registries_of_lock")) do
+    session.registries[key] = true
+  end
   if entry.inputs == nil or (type(entry.inputs) == "table" and next(entry.inputs) == nil) then
     files.inputs = {}
     if not locked[1] then
@@ -236,7 +240,7 @@ local function resolve_inputs(files, entry, name, globals, options)
   for _, node in ipairs(session.nodes) do
     trees[#trees + 1] = node.resolved.tree
   end
-  current.input_trees = trees
+  current.input_trees, session.trees = trees, trees
   return graph, session
 end
 
@@ -283,7 +287,11 @@ local function run(directory, name, globals, options)
       return
     end
     position.set_fallback(position.of_function(entry.setup))
-    entry.setup(graph and require("syslua.input_graph").describe(graph) or {})
+    local described = {}
+    if graph and session then
+      described = require("syslua.input_graph").describe(graph, session)
+    end
+    entry.setup(described)
   end)
   if not options.on_inputs then
     finalize(scope.get())

@@ -226,6 +226,8 @@ end
 -- Inputs of the config that are resolved when they are needed.
 ---@field deferred table<string, table>?
 ---@field top syslua.input_graph.Node? the config itself
+---@field registries table<string, boolean>? the inputs that tools of the lock are from
+---@field trees string[]? where the trees of inputs are
 
 -- Resolves all inputs of one depth.
 local function resolve_level(session, level)
@@ -379,15 +381,41 @@ local function open_next(nodes)
   return level
 end
 
--- The registry of tools is fetched only when the lock lacks one of them. A directory costs nothing.
+-- A registry of tools is fetched only when the lock lacks one of them, or the config wants more of
+-- it. A directory costs nothing. Which inputs are registries, the tools of the lock say.
 local function is_deferred(session, declared)
-  if declared.name ~= "tools" or declared.url:find("^path:") then
+  local name = declared.name
+  local is_registry = name == "tools" or (session.registries or {})[name]
+  if not is_registry or declared.url:find("^path:") then
     return false
-  elseif session.update and session.update("tools") then
+  elseif session.update and session.update(name) then
     return false
   end
   -- An address that changed is an error, as that of any input.
-  return border.call("keep_input", "tools", declared.url) ~= nil or not session.locked.tools
+  return border.call("keep_input", name, declared.url) ~= nil or not session.locked[name]
+end
+
+-- Resolves inputs, and all inputs of these.
+local function resolve_levels(session, level)
+  local all = {}
+  while level[1] do
+    local nodes = resolve_level(session, level)
+    local parent = level[1].parent
+    set_loaders(parent)
+    for _, node in ipairs(nodes) do
+      all[#all + 1] = node
+      -- Those of one parent are together.
+      if node.parent ~= parent then
+        parent = node.parent
+        set_loaders(parent)
+      end
+    end
+    level = open_next(nodes)
+    for _, node in ipairs(nodes) do
+      set_loaders(node)
+    end
+  end
+  return all
 end
 
 --- Resolves an input of the config that was put off.
@@ -395,9 +423,32 @@ end
 ---@param declared syslua.input_graph.Declared
 ---@return syslua.input_graph.Resolved
 function input_graph.resolve_deferred(session, declared)
-  local nodes = resolve_level(session, { { parent = session.top, declared = declared } })
-  local _, node = next(nodes)
-  return assert(node).resolved
+  ---@type table<string, table?>
+  local deferred = session.deferred or {}
+  deferred[declared.name] = nil
+  local all = resolve_levels(session, { { parent = session.top, declared = declared } })
+  for _, node in ipairs(all) do
+    local trees = session.trees
+    if trees then
+      trees[#trees + 1] = node.resolved.tree
+    end
+  end
+  local first = all[1] --[[@as syslua.input_graph.Node]]
+  return first.resolved --[[@as syslua.input_graph.Resolved]]
+end
+
+-- Has what was put off resolved when something asks for it by name.
+local function watch(session, map, get)
+  setmetatable(map, {
+    __index = function(_, name)
+      local declared = session.deferred[name]
+      if declared and declared.name ~= "tools" then
+        input_graph.resolve_deferred(session, declared)
+        return get(session.top.inputs[name])
+      end
+      return nil
+    end,
+  })
 end
 
 --- Resolves the inputs of a config and all inputs of these.
@@ -414,48 +465,55 @@ function input_graph.resolve(root, given, file, session)
   if given ~= nil then
     local place = path.normalize(path.join(root.directory, file))
     local source = root.files[place] or loader.read(root, file) or ""
-    for _, declared in ipairs(parse(given, file, source)) do
+    local all = parse(given, file, source)
+    for _, declared in ipairs(all) do
+      -- What another one follows is needed now.
+      for _, ours in next, declared.follows or {} do
+        if session.registries then
+          session.registries[ours] = nil
+        end
+      end
+    end
+    for _, declared in ipairs(all) do
+      local is_wanted = not session.options.only_registry or declared.name == "tools"
       if is_deferred(session, declared) then
         session.deferred[declared.name] = declared
-      else
+      elseif is_wanted then
         level[#level + 1] = { parent = top, declared = declared }
       end
     end
   end
-  while level[1] do
-    local nodes = resolve_level(session, level)
-    local parent = level[1].parent
-    set_loaders(parent)
-    for _, node in ipairs(nodes) do
-      -- Those of one parent are together.
-      if node.parent ~= parent then
-        parent = node.parent
-        set_loaders(parent)
-      end
-    end
-    level = open_next(nodes)
-    for _, node in ipairs(nodes) do
-      set_loaders(node)
-    end
-  end
+  resolve_levels(session, level)
   set_loaders(top)
+  if next(session.deferred) then
+    watch(session, root.inputs, function(one)
+      return one.loader
+    end)
+  end
   check_follows(top, {}, {})
   return top
 end
 
 --- Returns what `setup` gets: of each input its path, and where it is from.
 ---@param node syslua.input_graph.Node
+---@param session syslua.input_graph.Session
 ---@return table<string, syslua.Input>
-function input_graph.describe(node)
-  local inputs = {}
-  for name, inner in next, node.inputs do
+function input_graph.describe(node, session)
+  local function show(inner)
     local resolved = inner.resolved --[[@as syslua.input_graph.Resolved]]
-    inputs[name] = {
+    return {
       path = resolved.path,
       rev = resolved.rev,
       url = resolved.url,
       sha256 = resolved.sha256,
     }
+  end
+  local inputs = {}
+  for name, inner in next, node.inputs do
+    inputs[name] = show(inner)
+  end
+  if next(session.deferred or {}) then
+    watch(session, inputs, show)
   end
   return inputs
 end

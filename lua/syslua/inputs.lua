@@ -85,7 +85,7 @@ end
 local function new_tool_selection(names)
   return function(key, entry)
     for _, name in ipairs(names or {}) do
-      if require("syslua.tool_lock").is_meant(name, key, entry) or key:find(to_pattern(name)) then
+      if require("syslua.tool_lock").is_meant(to_pattern(name), key, entry) or name == key then
         return true
       end
     end
@@ -96,22 +96,33 @@ end
 -- Refuses names that mean neither an input, nor a pin, nor a tool.
 local function check_names(names, nodes, pins, tools)
   local has_tools = next(tools) ~= nil
-  local known, urls = has_tools and { "tools" } or {}, {}
+  local known, urls = {}, {}
+  local is_resolved = false
   for _, node in ipairs(nodes) do
     known[#known + 1] = node.key
+    is_resolved = is_resolved or node.key == "tools"
     urls[node.key] = node.request and node.request.url
+  end
+  -- Without an input of that name there is still a registry.
+  if has_tools and not is_resolved then
+    known[#known + 1] = "tools"
   end
   for _, key in ipairs(pins) do
     known[#known + 1] = key
   end
+  local count = #known
+  for _, key in ipairs(require("syslua.util.table").get_sorted_keys(tools)) do
+    known[#known + 1] = key
+  end
   for _, name in ipairs(names or {}) do
     local is_meant, is_found = new_selection({ name }), false
-    for _, key in ipairs(known) do
+    for index = 1, count do
+      local key = assert(known[index])
       is_found = is_found or is_meant(key, urls[key])
     end
+    local is_tool_meant = new_tool_selection({ name })
     for key, entry in next, tools do
-      is_found = is_found or require("syslua.tool_lock").is_meant(name, key, entry)
-      known[#known + 1] = key
+      is_found = is_found or is_tool_meant(key, entry)
     end
     if not is_found then
       table.sort(known)
@@ -158,13 +169,16 @@ end
 ---@return syslua.LockChange[], syslua.LookupFailure[]
 local function find_changes(config, names, options)
   local tools = border.call("tools_of_config", config)
-  local with_tools = next(tools) ~= nil
-      and function(given)
-        -- A named tool may have been released again: its hashes are asked for too.
-        local again = names ~= nil and names[1] ~= nil
-        require("syslua.tool_lock").refresh(config, given, new_tool_selection(names), again)
-      end
-    or nil
+  local with_tools
+  if next(tools) ~= nil then
+    local tool_lock, selection = require("syslua.tool_lock"), new_tool_selection(names)
+    local declared = tool_lock.get_declared(config, options or {})
+    function with_tools(given)
+      -- A named tool may have been released again: its hashes are asked for too.
+      local again = names ~= nil and names[1] ~= nil
+      tool_lock.refresh(config, given, selection, again, declared)
+    end
+  end
   local is_meant = new_selection(names)
   local nodes, keys = resolve(config, options, is_meant, with_tools), {}
   local pins = list_pins(config)
@@ -278,29 +292,41 @@ function inputs.outdated(config, options)
   return changes
 end
 
---- Completes the tools of a lock for other platforms, and writes it.
+-- Evaluates all of a config; the manifest stays with the engine.
+local function evaluate(config, options, sys)
+  ---@type any
+  local given = { raw = true, sys = sys }
+  for key, value in next, options or {} do
+    given[key] = given[key] or value
+  end
+  return require("syslua.evaluate")(config, given)
+end
+
+--- Locks the tools that a config declares for other platforms, and writes the lock: the config is
+-- evaluated for each of them.
 ---@param config string the entry file
 ---@param platforms string[] such as "aarch64-darwin"
 ---@param options syslua.Options?
 ---@return syslua.LockChange[]
 function inputs.complete(config, platforms, options)
   check.check(options)
-  resolve(config, options, nil, function(given)
-    require("syslua.tool_lock").complete(config, given, platforms)
-  end)
-  local changes = border.call("pending_lock", config)
-  border.call("write_lock", config)
-  return changes
-end
-
--- Evaluates all of a config; the manifest stays with the engine.
-local function evaluate(config, options)
-  ---@type any
-  local given = { raw = true }
-  for key, value in next, options or {} do
-    given[key] = given[key] or value
+  ---@type syslua.LockChange[], table<string, syslua.LockChange?>
+  local all, by_name = {}, {}
+  for _, platform in ipairs(platforms) do
+    local arch, os = platform:match("^(.-)%-(.+)$")
+    evaluate(config, options, { os = os, arch = arch })
+    for _, change in ipairs(border.call("pending_lock", config)) do
+      local name = ("%s %s"):format(change.section, change.name)
+      local before = by_name[name]
+      if before then
+        before.new = change.new
+      else
+        by_name[name], all[#all + 1] = change, change
+      end
+    end
+    border.call("write_lock", config)
   end
-  return require("syslua.evaluate")(config, given)
+  return all
 end
 
 --- A derivation that was never built on this machine with the pins of the lock.
@@ -330,8 +356,10 @@ end
 ---@return syslua.LockChange[]
 function inputs.prune(config, options)
   check.prune(options)
+  local gone = require("syslua.tool_lock").find_undeclared(config, options or {})
   local manifest = evaluate(config, options)
   border.call("prune_pins", config, manifest, options)
+  border.call("drop_tools", config, gone)
   local changes = border.call("pending_lock", config)
   if options and options.dry_run then
     border.call("forget_lock", config)

@@ -21,13 +21,27 @@ local function raise_missing(ctx, path, top)
   end
   failure.raise({
     kind = "build",
-    message = ("the archive has no file %s, which the registry names. It contains\n%s"):format(
+    message = ("the archive has no %s %s, which the registry names. It contains\n%s"):format(
+      ctx.exists(top .. "/" .. path) and "program" or "file",
       path,
       table.concat(shown, "\n")
     ),
     hint = "the registry may be older than this release: `sys update tools` moves it, and another "
       .. "version of the tool may have the file",
   })
+end
+
+-- Gives a program in `bin` its further name.
+local function add_link(ctx, name, file, place)
+  local ending = ctx.sys.is_windows and place:match("%.exe$") or ""
+  local link = ctx.out .. "/bin/" .. (file.link or name) .. ending
+  if not file.link or file.link == name or ctx.exists(link) then
+    return
+  elseif file.hard or ctx.sys.is_windows then
+    ctx.copy(ctx.out .. "/" .. place, link)
+  else
+    ctx.symlink(place:match("^bin/(.+)$") or "../" .. place, link)
+  end
 end
 
 -- Puts a program into `bin`, by its name and its further name.
@@ -40,13 +54,7 @@ local function add_program(ctx, name, file, place)
   else
     ctx.symlink("../" .. place, bin .. name)
   end
-  if file.link and file.link ~= name and not ctx.exists(bin .. file.link) then
-    if file.hard or ctx.sys.is_windows then
-      ctx.copy(ctx.out .. "/" .. place, bin .. file.link)
-    else
-      ctx.symlink("../" .. place, bin .. file.link)
-    end
-  end
+  add_link(ctx, name, file, place)
 end
 
 -- Where a file of an archive belongs, if it is a man page, or a completion of one of some programs.
@@ -112,6 +120,10 @@ function tool_build.build(opts, ctx)
       first = first or place
       ctx.chmod(place, "755")
     end
+    for _, name in ipairs(names) do
+      local file = name .. (ctx.sys.is_windows and ".exe" or "")
+      add_link(ctx, name, opts.files[name], "bin/" .. file)
+    end
     return
   end
   ctx.unpack(fetched, ctx.out .. "/opt")
@@ -119,7 +131,7 @@ function tool_build.build(opts, ctx)
   local programs = {}
   for _, name in ipairs(names) do
     local file = opts.files[name]
-    if not ctx.exists(ctx.out .. "/opt/" .. file.path) then
+    if not ctx.exists(ctx.out .. "/opt/" .. file.path, "file") then
       raise_missing(ctx, file.path, ctx.out .. "/opt")
     end
     add_program(ctx, name, file, "opt/" .. file.path)

@@ -10,6 +10,7 @@ local system = require("syslua.system")
 local tables = require("syslua.util.table")
 local text = require("syslua.util.text")
 local tool_build = require("syslua.tool_build")
+local tool_key = require("syslua.tool_key")
 local tool_registry = require("syslua.tool_registry")
 -- Before the first handle is made.
 require("syslua.handle")
@@ -58,20 +59,6 @@ local tool_fields = {
   vars = { type = "map" },
 }
 
--- "ripgrep@14" as a name and a request; a name may begin with `@`.
-local function split(word)
-  local name, version = word:match("^(.[^@]*)@(.+)$")
-  if word:sub(1, 1) == "@" then
-    name, version = word:match("^(@.-[^@])@(.+)$")
-  end
-  if name then
-    return name, version
-  end
-  return word, "latest"
-end
-
-tools.split = split
-
 local function check_name(name)
   local is_name = type(name) == "string" and name:find("^[%w@_][%w@_./+-]*$") ~= nil
   if not is_name or name:find("..", 1, true) or name:sub(-1) == "@" then
@@ -79,14 +66,32 @@ local function check_name(name)
   end
 end
 
+-- Values for the templates of the registry are texts.
+local function check_vars(name, vars)
+  for _, variable in ipairs(tables.get_sorted_keys(vars or {})) do
+    local value = vars[variable]
+    if type(value) ~= "string" or text.is_secret(value) then
+      raise(
+        ("`%s` in tools{}: `vars.%s` is a string, got %s"):format(
+          tostring(name),
+          text.printable(variable),
+          text.describe(value)
+        ),
+        ('for example vars = { %s = "stable" }'):format(text.printable(variable))
+      )
+    end
+  end
+end
+
 -- What is asked for, in the order in which it is written, names by their order.
 local function parse(given)
+  local registry = given.registry ~= "tools" and given.registry or nil
   local list = {}
   for index, word in ipairs(given) do
     if type(word) ~= "string" then
       raise(("tools{}: item %d is %s, not a name"):format(index, text.describe(word)), example)
     end
-    local name, version = split(word)
+    local name, version = tool_key.split(word)
     list[#list + 1] = { name = name, version = version, vars = {} }
   end
   local count = #list
@@ -112,41 +117,64 @@ local function parse(given)
         )
       end
       schema.check(("`%s` in tools{}"):format(tostring(key)), value, tool_fields)
+      check_vars(key, value.vars)
       list[#list + 1] = { name = key, version = value.version or "latest", vars = value.vars or {} }
     end
   end
   for _, tool in ipairs(list) do
     check_name(tool.name)
-    tool.key = tool.name .. "@" .. tool.version
+    tool.registry = registry
+    tool.plain = tool.name .. "@" .. tool.version
+    tool.full = tool_key.get_full(tool.plain, registry, tool.vars)
   end
   return list
+end
+
+local function raise_twice(tool, before, what)
+  local function show(one)
+    local named = one.name ~= before.name or tool.name ~= before.name
+    local request = named and one.plain or one.version
+    local has_more = what == "settings"
+    return has_more and one.full or request
+  end
+  failure.raise({
+    kind = "conflict",
+    message = ("the tool %s is declared twice, with different %s:\n  %s at %s\n  %s at %s"):format(
+      tool.name,
+      what,
+      show(before),
+      before.position or "an unknown place",
+      show(tool),
+      tool.position or "an unknown place"
+    ),
+    position = tool.position,
+    hint = "keep one of them; a project{} may have another version",
+  })
 end
 
 -- Refuses one tool in two versions in one block.
 local function check_once(tool, where)
   local collected = assert(scope.collect("tools"))
   collected.pending = false
-  local before = collected[tool.name]
-  if before and before.key ~= tool.key then
-    failure.raise({
-      kind = "conflict",
-      message = (
-        "the tool %s is declared twice, with different versions:"
-        .. "\n  %s at %s\n  %s at %s"
-      ):format(
-        tool.name,
-        before.version,
-        before.position or "an unknown place",
-        tool.version,
-        where or "an unknown place"
-      ),
-      position = where,
-      hint = "keep one of them; a project{} may have another version",
-    })
-  end
   tool.position = where
+  local before = collected[tool.name]
+  if before and before.full ~= tool.full then
+    raise_twice(tool, before, before.plain == tool.plain and "settings" or "versions")
+  end
   collected[tool.name] = tool
   return before ~= nil
+end
+
+-- Refuses one package by two names in two versions in one block.
+local function check_package(tool, entry)
+  local packages = assert(scope.collect("tool_packages"))
+  packages.pending = false
+  local key = ("%s %s"):format(tool.registry or "tools", entry.package)
+  local before = packages[key]
+  if before and before.release ~= entry.version then
+    raise_twice(tool, before, "versions")
+  end
+  tool.release, packages[key] = entry.version, tool
 end
 
 local function notify(notices, where)
@@ -169,8 +197,15 @@ local function notify_unevaluated(place, key, entry, platform, where)
   notify(notices, where)
 end
 
+-- An entry for a tool that is not resolved.
+local function get_unknown(tool, platform)
+  local row =
+    { url = "https://unknown.invalid/", sha256 = ("0"):rep(64), format = "raw", files = {} }
+  return { package = tool.name, version = "0", platforms = { [platform] = row } }
+end
+
 -- Resolves and locks the tools that the lock does not have for this platform.
-local function complete(list, entries, platform, given, where)
+local function complete(list, entries, platform, github, where)
   local missing = {}
   for _, tool in ipairs(list) do
     local entry = entries[tool.key]
@@ -180,7 +215,7 @@ local function complete(list, entries, platform, given, where)
         name = tool.name,
         version = tool.version,
         vars = next(tool.vars) and tool.vars or nil,
-        registry = given.registry,
+        registry = tool.registry,
         position = where,
       }
     end
@@ -196,8 +231,14 @@ local function complete(list, entries, platform, given, where)
       "call it in the setup() of a config"
     )
   end
-  local github = given.github or tool_registry.get_github()
   local options = registry.options
+  if options.on_tools then
+    -- Only what is declared is asked for.
+    for _, one in ipairs(missing) do
+      entries[one.key] = get_unknown(one, platform)
+    end
+    return
+  end
   if options.locked then
     failure.raise({
       kind = "lock",
@@ -212,7 +253,7 @@ local function complete(list, entries, platform, given, where)
       ):format(platform),
     })
   end
-  local place = registry.get(given.registry, where, github)
+  local place = registry.get(list[1].registry, where, github)
   local how = { github = github, platforms = { platform } }
   local answer = border.call("lock_tools", place, missing, how, options)
   notify(answer.notices, where)
@@ -282,16 +323,25 @@ local function declare(_, given)
   for _, tool in ipairs(list) do
     if not check_once(tool, where) then
       fresh[#fresh + 1] = tool
-      keys[#keys + 1] = tool.key
+      keys[#keys + 1], keys[#keys + 2] = tool.plain, tool.full
     end
   end
   local platform = system.get().platform
   local entries = keys[1] and border.call("locked_tools", keys) or {}
-  complete(fresh, entries, platform, given, where)
+  for _, tool in ipairs(fresh) do
+    tool.key = tool_key.choose(tool.plain, tool, entries)
+  end
   local github, made = given.github or tool_registry.get_github(), {}
+  ---@type any
+  local registry = assert(scope.get()).registry
+  if registry and registry.options.on_tools then
+    registry.options.on_tools(fresh, github)
+  end
+  complete(fresh, entries, platform, github, where)
   for _, tool in ipairs(fresh) do
     ---@type any
     local entry = entries[tool.key]
+    check_package(tool, entry)
     made[tool.name] = make(entry, entry.platforms[platform], github, chain)
     put_on_path(made[tool.name], chain)
   end
@@ -312,6 +362,7 @@ local resolve_fields = {
 ---@return syslua.tools.Release
 function tools.resolve(given)
   schema.check("syslua.tools.resolve{}", given, resolve_fields)
+  check_vars(given.name, given.vars)
   return border.call(
     "resolve_tool",
     { path = given.registry },

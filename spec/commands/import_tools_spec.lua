@@ -122,10 +122,51 @@ describe("import of tools #once", function()
     assert.truthy(text:find("-- not taken over: acme/hammer 1.0.0", 1, true), text)
   end)
 
+  it("takes the version that a request means, a lock alone, and what the registry has", function()
+    local row = "platforms.linux-x64"
+    local function lock(name, version, file)
+      local sum = ("%s"):format(version:sub(1, 1)):rep(64)
+      local url = ("https://github.com/acme/%s/releases/download/%s"):format(name, file)
+      local head = ('[[tools."aqua:acme/%s"]]\nversion = "%s"\n'):format(name, version)
+      return head .. ('%q = { checksum = "sha256:%s", url = %q }\n'):format(row, sum, url)
+    end
+    local function hammer(version)
+      local file = "v%s/hammer-%s-x86_64-linux.tar.gz"
+      return lock("hammer", version, file:format(version, version))
+    end
+    here.write("mise.lock", hammer("1.4.0") .. hammer("2.0.0"))
+    for request, version in pairs({ ["1"] = "v1.4.0", ["2"] = "v2.0.0", ["2.0.0"] = "v2.0.0" }) do
+      here.write(
+        "mise.toml",
+        ('[tools]\n"aqua:acme/hammer" = "%s"\npython = "3"\n'):format(request)
+      )
+      here.write("out/syslua.lock", here.read("out/syslua.lock.start"))
+      local said = here.must("import", "mise", "mise.toml", "--output", "out", "--force").stdout
+      assert.truthy(said:find("1 tool, 1 of them locked", 1, true), said)
+      assert.truthy(said:find("not taken over: python", 1, true), said)
+      assert.equal(version, place.lock("out").tools["acme/hammer@" .. request].version)
+    end
+    here.write("mise.lock", hammer("2.0.0"))
+    here.write("out/syslua.lock", here.read("out/syslua.lock.start"))
+    here.must("import", "mise", "mise.lock", "--output", "out", "--force")
+    assert.equal("v2.0.0", place.lock("out").tools["acme/hammer@2.0.0"].version)
+    here.write("aqua.yaml", "packages:\n  - name: acme/anvil@1.0.0\n")
+    here.write("aqua-checksums.json", "{broken")
+    local failed = here.run("import", "aqua", "aqua.yaml", "--output", "new")
+    assert.equal(2, failed.code, failed.stderr)
+    assert.truthy(failed.stderr:find("aqua-checksums.json", 1, true), failed.stderr)
+  end)
+
   it("refuses what cannot be read, and loses nothing", function()
     here.write("mise.toml", "[tools\n")
     here.write("aqua.yaml", "packages: [\n")
-    local bad = { { "mise", "mise.toml" }, { "aqua", "aqua.yaml" }, { "aqua", "gone" } }
+    here.write("text.yaml", "packages: text\n")
+    local bad = {
+      { "mise", "mise.toml" },
+      { "aqua", "aqua.yaml" },
+      { "aqua", "gone" },
+      { "aqua", "text.yaml" },
+    }
     for _, words in ipairs(bad) do
       local result = here.run("import", words[1], words[2], "--output", "out")
       assert.equal(2, result.code)

@@ -30,6 +30,10 @@ make bad 1.0 "" "test -e /srv/mended || { echo 'bad: it does not work' >&2; exit
 make slow 1.0 "" "if [ -e /srv/slow ]; then echo begun >/srv/begun; sleep 600; fi"
 make rival 1.0 "" "" "Conflicts: there"
 make real 1.0 "" "" "Provides: virtual"
+mkdir -p /srv/build/confd-1.0/DEBIAN /srv/build/confd-1.0/etc/confd
+echo /etc/confd/confd.conf >/srv/build/confd-1.0/DEBIAN/conffiles
+echo packaged >/srv/build/confd-1.0/etc/confd/confd.conf
+make confd 1.0
 cd /srv/repo
 for deb in *.deb; do
   dpkg-deb -f "$deb"
@@ -51,7 +55,8 @@ describe("packages{} with apt #root #once", function()
     return
   end
 
-  local names = "tool libtool-data other there auto user-of-auto needs-tool bad slow rival real"
+  local names =
+    "tool libtool-data other there auto user-of-auto needs-tool bad slow rival real confd"
 
   before_each(function()
     here.run("rm -f /srv/slow /srv/begun; touch /srv/mended; dpkg --configure -a")
@@ -123,6 +128,40 @@ describe("packages{} with apt #root #once", function()
     must(apply(""))
     assert.are.equal("auto=1.0 there=1.0 user-of-auto=1.0", installed())
     assert.truthy(auto():find(" auto ", 1, true))
+  end)
+
+  it("of the user stay in another version, and when nothing was done", function()
+    here.shell("apt-get install -y tool=1.0 2>&1")
+    must(apply('packages { apt = "tool=2.0" }'))
+    here.shell("apt-get install -y --allow-downgrades tool=1.0 2>&1")
+    local status = here.sys("status")
+    contains(status.stdout, "tool=2.0", "the config wants version 2.0")
+    assert.are.equal(3, status.code)
+    must(here.sys("apply"))
+    must(apply(""))
+    assert.are.equal("libtool-data=1.0 tool=2.0", installed())
+    here.shell("apt-get install -y --allow-downgrades tool=1.0 2>&1; apt-mark hold tool")
+    local failed = apply('packages { apt = "tool=2.0" }')
+    here.shell("apt-mark unhold tool")
+    assert.are.equal(1, failed.code, failed.stdout)
+    assert.falsy(failed.stderr:find("this stays", 1, true), failed.stderr)
+    must(apply(""))
+    assert.are.equal("libtool-data=1.0 tool=1.0", installed())
+    must(here.sys("destroy --yes"))
+    assert.are.equal("libtool-data=1.0 tool=1.0", installed())
+  end)
+
+  it("bring files that the config replaces in the same apply", function()
+    local lines = 'packages { apt = "confd" }\n'
+      .. 'file { path = "/etc/confd/confd.conf", content = "mine" }'
+    must(apply(lines))
+    assert.are.equal("mine", here.shell("cat /etc/confd/confd.conf"))
+    contains(must(here.sys("apply")), "Nothing")
+    must(apply(""))
+    assert.are.equal("packaged", here.shell("cat /etc/confd/confd.conf"))
+    here.run("dpkg --purge confd; rm -rf /etc/confd")
+    must(here.sys("rollback --yes"))
+    assert.are.equal("mine", here.shell("cat /etc/confd/confd.conf"))
   end)
 
   it("stay while a package of the user needs them", function()

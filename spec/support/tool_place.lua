@@ -113,7 +113,7 @@ export GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a@b GIT_COMMITTER_NAME=a GIT_COMMITTER
 ---@field tag fun(repository: string, ...: string)
 -- Releases a version of the hammer; its program prints that.
 ---@field release_hammer fun(version: string)
----@field lock fun(): table the lock beside `init.lua`, as a table
+---@field lock fun(directory: string?): table the lock beside `init.lua`, as a table
 ---@field requests fun(pattern: string): integer how many requests had a text in them
 ---@field config fun(lines: string, head: string?) writes `init.lua`, with the registry as an input
 ---@field remove fun()
@@ -221,8 +221,9 @@ function tool_place.new()
     tag = tag,
     release_hammer = release_hammer,
     config = config,
-    lock = function()
-      local text = assert(here.read("syslua.lock"), "there is no lock")
+    lock = function(directory)
+      local file = (directory and directory .. "/" or "") .. "syslua.lock"
+      local text = assert(here.read(file), "there is no lock")
       return require("syslua").lib.fromJSON(text)
     end,
     requests = function(pattern)

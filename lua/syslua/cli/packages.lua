@@ -50,7 +50,7 @@ end
 -- Puts a tool of the registry on PATH; its main program is called as it is.
 local function use_tool(word, known)
   local tools = require("syslua.tools") --[[@as any]]
-  local name = tools.split(word)
+  local name = require("syslua.tool_key").split(word)
   local succeeded, made = pcall(tools, { word })
   if succeeded then
     return { name = made[name].name, word = name:match("[^/]+$") }

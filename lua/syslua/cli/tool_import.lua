@@ -109,11 +109,40 @@ local function to_request(version)
   return version
 end
 
+-- Whether a version begins as a request does, part by part: "22.1.0" as "22".
+local function is_version_of(version, request)
+  local bare = request:gsub("^v(%d)", "%1"):gsub("%.x$", "")
+  version = version:gsub("^v(%d)", "%1")
+  return version == bare or version:sub(1, #bare + 1) == bare .. "."
+end
+
+-- What `mise.lock` has for a tool: of several versions the one that the request means.
+local function find_entry(tool, word, lock)
+  local entries = lock and lock.tools and lock.tools[word]
+  if type(entries) ~= "table" then
+    return nil
+  elseif entries[1] == nil then
+    entries = { entries }
+  end
+  local meant = {}
+  for _, entry in ipairs(entries) do
+    if type(entry) == "table" and entry.version then
+      local version = tostring(entry.version)
+      if is_version_of(version, tool.version) then
+        return entry
+      end
+      meant[#meant + 1] = entry
+    end
+  end
+  -- `latest` and ranges say nothing of which.
+  local says_one = tool.version:find("^v?%d") ~= nil
+  return not says_one and #meant == 1 and meant[1] or nil
+end
+
 -- What `mise.lock` has of a tool: its version, and hashes by platform.
 local function add_lock(tool, word, lock)
-  local entries = lock and lock.tools and lock.tools[word]
-  local entry = entries and (entries[1] or entries)
-  if type(entry) ~= "table" or not entry.version then
+  local entry = find_entry(tool, word, lock)
+  if not entry then
     return
   end
   tool.locked = tostring(entry.version)
@@ -196,6 +225,21 @@ local function read_mise_toml(text, file)
   return all, left, variables
 end
 
+-- Reads a `mise.lock` alone: each tool in the version that is locked, and the lock itself.
+local function read_mise_lock(text, file)
+  local lock, all = parse("toml", text, file), {}
+  for word, entries in next, type(lock.tools) == "table" and lock.tools or {} do
+    local versions = {}
+    entries = type(entries) == "table" and entries or {}
+    for _, entry in ipairs(entries[1] and entries or { entries }) do
+      local version = type(entry) == "table" and entry.version
+      versions[#versions + 1] = version and tostring(version) or nil
+    end
+    all[word] = versions
+  end
+  return all, lock
+end
+
 local function read_mise(file)
   local text, found = must_read(file), {}
   local left, variables = {}, {}
@@ -208,6 +252,10 @@ local function read_mise(file)
     local beside = (file:gsub("%.toml$", ".lock"))
     local lock_text = beside ~= file and read(beside) or nil
     lock = lock_text and parse("toml", lock_text, beside)
+    if not lock and file:find("%.lock$") then
+      all, lock = read_mise_lock(text, file)
+      left, variables = {}, {}
+    end
   end
   for _, word in ipairs(tables.get_sorted_keys(all)) do
     local name, versions = from_mise(word), all[word] or {}
@@ -232,10 +280,22 @@ end
 
 -- The hashes of `aqua-checksums.json`, by what follows the host in their names.
 local function read_checksums(file)
-  local text = read(path.join(path.dirname(file), "aqua-checksums.json"))
+  local beside = path.join(path.dirname(file), "aqua-checksums.json")
+  local text = read(beside)
   local hashes = {}
   if text then
-    for _, entry in ipairs(require("syslua").lib.fromJSON(text).checksums or {}) do
+    local succeeded, document = pcall(require("syslua").lib.fromJSON, text)
+    if not succeeded or type(document) ~= "table" then
+      failure.raise({
+        kind = "usage",
+        message = ("%s cannot be read: %s"):format(
+          beside,
+          succeeded and "it is not an object" or failure.from(document).message
+        ),
+        hint = "`aqua update-checksum` writes it anew; without the file no hash is taken over",
+      })
+    end
+    for _, entry in ipairs(document.checksums or {}) do
       if entry.algorithm == "sha256" then
         local address = tostring(entry.id):gsub("^[%w_]+/", "https://", 1)
         address = address:gsub(
@@ -252,12 +312,17 @@ end
 local function read_aqua(file)
   local document, found, left = parse("yaml", must_read(file), file), {}, {}
   local hashes = read_checksums(file)
+  if document.packages ~= nil and type(document.packages) ~= "table" then
+    failure.raise({
+      kind = "usage",
+      message = ("%s cannot be read: `packages` is not a list"):format(file),
+      hint = "aqua writes `packages:`, and a line `- name: owner/repo@version` for each below it",
+    })
+  end
   for _, entry in ipairs(document.packages or {}) do
     local name, version = entry.name, entry.version
     if type(name) == "string" and not version then
-      ---@type any
-      local tools = require("syslua.tools")
-      name, version = tools.split(name)
+      name, version = require("syslua.tool_key").split(name)
     end
     if type(name) == "string" and (entry.registry == nil or entry.registry == "standard") then
       found[#found + 1] = {
@@ -348,22 +413,49 @@ local function write(file, text)
   border.call("write_file", file, text)
 end
 
+-- Takes the tools out that the registry does not have: a config with one of them cannot be applied.
+local function take_out_unknown(tools, left, place, options)
+  for index = #tools, 1, -1 do
+    local name = assert(tools[index]).name
+    local succeeded, problem = pcall(border.call, "find_tool", place, name, options)
+    if not succeeded then
+      local kind = failure.from(problem).kind
+      if kind ~= "tools" then
+        error(problem, 0)
+      end
+      table.remove(tools, index)
+      left[#left + 1] = name
+    end
+  end
+end
+
 -- Adds what is locked elsewhere to the lock beside `tools.lua`; returns how many tools, and why
--- there are none when the registry cannot be had.
-local function add_to_lock(tools, directory, target, options)
+-- there are none when the registry cannot be had. What the registry does not have is `left`.
+local function add_to_lock(tools, left, directory, target, options)
   local has_hashes = false
   for _, tool in ipairs(tools) do
     has_hashes = has_hashes or tool.get_hash ~= nil
   end
-  if not has_hashes then
+  if not tools[1] then
     return 0
   end
   local with_registry = require("syslua.tool_lock").with_registry
-  local succeeded, entries = pcall(with_registry, target, options, function(place)
+  local given = {}
+  for name, value in next, options do
+    given[name] = value
+  end
+  -- Without hashes to lock, only a registry that is at hand is looked at.
+  given.offline = given.offline or not has_hashes
+  local succeeded, entries = pcall(with_registry, target, given, function(place)
+    take_out_unknown(tools, left, place, options)
     return make_entries(tools, place, options)
   end)
   if not succeeded then
-    return 0, failure.from(entries).message
+    local problem = failure.from(entries)
+    if problem.kind == "interrupted" then
+      error(entries, 0)
+    end
+    return 0, has_hashes and problem.message or nil
   end
   local lib, file = require("syslua").lib, path.join(directory, lock_name)
   local text, count = read(file), 0
@@ -397,7 +489,7 @@ function tool_import.take(kind, file, directory, is_forced, options)
     })
   end
   local tools, left, variables = (kind == "mise" and read_mise or read_aqua)(file)
-  local locked, problem = add_to_lock(tools, directory, target, options)
+  local locked, problem = add_to_lock(tools, left, directory, target, options)
   write(target, render(tools, left, variables or {}, path.basename(file)))
   return { tools = #tools, locked = locked, left = left, file = target, problem = problem }
 end

@@ -52,10 +52,11 @@ local function show_available(args, options)
   local border = require("syslua.border")
   local terminal = require("syslua.cli.terminal")
   local config = require("syslua.cli.config_path").get_or_default(args.config)
-  local with_registry = require("syslua.tool_lock").with_registry
-  local versions = with_registry(config, options, function(place, github)
+  local tool_lock = require("syslua.tool_lock")
+  local declared = tool_lock.get_declared(config, options)
+  local versions = tool_lock.with_registry(config, options, function(place, github)
     return border.call("tool_versions", place, args.available, github, options)
-  end)
+  end, declared and declared.first_github)
   if args.json then
     local result = { tool = args.available, versions = require("syslua.lib").array(versions) }
     terminal.write({ require("syslua.cli.report").to_json("list", result) })

@@ -9,11 +9,12 @@ lock.description = [[
 `lock --check` verifies the locked inputs, fetches those that are not in the cache, and exits with 3
 when an apply would change `syslua.lock`. Use it in CI. The pins of a derivation are known once it
 was built on this machine: a pin that a record names and the lock lacks is shown, and the command
-names the derivations that were never built here with the pins of the lock. `lock --platform` adds
-platforms to all [tools](tools.md) of the lock.
+names the derivations that were never built here with the pins of the lock. `lock --platform`
+evaluates the config for other platforms, and locks the [tools](tools.md) that it declares there.
 
 `lock --prune` removes this platform from the pins that no build of the config uses, projects
-included, and deletes pins without a platform. Each change is printed on a line. The pins of a
+included, and deletes pins without a platform. It removes the tools that the config declares for no
+platform of the lock. Each change is printed on a line. The pins of a
 derivation are known once it was built on this machine: if one was never built here, the command
 refuses and names it.
 ]]

@@ -2,7 +2,7 @@
 //!
 //! It is over 600 lines, because all that reads or changes the lock of a config is here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -51,6 +51,11 @@ impl LockSession {
     /// Returns what a tool is locked to.
     pub fn tool(&self, key: &str) -> Option<&LockedTool> {
         self.tools.get(key).or_else(|| self.file.lock.tools.get(key))
+    }
+
+    /// Notes what was to move, and could not be looked up.
+    pub fn add_failures(&mut self, failures: Vec<(String, Failure)>) {
+        self.failures.extend(failures);
     }
 
     /// Notes what a tool is to be locked to.
@@ -661,12 +666,45 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
         let config = config_path(&config)?;
         Ok(state::change(lua, |state| state.pending_locks.remove(&config)).flatten().is_some())
     })?;
+    register_function(lua, native, "registries_of_lock", |lua, ()| {
+        Ok(state::read(lua, |state| {
+            let session = state.evaluations.last()?.lock.as_ref()?;
+            let tools = session.file.lock.tools.values();
+            let names: BTreeSet<String> = tools.filter_map(|tool| tool.registry.clone()).collect();
+            Some(names.into_iter().collect::<Vec<String>>())
+        })
+        .unwrap_or_default())
+    })?;
+    register_function(
+        lua,
+        native,
+        "drop_tools",
+        |lua, (config, keys): (LuaString, Vec<String>)| {
+            drop_tools(lua, &config_path(&config)?, &keys);
+            Ok(true)
+        },
+    )?;
     register_function(lua, native, "lock_failures", |lua, config: LuaString| {
         failures(lua, &config_path(&config)?)
     })?;
     register_function(lua, native, "redact_address", |_, text: String| Ok(redact(&text)))?;
     register_function(lua, native, "parse_input", |lua, url: String| parse_address(lua, &url))?;
     register_function(lua, native, "is_input_name", |_, name: String| Ok(is_name(&name)))
+}
+
+/// Has tools go from the lock of a config that was evaluated.
+fn drop_tools(lua: &Lua, config: &Path, keys: &[String]) {
+    state::change(lua, |state| {
+        let Some(pending) = state.pending_locks.get_mut(config) else { return };
+        let pending = Rc::make_mut(pending);
+        for key in keys {
+            let old = pending.file.lock.tools.get(key).cloned();
+            pending.tools.retain(|change| change.key != *key);
+            if old.is_some() {
+                pending.tools.push(ToolChange { key: key.clone(), old, new: None });
+            }
+        }
+    });
 }
 
 /// Returns what of a config was to move and could not be looked up: a list of failures, each with

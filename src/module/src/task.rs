@@ -446,6 +446,7 @@ fn request_from(lua: &Lua, build: &Build, request: &LuaTable) -> Answer<Request>
                 .unwrap_or(false),
         },
         "exists" => Request::Exists { path: path("path")? },
+        "is_file" => Request::IsFile { path: path("path")? },
         "mkdir" => Request::MakeDirectory { path: path("path")? },
         "write" => Request::Write { path: path("path")?, content: bytes("content")? },
         "chmod" => {

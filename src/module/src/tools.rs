@@ -1,8 +1,9 @@
 //! `native.lock_tools` and its kin: tools of registries, resolved and locked.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::time::{Duration, Instant, SystemTime};
 
 use mlua::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -30,6 +31,37 @@ pub struct OpenRegistry {
     path: PathBuf,
     sha256: Option<Hash>,
     index: Rc<Index>,
+    /// What its files were like, where nothing else tells that they changed.
+    stamp: Option<Hash>,
+    /// When that was.
+    opened: SystemTime,
+    /// When it was last seen to be the same.
+    checked: Instant,
+}
+
+/// How long a registry without a hash counts as the same, where only one package of it is asked
+/// for: to look at all of its files takes longer than the answer.
+const TRUST: Duration = Duration::from_secs(1);
+
+impl OpenRegistry {
+    /// Returns whether a registry is as it was opened. A package whose own files are older is
+    /// answered without a look at all files.
+    fn is_same(&self, path: &Path, sha256: Option<Hash>, package: Option<&str>) -> bool {
+        if self.path != path || self.sha256 != sha256 {
+            return false;
+        }
+        if sha256.is_some() {
+            return true;
+        }
+        let is_known = package.is_some_and(|package| {
+            self.checked.elapsed() < TRUST
+                && match tools::find(&self.index, package) {
+                    Ok(found) => !tools::is_newer(path, &found.name, self.opened),
+                    Err(_) => false,
+                }
+        });
+        is_known || self.stamp.is_some() && self.stamp == tools::stamp(path)
+    }
 }
 
 fn registry(table: &LuaTable) -> Answer<Registry> {
@@ -41,17 +73,31 @@ fn registry(table: &LuaTable) -> Answer<Registry> {
     })
 }
 
-/// Opens a registry, once for as long as the same one is asked for.
-fn open(lua: &Lua, table: &LuaTable, options: &Options) -> Answer<Rc<Index>> {
+/// Opens a registry, once for as long as the same one is asked for. `package` is the only one that
+/// is looked for.
+fn open(
+    lua: &Lua,
+    table: &LuaTable,
+    options: &Options,
+    package: Option<&str>,
+) -> Answer<Rc<Index>> {
     let Registry { path, sha256 } = registry(table)?;
-    let known = state::read(lua, |state| {
-        let opened = state.registry.as_ref()?;
-        let is_same = sha256.is_some() && opened.path == path && opened.sha256 == sha256;
-        is_same.then(|| Rc::clone(&opened.index))
+    let known = state::change(lua, |state| {
+        let opened = state.registry.as_mut()?;
+        let is_trusted = opened.checked.elapsed() < TRUST;
+        if !opened.is_same(&path, sha256, package) {
+            return None;
+        }
+        if !is_trusted {
+            opened.checked = Instant::now();
+        }
+        Some(Rc::clone(&opened.index))
     });
-    if let Some(index) = known {
+    if let Some(index) = known.flatten() {
         return Ok(index);
     }
+    let stamp = if sha256.is_none() { tools::stamp(&path) } else { None };
+    let (begun, checked) = (SystemTime::now(), Instant::now());
     let opened = tools::open(&options.settings.root, &path, sha256)?;
     for problem in &opened.problems {
         options.on_event(lua)(syslua_engine::settings::Event::Warning {
@@ -59,7 +105,8 @@ fn open(lua: &Lua, table: &LuaTable, options: &Options) -> Answer<Rc<Index>> {
         });
     }
     let index = Rc::new(opened.index);
-    let kept = OpenRegistry { path, sha256, index: Rc::clone(&index) };
+    let kept =
+        OpenRegistry { path, sha256, index: Rc::clone(&index), stamp, opened: begun, checked };
     state::change(lua, |state| state.registry = Some(kept));
     Ok(index)
 }
@@ -94,6 +141,11 @@ struct Given {
     again: bool,
     /// What the lock has, where that is not the lock of the evaluation.
     locked: Option<LockedTool>,
+    /// The platforms that it is wanted for, where these are not those of the call.
+    platforms: Option<Vec<String>>,
+    /// Whether the config does not declare it: then that it cannot be resolved is worth a notice.
+    #[serde(default)]
+    undeclared: bool,
 }
 
 /// How the Lua side wants tools resolved.
@@ -104,6 +156,10 @@ struct How {
     /// Whether a platform without a release is left out.
     #[serde(default)]
     lenient: bool,
+    /// Whether tools that cannot be resolved stay as they are locked, and are named by
+    /// `lock_failures`.
+    #[serde(default)]
+    partial: bool,
 }
 
 impl How {
@@ -126,17 +182,20 @@ fn locked(lua: &Lua, keys: &[String]) -> Answer<LuaTable> {
         let tool = |key: &String| {
             let tool = evaluation.lock.as_ref()?.tool(key)?;
             let release = tool.platforms.get(&evaluation.system.platform).cloned();
-            Some((key.clone(), tool.package.clone(), tool.version.clone(), release))
+            let heads = (tool.package.clone(), tool.version.clone());
+            Some((key.clone(), heads, (tool.registry.clone(), tool.vars.clone()), release))
         };
         let found = keys.iter().filter_map(tool);
         found.map(|tool| (tool, evaluation.system.platform.clone())).collect()
     });
     let tables = || -> LuaResult<LuaTable> {
         let entries = lua.create_table()?;
-        for ((key, package, version, release), platform) in found {
+        for ((key, (package, version), (registry, vars), release), platform) in found {
             let entry = lua.create_table()?;
             entry.raw_set("package", package)?;
             entry.raw_set("version", version)?;
+            entry.raw_set("registry", registry)?;
+            entry.raw_set("vars", lua.create_table_from(vars)?)?;
             let platforms = lua.create_table()?;
             if let Some(release) = release {
                 platforms.raw_set(platform, release_table(lua, &release)?)?;
@@ -207,10 +266,12 @@ fn lock(
     options: Option<&LuaTable>,
 ) -> Answer<LuaTable> {
     check_frozen(lua, &given)?;
+    let is_partial = how.partial;
     let wanted = how.read()?;
     let options = Options::read(lua, options)?;
-    let index = open(lua, source, &options)?;
-    let requests: Vec<ToolRequest> = given
+    let index = open(lua, source, &options, None)?;
+    let undeclared: Vec<bool> = given.iter().map(|given| given.undeclared).collect();
+    let requests = given
         .into_iter()
         .map(|given| {
             let locked = given.locked.or_else(|| {
@@ -220,21 +281,40 @@ fn lock(
                 })
             });
             let Given { key, name, version, vars, registry, position, refresh, again, .. } = given;
-            ToolRequest { key, name, version, vars, registry, position, locked, refresh, again }
+            let read = |names: Vec<String>| names.iter().map(|name| platform(name)).collect();
+            let platforms: Option<Vec<Platform>> = given.platforms.map(read).transpose()?;
+            Ok(ToolRequest {
+                key,
+                name,
+                version,
+                vars,
+                registry,
+                position,
+                locked,
+                refresh,
+                again,
+                platforms,
+            })
         })
-        .collect();
+        .collect::<Answer<Vec<ToolRequest>>>()?;
     let mut on_event = options.on_event(lua);
     let answers = tools::resolve(&options.settings, &index, &requests, &wanted, &mut on_event);
     let mut failures = Vec::new();
     let mut entries = BTreeMap::new();
     let mut notices = Vec::new();
-    for (request, answer) in requests.iter().zip(answers) {
+    let mut failed = Vec::new();
+    for ((request, answer), is_undeclared) in requests.iter().zip(answers).zip(undeclared) {
         match answer {
             Ok(mut resolved) => {
                 notices.append(&mut resolved.notices);
                 entries.insert(request.key.clone(), resolved.entry);
             }
-            Err(failure) => failures.push(failure),
+            Err(failure) if !is_partial || failure.kind == "interrupted" => failures.push(failure),
+            Err(failure) if is_undeclared => notices.push(format!(
+                "{}: {}; the config does not declare it here: `sys lock --prune` removes tools that are declared for no platform",
+                request.key, failure.message
+            )),
+            Err(failure) => failed.push((request.key.clone(), failure)),
         }
     }
     if !failures.is_empty() {
@@ -246,6 +326,7 @@ fn lock(
             for (key, entry) in &entries {
                 session.set_tool(key.clone(), entry.clone());
             }
+            session.add_failures(failed);
         }
     });
     let table = lua.create_table().map_err(lua_failure)?;
@@ -412,7 +493,7 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
         "search_tools",
         |lua, (source, word, options): (LuaTable, String, Option<LuaTable>)| {
             let options = Options::read(lua, options.as_ref())?;
-            let index = open(lua, &source, &options)?;
+            let index = open(lua, &source, &options, None)?;
             search(lua, &index, &word)
         },
     )?;
@@ -422,7 +503,7 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
         "find_tool",
         |lua, (source, name, options): (LuaTable, String, Option<LuaTable>)| {
             let options = Options::read(lua, options.as_ref())?;
-            Ok(tools::find(&*open(lua, &source, &options)?, &name)?.name)
+            Ok(tools::find(&*open(lua, &source, &options, Some(&name))?, &name)?.name)
         },
     )?;
     register_working(
@@ -437,7 +518,7 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
             Option<LuaTable>,
         )| {
             let options = Options::read(lua, options.as_ref())?;
-            let package = tools::find(&*open(lua, &source, &options)?, &name)?;
+            let package = tools::find(&*open(lua, &source, &options, Some(&name))?, &name)?;
             let versions = tools::versions(&options.settings, &package, github.as_deref())?;
             let names: Vec<String> = versions.into_iter().map(|(version, _)| version).collect();
             to_lua(lua, &names)
@@ -458,7 +539,7 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
             let vars = options.as_ref().map(|options| options.raw_get("vars"));
             let vars: Option<Vars> = vars.transpose().map_err(lua_failure)?.flatten();
             let options = Options::read(lua, options.as_ref())?;
-            let index = open(lua, &source, &options)?;
+            let index = open(lua, &source, &options, Some(&name))?;
             resolve_one(lua, &index, &name, &version, &platform, &vars.unwrap_or_default())
         },
     )?;

@@ -10,7 +10,7 @@ use crate::package::{Entry as RegistryEntry, Package};
 use crate::yaml;
 
 /// The version of the format of the index.
-const FORMAT: u64 = 2;
+const FORMAT: u64 = 3;
 
 /// What the index knows of a package without reading it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -30,6 +30,9 @@ pub struct Entry {
     /// Further words for searches.
     #[serde(rename = "w", default, skip_serializing_if = "Vec::is_empty")]
     pub words: Vec<String>,
+    /// Whether it must be built by a compiler.
+    #[serde(rename = "c", default, skip_serializing_if = "std::ops::Not::not")]
+    pub needs_compiler: bool,
     #[serde(rename = "o")]
     start: usize,
     #[serde(rename = "l")]
@@ -122,6 +125,7 @@ impl Index {
             }
             let length = index.body.len() - start;
             index.body.push(b'\n');
+            let needs_compiler = !package.is_released();
             let programs = package.programs().into_iter().map(str::to_owned).collect();
             let Package { name, aliases, description, .. } = package;
             index.entries.push(Entry {
@@ -130,6 +134,7 @@ impl Index {
                 programs,
                 description,
                 words,
+                needs_compiler,
                 start,
                 length,
             });
@@ -191,7 +196,12 @@ impl Index {
             &|entry| entry.programs.iter().any(|program| program == word),
         ];
         for is_meant in steps {
-            let found: Vec<&Entry> = self.entries.iter().filter(|entry| is_meant(entry)).collect();
+            let mut found: Vec<&Entry> =
+                self.entries.iter().filter(|entry| is_meant(entry)).collect();
+            // What cannot be installed is meant only where nothing else is.
+            if found.iter().any(|entry| !entry.needs_compiler) {
+                found.retain(|entry| !entry.needs_compiler);
+            }
             match found.as_slice() {
                 [] => {}
                 [one] => return Found::One(one),

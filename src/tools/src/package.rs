@@ -325,6 +325,16 @@ impl Package {
         names
     }
 
+    /// Returns whether some version of it is released as a file, and needs no compiler.
+    pub fn is_released(&self) -> bool {
+        fn needs_compiler(layer: &Layer) -> bool {
+            matches!(layer.kind.as_deref(), Some("cargo" | "go_install" | "go_build"))
+        }
+        let mut overrides = self.base.version_overrides.iter();
+        !needs_compiler(&self.base)
+            || overrides.any(|layer| layer.kind.is_some() && !needs_compiler(layer))
+    }
+
     /// Returns the repository of the tags, `owner/repo`.
     pub fn repository(&self) -> Option<String> {
         match (&self.base.repo_owner, &self.base.repo_name) {

@@ -30,6 +30,7 @@
 //!     name of the package.
 //! 11. **Checksums.** `checksum` names a file of the release, or an address.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::expression::{self, Scope};
@@ -449,7 +450,7 @@ impl Resolver<'_> {
             let words = layer.replacements.as_ref();
             words.and_then(|words| words.get(word)).map_or(word, String::as_str).to_owned()
         };
-        let mut names = Names::from([
+        let names = [
             ("Version", self.version.to_owned()),
             ("SemVer", self.semver.to_owned()),
             ("OS", replaced(os)),
@@ -457,18 +458,15 @@ impl Resolver<'_> {
             ("GOOS", os.to_owned()),
             ("GOARCH", arch.to_owned()),
             ("Format", layer.format.clone().unwrap_or_default()),
-        ]);
+        ];
+        let mut names: Names<'static> =
+            names.into_iter().map(|(name, value)| (Cow::Borrowed(name), value)).collect();
         for variable in layer.vars.iter().flatten() {
             let value = self.vars.get(&variable.name).or(variable.default.as_ref());
             let Some(value) = value else {
                 return Err(self.problem(format!("`vars.{}` must be given", variable.name)));
             };
-            let path: &'static str = match variable.name.as_str() {
-                "channel" => "Vars.channel",
-                "go_version" => "Vars.go_version",
-                _ => "Vars",
-            };
-            names.insert(path, value.clone());
+            names.insert(Cow::Owned(format!("Vars.{}", variable.name)), value.clone());
         }
         Ok(names)
     }
@@ -572,8 +570,8 @@ impl Resolver<'_> {
             Some(format) => format,
         };
         let format = full_format(format).to_owned();
-        names.insert("AssetWithoutExt", stem.to_owned());
-        names.insert("Asset", asset.clone());
+        names.insert("AssetWithoutExt".into(), stem.to_owned());
+        names.insert("Asset".into(), asset.clone());
         let files = self.programs(layer, &format, &mut names)?;
         let checksum = self.checksum(layer, &names)?;
         let signatures = [
@@ -609,7 +607,7 @@ impl Resolver<'_> {
         };
         let is_bare = matches!(format, "raw" | "gz" | "xz" | "zst" | "bz2");
         let programs = files.iter().map(|file| {
-            names.insert("FileName", file.name.clone());
+            names.insert("FileName".into(), file.name.clone());
             let path = if is_bare {
                 None
             } else {
@@ -618,8 +616,7 @@ impl Resolver<'_> {
                 let is_complete = !self.platform.is_windows() || has_ending(&path, self.version);
                 let path = if is_complete { path } else { self.windows_ending(layer, &path) };
                 let path = path.strip_prefix("./").unwrap_or(&path).to_owned();
-                let is_inside = |part: &str| !matches!(part, "" | "." | "..");
-                if !path.split('/').all(is_inside) || path.contains('\\') {
+                if !is_path_inside(&path) {
                     return Err(self.problem(format!("`files.src`: {path:?} is not a path inside")));
                 }
                 Some(path)
@@ -656,7 +653,7 @@ impl Resolver<'_> {
         for (name, word) in [("OS", self.platform.os), ("Arch", self.platform.arch)] {
             let words = checksum.replacements.as_ref();
             if let Some(word) = words.and_then(|words| words.get(word)) {
-                names.insert(name, word.clone());
+                names.insert(name.into(), word.clone());
             }
         }
         let url = match (kind.as_deref(), asset, url) {
@@ -715,7 +712,18 @@ fn named(signatures: &[(&'static str, &Option<Signature>)]) -> Vec<&'static str>
     names.collect()
 }
 
-/// Returns whether a text can name a file beside others.
-fn is_file_name(name: &str) -> bool {
-    !matches!(name, "" | "." | "..") && !name.contains(['/', '\\', '\0'])
+/// Returns whether a text can name a file beside others. Locks are held to it too.
+pub fn is_file_name(name: &str) -> bool {
+    !matches!(name, "" | "." | "..") && !name.contains(['/', '\\']) && is_printable(name)
+}
+
+/// Returns whether a text is a path that stays inside of the directory where it begins. Locks are
+/// held to it too.
+pub fn is_path_inside(path: &str) -> bool {
+    let is_part = |part: &str| !matches!(part, "" | "." | "..");
+    path.split('/').all(is_part) && !path.contains('\\') && is_printable(path)
+}
+
+fn is_printable(text: &str) -> bool {
+    !text.chars().any(char::is_control)
 }

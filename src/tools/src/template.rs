@@ -8,6 +8,7 @@
 //! - `(semver .Version).Major`, `Minor`, `Patch`, `Prerelease`
 //! - the functions of [`FUNCTIONS`]
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use regex_lite::Regex;
@@ -66,7 +67,7 @@ fn fail<T>(text: impl Into<String>) -> Result<T> {
 }
 
 /// What the names in a template mean: `Version` for `{{.Version}}`, `Vars.x` for `{{.Vars.x}}`.
-pub type Names<'a> = BTreeMap<&'a str, String>;
+pub type Names<'a> = BTreeMap<Cow<'a, str>, String>;
 
 #[derive(Clone, Debug, PartialEq)]
 enum Value {

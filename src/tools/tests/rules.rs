@@ -185,3 +185,70 @@ fn no_registry_is_a_panic() {
         }
     }
 }
+
+/// Builds an index of packages with one program each: name, type, more lines.
+fn small(packages: &[(&str, &str, &str)]) -> Index {
+    let entries = packages.iter().map(|(name, kind, more)| {
+        let (owner, repository) = name.split_once('/').unwrap();
+        format!(
+            "  - type: {kind}\n    name: {name}\n    repo_owner: {owner}\n    repo_name: \
+             {repository}\n    asset: file\n    format: raw\n{more}"
+        )
+    });
+    let text = format!("packages:\n{}", entries.collect::<String>());
+    Index::build([Source { file: "registry.yaml", registry: &text, tests: None }]).0
+}
+
+#[test]
+fn what_needs_a_compiler_is_meant_only_where_nothing_else_is() {
+    for kind in ["cargo", "go_install", "go_build"] {
+        let index = small(&[
+            ("crates.io/bat", kind, ""),
+            ("sharkdp/bat", "github_release", ""),
+            ("crates.io/only", kind, ""),
+        ]);
+        for word in ["bat", "sharkdp/bat"] {
+            let found = index.find(word);
+            assert!(matches!(found, Found::One(entry) if entry.name == "sharkdp/bat"), "{found:?}");
+        }
+        for word in ["crates.io/bat", "only"] {
+            assert!(matches!(index.find(word), Found::One(entry) if entry.needs_compiler));
+        }
+    }
+}
+
+#[test]
+fn vars_may_have_any_name() {
+    for name in ["channel", "go_version", "flavour", "a", "Edition2"] {
+        let more = format!(
+            "    files:\n      - name: p\n    url: \"https://h/{{{{.Vars.{name}}}}}\"\n    vars:\n      \
+             - name: {name}\n        default: plain\n"
+        );
+        let index = small(&[("acme/vary", "http", &more)]);
+        let package = index.package(&index.entries()[0]).unwrap();
+        for (given, expected) in [(None, "plain"), (Some("other"), "other")] {
+            let vars: Vars =
+                given.map(|value| (name.to_owned(), value.to_owned())).into_iter().collect();
+            let release = resolve(&package, "v1", PLATFORMS[0], &vars).unwrap();
+            assert_eq!(release.url, format!("https://h/{expected}"));
+        }
+    }
+}
+
+#[test]
+fn names_of_programs_that_no_lock_may_have_are_refused() {
+    for (letter, shown) in
+        [("\\u0001", 1), ("\\n", 10), ("\\x1b", 27), ("\\x7f", 127), ("\\x9b", 155)]
+    {
+        for line in ["name: \"aXb\"", "name: p\n        src: \"d/aXb\""] {
+            let more = format!("    files:\n      - {}\n", line.replace('X', letter));
+            let index = small(&[("acme/odd", "github_archive", &more)]);
+            let package = index.package(&index.entries()[0]).unwrap();
+            let release = resolve(&package, "v1", PLATFORMS[0], &Vars::new());
+            assert!(
+                matches!(release, Err(Unavailable::Entry { .. })),
+                "{shown} {line}: {release:?}"
+            );
+        }
+    }
+}

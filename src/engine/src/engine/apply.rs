@@ -83,6 +83,22 @@ impl Engine {
         realized: Option<(Arc<BTreeMap<Hash, Outputs>>, Merges)>,
         current: Snapshot,
         altered: &Altered,
+        told: (Extent, &Secrets),
+    ) -> Result<Planned, Error> {
+        let mut planned =
+            self.planned_targets(manifest, wanted, realized, current, altered, told)?;
+        switch::add_packages(&self.store, &self.settings, &mut planned.plan)?;
+        Ok(planned)
+    }
+
+    /// Computes a plan without the packages of the system.
+    fn planned_targets(
+        &self,
+        manifest: &Manifest,
+        wanted: BTreeSet<Hash>,
+        realized: Option<Arc<BTreeMap<Hash, Outputs>>>,
+        current: Snapshot,
+        altered: &Altered,
         (extent, secrets): (Extent, &Secrets),
     ) -> Result<Planned, Error> {
         let desired_of = |known| {
@@ -111,8 +127,7 @@ impl Engine {
         desired.altered = altered.in_words(self);
         let leaves = self.settings.leaves_services;
         let mut left_out = if leaves { desired.leave_out_services(&current) } else { Vec::new() };
-        let mut plan = switch::plan(&self.store, &self.settings.home, desired, current, extent)?;
-        switch::add_packages(&self.store, &self.settings, &mut plan)?;
+        let plan = switch::plan(&self.store, &self.settings.home, desired, current, extent)?;
         left_out.extend_from_slice(&plan.left_out);
         left_out.sort();
         left_out.dedup();
@@ -311,7 +326,7 @@ impl Engine {
             let changed = action::Error::NotDecrypted;
             return Err(switch::Error::at(&activation.positions)(changed).into());
         }
-        let manifest = pinned.as_ref().unwrap_or(manifest);
+        let (evaluated, manifest) = (manifest, pinned.as_ref().unwrap_or(manifest));
         let mut report = self.plan_report(manifest, &known, told)?;
         let built = self.built_report(manifest, &outputs, &built);
         let plan = &known.plan;
@@ -323,10 +338,29 @@ impl Engine {
             report.changed = !built.is_empty();
             return Ok(self.apply_report(report, built, None));
         };
-        let confirm = options.confirm.filter(|_| plan.changes);
+        let is_new = plan.changes;
+        let confirm = options.confirm.filter(|_| is_new);
+        // Packages bring files, which the plan must know.
+        let after = switch::call_packages(&self.store, settings, plan, on_event)?;
+        let again = after.map(|packages| {
+            let outlast = |error| match error {
+                Error::Switch(error) => Error::Switch(packages.outlast(error)),
+                other => other,
+            };
+            let (wanted, outputs) = (known.wanted.clone(), Some(outputs));
+            let told = (told.extent(), &secrets);
+            let current = generations::current(&self.store)?;
+            let again = self.planned_targets(evaluated, wanted, outputs, current, &altered, told);
+            let mut again = again.map_err(outlast)?.plan;
+            again.contents = Arc::clone(secrets.contents());
+            again.packages = packages;
+            Ok::<_, Error>(again)
+        });
+        let again = again.transpose()?;
+        let plan = again.as_ref().unwrap_or(plan);
         let switched = switch::switch(&self.store, settings, plan, to, confirm, on_event)?;
         report.changed |= !built.is_empty();
-        let mut report = self.apply_report(report, built, plan.changes.then_some(&switched));
+        let mut report = self.apply_report(report, built, is_new.then_some(&switched));
         report.displaced.extend(kept.iter().map(|kept| displaced_report(&kept.backup)));
         // What cannot be remembered is only suspect.
         let _ = self.record_objects(&altered, &plan.activations);

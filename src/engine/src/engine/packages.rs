@@ -21,8 +21,9 @@ pub struct PackageStateReport {
     /// Its version, if it is installed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
-    /// `installed`, `missing`, `incomplete` (half installed), `left` (a switch that failed, or was
-    /// undone, installed it) or `unknown` (its manager does not tell, or is not there).
+    /// `installed`, `missing`, `changed` (another version), `incomplete` (half installed), `left` (a
+    /// switch that failed, or was undone, installed it) or `unknown` (its manager does not tell, or
+    /// is not there).
     pub state: &'static str,
     /// Whether it was there before, so that it stays.
     pub was_there: bool,
@@ -86,7 +87,16 @@ fn states(
                 let problem = format!("half installed: `{repair}` completes it");
                 (Some(found.version.clone()), "incomplete", Some(problem))
             }
-            Some(found) => (Some(found.version.clone()), "installed", None),
+            Some(found) => {
+                let declared = manager.version_of(package);
+                match declared.filter(|declared| *declared != found.version) {
+                    Some(declared) => {
+                        let problem = format!("the config wants version {declared}");
+                        (Some(found.version.clone()), "changed", Some(problem))
+                    }
+                    None => (Some(found.version.clone()), "installed", None),
+                }
+            }
         }
     };
     let mut told = BTreeSet::new();

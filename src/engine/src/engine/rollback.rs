@@ -14,7 +14,7 @@ use crate::names::SnapshotId;
 use crate::platform;
 use crate::settings::Event;
 use crate::snapshot::Snapshot;
-use crate::switch::{self, Desired, Extent, Mark, Secrets, To, Work};
+use crate::switch::{self, Desired, Extent, Mark, Plan, Secrets, To, Work};
 use crate::{config_copy, generations};
 
 /// What a way back begins from.
@@ -97,18 +97,25 @@ impl Engine {
         };
         secrets.complete(&self.store, &mut desired.entries, &current);
         let altered = if is_guess { Altered::default() } else { self.altered(&current)? };
-        let mut plan =
-            switch::plan(&self.store, &self.settings.home, desired, current, Extent::All)?;
-        plan.contents = Arc::clone(secrets.contents());
+        let look = |desired, current| {
+            let home = &self.settings.home;
+            let mut plan = switch::plan(&self.store, home, desired, current, Extent::All)?;
+            plan.contents = Arc::clone(secrets.contents());
+            Ok::<_, switch::Error>(plan)
+        };
+        let mut plan = look(desired.clone(), current)?;
         switch::add_packages(&self.store, &self.settings, &mut plan)?;
         if is_guess {
             // Most of what may be in force is not.
             plan.steps.retain(|step| step.mark != Mark::Remove || !matches!(step.work, Work::None));
         }
         // A command that runs at each apply does not run here.
-        plan.steps.retain(|step| {
-            step.mark != Mark::Unchanged || !matches!(step.work, Work::Effect { .. })
-        });
+        let leave_commands = |plan: &mut Plan| {
+            plan.steps.retain(|step| {
+                step.mark != Mark::Unchanged || !matches!(step.work, Work::Effect { .. })
+            });
+        };
+        leave_commands(&mut plan);
         let planned = Planned { plan, wanted, known, is_lost, left_out: Vec::new() };
         let mut report =
             self.plan_report(&Manifest::default(), &planned, PlanOptions::default())?;
@@ -118,8 +125,16 @@ impl Engine {
         if applied {
             // Drift of the current snapshot is put right without going anywhere.
             let to = if is_current { To::Same } else { To::Snapshot(id) };
-            let plan = planned.plan;
+            let mut plan = planned.plan;
             let kept = self.keep_altered(&altered, &plan.current)?;
+            let after = switch::call_packages(&self.store, &self.settings, &plan, on_event)?;
+            if let Some(packages) = after {
+                // Packages bring files, which the plan must know.
+                let current = plan.current;
+                plan = look(desired, current).map_err(|error| packages.outlast(error))?;
+                leave_commands(&mut plan);
+                plan.packages = packages;
+            }
             let switched = switch::switch(&self.store, &self.settings, &plan, to, None, on_event)?;
             displaced.extend(
                 kept.iter()

@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
+use syslua_tools::resolve::{is_file_name, is_path_inside};
 
 use super::is_commit;
 use crate::hash::Hash;
@@ -120,12 +121,8 @@ impl LockedTool {
     /// Checks what an entry must have; answers what is wrong, to come after the key.
     pub(super) fn check(&self) -> Result<(), &'static str> {
         let is_inside = |path: &str| {
-            !path.starts_with('/')
-                && !path.contains('\\')
-                && path.split('/').all(|part| !matches!(part, "." | ".."))
-        };
-        let is_name = |name: &str| {
-            !matches!(name, "" | "." | "..") && !name.contains(['/', '\\']) && is_printable(name)
+            // A download that is the program has no path.
+            path.is_empty() || is_path_inside(path)
         };
         for release in self.platforms.values() {
             for (name, file) in &release.files {
@@ -133,10 +130,10 @@ impl LockedTool {
                     LockedFile::Path(path) => (path, None),
                     LockedFile::Linked { path, link, .. } => (path, Some(link)),
                 };
-                if !is_name(name) || link.is_some_and(|link| !is_name(link)) {
+                if !is_file_name(name) || link.is_some_and(|link| !is_file_name(link)) {
                     return Err("has a program whose name cannot be a file name");
                 }
-                if !is_inside(path) || !is_printable(path) {
+                if !is_inside(path) {
                     return Err("has a program that is not inside of its archive");
                 }
             }

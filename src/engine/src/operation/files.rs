@@ -267,6 +267,15 @@ pub fn exists(workspace: &Workspace, path: &Path) -> Result<bool> {
     }
 }
 
+/// Returns whether something is a file, where links lead too.
+pub fn is_file(workspace: &Workspace, path: &Path) -> Result<bool> {
+    match workspace.place_to_read(path, Last::Follow) {
+        Ok(place) => Ok(place.kind()? == Some(FileKind::File)),
+        Err(Error::File(error)) if error.is_not_found() => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 /// Creates a directory and those above it.
 pub fn make_directory(workspace: &Workspace, path: &Path) -> Result<()> {
     workspace.place_to_write_into(path)?.make_directory()?;

@@ -86,6 +86,11 @@ pub enum Request {
         /// Where.
         path: PathBuf,
     },
+    /// Tells whether something is a file, where links lead too.
+    IsFile {
+        /// Where.
+        path: PathBuf,
+    },
     /// Creates a directory and those above it.
     MakeDirectory {
         /// The directory.
@@ -434,6 +439,7 @@ fn attempt(workspace: &Workspace, request: Request) -> Result<Response> {
             files::list_all(workspace, &path).map(Response::Names)
         }
         Request::Exists { path } => files::exists(workspace, &path).map(Response::Flag),
+        Request::IsFile { path } => files::is_file(workspace, &path).map(Response::Flag),
         Request::MakeDirectory { path } => {
             files::make_directory(workspace, &path).map(|()| Response::Done)
         }

@@ -54,7 +54,7 @@ impl Entry {
 }
 
 /// The wanted state.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Desired {
     /// The actions, in order of declaration, each once.
     pub entries: Vec<Entry>,

@@ -49,6 +49,7 @@ pub use desired::{Desired, Entry};
 pub use dismantle::{Standing, dismantle, restore_rest, standing};
 pub use error::Error;
 pub use follow::is_same_file;
+pub use package_calls::call_packages;
 pub use packages::{ManagerWork, PackageWork, add as add_packages};
 pub use perform::{Switched, To, switch};
 pub use plan::{Extent, Plan, plan};

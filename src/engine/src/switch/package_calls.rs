@@ -8,10 +8,31 @@ use syslua_packages::package::Inventory;
 
 use super::Error;
 use super::packages::{ManagerWork, PackageWork, about, failure};
+use super::plan::Plan;
+use super::service_jobs;
 use crate::packages::{self, Managed, Pending, Problem, Record, add_installed};
 use crate::platform;
 use crate::settings::{Event, Settings};
 use crate::store::Store;
+
+/// Calls the managers of a plan, where they have something to do. Packages bring files: then the
+/// plan must be computed again, and have what this returns instead of its own work.
+///
+/// # Errors
+/// When one fails. What the others did stays done.
+pub fn call_packages(
+    store: &Store,
+    settings: &Settings,
+    plan: &Plan,
+    on_event: &mut dyn FnMut(Event),
+) -> Result<Option<PackageWork>, Error> {
+    if !plan.packages.managers.iter().any(ManagerWork::is_needed) {
+        return Ok(None);
+    }
+    service_jobs::prepare(store, settings, plan, on_event)?;
+    let done = perform(store, settings, &plan.packages, on_event)?;
+    Ok(Some(PackageWork { done, ..PackageWork::default() }))
+}
 
 /// Calls the managers. Returns in words what they installed and removed, which no failure undoes.
 ///
@@ -23,7 +44,7 @@ pub fn perform(
     work: &PackageWork,
     on_event: &mut dyn FnMut(Event),
 ) -> Result<Vec<String>, Error> {
-    let mut done = Vec::new();
+    let mut done = work.done.clone();
     if !work.absent.is_empty() {
         on_event(Event::Warning {
             message: format!(
@@ -60,6 +81,8 @@ impl ManagerWork {
             .iter()
             .map(|item| item.name.clone())
             .chain(self.change.install.iter().map(|wanted| manager.name_of(wanted).to_owned()))
+            // What was there before stays, whatever version it has now.
+            .filter(|name| !self.foreign.contains(name))
             .collect();
         let declared = self.declared.keys().filter(|name| installs.contains(*name));
         let pending = Pending {

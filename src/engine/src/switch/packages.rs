@@ -27,6 +27,8 @@ pub struct PackageWork {
     /// Managers that the config names and the machine does not have, where it has none of them.
     pub absent: Vec<String>,
     pub(super) record: Record,
+    /// What calls that are over did, in words.
+    pub(super) done: Vec<String>,
 }
 
 /// What one manager is to do.
@@ -47,6 +49,8 @@ pub struct ManagerWork {
     pub(super) declared: BTreeMap<String, Positions>,
     /// What is recorded before it is called.
     pub(super) managed: Managed,
+    /// Packages that the user has: another version of one stays the user's.
+    pub(super) foreign: BTreeSet<String>,
     /// Packages that a call which was cut off left half installed.
     cut_off: BTreeSet<String>,
 }
@@ -54,6 +58,13 @@ pub struct ManagerWork {
 impl std::fmt::Debug for ManagerWork {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(formatter, "{}: {:?}", self.manager.name(), self.change)
+    }
+}
+
+impl PackageWork {
+    /// Returns an error of a step after the calls, which they outlast.
+    pub fn outlast(&self, error: Error) -> Error {
+        error.after_packages(&self.done)
     }
 }
 
@@ -243,6 +254,11 @@ impl ManagerWork {
             declared: declared
                 .iter()
                 .map(|(name, (_, at))| (name.clone(), (*at).clone()))
+                .collect(),
+            foreign: inventory
+                .keys()
+                .filter(|name| !managed.packages.contains_key(*name))
+                .cloned()
                 .collect(),
             managed,
             cut_off,

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-pub use registry::open;
+pub use registry::{is_newer, open, stamp};
 pub use syslua_tools as library;
 use syslua_tools::index::{Entry, Found};
 use syslua_tools::request::{self, Request};
@@ -58,6 +58,8 @@ pub struct ToolRequest {
     pub refresh: bool,
     /// Whether the hashes are asked for again too, if that is the locked version.
     pub again: bool,
+    /// The platforms that this tool is wanted for, where these are not those of the whole call.
+    pub platforms: Option<Vec<Platform>>,
 }
 
 /// A tool that was resolved.
@@ -243,11 +245,16 @@ impl Session<'_> {
         for tag in candidates.iter().take(MOST_PASSED) {
             let is_exact = wanted.is_exact();
             let mut releases = Releases::new(self, &package, tool, tag, is_exact);
-            // A locked entry of the same version stays: its address never changes on its own.
+            // A locked entry of the same version stays: its address never changes on its own, not
+            // even where the registry has the package by another name now.
             let same = tool.locked.as_ref().filter(|locked| {
-                locked.version == *tag && locked.package == package.name && locked.vars == tool.vars
+                locked.version == *tag
+                    && locked.registry == tool.registry
+                    && locked.vars == tool.vars
             });
-            let mut entry = same.cloned().unwrap_or_else(|| LockedTool {
+            let same =
+                same.map(|locked| LockedTool { package: package.name.clone(), ..locked.clone() });
+            let mut entry = same.unwrap_or_else(|| LockedTool {
                 package: package.name.clone(),
                 version: (*tag).to_owned(),
                 registry: tool.registry.clone(),
@@ -257,12 +264,14 @@ impl Session<'_> {
             });
             match releases.complete(&mut entry) {
                 Ok(()) => {
-                    let mut notices = passed;
+                    let mut notices: Vec<String> =
+                        passed.into_iter().map(|(_, line)| line).collect();
                     notices.append(&mut releases.notices);
                     return Ok(ResolvedTool { entry, notices });
                 }
                 Err(failure) if failure.kind == NOT_THERE && !is_exact => {
-                    passed.push(format!("{}: {tag} is passed over: {}", tool.key, failure.message));
+                    let line = format!("{}: {tag} is passed over: {}", tool.key, failure.message);
+                    passed.push((failure.message, line));
                 }
                 Err(failure) => return Err(failure),
             }
@@ -279,13 +288,27 @@ fn no_version(
     tool: &ToolRequest,
     wanted: &Request,
     tags: &[&str],
-    passed: &[String],
+    passed: &[(String, String)],
 ) -> Failure {
     let near = request::nearest(package, wanted, tags);
     let message = format!("{} has no version `{}`", package.name, tool.version);
-    let failure = Failure::new("tools", message);
-    let failure = if passed.is_empty() { failure } else { failure.with_details(passed.join("\n")) };
-    if near.is_empty() {
+    let failure = match passed {
+        [] => Failure::new("tools", message),
+        [(reason, _), rest @ ..] => {
+            let message = format!(
+                "no version of {} that `{}` means can be installed: {reason}",
+                package.name, tool.version
+            );
+            let failure = Failure::new("tools", message);
+            if rest.is_empty() {
+                failure
+            } else {
+                let lines: Vec<&str> = passed.iter().map(|(_, line)| line.as_str()).collect();
+                failure.with_details(lines.join("\n"))
+            }
+        }
+    };
+    if near.is_empty() || !passed.is_empty() {
         failure.with_hint(format!("`sys list --available {}` asks which there are", tool.name))
     } else {
         failure.with_hint(format!("the nearest are {}", near.join(", ")))

@@ -1,6 +1,7 @@
 //! A registry on the disk. Its tree is converted once, and the index is cached by its content.
 
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use syslua_tools::Index;
 use syslua_tools::index::Source;
@@ -70,6 +71,55 @@ pub fn open(root: &Path, directory: &Path, sha256: Option<Hash>) -> Result<Opene
         drop(kept);
     }
     Ok(Opened { index, problems })
+}
+
+/// Returns what tells whether a registry that has no hash changed: the sizes and times of its
+/// files. It is `None` where they cannot be read.
+pub fn stamp(directory: &Path) -> Option<Hash> {
+    let mut facts = Vec::new();
+    let packages = directory.join("pkgs");
+    if platform::is_directory(&packages) {
+        add_facts(&packages, 0, &mut facts)?;
+    }
+    add_file_facts(directory, &mut facts)?;
+    Some(Hash::of(&facts))
+}
+
+fn add_facts(place: &Path, depth: usize, facts: &mut Vec<u8>) -> Option<()> {
+    add_file_facts(place, facts)?;
+    if depth == DEEPEST {
+        return Some(());
+    }
+    for (name, kind) in platform::list_directory(place).ok()? {
+        if kind == FileKind::Directory {
+            add_facts(&place.join(name), depth + 1, facts)?;
+        }
+    }
+    Some(())
+}
+
+fn add_file_facts(place: &Path, facts: &mut Vec<u8>) -> Option<()> {
+    for name in [REGISTRY, TESTS] {
+        let path = place.join(name);
+        let found = platform::metadata_of(&path).ok()?;
+        let Some(found) = found else { continue };
+        let time = found.modified().ok()?.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+        facts.extend_from_slice(&platform::bytes_of_path(&path));
+        facts.extend_from_slice(&found.len().to_le_bytes());
+        facts.extend_from_slice(&time.as_nanos().to_le_bytes());
+    }
+    Some(())
+}
+
+/// Returns whether the files of a package, where registries usually have them, are newer than a
+/// moment.
+pub fn is_newer(directory: &Path, package: &str, than: SystemTime) -> bool {
+    let own = directory.join("pkgs").join(package);
+    let is_newer = |path: PathBuf| {
+        let found = platform::metadata_of(&path).ok().flatten();
+        found.and_then(|found| found.modified().ok()).is_some_and(|time| time >= than)
+    };
+    [own.join(REGISTRY), own.join(TESTS), directory.join(REGISTRY)].into_iter().any(is_newer)
 }
 
 type Files = Vec<(String, String, Option<String>)>;

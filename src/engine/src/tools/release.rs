@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use sha2::{Digest, Sha512};
+use syslua_fetch::Url;
 use syslua_tools::platform::PLATFORMS;
 use syslua_tools::resolve::{
     ChecksumFile, Minisign, Program, Release, Unavailable, resolve, semver_of,
@@ -15,11 +16,14 @@ use crate::failure::{Failure, chain};
 use crate::hash::Hash;
 use crate::lock::{LockedFile, LockedRelease, LockedTool};
 use crate::operation::pinned::Cache;
-use crate::operation::{self};
+use crate::operation::{self, network};
 use crate::platform;
 
 /// How long a file of checksums may be, in bytes.
 const LONGEST: usize = 8 * 1024 * 1024;
+
+/// How servers say that they do not have a file; stores of objects say so with 403.
+const MISSING: [u16; 3] = [403, 404, 410];
 
 /// Formats that are unpacked here.
 const FORMATS: [&str; 11] =
@@ -63,18 +67,28 @@ impl<'a> Releases<'a> {
     /// When a wanted platform has no release, or its hash cannot be had.
     pub fn complete(&mut self, entry: &mut LockedTool) -> Result<(), Failure> {
         let wanted = self.session.wanted;
+        let platforms = self.tool.platforms.as_ref().unwrap_or(&wanted.platforms);
         for platform in PLATFORMS {
-            let is_wanted = wanted.platforms.contains(&platform);
+            let is_wanted = platforms.contains(&platform);
             let name = platform.to_string();
             let resolved = resolve(self.package, self.tag, platform, &vars_of(self.tool));
             let release = match resolved {
                 Ok(release) if FORMATS.contains(&release.format.as_str()) => release,
                 Ok(release) if is_wanted => return Err(self.no_format(&release)),
                 // Only a platform may be left out; no release at all is another matter.
-                Err(Unavailable::Platform { .. }) if !wanted.is_strict => continue,
+                Err(Unavailable::Platform { .. }) if !wanted.is_strict => {
+                    if is_wanted && !entry.platforms.contains_key(&name) {
+                        self.notices.push(format!(
+                            "{}: {} is not released for {name}, which the lock had: it goes",
+                            self.tool.key, self.tag
+                        ));
+                    }
+                    continue;
+                }
                 Err(unavailable) if is_wanted => return Err(self.unavailable(&unavailable)),
                 _ => continue,
             };
+            let is_locked = entry.platforms.contains_key(&name);
             if let Some(locked) = entry.platforms.get(&name) {
                 // A locked version is what it is: a registry that moved on must not change it.
                 if is_wanted && locked.url != release.url {
@@ -84,7 +98,16 @@ impl<'a> Releases<'a> {
                     continue;
                 }
             }
-            if let Some(known) = self.hash(&release, is_wanted)? {
+            let hash = match self.hash(&release, is_wanted) {
+                // What nothing asks for here can wait until something does.
+                Err(failure) if !is_wanted && failure.kind != "interrupted" => continue,
+                hash => hash?,
+            };
+            if let Some(known) = hash {
+                // Files of checksums are often there before the rest.
+                if is_wanted && !is_locked && known.checksum.is_some() && !self.has(&release.url) {
+                    return Err(self.not_there(&release));
+                }
                 if is_wanted && release.is_emulated {
                     self.notices.push(format!(
                         "{}: {name} runs the program for x86_64, which the system emulates",
@@ -268,6 +291,21 @@ impl<'a> Releases<'a> {
         platform::read_file(&place).map_err(|error| Failure::new("io", chain(&error)))
     }
 
+    /// Returns whether the server has a file. One that says nothing clear counts as having it.
+    fn has(&self, url: &str) -> bool {
+        let Session { settings, wanted, .. } = self.session;
+        let url = mirrored(url, wanted.github.as_deref());
+        if settings.offline || !url.starts_with("http") {
+            return true;
+        }
+        let (Ok(url), Ok(client)) = (Url::parse(&url), network::client(settings)) else {
+            return true;
+        };
+        // Not every server knows HEAD for what it redirects; the body is not read.
+        let first = [("Range".to_owned(), "bytes=0-0".to_owned())];
+        !client.get(&url, &first).is_ok_and(|answer| MISSING.contains(&answer.status))
+    }
+
     /// Downloads a file into the cache, or returns `None` if the server does not have it.
     fn download(&self, url: &str) -> Result<Option<Hash>, Failure> {
         let Session { settings, store, events, wanted, .. } = self.session;
@@ -275,9 +313,8 @@ impl<'a> Releases<'a> {
         let cache = Cache { settings, events, downloads: &downloads };
         let url = mirrored(url, wanted.github.as_deref());
         let is_missing = |reason: &str| {
-            ["answered 404", "answered 410", "no such file", "No such file"]
-                .iter()
-                .any(|sign| reason.contains(sign))
+            ["no such file", "No such file"].iter().any(|sign| reason.contains(sign))
+                || MISSING.iter().any(|status| reason.contains(&format!("answered {status}")))
         };
         match cache.fetch_key(&url, None) {
             Ok(pin) => Ok(Some(pin.sha256)),
