@@ -101,8 +101,8 @@ local syslua = {}
 ---@field update (fun(key: string): boolean)? whether to resolve an input again and
 --- ignore its lock entry
 ---@field on_inputs fun(nodes: table[])? called with the inputs instead of `setup`
----@field on_tools fun(tools: table[], github: string?)? called with what each `tools{}` declares; then
---- none is resolved
+---@field on_tools fun(tools: table[], github: string?)? called with what each `tools{}` declares;
+--- then none is resolved
 ---@field only_registry boolean? resolve no other input than the registry of tools
 ---@field project syslua.TrustedProject? the project whose body the config is, and how
 --- its files are read

@@ -160,7 +160,7 @@ function tool_lock.find_undeclared(config, options)
   return gone
 end
 
---- Calls a function with the registry of a config: the one that it declares, else that of its lock,
+--- Calls a function with the registry of a config: its input `tools`, else that of its lock,
 -- else the registry that the release names. Its `setup` is not run.
 ---@generic T
 ---@param config string the entry file, which need not be there
@@ -177,7 +177,7 @@ function tool_lock.with_registry(config, options, callback, github)
     local place = assert(current.registry).get("tools", nil, github)
     result = callback(place, github)
   end
-  -- An entry file that cannot be read is no reason to know no registry.
+  -- Without a readable entry file the lock tells.
   local has_entry = try(config, options, { on_inputs = call, only_registry = true })
   if has_entry then
     return result

@@ -33,6 +33,7 @@ local lua_floors = {
     "for_builds",
     "input_graph",
     "tool_registry",
+    "tool_key",
     "tool_build",
     "context",
     "subjects",

@@ -17,6 +17,7 @@ local internal = {
   "module_files",
   "template",
   "tool_build",
+  "tool_key",
   "tool_lock",
   "tool_registry",
   "trusted_io",

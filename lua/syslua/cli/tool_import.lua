@@ -116,7 +116,7 @@ local function is_version_of(version, request)
   return version == bare or version:sub(1, #bare + 1) == bare .. "."
 end
 
--- What `mise.lock` has for a tool: of several versions the one that the request means.
+-- What `mise.lock` has for a tool: of several versions that which the request means.
 local function find_entry(tool, word, lock)
   local entries = lock and lock.tools and lock.tools[word]
   if type(entries) ~= "table" then
@@ -134,7 +134,7 @@ local function find_entry(tool, word, lock)
       meant[#meant + 1] = entry
     end
   end
-  -- `latest` and ranges say nothing of which.
+  -- `latest` and ranges do not tell.
   local says_one = tool.version:find("^v?%d") ~= nil
   return not says_one and #meant == 1 and meant[1] or nil
 end

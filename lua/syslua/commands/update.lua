@@ -19,9 +19,9 @@ git move with their branch or tag; other addresses are downloaded again, from th
 the address itself does not answer, and the new hash is locked. A pin of a full commit does not
 move.
 
-An input, pin or tool that cannot be looked up stays as it is locked: the others move, an error names
-each that did not, and the exit code is 1. If git cannot commit with `--commit`, the lock is taken
-back.
+An input, pin or tool that cannot be looked up stays as it is locked: the others move, an error
+names each that did not, and the exit code is 1. If git cannot commit with `--commit`, the lock is
+taken back.
 ]]
 
 --- Adds the command's own arguments and flags.

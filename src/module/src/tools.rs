@@ -73,8 +73,8 @@ fn registry(table: &LuaTable) -> Answer<Registry> {
     })
 }
 
-/// Opens a registry, once for as long as the same one is asked for. `package` is the only one that
-/// is looked for.
+/// Opens a registry, once for as long as the same one is asked for. `package` is given where
+/// no other is looked for.
 fn open(
     lua: &Lua,
     table: &LuaTable,

@@ -585,7 +585,10 @@ mod tests {
             ("Asset", "tool-{{x}}.tar.gz"),
             ("Empty", ""),
         ];
-        render(text, &names.into_iter().map(|(name, value)| (name, value.to_owned())).collect())
+        render(
+            text,
+            &names.into_iter().map(|(name, value)| (name.into(), value.to_owned())).collect(),
+        )
     }
 
     #[test]

@@ -291,7 +291,7 @@ impl<'a> Releases<'a> {
         platform::read_file(&place).map_err(|error| Failure::new("io", chain(&error)))
     }
 
-    /// Returns whether the server has a file. One that says nothing clear counts as having it.
+    /// Returns whether the server has a file. An unclear answer counts as yes.
     fn has(&self, url: &str) -> bool {
         let Session { settings, wanted, .. } = self.session;
         let url = mirrored(url, wanted.github.as_deref());
