@@ -21,9 +21,9 @@ pub struct PackageStateReport {
     /// Its version, if it is installed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
-    /// `installed`, `missing`, `changed` (another version), `incomplete` (half installed), `left` (a
-    /// switch that failed, or was undone, installed it) or `unknown` (its manager does not tell, or
-    /// is not there).
+    /// `installed`, `missing`, `changed` (another version), `incomplete` (half installed), `left`
+    /// (a switch that failed, or was undone, installed it) or `unknown` (its manager does not
+    /// tell, or is not there).
     pub state: &'static str,
     /// Whether it was there before, so that it stays.
     pub was_there: bool,
