@@ -96,7 +96,7 @@ impl Engine {
         &self,
         manifest: &Manifest,
         wanted: BTreeSet<Hash>,
-        realized: Option<Arc<BTreeMap<Hash, Outputs>>>,
+        realized: Option<(Arc<BTreeMap<Hash, Outputs>>, Merges)>,
         current: Snapshot,
         altered: &Altered,
         (extent, secrets): (Extent, &Secrets),
@@ -347,7 +347,9 @@ impl Engine {
                 Error::Switch(error) => Error::Switch(packages.outlast(error)),
                 other => other,
             };
-            let (wanted, outputs) = (known.wanted.clone(), Some(outputs));
+            // What a merge edits may be what a package brought.
+            let outputs = Some((outputs, Merges::default()));
+            let wanted = known.wanted.clone();
             let told = (told.extent(), &secrets);
             let current = generations::current(&self.store)?;
             let again = self.planned_targets(evaluated, wanted, outputs, current, &altered, told);
