@@ -262,7 +262,7 @@ fn leads_elsewhere(target: &Target) -> bool {
     )
 }
 
-/// Returns, in words, what is wrong on the way of a link: a path that is missing, or where it leads.
+/// Returns, in words, what is wrong on the way of a link: what is missing, or where it leads.
 fn found_on_the_way(target: &Target) -> Option<String> {
     let text = target.link_text()?.to_path();
     let missing = text.ancestors().filter(|above| !platform::exists(above)).last();

@@ -155,7 +155,7 @@ impl Backups {
         }
     }
 
-    /// Notes which directories those are of which that is to be known.
+    /// Notes device and inode of the directories that are in the index.
     fn note_numbers(&mut self) {
         let created = std::mem::take(&mut self.created);
         let known: BTreeMap<Text, (u64, u64)> = std::mem::take(&mut self.numbers)
