@@ -687,8 +687,8 @@ impl Directory {
             .map_err(|cause| failed("rename to", &path())(cause))
     }
 
-    /// The kernel refuses to rename from one mount to another, even of one file system: there may be
-    /// a mount that has both directories.
+    /// The kernel refuses to rename from one mount to another, even of one file system: there may
+    /// be a mount that has both directories.
     fn rename_in_one_mount(
         &self,
         name: &OsStr,
