@@ -135,8 +135,8 @@ impl World {
         config
     }
 
-    /// Returns what puts keys into a file near a place. Nothing of the user's has its name, and other
-    /// targets have it in turn.
+    /// Returns what puts keys into a file near a place. Nothing of the user's has its name, and
+    /// other targets have it in turn.
     fn merged(&mut self, place: &Path) -> Option<Action> {
         if !self.also(3) {
             return None;
