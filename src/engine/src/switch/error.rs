@@ -228,7 +228,7 @@ pub enum Error {
         /// Who declares the target.
         positions: Positions,
     },
-    /// A target that nobody can change, or in such a directory.
+    /// A target that no user can change, or one in such a directory.
     #[error("{} cannot be changed: {} is {flag}", target.display(), path.display())]
     Flagged {
         /// The target.

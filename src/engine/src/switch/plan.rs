@@ -563,7 +563,7 @@ fn missing_parents(scene: &Scene, steps: &[Step]) -> Result<Vec<PathBuf>, Error>
             missing.extend(check_parent(scene, place, positions)?);
         }
         check_mount(change, place, positions)?;
-        check_flags(change, place, positions)?;
+        check_flags(scene, change, place, positions)?;
         check_renames(scene, change, place, positions)?;
     }
     missing.sort();
@@ -608,15 +608,22 @@ fn check_mount(change: &TargetChange, place: &Path, positions: &Positions) -> Re
     Ok(())
 }
 
-/// Checks that what stands at a place, and the directory around it, have no flag (chattr(1)) that
-/// keeps even root from renaming.
-fn check_flags(change: &TargetChange, place: &Path, positions: &Positions) -> Result<(), Error> {
+/// Checks that what is at a place, and the directory around it, have no flag (chattr(1)) that keeps
+/// even root from renaming. A link of ours may lead to objects, which have one; it goes before.
+fn check_flags(
+    scene: &Scene,
+    change: &TargetChange,
+    place: &Path,
+    positions: &Positions,
+) -> Result<(), Error> {
     if matches!((&change.before, &change.after), (Before::Nothing, After::Nothing)) {
         return Ok(());
     }
-    let stands = !matches!(change.before, Before::Nothing);
-    for path in place.parent().into_iter().chain(stands.then_some(place)) {
-        if let Some(flag) = platform::fixing_flag(path) {
+    let is_occupied = !matches!(change.before, Before::Nothing);
+    for path in place.parent().into_iter().chain(is_occupied.then_some(place)) {
+        let Some(flag) = platform::fixing_flag(path) else { continue };
+        let objects = platform::canonical(scene.store.objects());
+        if !platform::canonical(path).starts_with(objects) {
             let (target, path) = (place.to_owned(), path.to_owned());
             return Err(Error::Flagged { target, path, flag, positions: positions.clone() });
         }
