@@ -609,7 +609,7 @@ fn check_mount(change: &TargetChange, place: &Path, positions: &Positions) -> Re
 }
 
 /// Checks that what is at a place, and the directory around it, have no flag (chattr(1)) that keeps
-/// even root from renaming. A link of ours may lead to objects, which have one; it goes before.
+/// even root from renaming. A managed link may lead to objects, which have one; it goes before.
 fn check_flags(
     scene: &Scene,
     change: &TargetChange,
