@@ -311,7 +311,8 @@ fn lock(
             }
             Err(failure) if !is_partial || failure.kind == "interrupted" => failures.push(failure),
             Err(failure) if is_undeclared => notices.push(format!(
-                "{}: {}; the config does not declare it here: `sys lock --prune` removes tools that are declared for no platform",
+                "{}: {}; the config does not declare it here: `sys lock --prune` removes tools \
+                 that are declared for no platform",
                 request.key, failure.message
             )),
             Err(failure) => failed.push((request.key.clone(), failure)),

@@ -221,8 +221,8 @@ fn what_needs_a_compiler_is_meant_only_where_nothing_else_is() {
 fn vars_may_have_any_name() {
     for name in ["channel", "go_version", "flavour", "a", "Edition2"] {
         let more = format!(
-            "    files:\n      - name: p\n    url: \"https://h/{{{{.Vars.{name}}}}}\"\n    vars:\n      \
-             - name: {name}\n        default: plain\n"
+            "    files:\n      - name: p\n    url: \"https://h/{{{{.Vars.{name}}}}}\"\n    vars:\n\
+             \x20     - name: {name}\n        default: plain\n"
         );
         let index = small(&[("acme/vary", "http", &more)]);
         let package = index.package(&index.entries()[0]).unwrap();

@@ -125,7 +125,7 @@ pub(super) fn is_immutable(_path: &Path) -> bool {
     false
 }
 
-/// Returns whether a path is immutable, and whether it is append-only: such flags do not exist here.
+/// Returns whether a path is immutable, and whether it is append-only: such flags are not here.
 pub(super) fn fixing_flags(_path: &Path) -> [bool; 2] {
     [false; 2]
 }
