@@ -50,7 +50,7 @@ return function(given, opts)
   local place = path.join(scope.get_directory(), path.expand(given, scope.get_home()))
   place = border.call("absolute", place)
   local filter = opts and opts.filter
-  local made = border.call("source", place, filter and get_excluded(place, filter))
+  local made = border.call("source", place, filter and get_excluded(place, filter), true)
   local current = scope.get()
   local project = current and current.project
   if project and project.note_source then

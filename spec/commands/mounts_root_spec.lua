@@ -156,7 +156,9 @@ describe("#root file systems #once", function()
     assert.equal("mine\n", here.read("home/.file"))
     assert.equal("inner\n", here.read("home/.mounted/inner"))
     -- As a single file is, in a container.
-    here.shell("umount ~/.mounted; touch ~/.mounted/file; mount --bind init.lua ~/.mounted/file")
+    here.shell(
+      "umount ~/.mounted; touch ~/.mounted/file ~/other; " .. "mount --bind ~/other ~/.mounted/file"
+    )
     here.write_config([[
       file({ path = "~/.file", content = "ours" })
       file({ path = "~/.mounted/file", content = "ours", mode = "644" })

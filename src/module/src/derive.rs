@@ -270,7 +270,12 @@ pub fn follow(lua: &Lua, link: &Path) -> Option<PathBuf> {
     Some(end)
 }
 
-fn source(lua: &Lua, path: &LuaString, excluded: Option<Vec<LuaString>>) -> Answer<LuaTable> {
+fn source(
+    lua: &Lua,
+    path: &LuaString,
+    excluded: Option<Vec<LuaString>>,
+    is_input: bool,
+) -> Answer<LuaTable> {
     let named = platform::path_from_bytes(&path.as_bytes());
     let mut place = state::locate(lua, named.clone());
     // The copies of sources that a snapshot keeps are private, whatever the sources are.
@@ -284,7 +289,7 @@ fn source(lua: &Lua, path: &LuaString, excluded: Option<Vec<LuaString>>) -> Answ
     let nar = state::change(lua, |state| state.sources.hash(&place, &left_out));
     let nar = nar.ok_or_else(|| Failure::new("internal", "the state is in use"))?;
     let nar = nar.map_err(|error| Failure { hint: error.hint(), ..config_failure(&error) })?;
-    if is_original && platform::is_system_user() && is_private(lua, &place, &left_out) {
+    if is_input && is_original && platform::is_system_user() && is_private(lua, &place, &left_out) {
         return Err(Failure::new(
             "config",
             format!(
@@ -468,7 +473,9 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
         lua,
         native,
         "source",
-        |lua, (path, excluded): (LuaString, Option<Vec<LuaString>>)| source(lua, &path, excluded),
+        |lua, (path, excluded, is_input): (LuaString, Option<Vec<LuaString>>, Option<bool>)| {
+            source(lua, &path, excluded, is_input.unwrap_or(false))
+        },
     )?;
     register_pure(lua, native, "is_reference", |lua, value: LuaValue| is_reference(lua, &value))?;
     register_function(
