@@ -1,6 +1,7 @@
 --- What the lock says of tools follows what the config says of them: name, request, registry,
 -- `vars` and platform. And one tool that cannot be looked up stops no other.
 
+local contains = require("spec.support.contains")
 local tool_place = require("spec.support.tool_place")
 
 describe("the lock of tools{} #once", function()
@@ -21,16 +22,8 @@ describe("the lock of tools{} #once", function()
     place.remove()
   end)
 
-  local function contains(text, ...)
-    for _, part in ipairs({ ... }) do
-      assert.truthy(text:find(part, 1, true), ("no %q in:\n%s"):format(part, text))
-    end
-  end
-
   local function run(code, ...)
-    local result = here.run(...)
-    assert.equal(code, result.code, result.stdout .. result.stderr)
-    return result.stdout .. result.stderr
+    return here.run_to(code, ...)
   end
 
   local function must(...)

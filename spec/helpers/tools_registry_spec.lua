@@ -1,6 +1,7 @@
 --- The registry of `tools{}` as it ages, and what it says of signatures: with a server on this
 -- machine that stands in for GitHub.
 
+local contains = require("spec.support.contains")
 local tool_place = require("spec.support.tool_place")
 
 describe("the registry of tools{} #once", function()
@@ -27,10 +28,6 @@ describe("the registry of tools{} #once", function()
     for _, part in ipairs({ ... }) do
       assert.truthy(result.stderr:find(part, 1, true), ("no %q in %s"):format(part, result.stderr))
     end
-  end
-
-  local function contains(text, part)
-    assert.truthy(text:find(part, 1, true), ("no %q in:\n%s"):format(part, text))
   end
 
   -- Serves the registry as a repository, as the public one is. Inputs do not come over http, where

@@ -1,6 +1,7 @@
 --- `packages{}` with the real apt and dpkg, in a container that boots for these specs. Its packages
 -- come from a small repository on its own disk: nothing needs the network.
 
+local contains = require("spec.support.contains")
 local container = require("spec.support.container")
 local json = require("dkjson")
 
@@ -77,12 +78,6 @@ describe("packages{} with apt #root #once", function()
   local function must(result)
     assert.are.equal(0, result.code, result.stdout .. result.stderr)
     return result.stdout .. result.stderr
-  end
-
-  local function contains(text, ...)
-    for _, part in ipairs({ ... }) do
-      assert.truthy(text:find(part, 1, true), ("no %q in:\n%s"):format(part, text))
-    end
   end
 
   -- The installed packages of the repository, with their versions.

@@ -1,6 +1,7 @@
 --- `packages{}` for a user: brew, for which a script stands in that prints what the real one
 -- printed and notes what it was asked; what is refused; and machines that have no manager.
 
+local contains = require("spec.support.contains")
 local machine = require("spec.support.machine")
 
 local brew = [[
@@ -33,16 +34,8 @@ describe("packages{} #once", function()
     here.remove()
   end)
 
-  local function contains(text, ...)
-    for _, part in ipairs({ ... }) do
-      assert.truthy(text:find(part, 1, true), ("no %q in:\n%s"):format(part, text))
-    end
-  end
-
   local function run(code, ...)
-    local result = here.run(...)
-    assert.equal(code, result.code, result.stdout .. result.stderr)
-    return result.stdout .. result.stderr
+    return here.run_to(code, ...)
   end
 
   local function is_root()

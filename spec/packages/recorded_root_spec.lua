@@ -1,6 +1,7 @@
 --- `packages{}` with dnf and pacman, for root: scripts stand in for them, which print what the real
 -- programs printed and note what they were asked.
 
+local contains = require("spec.support.contains")
 local machine = require("spec.support.machine")
 
 local dnf = [[
@@ -71,12 +72,6 @@ describe("packages{} with recorded managers #root #once", function()
     end
     here.write("record/db", db)
     here.shell("chmod 755 bin/*")
-  end
-
-  local function contains(text, ...)
-    for _, part in ipairs({ ... }) do
-      assert.truthy(text:find(part, 1, true), ("no %q in:\n%s"):format(part, text))
-    end
   end
 
   local function apply(lines, code)

@@ -138,6 +138,18 @@ function machine.new(directory)
     return self.lua("-l", "syslua", ...)
   end
 
+  --- Runs `lua -l syslua ...`, which has to end with a code; returns all that it says.
+  ---@param code integer
+  function self.run_to(code, ...)
+    local result = self.run(...)
+    local said = result.stdout .. result.stderr
+    if result.code ~= code then
+      local words = table.concat({ ... }, " ")
+      error(("%s: exit code %d instead of %d\n%s"):format(words, result.code, code, said), 2)
+    end
+    return said
+  end
+
   --- Returns what a command shows in a terminal of 80 columns without colours.
   function self.show(line)
     local words = "script -qec 'stty cols 80; $LUA -l syslua %s' /dev/null | tr -d '\\r'"
