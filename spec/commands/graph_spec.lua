@@ -227,7 +227,7 @@ describe("watch #once", function()
       "config/init.lua"
     )
     here.write("config/tree/a", "a")
-    -- What it prints is no change of the config.
+    -- A log of its output beside the config does not count as a change.
     here.shell("$LUA -l syslua watch config >config/out 2>config/err </dev/null & echo $! >pid")
     local function wait_for(name, expected)
       for _ = 1, 300 do

@@ -55,7 +55,7 @@ describe("a private file in a config of root #root #once", function()
     end)
   end
 
-  it("is no obstacle once a filter leaves it out, or all may read it", function()
+  it("is accepted when a filter excludes it, or when all users can read it", function()
     local declared = [[derive {
       name = "d", opts = { s = source("t"%s) },
       config = function(opts, ctx) ctx.copy(opts.s, ctx.out) end,

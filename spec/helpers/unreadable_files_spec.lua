@@ -48,7 +48,7 @@ describe("a file that its owner cannot read #once", function()
     end)
   end
 
-  it("is kept when it is no longer declared, which is said", function()
+  it("is kept when its declaration goes, and the report says so", function()
     here.apply('file { path = "~/k", content = "x", mode = "200", public = true }')
     -- Root can read it.
     local expected = here.shell("cat ~/k").code ~= 0 and "kept +%S+/displaced/%S+ +%(from ~/k%)"

@@ -1,4 +1,6 @@
 //! `apply` and the plan of an apply.
+//!
+//! It is over 600 lines, because both come to one plan, step by step.
 
 use std::cell::LazyCell;
 use std::collections::{BTreeMap, BTreeSet, HashSet};

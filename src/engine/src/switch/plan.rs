@@ -559,11 +559,14 @@ fn missing_parents(scene: &Scene, steps: &[Step]) -> Result<Vec<PathBuf>, Error>
         // A place that must stay free needs no directories above.
         let stays_away =
             matches!((&change.before, &change.after), (Before::Nothing, After::Nothing));
-        if !stays_away && place.parent().is_some_and(|parent| seen.insert(parent)) {
+        if !stays_away && let Some(parent) = place.parent().filter(|parent| seen.insert(*parent)) {
             missing.extend(check_parent(scene, place, positions)?);
+            check_flags(scene, parent, place, positions)?;
         }
         check_mount(change, place, positions)?;
-        check_flags(scene, change, place, positions)?;
+        if !matches!(change.before, Before::Nothing) {
+            check_flags(scene, place, place, positions)?;
+        }
         check_renames(scene, change, place, positions)?;
     }
     missing.sort();
@@ -608,27 +611,24 @@ fn check_mount(change: &TargetChange, place: &Path, positions: &Positions) -> Re
     Ok(())
 }
 
-/// Checks that what is at a place, and the directory around it, have no flag (chattr(1)) that keeps
+/// Checks that a path, a target or the directory around one, has no flag (chattr(1)) that keeps
 /// even root from renaming. A managed link may lead to objects, which have one; it goes before.
 fn check_flags(
     scene: &Scene,
-    change: &TargetChange,
+    path: &Path,
     place: &Path,
     positions: &Positions,
 ) -> Result<(), Error> {
-    if matches!((&change.before, &change.after), (Before::Nothing, After::Nothing)) {
-        return Ok(());
-    }
-    let is_occupied = !matches!(change.before, Before::Nothing);
-    for path in place.parent().into_iter().chain(is_occupied.then_some(place)) {
-        let Some(flag) = platform::fixing_flag(path) else { continue };
-        let objects = platform::canonical(scene.store.objects());
-        if !platform::canonical(path).starts_with(objects) {
+    match platform::fixing_flag(path) {
+        Some(flag)
+            if !platform::canonical(path)
+                .starts_with(platform::canonical(scene.store.objects())) =>
+        {
             let (target, path) = (place.to_owned(), path.to_owned());
-            return Err(Error::Flagged { target, path, flag, positions: positions.clone() });
+            Err(Error::Flagged { target, path, flag, positions: positions.clone() })
         }
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 /// Checks that the file system can rename the directory to be moved away, and the one to be
