@@ -23,6 +23,7 @@ local deepest = 20
 ---@field auth string?
 ---@field sealed_auth (string|table)[]? the same as a secret
 ---@field strip integer?
+---@field github string? the server that replaces GitHub for a registry of tools
 ---@field follows table<string, string>? inputs of this config that replace inputs of the input, by
 --- their name there
 ---@field position string the line that declares it
@@ -199,6 +200,7 @@ local function get_request(parent, declared, update)
     auth = declared.auth,
     sealed_auth = declared.sealed_auth,
     strip = declared.strip,
+    github = declared.github,
     directory = parent.loader.directory,
     tree = above and above.tree,
     is_local = above and above.is_local or false,

@@ -73,13 +73,8 @@ function tool_registry.begin(locked, is_declared, options)
     kept = border.call("keep_input", "tools")
   end
 
-  local function get_default_url(github)
-    if moves then
-      local base, ref = tool_registry.newest_url:match("^git:(.-)(#.*)$")
-      return "git:" .. border.call("mirrored", base, github) .. ref
-    end
-    return kept and kept.url
-      or "archive:" .. border.call("mirrored", tool_registry.default_url:sub(9), github)
+  local function get_default_url()
+    return moves and tool_registry.newest_url or kept and kept.url or tool_registry.default_url
   end
 
   function registry.attach(given, files)
@@ -106,11 +101,9 @@ function tool_registry.begin(locked, is_declared, options)
     if not resolved and deferred then
       resolved = require("syslua.input_graph").resolve_deferred(session, deferred)
     elseif not resolved and name == "tools" then
-      local url = get_default_url(github)
-      resolved = require("syslua.input_graph").resolve_deferred(
-        session,
-        { name = "tools", url = url, position = position or "tools{}", follows = nil }
-      )
+      local declared = { name = "tools", url = get_default_url(), github = github }
+      declared.position = position or "tools{}"
+      resolved = require("syslua.input_graph").resolve_deferred(session, declared)
     elseif not resolved then
       raise_unknown(name, position, own_inputs)
     end

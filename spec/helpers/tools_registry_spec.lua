@@ -31,7 +31,7 @@ describe("the registry of tools{} #once", function()
   end
 
   -- Serves the registry as a repository, as the public one is. Inputs do not come over http, where
-  -- anyone on the way could change them.
+  -- anyone on the way could change them; only the registry may come from a mirror of the user.
   local function publish(description)
     here.environment.SYSLUA_TOOLS_GITHUB = "file://" .. here.directory .. "/served"
     local result = here.shell(([[
@@ -66,8 +66,10 @@ describe("the registry of tools{} #once", function()
     must("apply", "init.lua")
     write('tools { "acme/hammer@1" }')
     must("apply", "init.lua")
+    contains(place.lock().inputs.tools.url, "git:file://")
+    must("update", "-c", "init.lua", "tools")
     local before = place.lock()
-    contains(before.inputs.tools.url, "git:")
+    contains(before.inputs.tools.url, "git:https://github.com/")
     contains(must("outdated", "-c", "init.lua"), "The registry of tools is from 20")
 
     publish("Strikes")
@@ -85,6 +87,30 @@ describe("the registry of tools{} #once", function()
     write('tools { "acme/hammer@1" }  -- the same')
     must("apply", "init.lua", "--locked")
     must("apply", "init.lua", "--offline")
+  end)
+
+  it("comes from the mirror, while the lock names GitHub", function()
+    local mirror = here.environment.SYSLUA_TOOLS_GITHUB
+    contains(mirror, "http://")
+    publish("Hits")
+    here.environment.SYSLUA_TOOLS_GITHUB = mirror
+    local packed = here.shell([[
+      set -e
+      mkdir -p served/aquaproj/aqua-registry/archive aqua-registry
+      cp -R registry/pkgs aqua-registry
+      tar -czf served/aquaproj/aqua-registry/archive/4d86e12d6fd0.tar.gz aqua-registry
+    ]])
+    assert.equal(0, packed.code, packed.stderr)
+    place.release_hammer("1.0.0")
+    write('tools { "acme/hammer@1" }')
+    must("apply", "init.lua")
+    local registry = require("syslua.tool_registry")
+    assert.equal(registry.default_url, place.lock().inputs.tools.url)
+    contains(here.run("outdated", "-c", "init.lua").stdout, "The registry of tools is from 20")
+
+    must("update", "-c", "init.lua", "tools")
+    assert.equal(registry.newest_url, place.lock().inputs.tools.url)
+    must("apply", "init.lua", "--locked")
   end)
 
   it("never changes the address of a locked version", function()

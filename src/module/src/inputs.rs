@@ -195,6 +195,7 @@ fn request(lua: &Lua, table: &LuaTable) -> Answer<Request> {
         url,
         auth: text("auth")?.map(|text| Zeroizing::new(text.to_string_lossy())),
         sealed_auth: sealed(table).map_err(lua_failure)?,
+        github: text("github")?.map(|text| text.to_string_lossy()),
         strip: table.raw_get("strip").map_err(lua_failure)?,
         declarer,
         locked,

@@ -459,8 +459,8 @@ fn shown(text: &[u8]) -> String {
 }
 
 /// Whether two texts have the same lines and the same comments. Where a comment follows an anchor,
-/// sops places it before or after the key, by what comes next.
-fn are_alike(one: &[u8], other: &[u8]) -> bool {
+/// sops places it before or after the key, by what comes next. With `drops`, one may lack comments.
+fn are_alike(one: &[u8], other: &[u8], drops: bool) -> bool {
     let parts = |text: &[u8]| {
         // The number -0.0 is printed as -0, which is read as 0.
         let text = format!("{}\n", shown(text)).replace(" -0\n", " 0\n");
@@ -472,7 +472,29 @@ fn are_alike(one: &[u8], other: &[u8]) -> bool {
         comments.sort();
         (lines, comments)
     };
-    parts(one) == parts(other)
+    let (one, other) = (parts(one), parts(other));
+    let has_all = |of: &[String]| drops && of.iter().all(|comment| other.1.contains(comment));
+    one.0 == other.0 && (one.1 == other.1 || has_all(&one.1))
+}
+
+/// Whether a document has a list that begins with a comment, and behind it a map with a comment in
+/// its first line. When sops prints such a list in clear, it leaves the first comment out. It never
+/// gets there with its own documents: it encrypts that comment as an element of the list.
+fn has_list_whose_comment_sops_drops(text: &str) -> bool {
+    let is_comment = |line: &&str| line.trim_start().starts_with('#');
+    let mut lines = text.lines().peekable();
+    while let Some(line) = lines.next() {
+        if line.trim_end().ends_with(':') && lines.next_if(is_comment).is_some() {
+            while lines.next_if(is_comment).is_some() {}
+            if lines
+                .peek()
+                .is_some_and(|next| next.trim_start().starts_with("- ") && next.contains(" #"))
+            {
+                return true;
+            }
+        }
+    }
+    false
 }
 
 #[test]
@@ -540,11 +562,12 @@ fn random_documents_go_both_ways() {
             }
         };
         both += 1;
+        let drops = format == Format::Yaml && has_list_whose_comment_sops_drops(&text);
         match decrypt(opened.text().as_bytes()) {
             Err(problem) => {
                 complain(format!("sops does not read ours: {problem}\n{}", opened.text()));
             }
-            Ok(found) if are_alike(&found, &expected) => {}
+            Ok(found) if are_alike(&found, &expected, drops) => {}
             Ok(found) => complain(format!(
                 "sops reads ours otherwise: expected\n{}\nfound\n{}",
                 shown(&expected),
@@ -594,7 +617,7 @@ fn random_documents_go_both_ways() {
             },
         };
         match (decrypt(opened.text().as_bytes()), again) {
-            (Ok(found), Ok(again)) if are_alike(&found, &again) => {}
+            (Ok(found), Ok(again)) if are_alike(&found, &again, drops) => {}
             (Ok(found), Ok(again)) => {
                 complain(format!("{}\nis not\n{}", shown(&found), shown(&again)));
             }

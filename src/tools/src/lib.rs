@@ -13,8 +13,8 @@
 //! - **F1** [`expression`], [`template`], [`signature`]: the two languages inside of a registry;
 //!   signatures of releases
 //! - **F2** [`package`], [`checksums`]: what a package says; files of checksums
-//! - **F3** [`resolve`], [`request`], [`index`]: the address of a release; the requested version;
-//!   all packages of a registry
+//! - **F3** [`resolve`], [`mirror`], [`request`], [`index`]: the address of a release, also at a
+//!   mirror; the requested version; all packages of a registry
 
 pub mod platform;
 pub mod version;
@@ -28,10 +28,12 @@ pub mod checksums;
 pub mod package;
 
 pub mod index;
+pub mod mirror;
 pub mod request;
 pub mod resolve;
 
 pub use index::Index;
+pub use mirror::mirrored;
 pub use package::Package;
 pub use platform::Platform;
 pub use resolve::{Release, Unavailable, resolve};

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use syslua_archive::{Archive, Options, Problem};
 use syslua_fetch::Url;
 use syslua_fetch::download::{Target, Transfer};
+use syslua_tools::mirrored;
 
 use super::{Fetched, Request, Session, login_of};
 use crate::operation::unpack::place::{ArchiveFile, Place};
@@ -67,6 +68,7 @@ pub fn fetch(
     scratch: &Path,
 ) -> Result<(Fetched, PathBuf)> {
     let settings = session.settings;
+    let url = &*mirrored(url, request.github.as_deref());
     if settings.offline {
         let hint = "the tree is not in the cache; run once without --offline";
         return Err(network::failed(

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use syslua_fetch::Report;
 use syslua_fetch::git::{Git, Revision};
+use syslua_tools::mirrored;
 
 use super::address::{InputAddress, Origin};
 use super::tree::InputTree;
@@ -42,6 +43,7 @@ pub fn fetch(
             hint: None,
         });
     };
+    let repository = &mirrored(repository, request.github.as_deref());
     let wanted =
         locked.and_then(|locked| locked.rev.as_deref()).or(reference.as_deref()).unwrap_or("HEAD");
     let revision = Revision::parse(wanted).map_err(|problem| {

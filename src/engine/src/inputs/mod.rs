@@ -26,6 +26,7 @@ pub use lock_file::{Change, Changes, LockFile, ToolChange, Written, place_of, te
 pub use once::Once;
 use session::{Session, fetch_all};
 pub use syslua_fetch::url::redact;
+use syslua_tools::mirrored;
 use zeroize::Zeroizing;
 
 use crate::failure::Failure;
@@ -82,6 +83,8 @@ pub struct Request {
     pub auth: Option<Zeroizing<String>>,
     /// The same as a secret, which is decrypted only when something is fetched.
     pub sealed_auth: Option<Vec<SealedPart>>,
+    /// The server that replaces GitHub when the input is fetched. The lock does not name it.
+    pub github: Option<String>,
     /// How many leading components of names in an archive are left out, where the config says so.
     pub strip: Option<usize>,
     /// Where the file is that names it.
@@ -460,6 +463,7 @@ fn count_one(settings: &Settings, one: &Move) -> Option<usize> {
     let Move { request, older, newer } = one;
     let address = InputAddress::parse(&request.url).ok()?;
     let Origin::Git { repository, .. } = &address.origin else { return None };
+    let repository = &mirrored(repository, request.github.as_deref());
     let (rev, since) = (older.rev.as_deref()?, older.last_modified?);
     let store = Store::new(&settings.root);
     let events: EventSink = Arc::new(|_| {});

@@ -47,7 +47,7 @@ impl Once {
         };
         // With another login a server may give something else.
         let login = (&request.auth, request.sealed_auth.as_ref().map(|_| &request.key));
-        let key = format!("{what} {login:?}");
+        let key = format!("{what} {:?} {login:?}", request.github);
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(known.entry(key).or_default())
     }

@@ -16,6 +16,7 @@ use std::time::Duration;
 pub use registry::{is_newer, open, stamp};
 pub use syslua_tools as library;
 use syslua_tools::index::{Entry, Found};
+pub use syslua_tools::mirrored;
 use syslua_tools::request::{self, Request};
 use syslua_tools::resolve::Vars;
 use syslua_tools::{Index, Package, Platform};
@@ -100,21 +101,6 @@ enum Message {
 
 fn interrupted() -> Failure {
     Failure::new("interrupted", "interrupted")
-}
-
-/// Returns the address of something on GitHub at the server that replaces it.
-pub fn mirrored(url: &str, github: Option<&str>) -> String {
-    let Some(base) = github.map(|base| base.trim_end_matches('/')) else { return url.to_owned() };
-    let below = |host: &str| url.strip_prefix(host).and_then(|rest| rest.strip_prefix('/'));
-    if let Some(rest) = below(syslua_tools::resolve::GITHUB) {
-        return format!("{base}/{rest}");
-    }
-    // Elsewhere single files are below the repository: OWNER/REPO/raw/REF/PATH.
-    let raw = below(syslua_tools::resolve::GITHUB_CONTENT).and_then(|rest| {
-        let mut parts = rest.splitn(3, '/');
-        Some(format!("{base}/{}/{}/raw/{}", parts.next()?, parts.next()?, parts.next()?))
-    });
-    raw.unwrap_or_else(|| url.to_owned())
 }
 
 /// Returns the package that a name means.
@@ -318,27 +304,4 @@ fn no_version(
 /// Returns values of the user as the library takes them.
 fn vars_of(tool: &ToolRequest) -> Vars {
     tool.vars.clone()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_mirror_stands_in_for_github() {
-        let mirror = Some("https://mirror.example/gh/");
-        let url = "https://github.com/a/b/releases/download/v1/c.zip";
-        assert_eq!(
-            mirrored(url, mirror),
-            "https://mirror.example/gh/a/b/releases/download/v1/c.zip"
-        );
-        assert_eq!(
-            mirrored("https://raw.githubusercontent.com/a/b/v1/bin/c", mirror),
-            "https://mirror.example/gh/a/b/raw/v1/bin/c"
-        );
-        for other in ["https://nodejs.org/x", "https://github.company/a"] {
-            assert_eq!(mirrored(other, mirror), other);
-        }
-        assert_eq!(mirrored(url, None), url);
-    }
 }

@@ -8,10 +8,10 @@ use syslua_tools::platform::PLATFORMS;
 use syslua_tools::resolve::{
     ChecksumFile, Minisign, Program, Release, Unavailable, resolve, semver_of,
 };
-use syslua_tools::{Package, Platform};
+use syslua_tools::{Package, Platform, mirrored};
 use syslua_tools::{checksums, signature};
 
-use super::{NOT_THERE, Session, ToolRequest, interrupted, mirrored, vars_of};
+use super::{NOT_THERE, Session, ToolRequest, interrupted, vars_of};
 use crate::failure::{Failure, chain};
 use crate::hash::Hash;
 use crate::lock::{LockedFile, LockedRelease, LockedTool};

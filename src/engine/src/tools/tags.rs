@@ -4,9 +4,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use syslua_tools::Package;
+use syslua_tools::{Package, mirrored};
 
-use super::mirrored;
 use crate::failure::{Failure, chain};
 use crate::hash::Hash;
 use crate::inputs::with_git;
