@@ -348,6 +348,7 @@ local syslua = {}
 ---@field stuck syslua.DisplacedReport[] originals that cannot be restored, because another file is
 --- at their target
 ---@field unknown string[] unknown files in the root, which stay
+---@field profiles string[]? lines about the startup files of shells
 
 ---@class syslua.Holder
 ---@field kind "snapshot"|"gc_root"|"journal"|"project"|"process"

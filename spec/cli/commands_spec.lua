@@ -2,24 +2,20 @@ local commands = require("syslua.cli.commands")
 local tree = require("spec.support.tree")
 
 describe("cli.commands", function()
-  it("lists modules that keep the contract of a command", function()
-    for _, name in ipairs(commands.names) do
+  it("lists the files of commands/, each with the contract of a command", function()
+    local orders = {}
+    for _, name in ipairs(commands.list()) do
       local command = commands.load(name)
+      assert.equal("number", type(command.order))
+      assert.is_nil(orders[command.order], name .. " has the order of another command")
+      orders[command.order] = name
       assert.equal("string", type(command.summary))
-      assert.equal("function", type(command.add_to_parser))
+      assert.equal("table", type(command.arguments))
       assert.equal("function", type(command.run))
+      local prints = require("syslua.cli.arguments").has_flag(command, "--json")
+      assert.is_true(not prints or command.render ~= nil or name == "graph", name)
     end
-  end)
-
-  it("lists each file of commands/", function()
-    local listed = { require("syslua.util.table").unpack(commands.names) }
-    table.sort(listed)
-    local files = {}
-    for index, file in ipairs(tree.list({ "lua/syslua/commands" }, ".lua")) do
-      files[index] = file:match("([^/]+)%.lua$")
-    end
-    table.sort(files)
-    assert.same(files, listed)
+    assert.equal(#tree.list({ "lua/syslua/commands" }, ".lua"), #commands.list())
   end)
 
   it("knows what is a command", function()

@@ -21,6 +21,7 @@ describe("cli.main", function()
         can_read = real.can_read,
         read_file = real.read_file,
         exists = real.exists,
+        list_directory = real.list_directory,
         status = function(options)
           calls.status = options
           return true, { root = "/r", snapshot = { id = "1" }, targets = {}, drift = 1 }

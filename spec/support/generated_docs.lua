@@ -1,19 +1,13 @@
 --- The pages that are generated from what commands say about themselves: parts of the reference
 -- of the command line and of the README, and the man page. `make docs` writes them.
 
+local arguments = require("syslua.cli.arguments")
 local commands = require("syslua.cli.commands")
-local flags = require("syslua.cli.flags")
 local markdown = require("syslua.cli.markdown")
 local parser = require("syslua.cli.parser")
 local tree = require("spec.support.tree")
 
 local generated_docs = {}
-
-local common = {}
-for _, flag in ipairs(flags) do
-  common[flag.name] = true
-end
-common["-h"], common["--help"] = true, true
 
 local function build(name)
   return parser.build(name, commands.load(name), "sys")
@@ -25,12 +19,13 @@ local function get_usage(built)
 end
 
 -- A table of flags: those that every command has, or the others.
-local function render_flags(built, is_common)
+local function render_flags(command, is_common)
   local lines = {}
-  for _, flag in ipairs(parser.get_flags(built)) do
-    if (common[flag.name] or false) == is_common then
-      local words = flag.argument and flag.name .. " " .. flag.argument or flag.name
-      lines[#lines + 1] = ("| `%s` | %s |"):format(words, flag.description)
+  for _, flag in ipairs(arguments.list_flags(command)) do
+    if flag.is_common == is_common then
+      local value = flag.argument.value
+      local words = value and flag.name .. " " .. value or flag.name
+      lines[#lines + 1] = ("| `%s` | %s |"):format(words, flag.argument.description)
     end
   end
   if #lines == 0 then
@@ -41,19 +36,19 @@ end
 
 local function render_commands()
   local parts = {}
-  for _, name in ipairs(commands.names) do
+  for _, name in ipairs(commands.list()) do
     local built, command = build(name), commands.load(name)
     parts[#parts + 1] = ("## `%s`"):format(get_usage(built))
     parts[#parts + 1] = command.summary .. "."
     parts[#parts + 1] = command.description and command.description:gsub("\n$", "")
-    parts[#parts + 1] = render_flags(built, false)
+    parts[#parts + 1] = render_flags(command, false)
   end
   return table.concat(parts, "\n\n")
 end
 
 local function render_overview()
   local lines = { "| command | purpose |", "|---|---|" }
-  for _, name in ipairs(commands.names) do
+  for _, name in ipairs(commands.list()) do
     local words = get_usage(build(name))
     lines[#lines + 1] = ("| `sys %s` | %s |"):format(words, commands.load(name).summary)
   end
@@ -64,7 +59,7 @@ end
 local parts = {
   commands = render_commands,
   flags = function()
-    return render_flags(build("version"), true)
+    return render_flags(commands.load("version"), true)
   end,
   overview = render_overview,
 }

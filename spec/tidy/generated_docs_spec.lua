@@ -20,7 +20,7 @@ describe("what `make docs` writes #once", function()
     for title in tree.read("docs/reference/cli.md"):gmatch("\n## `(%l+)") do
       described[#described + 1] = title
     end
-    assert.same(commands.names, described)
+    assert.same(commands.list(), described)
   end)
 end)
 

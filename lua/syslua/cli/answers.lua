@@ -5,16 +5,6 @@ local failure = require("syslua.util.failure")
 
 local cli_answers = {}
 
---- Adds `--answer` to a command that evaluates a config.
----@param parser table
-function cli_answers.add_option(parser)
-  parser
-    :option("--answer", "Answer a question of the config: NAME=VALUE. Can be repeated.")
-    :argname("NAME=VALUE")
-    :target("answers")
-    :count("*")
-end
-
 --- Returns the answers of a command line by name; nil without any.
 ---@param given string[]? the values of all `--answer`
 ---@return table<string, string>?

@@ -1,8 +1,7 @@
---- What shells can complete, read from the parsers of the commands. It does not know how shells
---- write it.
+--- What shells can complete, read from what commands take. It does not know how shells write it.
 
+local arguments = require("syslua.cli.arguments")
 local commands = require("syslua.cli.commands")
-local parser = require("syslua.cli.parser")
 
 local completion_data = {}
 
@@ -58,7 +57,7 @@ local kinds = {
   PACKAGE = "packages",
   USER = "users",
   ARGUMENT = "files",
-  COMMAND = "commands",
+  COMMAND = "files",
   CONFIG = "files",
   DIR = "files",
   FILE = "files",
@@ -70,70 +69,54 @@ local kinds = {
 local platforms =
   { "x86_64-linux", "aarch64-linux", "x86_64-darwin", "aarch64-darwin", "x86_64-windows" }
 
+-- What completes a word of an argument, or the value of a flag of this name.
+---@param argument syslua.cli.Argument
+---@param flag string?
 ---@return syslua.cli.Completed
-local function complete(name, argname, choices)
-  if choices then
-    return { words = choices }
-  elseif argname == "PLATFORM" then
+local function complete(argument, flag)
+  local called = argument.value or argument.name
+  local words = argument.choices or argument.suggestions
+  if words then
+    return { words = words }
+  elseif called == "PLATFORM" then
     return { words = platforms }
+  elseif called == "NAME" and flag == "--shell" then
+    return { kind = "shells" }
+  elseif called == "NAME" and (flag == "--user" or flag == "--username") then
+    return { kind = "users" }
   end
-  local kind = kinds[argname]
-  if argname == "NAME" and name == "--shell" or argname == "SHELL" then
-    kind = "shells"
-  elseif argname == "NAME" and (name == "--user" or name == "--username") then
-    kind = "users"
-  end
-  return { kind = kind }
+  return { kind = argument.completes or kinds[called] }
 end
 
--- `COMMAND` of `shell` is not a command of sys.lua.
 ---@return syslua.cli.CompletedArgument
-local function complete_argument(command, argument)
-  local completed = complete(nil, argument._argname, argument._choices)
-  if completed.kind == "commands" and command ~= "help" then
-    completed.kind = "files"
-  elseif command == "import" and argument._argname == "KIND" then
-    ---@type any
-    local import = commands.load(command)
-    completed.words = import.kinds
-  end
-  ---@type any
-  local module = commands.load(command)
+local function complete_argument(argument)
+  local completed = complete(argument)
   return {
     kind = completed.kind,
     words = completed.words,
-    is_repeated = argument._maxargs > 1,
-    after = argument._argname == "WORD" and module.following or nil,
+    is_repeated = argument.arity == "*" or argument.arity == "+",
+    after = argument.after,
   }
 end
 
-local function get_short_name(option)
-  for _, name in ipairs(option._public_aliases) do
-    if name:find("^%-[^-]$") then
-      return name
-    end
-  end
-  return nil
-end
-
--- The flags of a parser: each name of each.
+-- The flags of a command and of every command: each name of each.
+---@param command syslua.cli.Command
 ---@return syslua.cli.CompletedFlag[]
-local function list_flags(built)
+local function list_flags(command)
   local flags = {}
-  for _, option in ipairs(built._options) do
-    for _, name in ipairs(option._public_aliases) do
-      local takes_argument = option._maxargs > 0
-      local follows = takes_argument and complete(name, option._argname, option._choices) or {}
-      flags[#flags + 1] = {
-        name = name,
-        short = get_short_name(option),
-        takes_argument = takes_argument,
-        is_many = option._maxargs > 1,
-        description = option._description,
-        words = follows.words,
-        kind = follows.kind,
-      }
-    end
+  for index, flag in ipairs(arguments.list_flags(command)) do
+    local argument = flag.argument
+    local takes_argument = argument.value ~= nil
+    local follows = takes_argument and complete(argument, flag.name) or {}
+    flags[index] = {
+      name = flag.name,
+      short = argument.name:match("^(%-[^-]) "),
+      takes_argument = takes_argument,
+      is_many = argument.arity == "+",
+      description = argument.description,
+      words = follows.words,
+      kind = follows.kind,
+    }
   end
   return flags
 end
@@ -142,24 +125,19 @@ end
 ---@return syslua.cli.CompletedCommand[]
 function completion_data.list()
   local list = {}
-  for index, name in ipairs(commands.names) do
+  for index, name in ipairs(commands.list()) do
     local command = commands.load(name)
-    local built = parser.build(name, command, "sys")
     ---@type syslua.cli.CompletedCommand
     local entry = {
       name = name,
       summary = command.summary,
-      flags = list_flags(built),
+      flags = list_flags(command),
       arguments = {},
-      passes_on = false,
+      passes_on = command.split ~= nil,
     }
-    for place, argument in ipairs(built._arguments) do
-      entry.arguments[place] = complete_argument(name, argument)
-      local called = argument._argname
-      entry.passes_on = entry.passes_on
-        or called == "ARGUMENT"
-        or called == "COMMAND" and name ~= "help"
-      entry.ends_at = called == "ARGUMENT" and place - 1 or entry.ends_at
+    for place, argument in ipairs(arguments.list_positional(command)) do
+      entry.arguments[place] = complete_argument(argument)
+      entry.ends_at = argument.name == "ARGUMENT" and place - 1 or entry.ends_at
     end
     list[index] = entry
   end
@@ -170,8 +148,8 @@ end
 ---@return syslua.cli.CompletedCommand
 function completion_data.get_before()
   ---@type any
-  local none = { summary = "", add_to_parser = function() end }
-  local flags = list_flags(parser.build("", none, "sys"))
+  local none = { arguments = {} }
+  local flags = list_flags(none)
   flags[#flags + 1] = {
     name = "--version",
     takes_argument = false,
@@ -182,7 +160,7 @@ function completion_data.get_before()
     name = "",
     summary = "",
     flags = flags,
-    arguments = { { words = commands.names, is_repeated = false } },
+    arguments = { { words = commands.list(), is_repeated = false } },
     passes_on = false,
   }
 end
@@ -232,7 +210,7 @@ local values_of = {
     end
   end,
   commands = function(_, add)
-    for _, name in ipairs(commands.names) do
+    for _, name in ipairs(commands.list()) do
       add(name)
     end
   end,

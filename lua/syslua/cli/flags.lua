@@ -1,13 +1,5 @@
 --- The flags that every command has, as data. It does not know how they are parsed or obeyed.
 
----@class syslua.cli.Flag
----@field name string with its dashes
----@field argument string? what its argument is called; a flag without one is a switch
----@field description string
----@field choices string[]? the only arguments it takes
----@field convert nil|fun(word: string): any, string? its argument as a value, or
---- nil and what is wrong
-
 ---@class syslua.cli.Args
 ---@field program string the name of the program as typed: "sys" or "lua -l syslua"
 ---@field root string?
@@ -49,17 +41,17 @@ local function to_directory(word)
   return word
 end
 
----@type syslua.cli.Flag[]
+---@type syslua.cli.Argument[]
 return {
   {
     name = "--root",
-    argument = "DIR",
+    value = "DIR",
     convert = to_directory,
     description = "Keep the store and the snapshots in DIR instead of $SYSLUA_ROOT.",
   },
   {
     name = "--jobs",
-    argument = "N",
+    value = "N",
     description = "Run at most N operations at a time.",
     convert = to_jobs,
   },
@@ -67,13 +59,13 @@ return {
   { name = "--locked", description = "Fail instead of changing syslua.lock." },
   {
     name = "--lock-timeout",
-    argument = "SECONDS",
+    value = "SECONDS",
     description = "Wait at most SECONDS for another sys.lua to finish.",
     convert = to_seconds,
   },
   {
     name = "--sandbox",
-    argument = "MODE",
+    value = "MODE",
     description = "Confine the programs of builds: auto (as far as possible), require, "
       .. "landlock or off.",
     choices = { "auto", "require", "landlock", "off" },
@@ -86,8 +78,10 @@ return {
   { name = "--quiet", description = "Show only errors." },
   {
     name = "--color",
-    argument = "WHEN",
+    value = "WHEN",
     description = "Colour the output: auto (on a terminal), always or never.",
     choices = { "auto", "always", "never" },
   },
+  -- Only for help and completions: the runner answers it before anything is parsed.
+  { name = "-h --help", description = "Show this help." },
 }

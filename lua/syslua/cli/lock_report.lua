@@ -117,36 +117,17 @@ function lock_report.render(changes, is_done)
   return lines
 end
 
---- Shows changes: as lines, or with --json as one object.
----@param command string
----@param args syslua.cli.Args
----@param changes syslua.LockChange[]
----@param is_done boolean whether they were made
+--- Returns the lines of a report about the lock.
+---@param report { changes: syslua.LockChange[], failures: syslua.LookupFailure[]? }
+---@param is_done boolean whether the changes were made
 ---@param otherwise string the line when there are none
----@param fields table<string, boolean|string|table>? what else the object has
----@param failures syslua.LookupFailure[]? what cannot be looked up: told on stderr
-function lock_report.show(command, args, changes, is_done, otherwise, fields, failures)
-  local terminal = require("syslua.cli.terminal")
-  if args.json then
-    local document = { changes = require("syslua.lib").array(changes) }
-    for name, value in pairs(fields or {}) do
-      document[name] = value
-    end
-    terminal.write({ require("syslua.cli.report").to_json(command, document) })
-  elseif not args.quiet then
-    local lines = lock_report.render(changes, is_done)
-    if not (failures and failures[1]) then
-      lines[1] = lines[1] or otherwise
-    end
-    terminal.write(lines)
+---@return string[]
+function lock_report.render_all(report, is_done, otherwise)
+  local lines = lock_report.render(report.changes, is_done)
+  if not lines[1] and not (report.failures and report.failures[1]) then
+    lines[1] = otherwise
   end
-  if failures and failures[1] and not args.json then
-    local report = require("syslua.cli.failure_report")
-    local style = terminal.get_talk_style(args)
-    for _, one in ipairs(failures) do
-      terminal.talk(report.render(one, args, style))
-    end
-  end
+  return lines
 end
 
 return lock_report

@@ -8,20 +8,6 @@ local machine_view = {}
 local systems = { "linux", "darwin", "windows" }
 local architectures = { "x86_64", "aarch64", "arm" }
 
---- Adds the options to a command.
----@param parser table
-function machine_view.add_options(parser)
-  parser
-    :option("--hostname", "Evaluate as the machine of that name would.")
-    :argname("NAME")
-    :target("hostname")
-  parser
-    :option("--system", "Evaluate for another platform, such as aarch64-darwin.")
-    :argname("PLATFORM")
-    :target("system")
-  parser:option("--username", "Evaluate as that user would."):argname("NAME"):target("username")
-end
-
 local function has(list, word)
   for _, one in ipairs(list) do
     if one == word then

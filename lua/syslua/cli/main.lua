@@ -3,6 +3,7 @@
 
 local commands = require("syslua.cli.commands")
 local failure = require("syslua.util.failure")
+local runner = require("syslua.cli.runner")
 
 local main = {}
 
@@ -113,7 +114,9 @@ local function split(words, program)
   local flags = {}
   if words[1] and words[1]:sub(1, 1) == "-" then
     for _, flag in ipairs(require("syslua.cli.flags")) do
-      flags[flag.name] = flag
+      if not flag.name:find(" ", 1, true) then
+        flags[flag.name] = flag
+      end
     end
   end
   local others, index = {}, 1
@@ -130,7 +133,7 @@ local function split(words, program)
       return raise_usage(message, get_flag_hint(word, flags))
     end
     others[#others + 1] = word
-    if flag.argument and not word:find("=", 1, true) and words[index + 1] then
+    if flag.value and not word:find("=", 1, true) and words[index + 1] then
       index = index + 1
       others[#others + 1] = words[index]
     end
@@ -146,29 +149,13 @@ local function split(words, program)
   return name, others
 end
 
--- Returns the arguments for a command. Most command lines have no words besides the command and its
--- one argument: those need no parser, which takes longer to load than all the rest.
-local function get_args(name, command, words, program)
-  if #words == 0 then
-    return { program = program }
-  elseif #words == 1 and command.argument and words[1]:find("^[^-]") then
-    return { program = program, [command.argument] = words[1] }
-  end
-  local parser = require("syslua.cli.parser")
-  local args, problem = parser.parse(parser.build(name, command, program), words)
-  if not args then
-    error(problem, 0)
-  end
-  args.program = program
-  return args
-end
-
 local function run(words, program, context)
   local name, others = split(words, program)
   context.command = name
   if not commands.exists(name) then
     error(commands.get_unknown_failure(name, program), 0)
   end
+  ---@type string[]?
   local rest
   local divide = commands.load(name).split
   if divide then
@@ -177,11 +164,11 @@ local function run(words, program, context)
   if has_word(others, "-h", "--help") then
     name, others, rest = "help", { name }, nil
   end
-  local command = commands.load(name)
-  local args = get_args(name, command, others, program)
+  ---@cast others string[]
+  local args = runner.parse(name, others, program)
   args.command = rest or args.command
   context.args = args
-  return command.run(args)
+  return runner.run(name, args)
 end
 
 -- Output that could not be written is missing: its reader must not take it for complete.

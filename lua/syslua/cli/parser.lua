@@ -1,6 +1,7 @@
 --- Parses the words of one command with the `argparse` rock.
 -- It does not know which command it is, and never prints or exits: what is wrong is a failure.
 
+local arguments = require("syslua.cli.arguments")
 local closest = require("syslua.util.closest")
 local failure = require("syslua.util.failure")
 
@@ -23,38 +24,32 @@ local function load_argparse()
   return argparse
 end
 
-local function add_common_flags(built)
-  local own = { unpack(built._options) }
-  local common = {}
-  for _, flag in ipairs(require("syslua.cli.flags")) do
-    local element
-    if flag.argument then
-      element = built:option(flag.name, flag.description):argname(flag.argument)
-      if flag.choices then
-        element:choices(flag.choices)
-      end
-      if flag.convert then
-        element:convert(flag.convert)
-      end
-    else
-      element = built:flag(flag.name, flag.description)
-    end
-    common[#common + 1] = element
+-- Adds an argument, flag or option to an argparse parser.
+---@param argument syslua.cli.Argument
+---@return table element
+local function add(built, argument)
+  local element
+  if arguments.is_positional(argument) then
+    element = built:argument(argument.name, argument.description):argname(argument.name)
+  elseif argument.value then
+    element = built:option(argument.name, argument.description):argname(argument.value)
+  else
+    return built:flag(argument.name, argument.description)
   end
-  -- Only for the help text: the runner answers -h before anything is parsed.
-  common[#common + 1] = built:flag("-h --help", "Show this help.")
-  if #own > 0 then
-    built:group("Options", unpack(own))
+  element:target(arguments.get_target(argument))
+  if argument.arity then
+    element:args(argument.arity)
   end
-  built:group("Options of every command", unpack(common))
-end
-
-local function get_argument_words(built)
-  local words = ""
-  for _, argument in ipairs(built._arguments) do
-    words = words .. " " .. argument:_get_usage()
+  if argument.is_repeated then
+    element:count("*")
   end
-  return words
+  if argument.choices then
+    element:choices(argument.choices)
+  end
+  if argument.convert then
+    element:convert(argument.convert)
+  end
+  return element
 end
 
 --- Returns the argparse parser of one command.
@@ -67,38 +62,34 @@ function parser.build(name, command, program)
   local built = argparse(program .. " " .. name, command.summary .. ".")
   built:add_help(false)
   built:help_max_width(80)
-  command.add_to_parser(built)
-  add_common_flags(built)
-  built:usage(("usage: %s %s [OPTIONS]%s"):format(program, name, get_argument_words(built)))
+  local own, common, words = {}, {}, ""
+  for _, argument in ipairs(command.arguments) do
+    local element = add(built, argument)
+    if arguments.is_positional(argument) then
+      words = words .. " " .. element:_get_usage()
+    else
+      own[#own + 1] = element
+    end
+  end
+  for index, flag in ipairs(require("syslua.cli.flags")) do
+    common[index] = add(built, flag)
+  end
+  if #own > 0 then
+    built:group("Options", unpack(own))
+  end
+  built:group("Options of every command", unpack(common))
+  built:usage(("usage: %s %s [OPTIONS]%s"):format(program, name, words))
   return built
 end
 
---- Returns all flags that a parser knows; one with two names occurs twice.
----@param built table
----@return { name: string, argument: string?, description: string }[]
-function parser.get_flags(built)
-  local result = {}
-  for _, option in ipairs(built._options) do
-    for _, alias in ipairs(option._public_aliases) do
-      local takes_argument = option._maxargs > 0
-      result[#result + 1] = {
-        name = alias,
-        argument = takes_argument and option._argname or nil,
-        description = option._description,
-      }
-    end
-  end
-  return result
-end
-
-local function get_hint(built, message)
+local function get_hint(command, message)
   local unknown = message:match("^unknown option '([^']*)'")
   -- Two letters are as close to each other as any.
   if not unknown or #unknown < 3 then
     return nil
   end
   local names = {}
-  for index, flag in ipairs(parser.get_flags(built)) do
+  for index, flag in ipairs(arguments.list_flags(command)) do
     names[index] = flag.name
   end
   local near = closest(unknown, names)
@@ -107,11 +98,11 @@ end
 
 -- argparse takes a value that begins with a dash, such as a negative number, for an option. Joins
 -- it to the option before it, so that it is judged as a value; a known option stays what it is.
-local function join_values(built, words)
-  ---@type table<string, { name: string, argument: string? }>
+local function join_values(command, words)
+  ---@type table<string, syslua.cli.Argument>
   local known = {}
-  for _, flag in ipairs(parser.get_flags(built)) do
-    known[flag.name] = flag
+  for _, flag in ipairs(arguments.list_flags(command)) do
+    known[flag.name] = flag.argument
   end
   local joined = {}
   local index = 1
@@ -124,7 +115,7 @@ local function join_values(built, words)
       break
     end
     local flag = known[word]
-    if flag and flag.argument and value and value:find("^%-.") and value ~= "--" then
+    if flag and flag.value and value and value:find("^%-.") and value ~= "--" then
       local is_option = known[(value:gsub("=.*", ""))] ~= nil
       if not is_option and word:find("^%-%-") then
         word = word .. "=" .. value
@@ -139,12 +130,15 @@ end
 
 --- Returns the arguments that the words give, or nil and a failure of kind "usage" whose `details`
 -- is the usage line.
----@param built table
+---@param name string
+---@param command syslua.cli.Command
+---@param program string the name of the program as typed, "sys"
 ---@param words string[]
 ---@return syslua.cli.Args?
 ---@return syslua.Failure?
-function parser.parse(built, words)
-  local ok, result = built:pparse(join_values(built, words))
+function parser.parse(name, command, program, words)
+  local built = parser.build(name, command, program)
+  local ok, result = built:pparse(join_values(command, words))
   if ok then
     return result
   end
@@ -154,7 +148,7 @@ function parser.parse(built, words)
     failure.new({
       kind = "usage",
       message = (message:gsub("'", "`")),
-      hint = get_hint(built, message),
+      hint = get_hint(command, message),
       details = built:get_usage(),
     })
 end

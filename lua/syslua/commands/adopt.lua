@@ -1,8 +1,11 @@
 --- `adopt`: takes files of the user into the config's directory, and edits of managed files back
 -- into their sources. It applies nothing.
 
+local shared = require("syslua.cli.arguments").shared
+
 local adopt = {}
 
+adopt.order = 100
 adopt.summary = "Copy your files into the config's directory"
 
 adopt.description = [[
@@ -48,24 +51,25 @@ files are checked too. `adopt` recognizes private files:
 -- The line above which lines are added.
 local marker = "^([ \t]*)%-%-%s*adopt:"
 
---- Adds the command's own arguments and flags.
----@param parser table
-function adopt.add_to_parser(parser)
-  parser
-    :argument("PATH", "A file, a directory, or a managed target that was edited.")
-    :argname("PATH")
-    :target("paths")
-    :args("+")
-  parser:flag("--write", "Add the lines to the config, above the line `-- adopt:`.")
-  parser:flag("--force", "Adopt private files too: keys, tokens, histories.")
-  parser:flag("--encrypt", "Encrypt files into secrets.yaml beside the config.")
-  parser
-    :option("-c --config", "The config: a file, or a directory with an init.lua.")
-    :argname("CONFIG")
-    :target("config")
-  require("syslua.cli.answers").add_option(parser)
-  parser:flag("--json", "Print one JSON object instead of text.")
-end
+adopt.arguments = {
+  {
+    name = "PATH",
+    missing = {
+      message = "adopt: a path is missing",
+      hint = "`%s adopt ~/.bashrc` copies a file into the config's directory",
+      usage = "PATH...",
+    },
+    target = "paths",
+    arity = "+",
+    description = "A file, a directory, or a managed target that was edited.",
+  },
+  { name = "--write", description = "Add the lines to the config, above the line `-- adopt:`." },
+  { name = "--force", description = "Adopt private files too: keys, tokens, histories." },
+  { name = "--encrypt", description = "Encrypt files into secrets.yaml beside the config." },
+  shared.config_option,
+  shared.answer,
+  shared.json,
+}
 
 local function show(place)
   local shown = require("syslua.util.path").display(place, os.getenv("HOME"))
@@ -264,21 +268,10 @@ end
 
 --- Does it.
 ---@param args syslua.cli.Args
----@return integer
-function adopt.run(args)
+---@param options table
+---@return table report, integer code, string[] lines that the config needs
+function adopt.run(args, options)
   local adoption = require("syslua.cli.adoption")
-  local terminal = require("syslua.cli.terminal")
-  if not args.paths then
-    require("syslua.util.failure").raise({
-      kind = "usage",
-      message = "adopt: a path is missing",
-      hint = ("`%s adopt ~/.bashrc` copies a file into the config's directory"):format(
-        args.program
-      ),
-      details = ("usage: %s adopt [OPTIONS] PATH..."):format(args.program),
-    })
-  end
-  local options = require("syslua.cli.options").from_args(args)
   local config = require("syslua.cli.config_path").get(args.config)
   local known = get_known(config, options, args)
 
@@ -309,18 +302,21 @@ function adopt.run(args)
   if args.write and #lines > 0 then
     write(config, lines, known, options)
   end
-  if args.json then
-    local array = require("syslua.lib").array
-    for _, item in ipairs(array(items)) do
-      array(item.lines)
-    end
-    local result =
-      { config = config, adopted = items, written = (args.write or false) and #lines > 0 }
-    terminal.write({ require("syslua.cli.report").to_json("adopt", result) })
-  elseif not args.quiet then
-    terminal.write(render(items, lines, config, args))
+  local array = require("syslua.lib").array
+  for _, item in ipairs(array(items)) do
+    array(item.lines)
   end
-  return 0
+  local is_written = (args.write or false) and #lines > 0
+  return { config = config, adopted = items, written = is_written }, 0, lines
+end
+
+--- Renders it for people.
+---@param report table
+---@param args syslua.cli.Args
+---@param lines string[]
+---@return string[]
+function adopt.render(report, args, _, lines)
+  return render(report.adopted, lines, report.config, args)
 end
 
 return adopt

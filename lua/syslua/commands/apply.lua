@@ -3,8 +3,11 @@
 
 local border = require("syslua.border")
 
+local shared = require("syslua.cli.arguments").shared
+
 local apply = {}
 
+apply.order = 10
 apply.summary = "Make this machine match a config"
 
 apply.description = [[
@@ -30,56 +33,54 @@ With `--confirm`, the new state is undone after TIME, unless you answer on the t
 the time, and survives the end of the terminal and of the session. Until then, no other `apply` or
 `rollback` begins.
 ]]
-apply.argument = "config"
 
---- Adds the command's own arguments and flags.
----@param parser table
-function apply.add_to_parser(parser)
-  parser
-    :argument("CONFIG", "The config: a file, or a directory with an init.lua.")
-    :argname("CONFIG")
-    :target("config")
-    :args("?")
-  parser:flag("--dry-run", "Show what would be done, and change nothing.")
-  parser
-    :option("--confirm", "Undo the changes after TIME (30s, 5m) unless you confirm them.")
-    :argname("TIME")
-    :convert(function(word)
+apply.arguments = {
+  shared.config,
+  shared.dry_run,
+  {
+    name = "--confirm",
+    value = "TIME",
+    convert = function(word)
       return require("syslua.util.duration").parse(word)
-    end)
-  require("syslua.cli.answers").add_option(parser)
-  parser:flag("--refresh-secrets", "Run the commands of secrets again.")
-  parser:flag("--yes", "Do not ask before the config that is in force is replaced by another one.")
-  parser:flag("--no-services", "Leave services as they are, and apply everything else.")
-  parser:flag("--json", "Print one JSON object instead of text.")
-end
+    end,
+    description = "Undo the changes after TIME (30s, 5m) unless you confirm them.",
+  },
+  shared.answer,
+  { name = "--refresh-secrets", description = "Run the commands of secrets again." },
+  {
+    name = "--yes",
+    description = "Do not ask before the config that is in force is replaced by another one.",
+  },
+  {
+    name = "--no-services",
+    description = "Leave services as they are, and apply everything else.",
+  },
+  shared.json,
+}
 
 -- The lines about the lock; most applies have none.
-local function render_locks(locks, is_done)
-  return locks[1] and require("syslua.cli.lock_report").render(locks, is_done) or {}
+local function render_locks(result, is_done)
+  return result.locks and require("syslua.cli.lock_report").render(result.locks, is_done) or {}
 end
 
 -- On a terminal, the user may have meant the config that is in force.
-local function is_refused(args, options, config)
-  local question = require("syslua.cli.question")
-  if args.dry_run or not question.is_due(args) then
+local function is_refused(args, options, config, ask)
+  if args.dry_run or not ask then
     return false
   end
   local current = border.call("environment", nil, options)
   local other = require("syslua.cli.config_path").get_replaced(current.snapshot, config)
-  return other and not question.ask(("This replaces %s. Apply it?"):format(other)) or false
+  return other and not ask(("This replaces %s. Apply it?"):format(other)) or false
 end
 
 --- Does it.
 ---@param args syslua.cli.Args
----@return integer
-function apply.run(args)
+---@param options table
+---@param ask syslua.cli.Ask?
+---@return syslua.Applied?, syslua.cli.Code?, table?
+function apply.run(args, options, ask)
   local syslua = require("syslua")
-  local terminal = require("syslua.cli.terminal")
-
   local config = require("syslua.cli.config_path").get(args.config)
-  local options = require("syslua.cli.options").from_args(args)
-  options.dry_run = args.dry_run or false
   options.confirm = args.confirm
   options.refresh_secrets = args.refresh_secrets
   local answers = require("syslua.cli.answers")
@@ -97,9 +98,8 @@ function apply.run(args)
   if kept[1] and not args.dry_run then
     border.call("write_file", kept[1].file, kept[1].text)
   end
-  if is_refused(args, options, config) then
-    terminal.write({ "Nothing was done." })
-    return 1
+  if is_refused(args, options, config, ask) then
+    return nil, "refused"
   end
   local foreseen = border.call("pending_lock", config)
   local result = syslua.apply(manifest, options)
@@ -112,48 +112,42 @@ function apply.run(args)
   if result.confirmation then
     require("syslua.cli.confirmation").watch(result, options)
   end
-
   result.answers = answers.to_json(seen)
-  local notes = answers.render(seen, terminal.get_data_style(args))
-  local is_calm = not (
-    result.changed
-    or result.applied
-    or args.json
-    or args.dry_run
-    or args.verbose
-  )
-  if args.quiet and not args.json then
-    return 0
-  elseif is_calm then
-    terminal.write(notes)
-    terminal.write(render_locks(locks, true))
-    terminal.write({
-      require("syslua.cli.unchanged_report").render("Nothing changed", result, config),
-    })
-    return 0
+  return result, 0, { config = config, seen = seen }
+end
+
+--- Renders it for people.
+---@param result syslua.Applied
+---@param args syslua.cli.Args
+---@param style syslua.cli.Style
+---@param more { config: string, seen: table }
+---@return string[]
+function apply.render(result, args, style, more)
+  local append = require("syslua.util.table").append
+  local notes = require("syslua.cli.answers").render(more.seen, style)
+  local config = more.config
+  if not (result.changed or result.applied or args.dry_run or args.verbose) then
+    local lines = append(notes, render_locks(result, true))
+    lines[#lines + 1] =
+      require("syslua.cli.unchanged_report").render("Nothing changed", result, config)
+    return lines
   end
-  local report, style = require("syslua.cli.report"), terminal.get_data_style(args)
-  if not args.json then
-    terminal.write(report.render_replaced(result, config))
+  local report = require("syslua.cli.report")
+  local lines = append(report.render_replaced(result, config), notes)
+  append(lines, render_locks(result, not args.dry_run))
+  if args.dry_run then
+    return append(lines, report.render_plan(result, config, args, style))
   end
-  if args.json then
-    terminal.write({ report.to_json("apply", result) })
-  elseif args.dry_run then
-    terminal.write(notes)
-    terminal.write(render_locks(locks, false))
-    terminal.write(report.render_plan(result, config, args, style))
-    if result.changed then
-      terminal.write({ "Dry run: no changes were made." })
-    end
-  else
-    terminal.write(notes)
-    terminal.write(render_locks(locks, true))
-    terminal.write(report.render_apply(result, config, args, style))
-    if result.confirmation then
-      return require("syslua.cli.confirmation").ask(result, args, options)
-    end
-  end
-  return 0
+  return append(lines, report.render_apply(result, config, args, style))
+end
+
+--- Waits for the confirmation, where one is needed.
+---@param result syslua.Applied
+---@param args syslua.cli.Args
+---@param options table
+---@return integer?
+function apply.conclude(result, args, options)
+  return result.confirmation and require("syslua.cli.confirmation").ask(result, args, options)
 end
 
 return apply

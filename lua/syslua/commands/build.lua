@@ -4,8 +4,11 @@
 local border = require("syslua.border")
 local failure = require("syslua.util.failure")
 
+local shared = require("syslua.cli.arguments").shared
+
 local build = {}
 
+build.order = 110
 build.summary = "Build what a config declares, and apply nothing"
 
 build.description = [[
@@ -19,24 +22,20 @@ compared. Differences are named on stderr, with the first file that differs; the
 change.
 ]]
 
---- Adds the command's own arguments and flags.
----@param parser table
-function build.add_to_parser(parser)
-  parser
-    :argument("CONFIG", "The config: a file, or a directory with an init.lua.")
-    :argname("CONFIG")
-    :target("config")
-    :args("?")
-  parser
-    :argument("NAME", "The derivation to build; by default everything that the config declares.")
-    :argname("NAME")
-    :target("name")
-    :args("?")
-  parser:flag("--check", "Build again, and exit with 3 when the result differs.")
-  require("syslua.cli.machine_view").add_options(parser)
-  require("syslua.cli.answers").add_option(parser)
-  parser:flag("--json", "Print one JSON object instead of text.")
-end
+build.arguments = {
+  shared.config,
+  {
+    name = "NAME",
+    arity = "?",
+    description = "The derivation to build; by default everything that the config declares.",
+  },
+  { name = "--check", description = "Build again, and exit with 3 when the result differs." },
+  shared.hostname,
+  shared.system,
+  shared.username,
+  shared.answer,
+  shared.json,
+}
 
 -- A word alone is a config when there is such a file, or when it looks like one; else it is the
 -- name of a derivation of the default config.
@@ -168,31 +167,29 @@ local function to_document(args, results, differ)
   return { derivations = list, differ = args.check and differ or nil }
 end
 
-local function talk_of_check(results, differ, args)
+local function render_check(results, differ, args)
   local store_report = require("syslua.cli.store_report")
-  local terminal = require("syslua.cli.terminal")
-  local style = terminal.get_talk_style(args)
+  local style = require("syslua.cli.terminal").get_talk_style(args)
+  local lines = {}
   for _, result in ipairs(results) do
     if result.difference then
-      terminal.talk({
-        store_report.render_difference(result.derivation, result.difference, style),
-      })
+      lines[#lines + 1] =
+        store_report.render_difference(result.derivation, result.difference, style)
     end
   end
   local count = require("syslua.util.text").count(#results, "derivation")
   local verdict = differ == 0 and "nothing differs"
     or ("%d %s"):format(differ, differ == 1 and "differs" or "differ")
-  terminal.talk({ ("%s built again: %s"):format(count, verdict) })
+  lines[#lines + 1] = ("%s built again: %s"):format(count, verdict)
+  return lines
 end
 
 --- Does it; with `--check` the exit code is 3 when a second build differs.
 ---@param args syslua.cli.Args
----@return integer
-function build.run(args)
-  local terminal = require("syslua.cli.terminal")
-
+---@param options table
+---@return table report, integer code, table more
+function build.run(args, options)
   local config, name = get_config_and_name(args)
-  local options = require("syslua.cli.options").from_args(args)
   options.raw = false
   options.sys = require("syslua.cli.machine_view").get(args)
   options.config = config
@@ -206,16 +203,17 @@ function build.run(args)
     end
   end
 
-  if args.json then
-    local document = to_document(args, results, differ)
-    terminal.write({ require("syslua.cli.report").to_json("build", document) })
-  elseif not args.quiet then
-    terminal.write(list_paths(derivations, results))
-    if args.check then
-      talk_of_check(results, differ, args)
-    end
-  end
-  return differ > 0 and 3 or 0
+  local report = to_document(args, results, differ)
+  local more = { derivations = derivations, results = results, differ = differ }
+  return report, differ > 0 and 3 or 0, more
+end
+
+--- Renders it for people.
+---@param args syslua.cli.Args
+---@return string[] paths, string[]? differences
+function build.render(_, args, _, more)
+  return list_paths(more.derivations, more.results),
+    args.check and render_check(more.results, more.differ, args) or nil
 end
 
 return build

@@ -2,6 +2,7 @@
 
 local completions = {}
 
+completions.order = 320
 completions.summary = "Print the completion script of a shell"
 
 completions.description = [[
@@ -16,40 +17,37 @@ own command `sys`: with the script `sys apply` and the other commands run sys.lu
 
 local shells = { "bash", "zsh", "fish", "nushell", "powershell" }
 
---- Adds the command's own arguments and flags.
----@param parser table
-function completions.add_to_parser(parser)
-  parser
-    :argument("SHELL", "bash, zsh, fish, nushell or powershell.")
-    :argname("SHELL")
-    :target("name")
-    :choices(shells)
-    :args("?")
-  parser
-    :option("--values", "Print the current values of a kind, for these scripts.")
-    :argname("KIND")
-    :choices(require("syslua.cli.completion_data").kinds)
-end
+completions.arguments = {
+  {
+    name = "SHELL",
+    target = "name",
+    arity = "?",
+    choices = shells,
+    missing = {
+      message = "the name of a shell is missing",
+      hint = "it may be " .. require("syslua.util.text").enumerate(shells, "or"),
+      unless = "values",
+    },
+    description = "bash, zsh, fish, nushell or powershell.",
+  },
+  {
+    name = "--values",
+    value = "KIND",
+    choices = require("syslua.cli.completion_data").kinds,
+    description = "Print the current values of a kind, for these scripts.",
+  },
+}
 
 --- Does it.
 ---@param args syslua.cli.Args
----@return integer
-function completions.run(args)
+---@param options table
+function completions.run(args, options)
   local data = require("syslua.cli.completion_data")
   local terminal = require("syslua.cli.terminal")
   if args.values then
-    terminal.write(data.get_values(args.values, require("syslua.cli.options").from_args(args)))
-    return 0
-  elseif not args.name then
-    require("syslua.util.failure").raise({
-      kind = "usage",
-      message = "the name of a shell is missing",
-      hint = "it may be " .. require("syslua.util.text").enumerate(shells, "or"),
-    })
+    return terminal.write(data.get_values(args.values, options))
   end
-  local script = require("syslua.cli.completion_scripts")[args.name](data.list(), data.get_before())
-  require("syslua.cli.terminal").put(script)
-  return 0
+  terminal.put(require("syslua.cli.completion_scripts")[args.name](data.list(), data.get_before()))
 end
 
 return completions

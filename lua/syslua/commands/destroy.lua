@@ -1,8 +1,11 @@
 --- `destroy`: goes back to before the first apply, and removes the root. It needs neither the
 -- config nor the network.
 
+local shared = require("syslua.cli.arguments").shared
+
 local destroy = {}
 
+destroy.order = 60
 destroy.summary = "Restore the state before the first apply, and remove the root"
 
 destroy.description = [[
@@ -16,71 +19,37 @@ On a terminal it asks first; without a terminal it requires `--yes`. `destroy` a
 a directory that is not a root of sys.lua. If `destroy` is interrupted, run it again to continue.
 ]]
 
---- Adds the command's own arguments and flags.
----@param parser table
-function destroy.add_to_parser(parser)
-  parser:flag("--dry-run", "Show what would be done, and change nothing.")
-  parser:flag("--yes", "Do not ask.")
-  parser:flag("--json", "Print one JSON object instead of text.")
-end
+destroy.asks, destroy.risk = "required", "removes the whole root"
 
-local function raise_unasked()
-  require("syslua.util.failure").raise({
-    kind = "usage",
-    message = "`destroy` removes the whole root, and there is no terminal to ask on",
-    hint = "say it with --yes; --dry-run shows what it would do",
-  })
-end
-
--- Whether the user, who saw what it would do, does not want it after all.
-local function is_refused(args, options, border, write)
-  local question = require("syslua.cli.question")
-  options.dry_run = true
-  local planned = border.call("destroy", options)
-  options.dry_run = false
-  if not planned.changed then
-    return false
-  elseif args.json or args.quiet or not question.can_ask() then
-    raise_unasked()
-  end
-  write(planned)
-  return not question.ask("Do it?")
-end
+destroy.arguments = {
+  shared.dry_run,
+  { name = "--yes", description = "Do not ask." },
+  shared.json,
+}
 
 --- Does it.
 ---@param args syslua.cli.Args
----@return integer
-function destroy.run(args)
-  local border = require("syslua.border")
-  local terminal = require("syslua.cli.terminal")
-  local options = require("syslua.cli.options").from_args(args)
-  options.dry_run = args.dry_run or false
-
-  local function write(result)
-    local style = terminal.get_data_style(args)
-    terminal.write(require("syslua.cli.snapshot_report").render_destroy(result, args, style))
-  end
-
-  if not args.dry_run and not args.yes and is_refused(args, options, border, write) then
-    terminal.write({ "Nothing was done." })
-    return 1
-  end
+---@param options table
+---@return syslua.Destroyed, integer, boolean
+function destroy.run(args, options)
   -- Afterwards, the place of the root is unknown.
   local profiles = require("syslua.cli.shell_profiles")
   local shells = profiles.list(options)
-  local result = border.call("destroy", options)
+  local result = require("syslua.border").call("destroy", options)
   result.profiles = require("syslua.lib").array(profiles.remove(shells, options.dry_run))
+  local is_preview = options.dry_run and not args.dry_run
+  return result, 0, is_preview
+end
 
-  if args.json then
-    terminal.write({ require("syslua.cli.report").to_json("destroy", result) })
-  elseif not args.quiet then
-    write(result)
-    terminal.write(result.profiles)
-    if args.dry_run and result.changed then
-      terminal.write({ "Dry run: no changes were made." })
-    end
-  end
-  return 0
+--- Renders it for people.
+---@param report syslua.Destroyed
+---@param args syslua.cli.Args
+---@param style syslua.cli.Style
+---@param is_preview boolean whether the command asks now
+---@return string[]
+function destroy.render(report, args, style, is_preview)
+  local lines = require("syslua.cli.snapshot_report").render_destroy(report, args, style)
+  return is_preview and lines or require("syslua.util.table").append(lines, report.profiles or {})
 end
 
 return destroy

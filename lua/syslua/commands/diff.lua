@@ -1,8 +1,11 @@
 --- `diff`: shows how two snapshots differ, or which inputs of two derivations do. It reads their
 -- records, and no config.
 
+local shared = require("syslua.cli.arguments").shared
+
 local diff = {}
 
+diff.order = 280
 diff.summary = "Show how two snapshots or two derivations differ"
 
 diff.description = [[
@@ -20,31 +23,25 @@ the difference, unless `--verbose` is given.
 
 local fewest_digits, most_digits = 6, 64
 
---- Adds the command's own arguments and flags.
----@param parser table
-function diff.add_to_parser(parser)
-  parser
-    :argument(
-      "A",
-      "The number of a snapshot, by default that before B; "
-        .. "or the hash of a derivation, or its beginning: 6 digits or more."
-    )
-    :argname("A")
-    :target("first")
-    :args("?")
-  parser
-    :argument(
-      "B",
-      "The number of another snapshot, by default the current one; or the hash of "
-        .. "another derivation."
-    )
-    :argname("B")
-    :target("second")
-    :args("?")
-  parser:flag("--text", "Show the differences of text files between two snapshots.")
-  parser:flag("--exit-code", "Exit with 3 when something differs.")
-  parser:flag("--json", "Print one JSON object instead of text.")
-end
+diff.arguments = {
+  {
+    name = "A",
+    target = "first",
+    arity = "?",
+    description = "The number of a snapshot, by default that before B; or the hash of a "
+      .. "derivation, or its beginning: 6 digits or more.",
+  },
+  {
+    name = "B",
+    target = "second",
+    arity = "?",
+    description = "The number of another snapshot, by default the current one; or the hash of "
+      .. "another derivation.",
+  },
+  { name = "--text", description = "Show the differences of text files between two snapshots." },
+  { name = "--exit-code", description = "Exit with 3 when something differs." },
+  shared.json,
+}
 
 local function raise_usage(message, hint)
   require("syslua.util.failure").raise({ kind = "usage", message = message, hint = hint })
@@ -102,27 +99,27 @@ local function compare(args, options)
   return border.call("diff_snapshots", first, second, options), true
 end
 
---- Does it.
+--- Does it; with `--exit-code` the exit code is 3 when something differs.
 ---@param args syslua.cli.Args
----@return integer
-function diff.run(args)
-  local terminal = require("syslua.cli.terminal")
-  local options = require("syslua.cli.options").from_args(args)
+---@param options table
+---@return table report, integer code, boolean are_snapshots
+function diff.run(args, options)
   options.text = args.text or nil
   local result, are_snapshots = compare(args, options)
-
-  if args.json then
-    terminal.write({ require("syslua.cli.report").to_json("diff", result) })
-  elseif not args.quiet then
-    local style = terminal.get_data_style(args)
-    if are_snapshots then
-      terminal.write(require("syslua.cli.snapshot_report").render_diff(result, args, style))
-    else
-      terminal.write(require("syslua.cli.store_report").render_diff(result, args, style))
-    end
-  end
   local count = are_snapshots and #result.derivations + #result.actions or #result.differences
-  return args.exit_code and count > 0 and 3 or 0
+  return result, args.exit_code and count > 0 and 3 or 0, are_snapshots
+end
+
+--- Renders it for people.
+---@param args syslua.cli.Args
+---@param style syslua.cli.Style
+---@param are_snapshots boolean
+---@return string[]
+function diff.render(report, args, style, are_snapshots)
+  if are_snapshots then
+    return require("syslua.cli.snapshot_report").render_diff(report, args, style)
+  end
+  return require("syslua.cli.store_report").render_diff(report, args, style)
 end
 
 return diff

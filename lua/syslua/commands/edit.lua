@@ -2,8 +2,11 @@
 -- not know how an apply works.
 
 local read_file = require("syslua.border").read
+local shared = require("syslua.cli.arguments").shared
+
 local edit = {}
 
+edit.order = 130
 edit.summary = "Edit the source of a target, and apply"
 
 edit.description = [[
@@ -12,19 +15,16 @@ file of a tree, or the line of the config that contains its text. After a change
 whether to apply.
 ]]
 
---- Adds the command's own arguments and flags.
----@param parser table
-function edit.add_to_parser(parser)
-  parser
-    :argument("TARGET", "The file that a config declares, such as ~/.bashrc.")
-    :argname("TARGET")
-    :target("target")
-  parser
-    :option("-c --config", "The config: a file, or a directory with an init.lua.")
-    :argname("CONFIG")
-  parser:flag("--yes", "Apply the edit without asking.")
-  require("syslua.cli.answers").add_option(parser)
-end
+edit.arguments = {
+  {
+    name = "TARGET",
+    description = "The file that a config declares, such as ~/.bashrc.",
+    missing = { message = "edit: the target is missing", hint = "for example `%s edit ~/.bashrc`" },
+  },
+  shared.config_option,
+  { name = "--yes", description = "Apply the edit without asking." },
+  shared.answer,
+}
 
 local function get_home()
   return os.getenv("HOME") or os.getenv("USERPROFILE") or "/"
@@ -92,22 +92,15 @@ end
 
 --- Does it.
 ---@param args syslua.cli.Args
----@return integer
-function edit.run(args)
+---@param options table
+---@return nil, integer?
+function edit.run(args, options)
   local border = require("syslua.border")
   local failure = require("syslua.util.failure")
   local path = require("syslua.util.path")
   local terminal = require("syslua.cli.terminal")
 
-  if not args.target then
-    failure.raise({
-      kind = "usage",
-      message = "edit: the target is missing",
-      hint = ("for example `%s edit ~/.bashrc`"):format(args.program),
-    })
-  end
   local config = require("syslua.cli.config_path").get(args.config)
-  local options = require("syslua.cli.options").from_args(args)
   local files = {}
   options.on_file = function(file)
     files[#files + 1] = file
@@ -118,7 +111,7 @@ function edit.run(args)
   local declared = find(files, place)
   if not declared then
     raise_unknown(place, files)
-    return 2
+    return nil, 2
   end
   local directory = path.dirname(border.call("absolute", config))
   local file, line = get_source(declared, place, directory)
@@ -136,15 +129,15 @@ function edit.run(args)
   local shown = path.display(file, get_home())
   if read_file(file) == before then
     terminal.write({ shown .. " is as it was." })
-    return 0
+    return nil
   elseif file == place then
     terminal.write({ shown .. " is your own file: there is nothing to apply." })
-    return 0
+    return nil
   end
   local question = require("syslua.cli.question")
   if not (args.yes or (question.can_ask() and question.ask(shown .. " changed. Apply?"))) then
     terminal.write({ ("%s changed. `%s apply` applies the change."):format(shown, args.program) })
-    return 0
+    return nil
   end
   ---@type any
   local again = {}
@@ -152,7 +145,7 @@ function edit.run(args)
     again[key] = value
   end
   again.config, again.target = config, nil
-  return require("syslua.cli.commands").load("apply").run(again)
+  return nil, require("syslua.cli.runner").run("apply", again)
 end
 
 return edit

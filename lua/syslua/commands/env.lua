@@ -4,8 +4,11 @@
 local border = require("syslua.border")
 local failure = require("syslua.util.failure")
 
+local shared = require("syslua.cli.arguments").shared
+
 local env = {}
 
+env.order = 150
 env.summary = "Show the environment of shells, or print the script of a shell"
 
 env.description = [[
@@ -40,14 +43,19 @@ runs `sys`, which compares the files. It never asks: one line says why a directo
 once for each content.
 ]]
 
---- Adds the command's own arguments and flags.
----@param parser table
-function env.add_to_parser(parser)
-  parser:option("--shell", "Print the script of this shell instead."):argname("NAME")
-  parser:flag("--hook", "Print a hook that checks at each prompt whether the environment changed.")
-  parser:option("--user", "Show the environment of this user instead of all users."):argname("NAME")
-  parser:flag("--json", "Print one JSON object instead of text.")
-end
+env.arguments = {
+  { name = "--shell", value = "NAME", description = "Print the script of this shell instead." },
+  {
+    name = "--hook",
+    description = "Print a hook that checks at each prompt whether the environment changed.",
+  },
+  {
+    name = "--user",
+    value = "NAME",
+    description = "Show the environment of this user instead of all users.",
+  },
+  shared.json,
+}
 
 local function get_shell(name, options)
   local names = {}
@@ -108,19 +116,6 @@ local function print_hook(args, options)
   require("syslua.cli.terminal").put(text)
 end
 
-local function render(result, style)
-  local lines = {}
-  for _, variable in ipairs(result.variables) do
-    local rest = variable.separator and style("faint", variable.separator .. "...") or ""
-    local value = require("syslua.util.text").printable(variable.value)
-    lines[#lines + 1] = variable.name .. "=" .. value .. rest
-  end
-  for _, script in ipairs(result.scripts) do
-    lines[#lines + 1] = ("source %s  (%s)"):format(script.script, table.concat(script.shells, ", "))
-  end
-  return lines
-end
-
 -- The user is known on this machine, or something is declared for the name.
 local function check_user(name, options)
   if name == "" or name:find("[%c/]") then
@@ -156,10 +151,9 @@ end
 
 --- Does it.
 ---@param args syslua.cli.Args
----@return integer
-function env.run(args)
-  local terminal = require("syslua.cli.terminal")
-  local options = require("syslua.cli.options").from_args(args)
+---@param options table
+---@return table?
+function env.run(args, options)
   if args.json and (args.shell or args.hook) then
     failure.raise({
       kind = "usage",
@@ -177,20 +171,27 @@ function env.run(args)
       or require("syslua.cli.own_script").get_user(border.call("info", options).root)
   end
   if args.hook then
-    print_hook(args, options)
-    return 0
+    return print_hook(args, options)
   elseif args.shell then
-    print_script(args, options)
-    return 0
+    return print_script(args, options)
   end
-  ---@type any
-  local result = border.call("environment", args.user, options)
-  if args.json then
-    terminal.write({ require("syslua.cli.report").to_json("env", result) })
-  elseif not args.quiet then
-    terminal.write(render(result, terminal.get_data_style(args)))
+  return border.call("environment", args.user, options)
+end
+
+--- Renders it for people.
+---@param style syslua.cli.Style
+---@return string[]
+function env.render(result, _, style)
+  local lines = {}
+  for _, variable in ipairs(result.variables) do
+    local rest = variable.separator and style("faint", variable.separator .. "...") or ""
+    local value = require("syslua.util.text").printable(variable.value)
+    lines[#lines + 1] = variable.name .. "=" .. value .. rest
   end
-  return 0
+  for _, script in ipairs(result.scripts) do
+    lines[#lines + 1] = ("source %s  (%s)"):format(script.script, table.concat(script.shells, ", "))
+  end
+  return lines
 end
 
 return env

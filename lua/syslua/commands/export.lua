@@ -6,6 +6,7 @@ local failure = require("syslua.util.failure")
 
 local export = {}
 
+export.order = 260
 export.summary = "Write objects and their dependencies into a file"
 
 export.description = [[
@@ -18,22 +19,26 @@ work elsewhere. It is refused, and the message names the file. [Moving
 objects](../guide/moving-objects.md) shows how to build objects that can be moved.
 ]]
 
---- Adds the command's own arguments and flags.
----@param parser table
-function export.add_to_parser(parser)
-  parser
-    :argument(
-      "OBJECT",
-      "An object: its name, the beginning of it, its nine digits, a path in it, or NAME/VERSION."
-    )
-    :argname("OBJECT")
-    :target("objects")
-    :args("+")
-  parser
-    :option("-o --output", "The file to write. - is standard output, the default.")
-    :argname("FILE")
-  parser:flag("--json", "Print one JSON object instead of text; needs --output FILE.")
-end
+export.arguments = {
+  {
+    name = "OBJECT",
+    missing = {
+      message = "export: an object is missing",
+      hint = "`%s list --all` shows the objects",
+      usage = "OBJECT...",
+    },
+    target = "objects",
+    arity = "+",
+    description = "An object: its name, the beginning of it, its nine digits, a path in it, or "
+      .. "NAME/VERSION.",
+  },
+  {
+    name = "-o --output",
+    value = "FILE",
+    description = "The file to write. - is standard output, the default.",
+  },
+  { name = "--json", description = "Print one JSON object instead of text; needs --output FILE." },
+}
 
 -- Standard output is the default, unless it is a terminal.
 local function check_stdout(args)
@@ -64,24 +69,14 @@ end
 
 --- Does it.
 ---@param args syslua.cli.Args
----@return integer
-function export.run(args)
+---@param options table
+---@return syslua.Exported, integer, boolean
+function export.run(args, options)
   local object_word = require("syslua.cli.object_word")
-  local terminal = require("syslua.cli.terminal")
-
-  if not args.objects then
-    failure.raise({
-      kind = "usage",
-      message = "export: an object is missing",
-      hint = ("`%s list --all` shows the objects"):format(args.program),
-      details = ("usage: %s export [OPTIONS] OBJECT..."):format(args.program),
-    })
-  end
   local file = args.output ~= "-" and args.output or nil
   if not file then
     check_stdout(args)
   end
-  local options = require("syslua.cli.options").from_args(args)
   ---@type syslua.Listed
   local listed = border.call("list", options)
   local names = {}
@@ -89,23 +84,24 @@ function export.run(args)
     names[index] = object_word.find(listed, word, args.program).object
   end
   if not file then
-    terminal.clear()
+    require("syslua.cli.terminal").clear()
   end
-  ---@type syslua.Exported
   local result =
     border.call("export", names, file and border.call("absolute", file) or write_stdout, options)
+  return result, 0, file ~= nil
+end
 
-  if args.json then
-    terminal.write({ require("syslua.cli.report").to_json("export", result) })
-  elseif not args.quiet then
-    local lines = require("syslua.cli.closure_report").render_export(result, args)
-    if file then
-      terminal.write(lines)
-    else
-      terminal.talk(lines)
-    end
+--- Renders it for people: on stderr, where stdout has the closure.
+---@param report syslua.Exported
+---@param args syslua.cli.Args
+---@param has_file boolean
+---@return string[], string[]?
+function export.render(report, args, _, has_file)
+  local lines = require("syslua.cli.closure_report").render_export(report, args)
+  if has_file then
+    return lines
   end
-  return 0
+  return {}, lines
 end
 
 return export

@@ -2,8 +2,11 @@
 
 local failure = require("syslua.util.failure")
 
+local shared = require("syslua.cli.arguments").shared
+
 local gc = {}
 
+gc.order = 250
 gc.summary = "Delete store objects that nothing references"
 
 gc.description = [[
@@ -27,21 +30,24 @@ switches. If it is interrupted, every remaining object is intact, and the next `
 `--dry-run` takes no lock. Processes are checked on Linux only.
 ]]
 
---- Adds the command's own arguments and flags.
----@param parser table
-function gc.add_to_parser(parser)
-  parser:flag("--dry-run", "Show why each object stays or would be deleted; delete nothing.")
-  parser
-    :option("--keep", "Keep only the newest N snapshots, including the current one.")
-    :argname("N")
-  parser
-    :option(
-      "--older-than",
-      "Remove snapshots and downloads older than this (30d, 12h), but never the current snapshot."
-    )
-    :argname("AGE")
-  parser:flag("--json", "Print one JSON object instead of text.")
-end
+gc.arguments = {
+  {
+    name = "--dry-run",
+    description = "Show why each object stays or would be deleted; delete nothing.",
+  },
+  {
+    name = "--keep",
+    value = "N",
+    description = "Keep only the newest N snapshots, including the current one.",
+  },
+  {
+    name = "--older-than",
+    value = "AGE",
+    description = "Remove snapshots and downloads older than this (30d, 12h), but never the "
+      .. "current snapshot.",
+  },
+  shared.json,
+}
 
 local function get_number(word)
   local number = word:match("^%d+$") and tonumber(word) or 0
@@ -69,23 +75,21 @@ end
 
 --- Does it.
 ---@param args syslua.cli.Args
----@return integer
-function gc.run(args)
-  local terminal = require("syslua.cli.terminal")
-  local options = require("syslua.cli.options").from_args(args)
-  options.dry_run = args.dry_run or false
+---@param options table
+---@return syslua.Collected
+function gc.run(args, options)
   options.keep = args.keep and get_number(args.keep)
   options.older_than = args.older_than and get_age(args.older_than)
-  ---@type syslua.Collected
-  local result = require("syslua.border").call("gc", options)
+  return require("syslua.border").call("gc", options)
+end
 
-  if args.json then
-    terminal.write({ require("syslua.cli.report").to_json("gc", result) })
-  elseif not args.quiet then
-    local style = terminal.get_data_style(args)
-    terminal.write(require("syslua.cli.gc_report").render(result, args, style))
-  end
-  return 0
+--- Renders it for people.
+---@param report syslua.Collected
+---@param args syslua.cli.Args
+---@param style syslua.cli.Style
+---@return string[]
+function gc.render(report, args, style)
+  return require("syslua.cli.gc_report").render(report, args, style)
 end
 
 return gc

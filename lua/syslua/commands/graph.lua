@@ -1,7 +1,10 @@
 --- `graph`: what a config builds, what needs what, and where it comes to. It builds nothing.
 
+local shared = require("syslua.cli.arguments").shared
+
 local graph = {}
 
+graph.order = 120
 graph.summary = "Show what a config builds, and where it comes to"
 
 graph.description = [[
@@ -14,26 +17,21 @@ many links into one tree into one node.
 ![The page of a config](../images/graph.png)
 ]]
 
---- Adds the command's own arguments and flags.
----@param parser table
-function graph.add_to_parser(parser)
-  parser
-    :argument("CONFIG", "The config: a file, or a directory with an init.lua.")
-    :argname("CONFIG")
-    :target("config")
-    :args("?")
-  parser
-    :option(
-      "--format",
-      "Write dot for Graphviz (the default), json, or html: a page for a browser."
-    )
-    :argname("FORMAT")
-    :choices({ "dot", "json", "html" })
-  parser:option("--output", "Write to FILE instead of standard output."):argname("FILE")
-  require("syslua.cli.machine_view").add_options(parser)
-  require("syslua.cli.answers").add_option(parser)
-  parser:flag("--json", "The same as --format json.")
-end
+graph.arguments = {
+  shared.config,
+  {
+    name = "--format",
+    value = "FORMAT",
+    choices = { "dot", "json", "html" },
+    description = "Write dot for Graphviz (the default), json, or html: a page for a browser.",
+  },
+  { name = "--output", value = "FILE", description = "Write to FILE instead of standard output." },
+  shared.hostname,
+  shared.system,
+  shared.username,
+  shared.answer,
+  { name = "--json", description = "The same as --format json." },
+}
 
 -- Returns the text of a format.
 local function render(args, whole, config)
@@ -57,12 +55,11 @@ end
 
 --- Does it.
 ---@param args syslua.cli.Args
----@return integer
-function graph.run(args)
+---@param options table
+function graph.run(args, options)
   local border = require("syslua.border")
   local terminal = require("syslua.cli.terminal")
   local config = require("syslua.cli.config_path").get(args.config)
-  local options = require("syslua.cli.options").from_args(args)
   options.sys = require("syslua.cli.machine_view").get(args)
   local manifest = require("syslua").evaluate(config, options)
   local whole = require("syslua.cli.graph").new(
@@ -80,7 +77,6 @@ function graph.run(args)
     terminal.clear()
     terminal.put(content)
   end
-  return 0
 end
 
 return graph

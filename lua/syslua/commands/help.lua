@@ -5,17 +5,17 @@ local commands = require("syslua.cli.commands")
 
 local help = {}
 
+help.order = 330
 help.summary = "Show the commands, or the flags of one"
 
---- Adds the command's own arguments and flags.
----@param parser table
-function help.add_to_parser(parser)
-  parser
-    :argument("COMMAND", "The command to explain.")
-    :argname("COMMAND")
-    :target("command")
-    :args("?")
-end
+help.arguments = {
+  {
+    name = "COMMAND",
+    completes = "commands",
+    arity = "?",
+    description = "The command to explain.",
+  },
+}
 
 --- Returns the lines of the overview.
 ---@param program string the name of the program as typed, "sys"
@@ -29,10 +29,10 @@ function help.render_overview(program)
     "",
   }
   local widest = 0
-  for _, name in ipairs(commands.names) do
+  for _, name in ipairs(commands.list()) do
     widest = math.max(widest, #name)
   end
-  for _, name in ipairs(commands.names) do
+  for _, name in ipairs(commands.list()) do
     lines[#lines + 1] = "   " .. text.pad(name, widest + 2) .. commands.load(name).summary
   end
   lines[#lines + 1] = ""
@@ -42,13 +42,11 @@ end
 
 --- Does it.
 ---@param args syslua.cli.Args
----@return integer
 function help.run(args)
   local terminal = require("syslua.cli.terminal")
   local name = args.command
   if not name then
-    terminal.write(help.render_overview(args.program))
-    return 0
+    return terminal.write(help.render_overview(args.program))
   end
   if not commands.exists(name) then
     error(commands.get_unknown_failure(name, args.program), 0)
@@ -60,7 +58,6 @@ function help.run(args)
     built:description(command.summary .. ".\n\n" .. text)
   end
   terminal.write({ built:get_help() })
-  return 0
 end
 
 return help

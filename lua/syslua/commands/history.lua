@@ -1,7 +1,10 @@
 --- `history`: lists the snapshots. It reads no config.
 
+local shared = require("syslua.cli.arguments").shared
+
 local history = {}
 
+history.order = 40
 history.summary = "Show the snapshots"
 
 history.description = [[
@@ -10,27 +13,24 @@ first apply. Every apply that changes something makes a snapshot; numbers are ne
 `as 3` marks a snapshot that only repaired the targets of snapshot 3.
 ]]
 
---- Adds the command's own arguments and flags.
----@param parser table
-function history.add_to_parser(parser)
-  parser:flag("--json", "Print one JSON object instead of text.")
-end
+history.arguments = {
+  shared.json,
+}
 
 --- Does it.
----@param args syslua.cli.Args
----@return integer
-function history.run(args)
-  local terminal = require("syslua.cli.terminal")
-  local options = require("syslua.cli.options").from_args(args)
-  local result = require("syslua.border").call("history", options)
+---@param options table
+---@return syslua.History
+function history.run(_, options)
+  return require("syslua.border").call("history", options)
+end
 
-  if args.json then
-    terminal.write({ require("syslua.cli.report").to_json("history", result) })
-  elseif not args.quiet then
-    local style = terminal.get_data_style(args)
-    terminal.write(require("syslua.cli.snapshot_report").render_history(result, args, style))
-  end
-  return 0
+--- Renders it for people.
+---@param report syslua.History
+---@param args syslua.cli.Args
+---@param style syslua.cli.Style
+---@return string[]
+function history.render(report, args, style)
+  return require("syslua.cli.snapshot_report").render_history(report, args, style)
 end
 
 return history

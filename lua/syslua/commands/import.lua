@@ -4,11 +4,13 @@
 local border = require("syslua.border")
 local failure = require("syslua.util.failure")
 
+local shared = require("syslua.cli.arguments").shared
+
 local import = {}
 
---- The kinds, for completions.
-import.kinds = { "aqua", "chezmoi", "closure", "dotfiles", "mise", "stow" }
+local kinds = { "aqua", "chezmoi", "closure", "dotfiles", "mise", "stow" }
 
+import.order = 270
 import.summary = "Write a config of what another tool manages, or read objects"
 
 import.description = [[
@@ -37,28 +39,31 @@ The objects that were named for `export` stay until you remove their links, `imp
 `store/metadata/gc-roots`. Their dependencies stay with them.
 ]]
 
---- Adds the command's own arguments and flags.
----@param parser table
-function import.add_to_parser(parser)
-  parser
-    :argument(
-      "KIND",
-      "What to import: stow, chezmoi, dotfiles, mise or aqua, to write a config; "
-        .. "or closure, objects that `export` wrote."
-    )
-    :argname("KIND")
-    :target("kind")
-  parser
-    :argument("PATH", "Where it is. - is standard input; chezmoi has a default place.")
-    :argname("PATH")
-    :target("path")
-    :args("?")
-  parser
-    :option("--output", "Write the config to DIR. Default: where apply looks for it.")
-    :argname("DIR")
-  parser:flag("--force", "Overwrite an existing config.")
-  parser:flag("--json", "Print one JSON object instead of text.")
-end
+import.arguments = {
+  {
+    name = "KIND",
+    suggestions = kinds,
+    missing = {
+      message = "import: the kind and the path are missing",
+      hint = "for example `%s import closure FILE`",
+      usage = "KIND PATH",
+    },
+    description = "What to import: stow, chezmoi, dotfiles, mise or aqua, to write a config; or "
+      .. "closure, objects that `export` wrote.",
+  },
+  {
+    name = "PATH",
+    arity = "?",
+    description = "Where it is. - is standard input; chezmoi has a default place.",
+  },
+  {
+    name = "--output",
+    value = "DIR",
+    description = "Write the config to DIR. Default: where apply looks for it.",
+  },
+  { name = "--force", description = "Overwrite an existing config." },
+  shared.json,
+}
 
 -- Writes the config of the found files; returns the result and the lines for people.
 local function write_config(found, args, options)
@@ -118,7 +123,7 @@ local function take_tools(args, options)
 end
 
 -- Each returns the result and the lines for people.
-local kinds = {
+local takers = {
   mise = take_tools,
   aqua = take_tools,
   stow = function(args, options)
@@ -150,7 +155,7 @@ local kinds = {
 }
 
 local function raise_unknown(kind, program)
-  local names = import.kinds
+  local names = kinds
   local near = require("syslua.util.closest")(kind, names)
   local quoted = {}
   for index, name in ipairs(names) do
@@ -168,32 +173,23 @@ end
 
 --- Does it.
 ---@param args syslua.cli.Args
----@return integer
-function import.run(args)
-  local terminal = require("syslua.cli.terminal")
-
-  if not args.kind then
-    failure.raise({
-      kind = "usage",
-      message = "import: the kind and the path are missing",
-      hint = ("for example `%s import closure FILE`"):format(args.program),
-      details = ("usage: %s import [OPTIONS] KIND PATH"):format(args.program),
-    })
-  end
+---@param options table
+---@return table report, integer code, string[] lines
+function import.run(args, options)
   ---@type any
-  local take = kinds[args.kind]
+  local take = takers[args.kind]
   if not take then
     raise_unknown(args.kind, args.program)
   end
-  ---@type any, any
-  local result, lines = take(args, require("syslua.cli.options").from_args(args))
+  local report, lines = take(args, options)
+  return report, 0, lines
+end
 
-  if args.json then
-    terminal.write({ require("syslua.cli.report").to_json("import", result) })
-  elseif not args.quiet then
-    terminal.write(lines)
-  end
-  return 0
+--- Renders it for people.
+---@param lines string[]
+---@return string[]
+function import.render(_, _, _, lines)
+  return lines
 end
 
 return import

@@ -3,8 +3,11 @@
 
 local border = require("syslua.border")
 
+local shared = require("syslua.cli.arguments").shared
+
 local info = {}
 
+info.order = 230
 info.summary = "Show the root, or one object"
 
 info.description = [[
@@ -13,19 +16,14 @@ its derivation, `NAME/VERSION`, or a path inside the object. If several objects 
 listed, and the exit code is 2.
 ]]
 
---- Adds the command's own arguments and flags.
----@param parser table
-function info.add_to_parser(parser)
-  parser
-    :argument(
-      "OBJECT",
-      "An object: its name, the beginning of it, its nine digits, or a path in it."
-    )
-    :argname("OBJECT")
-    :target("object")
-    :args("?")
-  parser:flag("--json", "Print one JSON object instead of text.")
-end
+info.arguments = {
+  {
+    name = "OBJECT",
+    arity = "?",
+    description = "An object: its name, the beginning of it, its nine digits, or a path in it.",
+  },
+  shared.json,
+}
 
 local function find_referrers(listed, object)
   local referrers = require("syslua.lib").array({})
@@ -41,39 +39,36 @@ end
 
 --- Does it.
 ---@param args syslua.cli.Args
----@return integer
-function info.run(args)
-  local report = require("syslua.cli.report")
+---@param options table
+---@return table report, integer code, table? held what is known of the object
+function info.run(args, options)
+  if not args.object then
+    return border.call("info", options), 0, nil
+  end
+  ---@type syslua.Listed
+  local listed = border.call("list", options)
+  local object = require("syslua.cli.object_word").find(listed, args.object, args.program)
+  local held = border.call("hold", object.object, options)
+  local report = {
+    root = listed.root,
+    object = object,
+    referrers = find_referrers(listed, object),
+    closure = { objects = held.closure, size = held.closure_size },
+    holders = held.holders,
+  }
+  return report, 0, held
+end
+
+--- Renders it for people.
+---@param args syslua.cli.Args
+---@param held table?
+---@return string[]
+function info.render(report, args, _, held)
   local store_report = require("syslua.cli.store_report")
-  local terminal = require("syslua.cli.terminal")
-
-  local options = require("syslua.cli.options").from_args(args)
-  local result, lines
-  if args.object then
-    ---@type syslua.Listed
-    local listed = border.call("list", options)
-    local object = require("syslua.cli.object_word").find(listed, args.object, args.program)
-    local referrers = find_referrers(listed, object)
-    local held = border.call("hold", object.object, options)
-    result = {
-      root = listed.root,
-      object = object,
-      referrers = referrers,
-      closure = { objects = held.closure, size = held.closure_size },
-      holders = held.holders,
-    }
-    lines = store_report.render_object(object, referrers, held, args)
-  else
-    result = border.call("info", options)
-    lines = store_report.render_info(result)
+  if held then
+    return store_report.render_object(report.object, report.referrers, held, args)
   end
-
-  if args.json then
-    terminal.write({ report.to_json("info", result) })
-  elseif not args.quiet then
-    terminal.write(lines)
-  end
-  return 0
+  return store_report.render_info(report)
 end
 
 return info

@@ -3,6 +3,7 @@
 
 local init = {}
 
+init.order = 310
 init.summary = "Write a first config and a test of it"
 
 init.description = [[
@@ -83,26 +84,29 @@ describe("the config", function()
 end)
 ]]
 
---- Adds the command's own arguments and flags.
----@param parser table
-function init.add_to_parser(parser)
-  parser
-    :argument("DIR", "Where to write it. Default: where commands look for a config.")
-    :argname("DIR")
-    :target("directory")
-    :args("?")
-  parser:flag("--force", "Overwrite existing files.")
-  parser:option("--from", "Clone the config from a repository: https, ssh or file."):argname("URL")
-  parser:flag("--yes", "With --from, apply without asking.")
-  parser
-    :option(
-      "--shell",
-      "Make a shell read the environment: add a line to its startup file. Default: all shells."
-    )
-    :argname("NAME")
-    :args("?")
-    :count("*")
-end
+init.arguments = {
+  {
+    name = "DIR",
+    target = "directory",
+    arity = "?",
+    description = "Where to write it. Default: where commands look for a config.",
+  },
+  { name = "--force", description = "Overwrite existing files." },
+  {
+    name = "--from",
+    value = "URL",
+    description = "Clone the config from a repository: https, ssh or file.",
+  },
+  { name = "--yes", description = "With --from, apply without asking." },
+  {
+    name = "--shell",
+    value = "NAME",
+    arity = "?",
+    is_repeated = true,
+    description = "Make a shell read the environment: add a line to its startup file. Default: "
+      .. "all shells.",
+  },
+}
 
 local function get_home()
   return os.getenv("HOME") or os.getenv("USERPROFILE") or ""
@@ -200,9 +204,9 @@ end
 
 -- Adds the line that reads the environment to the files of shells; returns what there is to say of
 -- it.
-local function add_to_shells(args)
+local function add_to_shells(args, options)
   local profiles = require("syslua.cli.shell_profiles")
-  local shells = profiles.list(require("syslua.cli.options").from_args(args))
+  local shells = profiles.list(options)
   local known = {}
   for _, shell in ipairs(shells) do
     known[shell.name] = shell
@@ -309,23 +313,22 @@ local function clone(args, directory)
       hint = "?dir=SUB names the directory of the config in it; the clone stays in " .. shown,
     })
   end
-  local commands = require("syslua.cli.commands")
   ---@type any
   local given = {}
   for key, value in next, args do
     given[key] = value
   end
   given.config, given.from = entry, nil
-  commands.load("plan").run(given)
+  local runner = require("syslua.cli.runner")
+  runner.run("plan", given)
   local question = require("syslua.cli.question")
   local short = quote_for_shell(path.display(inner, get_home()))
   if args.yes or (question.can_ask() and question.ask("Apply it?")) then
     given.yes = true
-    return commands.load("apply").run(given)
+    return nil, runner.run("apply", given)
   elseif not args.quiet then
     terminal.write({ ("Next: `%s apply %s` applies it."):format(args.program, short) })
   end
-  return 0
 end
 
 -- The answers to the config's questions are of this machine: git is to ignore them. Returns what
@@ -362,12 +365,12 @@ end
 
 --- Does it.
 ---@param args syslua.cli.Args
----@return integer
-function init.run(args)
+---@param options table
+---@return { lines: string[] }?, integer?
+function init.run(args, options)
   local border = require("syslua.border")
   local path = require("syslua.util.path")
   local tables = require("syslua.util.table")
-  local terminal = require("syslua.cli.terminal")
 
   local directory = get_directory(args.directory)
   if args.from then
@@ -390,7 +393,7 @@ function init.run(args)
     lines[#lines + 1] = "wrote " .. path.display(full, get_home())
   end
   lines[#lines + 1] = ignored
-  for _, line in ipairs(add_to_shells(args)) do
+  for _, line in ipairs(add_to_shells(args, options)) do
     lines[#lines + 1] = line
   end
   local shown = quote_for_shell(path.display(directory, get_home()))
@@ -398,10 +401,14 @@ function init.run(args)
     args.program,
     shown
   )
-  if not args.quiet then
-    terminal.write(lines)
-  end
-  return 0
+  return { lines = lines }
+end
+
+--- Renders it for people.
+---@param report { lines: string[] }
+---@return string[]
+function init.render(report)
+  return report.lines
 end
 
 return init

@@ -2,8 +2,11 @@
 --- objects of the store.
 -- It reads their records, and does not look whether they are whole: `verify` does.
 
+local shared = require("syslua.cli.arguments").shared
+
 local list = {}
 
+list.order = 210
 list.summary = "Show packages and tools, or the objects of the store"
 
 list.description = [[
@@ -16,16 +19,16 @@ that the current snapshot names. Long values are cut to fit into 80 columns, unl
 given.
 ]]
 
---- Adds the command's own arguments and flags.
----@param parser table
-function list.add_to_parser(parser)
-  parser:flag("--all", "Show all objects of the store.")
-  parser:option("--available", "Show the versions of a tool."):argname("NAME")
-  parser
-    :option("-c --config", "The config whose registry is used: a file, or a directory.")
-    :argname("CONFIG")
-  parser:flag("--json", "Print one JSON object instead of text.")
-end
+list.arguments = {
+  { name = "--all", description = "Show all objects of the store." },
+  { name = "--available", value = "NAME", description = "Show the versions of a tool." },
+  {
+    name = "-c --config",
+    value = "CONFIG",
+    description = "The config whose registry is used: a file, or a directory.",
+  },
+  shared.json,
+}
 
 -- The objects of the current snapshot whose programs are on PATH, those of projects too.
 local function select_packages(listed, actions)
@@ -48,35 +51,26 @@ local function select_packages(listed, actions)
   return packages
 end
 
-local function show_available(args, options)
+-- The versions of a tool.
+local function get_available(args, options)
   local border = require("syslua.border")
-  local terminal = require("syslua.cli.terminal")
   local config = require("syslua.cli.config_path").get_or_default(args.config)
   local tool_lock = require("syslua.tool_lock")
   local declared = tool_lock.get_declared(config, options)
   local versions = tool_lock.with_registry(config, options, function(place, github)
     return border.call("tool_versions", place, args.available, github, options)
   end, declared and declared.first_github)
-  if args.json then
-    local result = { tool = args.available, versions = require("syslua.lib").array(versions) }
-    terminal.write({ require("syslua.cli.report").to_json("list", result) })
-  elseif not args.quiet then
-    versions[1] = versions[1] or ("%s has no version"):format(args.available)
-    terminal.write(versions)
-  end
-  return 0
+  return { tool = args.available, versions = require("syslua.lib").array(versions) }
 end
 
 --- Does it.
 ---@param args syslua.cli.Args
----@return integer
-function list.run(args)
+---@param options table
+---@return table
+function list.run(args, options)
   local border = require("syslua.border")
-  local terminal = require("syslua.cli.terminal")
-
-  local options = require("syslua.cli.options").from_args(args)
   if args.available then
-    return show_available(args, options)
+    return get_available(args, options)
   end
   ---@type syslua.Listed
   local result = border.call("list", options)
@@ -84,19 +78,23 @@ function list.run(args)
     local packages = select_packages(result, border.call("actions", options).actions)
     result.objects = require("syslua.lib").array(packages)
   end
+  return result
+end
 
-  if args.json then
-    terminal.write({ require("syslua.cli.report").to_json("list", result) })
-  elseif not args.quiet then
-    local style = terminal.get_data_style(args)
-    local store_report = require("syslua.cli.store_report")
-    if args.all then
-      terminal.write(store_report.render_list(result, args, style))
-    else
-      terminal.write(store_report.render_packages(result, args, style))
-    end
+--- Renders it for people.
+---@param report table
+---@param args syslua.cli.Args
+---@param style syslua.cli.Style
+---@return string[]
+function list.render(report, args, style)
+  local store_report = require("syslua.cli.store_report")
+  if report.versions then
+    local none = ("%s has no version"):format(report.tool)
+    return report.versions[1] and report.versions or { none }
+  elseif args.all then
+    return store_report.render_list(report, args, style)
   end
-  return 0
+  return store_report.render_packages(report, args, style)
 end
 
 return list

@@ -1,8 +1,11 @@
 --- `lock`: checks the lock of a config against its inputs, completes its tools for other platforms,
 --- or removes pins that no build uses.
 
+local shared = require("syslua.cli.arguments").shared
+
 local lock = {}
 
+lock.order = 200
 lock.summary = "Check the lock of a config, complete it, or delete unused pins"
 
 lock.description = [[
@@ -19,29 +22,31 @@ derivation are known once it was built on this machine: if one was never built h
 refuses and names it.
 ]]
 
---- Adds the command's own arguments and flags.
----@param parser table
-function lock.add_to_parser(parser)
-  parser:flag(
-    "--check",
-    "Verify the locked inputs, and exit with 3 when an apply would change syslua.lock."
-  )
-  parser:flag("--prune", "Delete the pins that no build of the config uses on this platform.")
-  parser:flag("--dry-run", "With --prune, show the changes, and write nothing.")
-  parser
-    :option("--platform", "Lock the tools for these platforms too, such as aarch64-darwin.")
-    :argname("PLATFORM")
-    :target("platforms")
-    :args("+")
-    :count("*")
-  parser
-    :option("-c --config", "The config: a file, or a directory with an init.lua.")
-    :argname("CONFIG")
-  require("syslua.cli.answers").add_option(parser)
-  parser:flag("--json", "Print one JSON object instead of text.")
-end
+lock.arguments = {
+  {
+    name = "--check",
+    description = "Verify the locked inputs, and exit with 3 when an apply would "
+      .. "change syslua.lock.",
+  },
+  {
+    name = "--prune",
+    description = "Delete the pins that no build of the config uses on this platform.",
+  },
+  { name = "--dry-run", description = "With --prune, show the changes, and write nothing." },
+  {
+    name = "--platform",
+    value = "PLATFORM",
+    target = "platforms",
+    arity = "+",
+    is_repeated = true,
+    description = "Lock the tools for these platforms too, such as aarch64-darwin.",
+  },
+  shared.config_option,
+  shared.answer,
+  shared.json,
+}
 
-local function prune(args)
+local function prune(args, options)
   if args.locked then
     require("syslua.util.failure").raise({
       kind = "usage",
@@ -49,13 +54,9 @@ local function prune(args)
     })
   end
   local config = require("syslua.cli.config_path").get(args.config)
-  local options = require("syslua.cli.options").from_args(args)
-  options.dry_run = args.dry_run or false
   local changes = require("syslua.inputs").prune(config, options)
-  local is_done = not args.dry_run
-  local otherwise = "Every pin is used."
-  require("syslua.cli.lock_report").show("lock", args, changes, is_done, otherwise)
-  return 0
+  local report = { changes = require("syslua.lib").array(changes) }
+  return report, 0, { is_done = not args.dry_run, otherwise = "Every pin is used." }
 end
 
 -- The platforms of all flags, in their order.
@@ -70,7 +71,7 @@ local function get_platforms(given)
   return platforms
 end
 
-local function complete(args, platforms)
+local function complete(args, platforms, options)
   if args.locked then
     require("syslua.util.failure").raise({
       kind = "usage",
@@ -78,13 +79,12 @@ local function complete(args, platforms)
     })
   end
   local config = require("syslua.cli.config_path").get(args.config)
-  local options = require("syslua.cli.options").from_args(args)
   local changes = require("syslua.inputs").complete(config, platforms, options)
   local otherwise = "All tools are locked for "
     .. require("syslua.util.text").enumerate(platforms, "and")
     .. "."
-  require("syslua.cli.lock_report").show("lock", args, changes, true, otherwise)
-  return 0
+  local report = { changes = require("syslua.lib").array(changes) }
+  return report, 0, { is_done = true, otherwise = otherwise }
 end
 
 -- The most derivations that a line names.
@@ -107,8 +107,9 @@ end
 
 --- Does it; with `--check` the exit code is 3 when the lock is not complete.
 ---@param args syslua.cli.Args
----@return integer
-function lock.run(args)
+---@param options table
+---@return table report, integer code, table more
+function lock.run(args, options)
   local platforms = get_platforms(args.platforms)
   if args.prune and args.check then
     require("syslua.util.failure").raise({
@@ -117,9 +118,9 @@ function lock.run(args)
       hint = "give one of them",
     })
   elseif args.prune then
-    return prune(args)
+    return prune(args, options)
   elseif platforms[1] and not args.check then
-    return complete(args, platforms)
+    return complete(args, platforms, options)
   elseif not args.check then
     require("syslua.util.failure").raise({
       kind = "usage",
@@ -130,23 +131,28 @@ function lock.run(args)
     })
   end
   local config = require("syslua.cli.config_path").get(args.config)
-  local options = require("syslua.cli.options").from_args(args)
   options.locked = nil
   local changes, unknown = require("syslua.inputs").check(config, options)
+  local array = require("syslua.lib").array
+  local report = { changes = array(changes), complete = not changes[1] }
   local otherwise = "syslua.lock is complete, and its inputs are available."
   if unknown[1] then
+    report.unknown = array(unknown)
     otherwise = "syslua.lock has all inputs, and they are available."
   end
-  ---@type table<string, boolean|string|table>
-  local fields = { complete = not changes[1] }
-  if unknown[1] then
-    fields.unknown = require("syslua.lib").array(unknown)
+  return report, changes[1] and 3 or 0, { is_done = false, otherwise = otherwise }
+end
+
+--- Renders it for people.
+---@param more { is_done: boolean, otherwise: string }
+---@return string[]
+function lock.render(report, _, _, more)
+  local lock_report = require("syslua.cli.lock_report")
+  local lines = lock_report.render_all(report, more.is_done, more.otherwise)
+  if report.unknown then
+    lines[#lines + 1] = explain_unknown(report.unknown)
   end
-  require("syslua.cli.lock_report").show("lock", args, changes, false, otherwise, fields)
-  if unknown[1] and not args.json and not args.quiet then
-    require("syslua.cli.terminal").write({ explain_unknown(unknown) })
-  end
-  return changes[1] and 3 or 0
+  return lines
 end
 
 return lock

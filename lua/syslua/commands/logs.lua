@@ -6,6 +6,7 @@ local text = require("syslua.util.text")
 
 local logs = {}
 
+logs.order = 90
 logs.summary = "Show the log of a service"
 
 logs.description = [[
@@ -13,19 +14,21 @@ It hands over to `journalctl`, whose keys and exit codes count. Of several servi
 name, it shows that of the caller and names the others; `--of` selects one.
 ]]
 
---- Adds the command's own arguments and flags.
----@param parser table
-function logs.add_to_parser(parser)
-  parser:argument("NAME", "The service."):argname("NAME"):target("name")
-  parser:flag("--follow", "Follow the log and show new lines.")
-  parser
-    :option(
-      "--of",
-      "Whose service it is: `system`, `user` or the name of a user, as `services` says."
-    )
-    :argname("WHO")
-  parser:option("--lines", "Show the last N lines."):argname("N"):convert(tonumber)
-end
+logs.arguments = {
+  {
+    name = "NAME",
+    description = "The service.",
+    missing = { message = "logs: the service is missing", hint = "`services` lists them" },
+  },
+  { name = "--follow", description = "Follow the log and show new lines." },
+  {
+    name = "--of",
+    value = "WHO",
+    description = "Whose service it is: `system`, `user` or the name of a user, as `services` "
+      .. "says.",
+  },
+  { name = "--lines", value = "N", convert = tonumber, description = "Show the last N lines." },
+}
 
 -- Whose a service is, as `services` shows it.
 local function get_owner(service)
@@ -98,16 +101,9 @@ end
 
 --- Does it.
 ---@param args syslua.cli.Args
----@return integer
-function logs.run(args)
-  if not args.name then
-    failure.raise({
-      kind = "usage",
-      message = "logs: the service is missing",
-      hint = "`services` lists them",
-    })
-  end
-  local options = require("syslua.cli.options").from_args(args)
+---@param options table
+---@return nil, integer
+function logs.run(args, options)
   local found = find(border.call("services", options).services, args.name, args.of)
   if not require("syslua").is_linux then
     failure.raise({
@@ -126,7 +122,7 @@ function logs.run(args)
     io.stderr:write(note:format(get_owner(found[1]), args.name, table.concat(others, "|")))
   end
   io.stdout:flush()
-  return border.call("become_program", get_words(found[1], args), {}, nil, options)
+  return nil, border.call("become_program", get_words(found[1], args), {}, nil, options)
 end
 
 return logs

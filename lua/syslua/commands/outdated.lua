@@ -1,8 +1,11 @@
 --- `outdated`: shows which inputs and tools of a config have newer versions. It changes nothing but
 --- the cache.
 
+local shared = require("syslua.cli.arguments").shared
+
 local outdated = {}
 
+outdated.order = 190
 outdated.summary = "Show which inputs, pins and tools of a config have newer versions"
 
 outdated.description = [[
@@ -10,15 +13,11 @@ outdated.description = [[
 change the lock. With 1 it exits when some cannot be looked up, after it showed the others.
 ]]
 
---- Adds the command's own arguments and flags.
----@param parser table
-function outdated.add_to_parser(parser)
-  parser
-    :option("-c --config", "The config: a file, or a directory with an init.lua.")
-    :argname("CONFIG")
-  require("syslua.cli.answers").add_option(parser)
-  parser:flag("--json", "Print one JSON object instead of text.")
-end
+outdated.arguments = {
+  shared.config_option,
+  shared.answer,
+  shared.json,
+}
 
 -- The day of the registry that the lock has, where it has tools.
 local function get_registry_date(config)
@@ -33,24 +32,30 @@ end
 
 --- Does it; the exit code is 3 when something could move, and 1 when something cannot be looked up.
 ---@param args syslua.cli.Args
----@return integer
-function outdated.run(args)
+---@param options table
+---@return table, integer
+function outdated.run(args, options)
   local config = require("syslua.cli.config_path").get(args.config)
-  local options = require("syslua.cli.options").from_args(args)
   options.locked = nil
   local changes, failures = require("syslua.inputs").try_outdated(config, options)
+  local array = require("syslua.lib").array
+  local report = {
+    changes = array(changes),
+    registry_date = get_registry_date(config),
+    failures = array(failures),
+  }
+  return report, failures[1] and 1 or changes[1] and 3 or 0
+end
+
+--- Renders it for people.
+---@return string[]
+function outdated.render(report)
   local otherwise = "All inputs, pins and tools are up to date."
-  local date = get_registry_date(config)
-  local fields = { registry_date = date, failures = require("syslua.lib").array(failures) }
-  local report = require("syslua.cli.lock_report")
-  report.show("outdated", args, changes, false, otherwise, fields, failures)
-  if date and not args.json and not args.quiet then
-    require("syslua.cli.terminal").write({ ("The registry of tools is from %s."):format(date) })
+  local lines = require("syslua.cli.lock_report").render_all(report, false, otherwise)
+  if report.registry_date then
+    lines[#lines + 1] = ("The registry of tools is from %s."):format(report.registry_date)
   end
-  if failures[1] then
-    return 1
-  end
-  return changes[1] and 3 or 0
+  return lines
 end
 
 return outdated

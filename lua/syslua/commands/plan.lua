@@ -1,8 +1,11 @@
 --- `plan`: shows what `apply` would do.
 -- It does not compute it: the engine gives the list that `apply` would perform.
 
+local shared = require("syslua.cli.arguments").shared
+
 local plan = {}
 
+plan.order = 20
 plan.summary = "Show what apply would do, and change nothing"
 
 plan.description = [[
@@ -20,34 +23,26 @@ Single files are not listed as builds. More than 30 targets are grouped by direc
 `+ ~/.config/nvim/ 214 files`; `--verbose` lists each. `--diff` shows how texts change, including
 files that are not built yet; if that needs a build, it says so.
 ]]
-plan.argument = "config"
 
---- Adds the command's own arguments and flags.
----@param parser table
-function plan.add_to_parser(parser)
-  parser
-    :argument("CONFIG", "The config: a file, or a directory with an init.lua.")
-    :argname("CONFIG")
-    :target("config")
-    :args("?")
-  parser:flag("--build", "Build first, so that the plan is exact.")
-  parser:flag("--diff", "Show how the text of files changes.")
-  parser:flag("--exit-code", "Exit with 3 when apply would change something.")
-  require("syslua.cli.machine_view").add_options(parser)
-  require("syslua.cli.answers").add_option(parser)
-  parser:flag("--json", "Print one JSON object instead of text.")
-end
+plan.arguments = {
+  shared.config,
+  { name = "--build", description = "Build first, so that the plan is exact." },
+  { name = "--diff", description = "Show how the text of files changes." },
+  { name = "--exit-code", description = "Exit with 3 when apply would change something." },
+  shared.hostname,
+  shared.system,
+  shared.username,
+  shared.answer,
+  shared.json,
+}
 
 --- Does it.
 ---@param args syslua.cli.Args
----@return integer
-function plan.run(args)
+---@param options table
+---@return syslua.Plan, integer, table
+function plan.run(args, options)
   local syslua = require("syslua")
-  local report = require("syslua.cli.report")
-  local terminal = require("syslua.cli.terminal")
-
   local config = require("syslua.cli.config_path").get(args.config)
-  local options = require("syslua.cli.options").from_args(args)
   options.build, options.diff = args.build or false, args.diff or false
   options.sys = require("syslua.cli.machine_view").get(args)
   local answers = require("syslua.cli.answers")
@@ -56,21 +51,26 @@ function plan.run(args)
   local result = syslua.plan(manifest, options)
   local locks = require("syslua.border").call("pending_lock", config)
   result.locks = locks[1] and require("syslua.lib").array(locks) or nil
-
   result.answers = answers.to_json(seen)
+  local code = args.exit_code and result.changed and 3 or 0
+  return result, code, { config = config, seen = seen }
+end
 
-  if args.json then
-    terminal.write({ report.to_json("plan", result) })
-  elseif not args.quiet then
-    local style = terminal.get_data_style(args)
-    terminal.write(report.render_replaced(result, config))
-    if locks[1] then
-      terminal.write(require("syslua.cli.lock_report").render(locks, false))
-    end
-    terminal.write(answers.render(seen, style))
-    terminal.write(report.render_plan(result, config, args, style))
+--- Renders it for people.
+---@param result syslua.Plan
+---@param args syslua.cli.Args
+---@param style syslua.cli.Style
+---@param more { config: string, seen: table }
+---@return string[]
+function plan.render(result, args, style, more)
+  local report = require("syslua.cli.report")
+  local lines = report.render_replaced(result, more.config)
+  local tables = require("syslua.util.table")
+  if result.locks then
+    tables.append(lines, require("syslua.cli.lock_report").render(result.locks, false))
   end
-  return args.exit_code and result.changed and 3 or 0
+  tables.append(lines, require("syslua.cli.answers").render(more.seen, style))
+  return tables.append(lines, report.render_plan(result, more.config, args, style))
 end
 
 return plan

@@ -1,7 +1,10 @@
 --- `rollback`: goes back to an earlier snapshot. It needs neither the config nor the network.
 
+local shared = require("syslua.cli.arguments").shared
+
 local rollback = {}
 
+rollback.order = 50
 rollback.summary = "Go back to an earlier snapshot"
 
 rollback.description = [[
@@ -13,60 +16,35 @@ snapshot too. `rollback` needs neither the config nor the network. On a terminal
 With an `ID`, an unreadable journal is moved to `store/quarantine`; without an `ID`, it is an error.
 ]]
 
---- Adds the command's own arguments and flags.
----@param parser table
-function rollback.add_to_parser(parser)
-  parser
-    :argument("ID", "The number of a snapshot. Default: the snapshot before the current one.")
-    :argname("ID")
-    :target("id")
-    :args("?")
-  parser:flag("--dry-run", "Show what would be done, and change nothing.")
-  parser:flag("--yes", "Do not ask.")
-  parser:flag("--json", "Print one JSON object instead of text.")
-end
+-- The user may have meant another snapshot.
+rollback.asks = "optional"
 
--- On a terminal, the user may have meant another snapshot.
-local function is_refused(args, options, border, terminal)
-  local question = require("syslua.cli.question")
-  if not question.is_due(args) then
-    return false
-  end
-  options.dry_run = true
-  local planned = border.call("rollback", args.id, options)
-  options.dry_run = false
-  if not planned.changed then
-    return false
-  end
-  local style = terminal.get_data_style(args)
-  terminal.write(require("syslua.cli.snapshot_report").render_rollback(planned, args, style))
-  return not question.ask("Do it?")
-end
+rollback.arguments = {
+  {
+    name = "ID",
+    arity = "?",
+    description = "The number of a snapshot. Default: the snapshot before the current one.",
+  },
+  shared.dry_run,
+  { name = "--yes", description = "Do not ask." },
+  shared.json,
+}
 
 --- Does it.
 ---@param args syslua.cli.Args
----@return integer
-function rollback.run(args)
-  local border = require("syslua.border")
-  local terminal = require("syslua.cli.terminal")
-  local options = require("syslua.cli.options").from_args(args)
-  options.dry_run = args.dry_run or false
-  if not args.dry_run and is_refused(args, options, border, terminal) then
-    terminal.write({ "Nothing was done." })
-    return 1
-  end
-  local result = border.call("rollback", args.id, options)
+---@param options table
+---@return syslua.RolledBack
+function rollback.run(args, options)
+  return require("syslua.border").call("rollback", args.id, options)
+end
 
-  if args.json then
-    terminal.write({ require("syslua.cli.report").to_json("rollback", result) })
-  elseif not args.quiet then
-    local style = terminal.get_data_style(args)
-    terminal.write(require("syslua.cli.snapshot_report").render_rollback(result, args, style))
-    if args.dry_run and result.changed then
-      terminal.write({ "Dry run: no changes were made." })
-    end
-  end
-  return 0
+--- Renders it for people.
+---@param report syslua.RolledBack
+---@param args syslua.cli.Args
+---@param style syslua.cli.Style
+---@return string[]
+function rollback.render(report, args, style)
+  return require("syslua.cli.snapshot_report").render_rollback(report, args, style)
 end
 
 return rollback

@@ -7,6 +7,7 @@ local text = require("syslua.util.text")
 
 local run = {}
 
+run.order = 170
 run.summary = "Run a program of a package or tool, without installing it"
 
 run.description = [[
@@ -18,25 +19,31 @@ take precedence over those of sys.lua. `run` uses the program that the package n
 Otherwise the message lists the programs.
 ]]
 
---- Adds the command's own arguments and flags.
----@param parser table
-function run.add_to_parser(parser)
-  parser
-    :argument("PACKAGE", "The package or tool: its name, its module below `pkgs`, or NAME@VERSION.")
-    :argname("PACKAGE")
-    :target("package")
-    :args("?")
-  parser
-    :argument("ARGUMENT", "The arguments of the program, including flags.")
-    :argname("ARGUMENT")
-    :target("command")
-    :args("*")
-  parser:option("--config", "The config whose packages are used first."):argname("CONFIG")
-  parser
-    :option("--program", "Run this program of the package.")
-    :argname("NAME")
-    :target("wanted_program")
-end
+run.arguments = {
+  {
+    name = "PACKAGE",
+    missing = { message = "a package is missing", hint = "for example: sys run ripgrep --version" },
+    arity = "?",
+    description = "The package or tool: its name, its module below `pkgs`, or NAME@VERSION.",
+  },
+  {
+    name = "ARGUMENT",
+    target = "command",
+    arity = "*",
+    description = "The arguments of the program, including flags.",
+  },
+  {
+    name = "--config",
+    value = "CONFIG",
+    description = "The config whose packages are used first.",
+  },
+  {
+    name = "--program",
+    value = "NAME",
+    target = "wanted_program",
+    description = "Run this program of the package.",
+  },
+}
 
 -- Flags of this command that have an argument.
 local function takes_argument(word)
@@ -45,7 +52,7 @@ local function takes_argument(word)
   end
   for _, flag in ipairs(require("syslua.cli.flags")) do
     if flag.name == word then
-      return flag.argument ~= nil
+      return flag.value ~= nil
     end
   end
   return false
@@ -125,16 +132,9 @@ end
 
 --- Does it. The exit code is that of the program.
 ---@param args syslua.cli.Args
----@return integer
-function run.run(args)
-  if not args.package then
-    failure.raise({
-      kind = "usage",
-      message = "a package is missing",
-      hint = "for example: sys run ripgrep --version",
-    })
-  end
-  local options = require("syslua.cli.options").from_args(args)
+---@param options table
+---@return nil, integer
+function run.run(args, options)
   local found = require("syslua.cli.packages").evaluate({ args.package }, args.config, options)
   local entered = border.call("enter", found.manifest, found.name, nil, options)
   local words = { choose(args.package, found.modules[1], args.wanted_program, entered.directories) }
@@ -142,7 +142,7 @@ function run.run(args)
     words[#words + 1] = word
   end
   entered.variables.SYSLUA_PROJECT = os.getenv("SYSLUA_PROJECT")
-  return require("syslua.cli.subprocess").start(words, entered, options)
+  return nil, require("syslua.cli.subprocess").start(words, entered, options)
 end
 
 return run

@@ -4,8 +4,11 @@
 local border = require("syslua.border")
 local failure = require("syslua.util.failure")
 
+local shared = require("syslua.cli.arguments").shared
+
 local secrets = {}
 
+secrets.order = 300
 secrets.summary = "Set, show and edit encrypted values, and manage recipients"
 
 secrets.description = [[
@@ -45,44 +48,46 @@ Writing is atomic: after a kill, the file is the old document or the new one.
 
 local actions = { "set", "get", "edit", "rotate", "keygen", "recipients" }
 
--- What may follow an action.
----@type table<string, string[]>
-secrets.following = { recipients = { "add", "remove" } }
-
---- Adds the command's own arguments and flags.
----@param parser table
-function secrets.add_to_parser(parser)
-  parser
-    :argument("ACTION", "What to do: set, get, edit, rotate, keygen or recipients.")
-    :argname("ACTION")
-    :target("action")
-    :choices(actions)
-    :args("?")
-  parser
-    :argument(
-      "WORD",
-      "For set KEY [VALUE], for get [KEY], for recipients add R, remove R or nothing."
-    )
-    :argname("WORD")
-    :target("words")
-    :args("*")
-  parser
-    :option("--file", "The document. Default: `secrets.yaml` beside the config.")
-    :argname("FILE")
-  parser
-    :option("--type", "The type of the value for set, instead of the existing type.")
-    :argname("TYPE")
-    :choices({ "str", "int", "float", "bool", "time", "null" })
-  parser
-    :option(
-      "--recipient",
-      "A recipient for rotate, instead of the recipients of .sops.yaml. Can be repeated."
-    )
-    :argname("RECIPIENT")
-    :count("*")
-  parser:option("--output", "The file that keygen writes."):argname("FILE")
-  parser:flag("--json", "Print one JSON object instead of text.")
-end
+secrets.arguments = {
+  {
+    name = "ACTION",
+    arity = "?",
+    choices = actions,
+    missing = {
+      message = "secrets: expected an action",
+      hint = "for example `%s secrets get KEY`; the other actions are "
+        .. "set, edit, rotate, keygen and recipients",
+    },
+    description = "What to do: set, get, edit, rotate, keygen or recipients.",
+  },
+  {
+    name = "WORD",
+    after = { recipients = { "add", "remove" } },
+    target = "words",
+    arity = "*",
+    description = "For set KEY [VALUE], for get [KEY], for recipients add R, remove R or nothing.",
+  },
+  {
+    name = "--file",
+    value = "FILE",
+    description = "The document. Default: `secrets.yaml` beside the config.",
+  },
+  {
+    name = "--type",
+    value = "TYPE",
+    choices = { "str", "int", "float", "bool", "time", "null" },
+    description = "The type of the value for set, instead of the existing type.",
+  },
+  {
+    name = "--recipient",
+    value = "RECIPIENT",
+    is_repeated = true,
+    description = "A recipient for rotate, instead of the recipients of .sops.yaml. Can be "
+      .. "repeated.",
+  },
+  { name = "--output", value = "FILE", description = "The file that keygen writes." },
+  shared.json,
+}
 
 local function raise_usage(message, hint)
   failure.raise({ kind = "usage", message = message, hint = hint })
@@ -116,16 +121,6 @@ local function refuse_flag(args, name, action)
   end
 end
 
-local function write(args, result, lines)
-  local terminal = require("syslua.cli.terminal")
-  if args.json then
-    terminal.write({ require("syslua.cli.report").to_json("secrets", result) })
-  elseif not args.quiet and lines[1] then
-    terminal.write(lines)
-  end
-  return 0
-end
-
 -- The terminal must not show the input. Its mode is restored at the end, however that comes.
 local ask = [[
 trap 'stty echo; echo >&2' EXIT
@@ -150,6 +145,7 @@ local function read_value(key)
   return line and line:gsub("\r$", "") or text
 end
 
+---@type table<string, fun(args: syslua.cli.Args): table?, integer?, string[]?>
 local run = {}
 
 function run.set(args)
@@ -160,7 +156,7 @@ function run.set(args)
   result.file = file
   local line = result.changed and ("set %s in %s"):format(result.key, file)
     or ("%s has this value already"):format(result.key)
-  return write(args, result, { line })
+  return result, 0, { line }
 end
 
 function run.get(args)
@@ -170,7 +166,7 @@ function run.get(args)
   if args.json then
     local native = require("syslua").native
     local value = border.answer(native.parse(result.json, "JSON"))
-    return write(args, { file = file, key = key, type = result.type, value = value }, {})
+    return { file = file, key = key, type = result.type, value = value }, 0, {}
   end
   local terminal = require("syslua.cli.terminal")
   terminal.clear()
@@ -179,7 +175,7 @@ function run.get(args)
   if key and result.content:sub(-1) ~= "\n" then
     terminal.put("\n")
   end
-  return 0
+  return nil
 end
 
 function run.edit(args)
@@ -205,9 +201,9 @@ function run.edit(args)
   local result =
     border.call("secrets_edit", file, require("syslua.cli.editor").get_words(), on_problem)
   result.file = file
-  return write(args, result, {
+  return result, 0, {
     result.changed and ("wrote %s"):format(file) or "nothing was changed",
-  })
+  }
 end
 
 local function describe(result, file, done)
@@ -226,17 +222,19 @@ function run.rotate(args)
   local file = get_file(args)
   local result = border.call("secrets_rotate", file, args.recipient)
   result.file = file
-  return write(args, result, describe(result, file, "rotated the data key of"))
+  return result, 0, describe(result, file, "rotated the data key of")
 end
 
 function run.keygen(args)
   check_words(args, 0, 0, "keygen")
   local output = args.output and border.call("absolute", args.output)
   local result = border.call("secrets_keygen", output)
-  return write(args, result, {
-    "wrote an identity to " .. result.file,
-    "its recipient is " .. result.recipient,
-  })
+  return result,
+    0,
+    {
+      "wrote an identity to " .. result.file,
+      "its recipient is " .. result.recipient,
+    }
 end
 
 function run.recipients(args)
@@ -246,7 +244,7 @@ function run.recipients(args)
   if action == "list" then
     local result = border.call("secrets_recipients", file, "list")
     result.file = file
-    return write(args, result, result.recipients)
+    return result, 0, result.recipients
   elseif (action ~= "add" and action ~= "remove") or not words[2] then
     raise_usage(
       "secrets recipients: expected `add` or `remove`",
@@ -256,30 +254,28 @@ function run.recipients(args)
   local result = border.call("secrets_recipients", file, action, words[2])
   result.file = file
   if not result.changed then
-    return write(args, result, { words[2] .. " is a recipient already" })
+    return result, 0, { words[2] .. " is a recipient already" }
   end
   local done = action == "add" and "added a recipient to" or "removed a recipient from"
-  return write(args, result, describe(result, file, done))
+  return result, 0, describe(result, file, done)
 end
 
 --- Does it.
 ---@param args syslua.cli.Args
----@return integer
+---@return table? report, integer? code, string[]? lines
 function secrets.run(args)
-  if not args.action then
-    raise_usage(
-      "secrets: expected an action",
-      ("for example `%s secrets get KEY`; the other actions are %s"):format(
-        args.program,
-        "set, edit, rotate, keygen and recipients"
-      )
-    )
-  end
   refuse_flag(args, "type", "set")
   refuse_flag(args, "recipient", "rotate")
   refuse_flag(args, "output", "keygen")
   border.call("leave_no_core")
   return run[args.action](args)
+end
+
+--- Renders it for people.
+---@param lines string[]
+---@return string[]
+function secrets.render(_, _, _, lines)
+  return lines
 end
 
 return secrets

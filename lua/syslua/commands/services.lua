@@ -1,7 +1,10 @@
 --- `services`: lists the services of the config, and their states. It reads no config.
 
+local shared = require("syslua.cli.arguments").shared
+
 local services = {}
 
+services.order = 80
 services.summary = "Show the services of the config, and their states"
 
 services.description = [[
@@ -9,27 +12,24 @@ The list comes from the applied snapshot, the states from the service manager. S
 [services](services.md).
 ]]
 
---- Adds the command's own arguments and flags.
----@param parser table
-function services.add_to_parser(parser)
-  parser:flag("--json", "Print one JSON object instead of text.")
-end
+services.arguments = {
+  shared.json,
+}
 
 --- Does it.
----@param args syslua.cli.Args
----@return integer
-function services.run(args)
-  local terminal = require("syslua.cli.terminal")
-  local options = require("syslua.cli.options").from_args(args)
-  local result = require("syslua.border").call("services", options)
+---@param options table
+---@return table
+function services.run(_, options)
+  return require("syslua.border").call("services", options)
+end
 
-  if args.json then
-    terminal.write({ require("syslua.cli.report").to_json("services", result) })
-  elseif not args.quiet then
-    local style = terminal.get_data_style(args)
-    terminal.write(require("syslua.cli.service_report").render(result, args, style))
-  end
-  return 0
+--- Renders it for people.
+---@param report table
+---@param args syslua.cli.Args
+---@param style syslua.cli.Style
+---@return string[]
+function services.render(report, args, style)
+  return require("syslua.cli.service_report").render(report, args, style)
 end
 
 return services

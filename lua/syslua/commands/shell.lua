@@ -5,8 +5,11 @@
 local border = require("syslua.border")
 local failure = require("syslua.util.failure")
 
+local shared = require("syslua.cli.arguments").shared
+
 local shell = {}
 
+shell.order = 160
 shell.summary = "Start a shell or a command in the environment of a project"
 
 shell.description = [[
@@ -29,34 +32,36 @@ the process runs, `gc` keeps the objects in its variables. The exit code is 127 
 not found, and 126 if it cannot be started.
 ]]
 
---- Adds the command's own arguments and flags.
----@param parser table
-function shell.add_to_parser(parser)
-  parser
-    :argument(
-      "PROJECT",
-      "The name of a project{} of the config. Default: the project of the directory."
-    )
-    :argname("PROJECT")
-    :target("project")
-    :args("?")
-  parser
-    :argument("COMMAND", "The command to run instead of a shell, after `--`.")
-    :argname("COMMAND")
-    :target("command")
-    :args("*")
-  parser
-    :option("--config", "The config: a file, or a directory with an init.lua.")
-    :argname("CONFIG")
-  parser
-    :option("-p --package", "Enter an environment of packages and tools instead.")
-    :argname("PACKAGE")
-    :target("packages")
-    :args("+")
-    :count("*")
-  require("syslua.cli.answers").add_option(parser)
-  parser:flag("--trust", "Ask whether the files of the directory are trusted, and enter it.")
-end
+shell.arguments = {
+  {
+    name = "PROJECT",
+    arity = "?",
+    description = "The name of a project{} of the config. Default: the project of the directory.",
+  },
+  {
+    name = "COMMAND",
+    arity = "*",
+    description = "The command to run instead of a shell, after `--`.",
+  },
+  {
+    name = "--config",
+    value = "CONFIG",
+    description = "The config: a file, or a directory with an init.lua.",
+  },
+  {
+    name = "-p --package",
+    value = "PACKAGE",
+    target = "packages",
+    arity = "+",
+    is_repeated = true,
+    description = "Enter an environment of packages and tools instead.",
+  },
+  shared.answer,
+  {
+    name = "--trust",
+    description = "Ask whether the files of the directory are trusted, and enter it.",
+  },
+}
 
 --- What follows `--` is a command.
 ---@param words string[]
@@ -132,8 +137,9 @@ end
 
 --- Does it. The exit code is that of the shell or the command.
 ---@param args syslua.cli.Args
----@return integer
-function shell.run(args)
+---@param options table
+---@return nil, integer
+function shell.run(args, options)
   local subprocess = require("syslua.cli.subprocess")
   local wanted = get_packages(args.packages)
   if args.trust and (args.project or args.config or wanted[1]) then
@@ -143,20 +149,15 @@ function shell.run(args)
       hint = "`cd` there, and run `sys shell --trust`",
     })
   elseif wanted[1] then
-    local given = require("syslua.cli.options").from_args(args)
-    local found = require("syslua.cli.packages").evaluate(wanted, args.config, given)
+    local found = require("syslua.cli.packages").evaluate(wanted, args.config, options)
     local entered =
-      border.call("enter", found.manifest, found.name, subprocess.get_shell_name(), given)
-    return subprocess.start(args.command or {}, entered, given)
+      border.call("enter", found.manifest, found.name, subprocess.get_shell_name(), options)
+    return nil, subprocess.start(args.command or {}, entered, options)
   elseif not args.project and not args.config then
     local directories = require("syslua.cli.entering").find()
     if directories[1] then
-      local given = require("syslua.cli.options").from_args(args)
-      return subprocess.start(
-        args.command or {},
-        enter_directories(directories, args, given),
-        given
-      )
+      return nil,
+        subprocess.start(args.command or {}, enter_directories(directories, args, options), options)
     end
     failure.raise({
       kind = "usage",
@@ -165,7 +166,6 @@ function shell.run(args)
     })
   end
   local config = require("syslua.cli.config_path").get(args.config)
-  local options = require("syslua.cli.options").from_args(args)
   local manifest = require("syslua").evaluate(config, options)
   local project = check_project(args.project, config, border.call("projects", manifest))
   local words = args.command or {}
@@ -177,7 +177,7 @@ function shell.run(args)
   if not succeeded then
     error(entered, 0)
   end
-  return subprocess.start(words, entered, options)
+  return nil, subprocess.start(words, entered, options)
 end
 
 return shell

@@ -1,8 +1,11 @@
 --- `status`: shows what is applied, and which targets are no longer as it left them.
 -- It reads no config.
 
+local shared = require("syslua.cli.arguments").shared
+
 local status = {}
 
+status.order = 30
 status.summary = "Show what is applied, and what differs from it"
 
 status.description = [[
@@ -31,31 +34,28 @@ that no managed target would restore.
 With `--verbose` it also lists the targets that are as applied.
 ]]
 
---- Adds the command's own arguments and flags.
----@param parser table
-function status.add_to_parser(parser)
-  parser:flag("--json", "Print one JSON object instead of text.")
-end
+status.arguments = {
+  shared.json,
+}
 
 --- Does it; the exit code is 3 when a target differs.
----@param args syslua.cli.Args
----@return integer
-function status.run(args)
-  local terminal = require("syslua.cli.terminal")
-
-  local options = require("syslua.cli.options").from_args(args)
+---@param options table
+---@return syslua.Status, integer
+function status.run(_, options)
   -- A list of a thousand correct targets is useless.
   options.drift_only = options.brief
   local result = require("syslua.border").call("status", options)
-
   result.shell = require("syslua.cli.shell_state").get(result.environments or {})
-  if args.json then
-    terminal.write({ require("syslua.cli.report").to_json("status", result) })
-  elseif not args.quiet then
-    local style = terminal.get_data_style(args)
-    terminal.write(require("syslua.cli.status_report").render(result, args, style))
-  end
-  return (result.drift or 0) > 0 and 3 or 0
+  return result, (result.drift or 0) > 0 and 3 or 0
+end
+
+--- Renders it for people.
+---@param report syslua.Status
+---@param args syslua.cli.Args
+---@param style syslua.cli.Style
+---@return string[]
+function status.render(report, args, style)
+  return require("syslua.cli.status_report").render(report, args, style)
 end
 
 return status

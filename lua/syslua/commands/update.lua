@@ -1,8 +1,11 @@
 --- `update`: locks what the inputs and tools of a config are now.
 -- It does not know how they are resolved.
 
+local shared = require("syslua.cli.arguments").shared
+
 local update = {}
 
+update.order = 180
 update.summary = "Lock the current versions of a config's inputs, pins and tools"
 
 update.description = [[
@@ -24,25 +27,19 @@ names each that did not, and the exit code is 1. If git cannot commit with `--co
 taken back.
 ]]
 
---- Adds the command's own arguments and flags.
----@param parser table
-function update.add_to_parser(parser)
-  parser
-    :argument(
-      "NAME",
-      "The inputs, tools or addresses to update. Default: all. `*` matches any text."
-    )
-    :argname("NAME")
-    :target("names")
-    :args("*")
-  parser
-    :option("-c --config", "The config: a file, or a directory with an init.lua.")
-    :argname("CONFIG")
-  parser:flag("--dry-run", "Show what would be locked, and write nothing.")
-  parser:flag("--commit", "Commit only the lock, with git.")
-  require("syslua.cli.answers").add_option(parser)
-  parser:flag("--json", "Print one JSON object instead of text.")
-end
+update.arguments = {
+  {
+    name = "NAME",
+    target = "names",
+    arity = "*",
+    description = "The inputs, tools or addresses to update. Default: all. `*` matches any text.",
+  },
+  shared.config_option,
+  { name = "--dry-run", description = "Show what would be locked, and write nothing." },
+  { name = "--commit", description = "Commit only the lock, with git." },
+  shared.answer,
+  shared.json,
+}
 
 -- Commits the lock alone, whatever else is staged.
 local function commit(config, changes)
@@ -64,11 +61,10 @@ end
 
 --- Does it.
 ---@param args syslua.cli.Args
----@return integer
-function update.run(args)
+---@param options table
+---@return table, integer
+function update.run(args, options)
   local config = require("syslua.cli.config_path").get(args.config)
-  local options = require("syslua.cli.options").from_args(args)
-  options.dry_run = args.dry_run or false
   if args.locked then
     require("syslua.util.failure").raise({
       kind = "usage",
@@ -76,24 +72,25 @@ function update.run(args)
       hint = "`outdated` shows available updates",
     })
   end
-  local inputs = require("syslua.inputs")
-  local changes, failures = inputs.try_update(config, args.names, options)
+  local changes, failures = require("syslua.inputs").try_update(config, args.names, options)
   if args.commit and not args.dry_run and changes[1] then
     commit(config, changes)
   end
-  require("syslua.cli.lock_report").show(
-    "update",
-    args,
-    changes,
-    not args.dry_run,
-    "All inputs, pins and tools are up to date.",
-    {
-      applied = not args.dry_run and changes[1] ~= nil,
-      failures = require("syslua.lib").array(failures),
-    },
-    failures
-  )
-  return failures[1] and 1 or 0
+  local array = require("syslua.lib").array
+  local report = {
+    changes = array(changes),
+    applied = not args.dry_run and changes[1] ~= nil,
+    failures = array(failures),
+  }
+  return report, failures[1] and 1 or 0
+end
+
+--- Renders it for people.
+---@param args syslua.cli.Args
+---@return string[]
+function update.render(report, args)
+  local otherwise = "All inputs, pins and tools are up to date."
+  return require("syslua.cli.lock_report").render_all(report, not args.dry_run, otherwise)
 end
 
 return update

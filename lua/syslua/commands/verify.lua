@@ -3,8 +3,11 @@
 
 local border = require("syslua.border")
 
+local shared = require("syslua.cli.arguments").shared
+
 local verify = {}
 
+verify.order = 240
 verify.summary = "Check every object of the store, and repair what is damaged"
 
 verify.description = [[
@@ -19,18 +22,16 @@ evaluated is a warning. Objects that cannot be restored are moved to `store/quar
 exit code is 3; nothing is deleted. If all objects are restored, the exit code is 0.
 ]]
 
---- Adds the command's own arguments and flags.
----@param parser table
-function verify.add_to_parser(parser)
-  parser
-    :argument("CONFIG", "With --repair, the config from which damaged objects are rebuilt.")
-    :argname("CONFIG")
-    :target("config")
-    :args("?")
-  parser:flag("--repair", "Restore damaged objects, or move them to the quarantine.")
-  require("syslua.cli.answers").add_option(parser)
-  parser:flag("--json", "Print one JSON object instead of text.")
-end
+verify.arguments = {
+  {
+    name = "CONFIG",
+    arity = "?",
+    description = "With --repair, the config from which damaged objects are rebuilt.",
+  },
+  { name = "--repair", description = "Restore damaged objects, or move them to the quarantine." },
+  shared.answer,
+  shared.json,
+}
 
 -- Returns what a repair may build from, in the order in which it tries: the config that is applied,
 -- as it is now and as it was then, and those of the other snapshots, newest first. A later edit may
@@ -160,11 +161,9 @@ end
 
 --- Does it; the exit code is 3 when something is damaged, or still is after the repair.
 ---@param args syslua.cli.Args
----@return integer
-function verify.run(args)
-  local terminal = require("syslua.cli.terminal")
-
-  local options = require("syslua.cli.options").from_args(args)
+---@param options table
+---@return syslua.Verified, integer
+function verify.run(args, options)
   local given = args.config and { { path = require("syslua.cli.config_path").get(args.config) } }
   if args.repair then
     border.call("check_owner", options)
@@ -174,14 +173,16 @@ function verify.run(args)
   if args.repair and result.broken > 0 then
     result = repair(given or get_applied_configs(options), options)
   end
+  return result, result.broken > 0 and 3 or 0
+end
 
-  if args.json then
-    terminal.write({ require("syslua.cli.report").to_json("verify", result) })
-  elseif not args.quiet then
-    local style = terminal.get_data_style(args)
-    terminal.write(require("syslua.cli.store_report").render_verify(result, args, style))
-  end
-  return result.broken > 0 and 3 or 0
+--- Renders it for people.
+---@param report syslua.Verified
+---@param args syslua.cli.Args
+---@param style syslua.cli.Style
+---@return string[]
+function verify.render(report, args, style)
+  return require("syslua.cli.store_report").render_verify(report, args, style)
 end
 
 return verify

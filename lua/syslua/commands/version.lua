@@ -3,13 +3,12 @@
 
 local version = {}
 
+version.order = 340
 version.summary = "Show the version"
 
---- Adds nothing: the command has no arguments of its own.
-function version.add_to_parser() end
+version.arguments = {}
 
 --- Does it.
----@return integer
 function version.run()
   local syslua = require("syslua")
   local jit = rawget(_G, "jit")
@@ -17,7 +16,6 @@ function version.run()
   require("syslua.cli.terminal").put(
     ("sys.lua %s (%s, %s)\n"):format(syslua.version, syslua.platform, interpreter)
   )
-  return 0
 end
 
 return version

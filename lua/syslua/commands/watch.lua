@@ -1,8 +1,11 @@
 --- `watch`: applies whenever a file changes that the config reads. It does not know how files are
 --- watched.
 
+local shared = require("syslua.cli.arguments").shared
+
 local watch = {}
 
+watch.order = 140
 watch.summary = "Apply whenever a file of the config changes"
 
 watch.description = [[
@@ -10,18 +13,11 @@ watch.description = [[
 reads, and applies again when they stop changing. It reports a mistake in the config and continues
 with the next change. Ctrl-C ends it, with exit code 130.
 ]]
-watch.argument = "config"
 
---- Adds the command's own arguments and flags.
----@param parser table
-function watch.add_to_parser(parser)
-  parser
-    :argument("CONFIG", "The config: a file, or a directory with an init.lua.")
-    :argname("CONFIG")
-    :target("config")
-    :args("?")
-  require("syslua.cli.answers").add_option(parser)
-end
+watch.arguments = {
+  shared.config,
+  shared.answer,
+}
 
 local interrupted = 130
 
@@ -43,7 +39,7 @@ end
 ---@return syslua.Failure? problem
 local function apply(args)
   local terminal = require("syslua.cli.terminal")
-  local succeeded, problem = pcall(require("syslua.cli.commands").load("apply").run, args)
+  local succeeded, problem = pcall(require("syslua.cli.runner").run, "apply", args)
   terminal.clear()
   if succeeded then
     return nil
@@ -60,7 +56,7 @@ end
 
 --- Does it, until it is interrupted.
 ---@param args syslua.cli.Args
----@return integer
+---@return nil, integer
 function watch.run(args)
   local border = require("syslua.border")
   local path = require("syslua.util.path")
@@ -85,7 +81,7 @@ function watch.run(args)
     local known = border.call("watch_look", paths)
     local problem = apply(given)
     if problem and problem.kind == "interrupted" then
-      return interrupted
+      return nil, interrupted
     end
     local all = list_paths(directory, manifest)
     if table.concat(all, "\0") ~= table.concat(paths, "\0") then
@@ -100,7 +96,7 @@ function watch.run(args)
       local changed, found = native.watch_wait(paths, known)
       if not changed then
         if found.kind == "interrupted" then
-          return interrupted
+          return nil, interrupted
         end
         require("syslua.util.failure").raise(found)
       end

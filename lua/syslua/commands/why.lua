@@ -4,8 +4,11 @@
 local failure = require("syslua.util.failure")
 local path = require("syslua.util.path")
 
+local shared = require("syslua.cli.arguments").shared
+
 local why = {}
 
+why.order = 290
 why.summary = "Show which line declared a variable or a file, and what it overrides"
 
 why.description = [[
@@ -15,19 +18,14 @@ lost, each with its number; the lowest number wins. Declarations for a user or a
 `why` reads what is applied, not the config.
 ]]
 
---- Adds the command's own arguments and flags.
----@param parser table
-function why.add_to_parser(parser)
-  parser
-    :argument(
-      "WHAT",
-      "A variable; a program; a service; a path: a managed target, what is below or above one, "
-        .. "or one in the store; or an object."
-    )
-    :argname("WHAT")
-    :target("what")
-  parser:flag("--json", "Print one JSON object instead of text.")
-end
+why.arguments = {
+  {
+    name = "WHAT",
+    description = "A variable; a program; a service; a path: a managed target, what is below or "
+      .. "above one, or one in the store; or an object.",
+  },
+  shared.json,
+}
 
 local function get_home()
   return os.getenv("HOME") or os.getenv("USERPROFILE") or ""
@@ -350,32 +348,26 @@ local headings = {
 
 --- Does it.
 ---@param args syslua.cli.Args
----@return integer
-function why.run(args)
-  local terminal = require("syslua.cli.terminal")
-  if not args.what then
-    -- A line without words is not parsed.
-    local parser = require("syslua.cli.parser")
-    local _, problem = parser.parse(parser.build("why", why, args.program), {})
-    error(problem, 0)
+---@param options table
+---@return table
+function why.run(args, options)
+  return explain(args, options)
+end
+
+--- Renders it for people.
+---@param args syslua.cli.Args
+---@param style syslua.cli.Style
+---@return string[]
+function why.render(report, args, style)
+  local lines = report.object and render_object(report, args, style) or {}
+  local heading = headings[report.way]
+  if heading then
+    lines[1] = heading:format(args.what)
   end
-  local options = require("syslua.cli.options").from_args(args)
-  local result = explain(args, options)
-  if args.json then
-    terminal.write({ require("syslua.cli.report").to_json("why", result) })
-  elseif not args.quiet then
-    local style = terminal.get_data_style(args)
-    local lines = result.object and render_object(result, args, style) or {}
-    local heading = headings[result.way]
-    if heading then
-      lines[1] = heading:format(args.what)
-    end
-    for _, line in ipairs(render(result.actions, style, result.environments)) do
-      lines[#lines + 1] = line
-    end
-    terminal.write(lines)
+  for _, line in ipairs(render(report.actions, style, report.environments)) do
+    lines[#lines + 1] = line
   end
-  return 0
+  return lines
 end
 
 return why

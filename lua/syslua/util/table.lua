@@ -51,6 +51,18 @@ function tables.is_list(map)
   return true
 end
 
+--- Adds the items of a list to the end of another one, and returns that.
+---@generic T
+---@param list T[]
+---@param added T[]
+---@return T[]
+function tables.append(list, added)
+  for _, item in ipairs(added) do
+    list[#list + 1] = item
+  end
+  return list
+end
+
 --- Returns the parts of two values joined: strings beside one another become one, empty ones go.
 ---@param left any[]
 ---@param right any[]
