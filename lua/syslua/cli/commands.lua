@@ -46,7 +46,8 @@ function commands.list()
     return names
   end
   local found, orders = {}, {}
-  for _, file in ipairs(require("syslua.border").call("list_directory", directory, false) or {}) do
+  local files = require("syslua.border").call("list_directory", directory, false) or {}
+  for _, file in ipairs(files) do
     local name = file:match("^(%l+)%.lua$")
     if name then
       found[#found + 1], orders[name] = name, commands.load(name).order
