@@ -1,6 +1,6 @@
---- Transcripts: what a user types and sees, in one text file. A file of the machine stands between
---- `=== NAME` and `===`, a command after `$ `; below it is its output, stderr included, and its exit
---- code in brackets, unless that is 0. Everything else before the first command is a description.
+--- Transcripts: what a user types and sees, in one text file. A file of the machine is between
+--- `=== NAME` and `===`. A command is after `$ `; below it is its output, with standard error, and
+--- its exit code in brackets, unless that is 0. Other lines are descriptions.
 
 local machine = require("spec.support.machine")
 local process = require("spec.support.process")
