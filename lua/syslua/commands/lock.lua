@@ -79,6 +79,7 @@ local function complete(args, platforms, options)
     })
   end
   local config = require("syslua.cli.config_path").get(args.config)
+  options.dry_run = nil
   local changes = require("syslua.inputs").complete(config, platforms, options)
   local otherwise = "All tools are locked for "
     .. require("syslua.util.text").enumerate(platforms, "and")
@@ -131,7 +132,7 @@ function lock.run(args, options)
     })
   end
   local config = require("syslua.cli.config_path").get(args.config)
-  options.locked = nil
+  options.locked, options.dry_run = nil, nil
   local changes, unknown = require("syslua.inputs").check(config, options)
   local array = require("syslua.lib").array
   local report = { changes = array(changes), complete = not changes[1] }
