@@ -848,7 +848,7 @@ function BuildContext.run(command, opts) end
 ---@field positions_of_ticket fun(ticket: integer): boolean, any
 ---@field declare_files fun(list: any[], directory: string, collection: integer?): boolean, any
 ---@field new_collection fun(given_home: string, home: string): boolean, any
----@field collect_file fun(collection: integer, given: table, chain: string[]?): boolean, any
+---@field collect_file fun(collection: integer, given: table): boolean, any
 ---@field take_contested fun(collection: integer, places: string[], all: boolean): boolean, any
 ---@field collect_tree fun(asked: table): boolean, any a table of number, passed and members
 ---@field tree_takes fun(asked: table): boolean, any source, below, exclude, include
@@ -869,7 +869,14 @@ function BuildContext.run(command, opts) end
 ---@field list_tree fun(path: string): boolean, any
 ---@field list_directory fun(path: string, is_deep: boolean?): boolean, any
 ---@field stands fun(path: string): boolean, any
----@field set_chunk_names fun(own: string, shipped: string, foreign: string[]): boolean, any
+---@field shipped string what the chunk names of shipped modules begin with
+---@field set_own_directory fun(prefix: string): boolean, any
+---@field position fun(): boolean, any
+---@field positions fun(): boolean, any
+---@field continue_positions fun(chain: string[]): boolean, any
+---@field end_positions fun(): boolean, any
+---@field set_fallback_position fun(line: string): boolean, any
+---@field position_of fun(callback: function): boolean, any
 ---@field manifest_table fun(manifest: any, has_bytes: boolean?): boolean, any
 ---@field manifest_details fun(manifest: any): boolean, any
 ---@field manifest_json fun(manifest: any): boolean, any

@@ -8,8 +8,6 @@ local border = {}
 
 local native = require("syslua").native
 
-native.set_chunk_names(position.own_directory, position.shipped, position.foreign)
-
 --- Takes what a function of the engine answered; returns its result, or raises its failure.
 ---@param succeeded boolean
 ---@param result any

@@ -4,6 +4,7 @@
 local answers = require("syslua.answers")
 local border = require("syslua.border")
 local config_output = require("syslua.config_output")
+local evaluation = require("syslua.evaluation")
 local failure = require("syslua.util.failure")
 local fixed = require("syslua.fixed")
 local loader = require("syslua.loader")
@@ -297,7 +298,7 @@ local function run(directory, name, globals, options)
     finalize(scope.get())
   end
   loader.close(files, globals, require("syslua.for_builds"))
-  local session = assert(assert(scope.get()).answers)
+  local session = assert(scope.get()).answers
   -- The copy of the config has the answers that the caller is about to keep.
   if options.on_kept_answers and not session.open[1] then
     local file, content = answers.render_kept(session)
@@ -471,12 +472,16 @@ local function evaluate_once(config, options, session, delayed)
   local target = get_target(options.sys)
   -- First, since it may fail.
   local given = { root = options.root, ahead = options.raw }
-  border.call("begin_evaluation", target, given, directory, options.places)
-  local mark, globals = position.mark(), get_globals(target)
-  local notify = get_notifier(options, delayed)
-  scope.push(directory, scope.get_home(), notify, options.on_file, options.project)
-  assert(scope.get()).answers = session
-  system.push(target, options.sys ~= nil)
+  local current = scope.new(directory, scope.get_home(), {
+    target = target,
+    is_foreign = options.sys ~= nil,
+    notify = get_notifier(options, delayed),
+    on_file = options.on_file,
+    project = options.project,
+    answers = session,
+  })
+  evaluation.begin(current, given, options.places)
+  local globals = get_globals(target)
   -- What a config declares stays until the end: to look for garbage among it takes longer than to
   -- make it.
   local pause = collectgarbage("setpause", evaluation_pause)
@@ -520,19 +525,16 @@ local function evaluate_once(config, options, session, delayed)
   fixed.set_scope(outer)
   fixed.leave()
   collectgarbage("setpause", pause)
-  position.restore(mark)
-  system.pop()
-  scope.pop()
   if session.open[1] then
     -- The error may be caused by a temporary answer.
-    native.abandon_evaluation()
+    evaluation.abandon()
     return nil
   elseif not succeeded then
-    native.abandon_evaluation()
+    evaluation.abandon()
     -- Of a lack of memory only Lua's own text comes.
     failure.raise(explain(failure.from(files), globals, options.pure, replaced))
   end
-  local manifest = border.call("finish_evaluation", path.join(directory, name), files)
+  local manifest = evaluation.finish(path.join(directory, name), files)
   if options.raw then
     return manifest
   end

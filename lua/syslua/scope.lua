@@ -1,38 +1,14 @@
---- What is evaluated right now: the config's directory, the user or project that declarations are
--- scoped to, and what helpers collect until the end. It does not know what they collect.
+--- The scope of declarations in the evaluation under way: the user or project that they are for,
+-- and what helpers collect in each block until the end. It does not know what they collect.
 
 local border = require("syslua.border")
+local evaluation = require("syslua.evaluation")
 local path = require("syslua.util.path")
 
 local scope = {}
 
 local byte = string.byte
 local tilde = byte("~")
-
--- Evaluations under way, innermost last.
----@type syslua.Scope[]
-local stack = {}
-
---- One evaluation.
----@class syslua.Scope
----@field directory string the absolute directory of the entry file
----@field home string the home of who evaluates
----@field blocks syslua.Block[] all blocks, in order of their first use
----@field block syslua.Block the current one
----@field is_own boolean? inside of `user{}` for oneself, which takes precedence over common
---- declarations
----@field own_block syslua.Block? what root declares for the environment of root alone
----@field separators table<string, string|false> of variables that the config
---- defined: false is singular
----@field notify fun(message: string, position: string?) tells the user something
----@field project syslua.TrustedProject? the project that the files evaluated are the body of
----@field on_file fun(file: table)? is told of each `file{}` that counts
----@field loader syslua.Loader? reads its files
----@field private_texts { part: string, name: string }[]? what only the owners of files can read
----@field texts table<string, string>? the files that texts of `lib.read` are the contents of
----@field answers syslua.answers.Session? what it asks its user, and the answers
----@field registry syslua.tool_registry.Session? where the registries of tools are
----@field input_trees string[]? the trees of inputs that came from elsewhere
 
 --- Declarations of one scope: common ones, those of one user, those of one project.
 ---@class syslua.Block
@@ -51,42 +27,29 @@ local function activate(block)
   border.call("set_scope", block.user, block.home, block.project)
 end
 
---- Begins an evaluation.
+--- Returns an evaluation to begin, with a block of common declarations.
 ---@param directory string
 ---@param home string
----@param notify fun(message: string, position: string?)
----@param on_file fun(file: table)?
----@param project syslua.TrustedProject?
-function scope.push(directory, home, notify, on_file, project)
+---@param fields table the other fields of the evaluation
+---@return syslua.Evaluation
+function scope.new(directory, home, fields)
   local block = new_block(nil, nil, home)
-  stack[#stack + 1] = {
-    directory = directory,
-    home = home,
-    blocks = { block },
-    block = block,
-    separators = {},
-    notify = notify,
-    on_file = on_file,
-    project = project,
-  }
-end
-
---- Ends it.
-function scope.pop()
-  stack[#stack] = nil
+  fields.directory, fields.home, fields.separators = directory, home, {}
+  fields.block, fields.blocks = block, { block }
+  return fields
 end
 
 --- Returns the evaluation under way, or nil.
----@return syslua.Scope?
+---@return syslua.Evaluation?
 function scope.get()
-  return stack[#stack]
+  return evaluation.current
 end
 
 --- Returns the list in which a helper collects what is declared in the current block.
 ---@param helper string
 ---@return table? list nil outside of an evaluation
 function scope.collect(helper)
-  local current = stack[#stack]
+  local current = evaluation.current
   if not current then
     return nil
   end
@@ -101,7 +64,7 @@ end
 ---@param block syslua.Block
 ---@param callback function
 function scope.within(block, callback, ...)
-  local current = stack[#stack]
+  local current = assert(evaluation.current)
   local before = current.block
   current.block = block
   activate(block)
@@ -124,7 +87,7 @@ end
 ---@param home string
 ---@param callback function
 function scope.run(user, project, home, callback)
-  local current = stack[#stack]
+  local current = assert(evaluation.current)
   for _, block in ipairs(current.blocks) do
     if block.user == user and is_same(block.project, project) then
       return scope.within(block, callback)
@@ -138,7 +101,7 @@ end
 --- Calls a function whose declarations belong to the user: they take precedence over common ones.
 ---@param callback function
 function scope.run_own(callback)
-  local current = stack[#stack]
+  local current = assert(evaluation.current)
   local before = current.is_own
   current.is_own = true
   local succeeded, problem = pcall(callback)
@@ -153,7 +116,7 @@ end
 ---@param user string
 ---@param callback function
 function scope.run_own_apart(user, callback)
-  local current = stack[#stack]
+  local current = assert(evaluation.current)
   local block = current.own_block
   if not block then
     block = new_block(nil, nil, current.block.home)
@@ -168,7 +131,7 @@ end
 -- only.
 ---@param callback function
 function scope.for_shells(callback, ...)
-  local block = stack[#stack] and stack[#stack].block
+  local block = evaluation.current and evaluation.current.block
   if not block or not block.whose then
     callback(...)
     return
@@ -184,14 +147,14 @@ end
 --- Returns the amount by which the priority number of a declaration is lower here.
 ---@return integer
 function scope.get_advantage()
-  local current = stack[#stack]
+  local current = evaluation.current
   return current and (current.is_own or current.block.whose) and 1 or 0
 end
 
 --- Returns the directory that relative paths start from.
 ---@return string
 function scope.get_directory()
-  local current = stack[#stack]
+  local current = evaluation.current
   return current and current.directory or "."
 end
 
@@ -199,7 +162,7 @@ end
 ---@param place string
 ---@return boolean
 function scope.is_in_input(place)
-  local current = stack[#stack]
+  local current = evaluation.current
   for _, tree in ipairs(current and current.input_trees or {}) do
     if place == tree or place:sub(1, #tree + 1) == tree .. "/" then
       return true
@@ -211,7 +174,7 @@ end
 --- Returns the home that `~` stands for in paths of the config.
 ---@return string
 function scope.get_home()
-  local current = stack[#stack]
+  local current = evaluation.current
   return current and current.block.home or os.getenv("HOME") or "/"
 end
 

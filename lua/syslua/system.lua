@@ -1,5 +1,6 @@
 --- The platform that a config is evaluated for, as `sys` shows it. It does not know who asks.
 
+local evaluation = require("syslua.evaluation")
 local failure = require("syslua.util.failure")
 local position = require("syslua.util.position")
 
@@ -17,11 +18,6 @@ local system = {}
 ---@field is_linux boolean
 ---@field is_darwin boolean
 ---@field is_windows boolean
-
--- The platforms of the evaluations under way, innermost last, and whether each is another
--- machine's.
----@type table<integer, { facts: table, is_foreign: boolean }?>
-local stack = {}
 
 -- What is true of one machine only must not reach a build unseen.
 local of_machine = {
@@ -57,9 +53,9 @@ end
 --- Returns the platform that is evaluated for right now, with host name and user name.
 ---@return table
 function system.get()
-  local given = stack[#stack]
-  if given then
-    return given.facts
+  local current = evaluation.current
+  if current then
+    return current.target
   end
   local syslua = require("syslua")
   local result = system.describe(syslua.os, syslua.arch)
@@ -98,20 +94,8 @@ end
 --- Returns whether the evaluation is for another machine, where nothing can be looked up.
 ---@return boolean
 function system.is_foreign()
-  local given = stack[#stack]
-  return given ~= nil and given.is_foreign
-end
-
---- Begins to evaluate for a machine; `system.pop` ends it.
----@param facts table
----@param is_foreign boolean
-function system.push(facts, is_foreign)
-  stack[#stack + 1] = { facts = facts, is_foreign = is_foreign }
-end
-
---- Ends what `system.push` began.
-function system.pop()
-  stack[#stack] = nil
+  local current = evaluation.current
+  return current ~= nil and current.is_foreign
 end
 
 return system

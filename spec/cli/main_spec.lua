@@ -26,7 +26,6 @@ describe("cli.main", function()
           calls.status = options
           return true, { root = "/r", snapshot = { id = "1" }, targets = {}, drift = 1 }
         end,
-        set_chunk_names = function() end,
         is_terminal = function()
           return false
         end,

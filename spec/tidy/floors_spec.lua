@@ -8,6 +8,7 @@ local lua_floors = {
   { "util", "schema" },
   {
     "border",
+    "evaluation",
     "system",
     "scope",
     "priority",
@@ -64,8 +65,17 @@ local lua_floors = {
 local upward = { file = "lua/syslua/cli/commands.lua", room = "commands" }
 
 -- The crates below the engine, lowest first, and words of what they do not know.
-local lower_crates =
-  { "archive", "reading", "fetch", "secrets", "tools", "merge", "services", "packages" }
+local lower_crates = {
+  "archive",
+  "reading",
+  "fetch",
+  "secrets",
+  "tools",
+  "merge",
+  "services",
+  "packages",
+  "lua_source",
+}
 local foreign_words = { "derivation", "recipe", "[Ww]orkspace", "activation", "syslua_engine" }
 
 -- What the engine does without: roots, settings and an event sink are arguments.

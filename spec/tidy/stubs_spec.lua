@@ -11,6 +11,7 @@ local internal = {
   "border",
   "context",
   "enablement",
+  "evaluation",
   "fixed",
   "for_builds",
   "input_graph",

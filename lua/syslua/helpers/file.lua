@@ -227,8 +227,7 @@ local function collect_plain(collected, given)
   if scope.get_advantage() ~= 0 or beside.has_private() then
     return false
   end
-  local chain = not position.is_direct() and position.chain() or nil
-  return border.answer(native.collect_file(get_plain(collected), given, chain))
+  return border.answer(native.collect_file(get_plain(collected), given))
 end
 
 --- Declares a file.

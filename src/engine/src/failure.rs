@@ -2,12 +2,120 @@
 
 pub use syslua_fetch::problem::chain;
 
+/// Makes [`FailureKind`] of its list: `Variant "word": meaning`.
+macro_rules! kinds {
+    ($($(#[doc = $doc:literal])* $name:ident = $word:literal,)*) => {
+        /// What sort of failure it is. `docs/reference/json.md` has the same list.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum FailureKind {
+            $($(#[doc = $doc])* $name,)*
+        }
+
+        impl FailureKind {
+            /// All kinds, in the order of their words.
+            pub const ALL: &[FailureKind] = &[$(FailureKind::$name),*];
+
+            /// Returns its word for programs, such as `build`.
+            pub fn word(self) -> &'static str {
+                match self {
+                    $(FailureKind::$name => $word,)*
+                }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// Files that exist cannot be taken over.
+    Adopt = "adopt",
+    /// A build failed.
+    Build = "build",
+    /// An export or import of objects failed.
+    Closure = "closure",
+    /// A config is wrong.
+    Config = "config",
+    /// Two declarations contradict each other.
+    Conflict = "conflict",
+    /// The store or its snapshots cannot be used.
+    Engine = "engine",
+    /// Lua code raised an error that is not of sys.lua.
+    Error = "error",
+    /// A download failed.
+    Fetch = "fetch",
+    /// Garbage cannot be removed.
+    Gc = "gc",
+    /// Git failed.
+    Git = "git",
+    /// Dotfiles or tools of another program cannot be imported.
+    Import = "import",
+    /// An input cannot be resolved.
+    Input = "input",
+    /// sys.lua is not completely installed.
+    Install = "install",
+    /// A bug in sys.lua.
+    Internal = "internal",
+    /// A signal ended the command.
+    Interrupted = "interrupted",
+    /// A file cannot be read or written.
+    Io = "io",
+    /// `syslua.lock` cannot be read, written or followed.
+    Lock = "lock",
+    /// Another process holds a lock.
+    Locked = "locked",
+    /// A file that shall be trusted does not exist.
+    Missing = "missing",
+    /// A release of a tool does not exist.
+    NoRelease = "no-release",
+    /// A program does not exist.
+    NotFound = "not_found",
+    /// A program cannot be started.
+    NotStarted = "not_started",
+    /// A document of secrets cannot be read or written.
+    Secrets = "secrets",
+    /// An object of the store is missing or damaged.
+    Store = "store",
+    /// A switch was refused or undone.
+    Switch = "switch",
+    /// A tool cannot be found or locked.
+    Tools = "tools",
+    /// A file of a project is not trusted.
+    Untrusted = "untrusted",
+    /// A command or function was called wrongly.
+    Usage = "usage",
+}
+
+impl FailureKind {
+    /// Returns the kind of a word, or `None` if no kind has it.
+    pub fn parse(word: &str) -> Option<FailureKind> {
+        FailureKind::ALL.iter().copied().find(|kind| kind.word() == word)
+    }
+}
+
+impl std::fmt::Display for FailureKind {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(self.word())
+    }
+}
+
+/// An error that knows how users read it. Each error says so beside its definition.
+pub trait Explain: std::error::Error {
+    /// Returns what sort of failure it is.
+    fn kind(&self) -> FailureKind {
+        FailureKind::Engine
+    }
+
+    /// Returns what the user can do about it.
+    fn hint(&self) -> Option<String> {
+        None
+    }
+}
+
 /// A failure that carries what a report needs.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct Failure {
-    /// A word for programs, such as `build` or `config`.
-    pub kind: String,
+    /// What sort of failure it is.
+    pub kind: FailureKind,
     /// What happened.
     pub message: String,
     /// Where in the user's files, such as `init.lua:12`.
@@ -47,15 +155,25 @@ impl Mismatch {
 
 impl Failure {
     /// Makes a failure of a kind and a message.
-    pub fn new(kind: &str, message: impl Into<String>) -> Failure {
+    pub fn new(kind: FailureKind, message: impl Into<String>) -> Failure {
         Failure {
-            kind: kind.to_owned(),
+            kind,
             message: message.into(),
             position: None,
             hint: None,
             details: None,
             mismatches: Vec::new(),
         }
+    }
+
+    /// Makes the failure of an error of a kind, with its causes and its hint.
+    pub fn of(kind: FailureKind, error: &(impl Explain + 'static)) -> Failure {
+        Failure { hint: error.hint(), ..Failure::new(kind, chain(error)) }
+    }
+
+    /// Makes the failure of an interrupt before anything was changed.
+    pub fn interrupted() -> Failure {
+        Failure::new(FailureKind::Interrupted, "interrupted: nothing was changed")
     }
 
     /// Adds what to do.

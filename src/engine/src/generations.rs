@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::thread::{self, JoinHandle};
 
+use crate::failure::Explain;
 use crate::names::SnapshotId;
 use crate::platform::{self, Identity};
 use crate::snapshot::{Snapshot, SnapshotError};
@@ -30,6 +31,14 @@ pub enum Error {
     /// `current` points to no snapshot.
     #[error("{} is not a link to a snapshot", .0.display())]
     Current(std::path::PathBuf),
+}
+
+impl Explain for Error {
+    fn hint(&self) -> Option<String> {
+        matches!(self, Error::Snapshot { .. } | Error::Current(_)).then(|| {
+            "`rollback ID` goes to a snapshot that can be read: `history` lists them".to_owned()
+        })
+    }
 }
 
 /// Returns the number of the snapshot that is applied: 0 before the first apply.

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use serde::{Deserialize, Serialize};
 
+use crate::failure::{Explain, FailureKind};
 use crate::platform::{self, FileKind};
 
 /// The file at the top of a tree that says what is left out of it. It is not taken itself.
@@ -35,6 +36,23 @@ pub enum Error {
     /// Something cannot be read.
     #[error(transparent)]
     Platform(#[from] platform::Error),
+}
+
+impl Explain for Error {
+    fn kind(&self) -> FailureKind {
+        FailureKind::Config
+    }
+
+    fn hint(&self) -> Option<String> {
+        let text = match self {
+            Error::Pattern { .. } => {
+                "patterns are those of .gitignore, such as \"*.bak\", \"/cache/\" and \"!keep\""
+            }
+            Error::NoText(_) => return None,
+            Error::Platform(error) => platform::remedy(&error.cause)?,
+        };
+        Some(text.to_owned())
+    }
 }
 
 /// Which files of a tree are taken, as a config says it.

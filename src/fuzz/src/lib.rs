@@ -11,6 +11,7 @@
 pub mod archive;
 pub mod closure;
 pub mod lock;
+pub mod lua;
 pub mod nar;
 pub mod secrets;
 pub mod url;
@@ -81,6 +82,11 @@ mod tests {
     #[test]
     fn lock() {
         run("lock", CHANGES, crate::lock::target);
+    }
+
+    #[test]
+    fn lua() {
+        run("lua", CHANGES, crate::lua::target);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The reader of `syslua.lock`.
 
+use syslua_engine::failure::Explain;
 use syslua_engine::lock::LockDocument;
 
 /// Reads bytes.
@@ -10,6 +11,8 @@ pub fn target(bytes: &[u8]) {
             let again = LockDocument::parse(&text);
             assert_eq!(again.unwrap(), lock, "what is written is read as it was");
         }
-        Err(error) => assert!(!error.hint().is_empty() && error.to_string().len() < 2000),
+        Err(error) => assert!(
+            error.hint().is_some_and(|hint| !hint.is_empty()) && error.to_string().len() < 2000
+        ),
     }
 }

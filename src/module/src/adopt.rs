@@ -3,14 +3,12 @@
 
 use mlua::prelude::*;
 use syslua_engine::engine::Taken;
-use syslua_engine::failure::{Failure, chain};
+use syslua_engine::failure::{FailureKind, chain};
 use syslua_engine::platform::{self, FileKind};
 use syslua_engine::store::Access;
 use syslua_engine::value::Text;
 
-use crate::error::{
-    Answer, lua_failure, register as register_function, register_outside, register_verb,
-};
+use crate::error::{Answer, Error, register as register_function, register_outside, register_verb};
 use crate::options::Options;
 
 fn path_of(text: &LuaString) -> std::path::PathBuf {
@@ -23,7 +21,7 @@ fn look(lua: &Lua, path: &LuaString) -> Answer<Option<LuaTable>> {
     let path = path_of(path);
     let parent = platform::canonical(path.parent().unwrap_or(&path));
     let place = path.file_name().map_or_else(|| parent.clone(), |name| parent.join(name));
-    let failed = |error: platform::Error| Failure::new("io", chain(&error));
+    let failed = |error: platform::Error| Error::new(FailureKind::Io, chain(&error));
     let Some(seen) = platform::look(&place).map_err(failed)? else { return Ok(None) };
     let text = |path: &std::path::Path| lua.create_string(platform::bytes_of_path(path));
     let kind = match seen.kind {
@@ -32,21 +30,18 @@ fn look(lua: &Lua, path: &LuaString) -> Answer<Option<LuaTable>> {
         FileKind::Symlink => "symlink",
         FileKind::Special => "special",
     };
-    let table = (|| {
-        let table = lua.create_table()?;
-        table.raw_set("kind", kind)?;
-        table.raw_set("mode", format!("{:03o}", seen.mode))?;
-        table.raw_set("owner", seen.owner)?;
-        table.raw_set("place", text(&place)?)?;
-        if let Ok(real) = platform::end_of(&place) {
-            table.raw_set("real", text(&real)?)?;
-        }
-        if let Ok(target) = platform::read_link(&place) {
-            table.raw_set("target", text(&target)?)?;
-        }
-        Ok(table)
-    })();
-    table.map(Some).map_err(lua_failure)
+    let table = lua.create_table()?;
+    table.raw_set("kind", kind)?;
+    table.raw_set("mode", format!("{:03o}", seen.mode))?;
+    table.raw_set("owner", seen.owner)?;
+    table.raw_set("place", text(&place)?)?;
+    if let Ok(real) = platform::end_of(&place) {
+        table.raw_set("real", text(&real)?)?;
+    }
+    if let Ok(target) = platform::read_link(&place) {
+        table.raw_set("target", text(&target)?)?;
+    }
+    Ok(Some(table))
 }
 
 /// Registers them.
@@ -59,11 +54,7 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
         |lua, (targets, table): (Vec<LuaString>, Option<LuaTable>)| {
             let options = Options::read(lua, table.as_ref())?;
             let targets = targets.iter().map(|target| Text(target.as_bytes().to_vec())).collect();
-            options
-                .engine(Access::Look)?
-                .check_targets(targets)
-                .map(|()| true)
-                .map_err(|error| error.to_failure())
+            Ok(options.engine(Access::Look)?.check_targets(targets).map(|()| true)?)
         },
     )?;
     register_verb(
@@ -73,7 +64,7 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
         |lua, (from, to, table): (LuaString, LuaString, Option<LuaTable>)| {
             let options = Options::read(lua, table.as_ref())?;
             let taken = options.engine(Access::Look)?.take_over(&path_of(&from), &path_of(&to));
-            Ok(match taken.map_err(|error| error.to_failure())? {
+            Ok(match taken? {
                 Taken::Made => "made",
                 Taken::There => "there",
                 Taken::Occupied => "occupied",
@@ -89,15 +80,13 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
             let engine = options.engine(Access::Work)?;
             let kept =
                 engine.take_into(&path_of(&from), &path_of(&source), &mut options.on_event(lua));
-            let kept = kept.map_err(|error| error.to_failure())?;
-            kept.map(|kept| lua.create_string(platform::bytes_of_path(&kept)))
-                .transpose()
-                .map_err(lua_failure)
+            let kept = kept?;
+            Ok(kept.map(|kept| lua.create_string(platform::bytes_of_path(&kept))).transpose()?)
         },
     )?;
     register_outside(lua, native, "rewrite", |lua, (path, text): (LuaString, LuaString)| {
         let options = Options::read(lua, None)?;
         let written = options.engine(Access::Look)?.rewrite(&path_of(&path), &text.as_bytes());
-        written.map(|()| true).map_err(|error| error.to_failure())
+        Ok(written.map(|()| true)?)
     })
 }

@@ -2,13 +2,13 @@
 
 use mlua::prelude::*;
 use serde::Serialize;
-use syslua_engine::engine::{ApplyOptions, Error, PlanOptions};
-use syslua_engine::failure::Failure;
+use syslua_engine::engine::{ApplyOptions, Error as EngineError, PlanOptions};
+use syslua_engine::failure::FailureKind;
 use syslua_engine::generations::Ahead;
 use syslua_engine::settings::Event;
 use syslua_engine::store::Access;
 
-use crate::error::{Answer, lua_failure, register_verb};
+use crate::error::{Answer, Error, register_verb};
 use crate::evaluation::manifest_of;
 use crate::inputs;
 use crate::options::Options;
@@ -20,7 +20,7 @@ use crate::task::LuaTasks;
 pub fn report(lua: &Lua, report: &impl Serialize) -> Answer<LuaValue> {
     let options =
         LuaSerializeOptions::new().serialize_none_to_null(false).serialize_unit_to_null(false);
-    lua.to_value_with(report, options).map_err(lua_failure)
+    Ok(lua.to_value_with(report, options)?)
 }
 
 /// Takes the snapshot that is read since the evaluation began.
@@ -31,9 +31,7 @@ fn take_ahead(lua: &Lua) -> Option<Ahead> {
 fn plan(lua: &Lua, manifest: &LuaValue, table: Option<&LuaTable>) -> Answer<LuaValue> {
     let mut options = Options::read(lua, table)?;
     let flag = |name: &str| match table {
-        Some(table) => {
-            table.get::<Option<bool>>(name).map(|flag| flag.unwrap_or(false)).map_err(lua_failure)
-        }
+        Some(table) => table.get::<Option<bool>>(name).map(Option::unwrap_or_default),
         None => Ok(false),
     };
     let build = flag("build")?;
@@ -46,23 +44,23 @@ fn plan(lua: &Lua, manifest: &LuaValue, table: Option<&LuaTable>) -> Answer<LuaV
     } else {
         engine.plan(&manifest, told)
     };
-    report(lua, &planned.map_err(|error| error.to_failure())?)
+    report(lua, &planned?)
 }
 
 /// Reads whether the commands of secrets run again.
 fn refreshes(options: Option<&LuaTable>) -> Answer<bool> {
     let Some(options) = options else { return Ok(false) };
-    let given = options.get::<Option<bool>>("refresh_secrets").map_err(lua_failure)?;
+    let given = options.get::<Option<bool>>("refresh_secrets")?;
     Ok(given.unwrap_or(false))
 }
 
 /// Reads for how many seconds a switch waits to be confirmed.
 fn confirm(options: Option<&LuaTable>) -> Answer<Option<f64>> {
     let Some(options) = options else { return Ok(None) };
-    let seconds = options.get::<Option<f64>>("confirm").map_err(lua_failure)?;
+    let seconds = options.get::<Option<f64>>("confirm")?;
     match seconds {
         Some(seconds) if !(seconds > 0.0 && seconds.is_finite()) => {
-            Err(Failure::new("usage", "`confirm`: expected a number of seconds above 0"))
+            Err(Error::new(FailureKind::Usage, "`confirm`: expected a number of seconds above 0"))
         }
         seconds => Ok(seconds),
     }
@@ -73,17 +71,14 @@ fn apply(lua: &Lua, manifest: &LuaValue, options: Option<&LuaTable>) -> Answer<L
     if given.dry_run {
         let planned = plan(lua, manifest, options)?;
         if let LuaValue::Table(planned) = &planned {
-            planned.set("applied", false).map_err(lua_failure)?;
+            planned.set("applied", false)?;
         }
         return Ok(planned);
     }
     let manifest = manifest_of(lua, manifest)?;
     given.settings.pins = pins::pins_for(lua, manifest.config_path.as_deref(), options)?;
     let engine = given.engine(Access::Work)?.with_current(take_ahead(lua));
-    let brief = options
-        .map(|options| options.get::<Option<bool>>("brief"))
-        .transpose()
-        .map_err(lua_failure)?;
+    let brief = options.map(|options| options.get::<Option<bool>>("brief")).transpose()?;
     let asked = ApplyOptions {
         brief: brief.flatten().unwrap_or(false),
         description: given.description.clone(),
@@ -98,7 +93,7 @@ fn apply(lua: &Lua, manifest: &LuaValue, options: Option<&LuaTable>) -> Answer<L
     let applied = engine.apply(&manifest, &asked, &mut tasks, &mut given.on_event(lua));
     // What was resolved is locked also when a build failed: the next try begins with the same. What
     // is refused changes nothing.
-    let is_refused = matches!(&applied, Err(error) if !matches!(error, Error::Realize(_)));
+    let is_refused = matches!(&applied, Err(error) if !matches!(error, EngineError::Realize(_)));
     let (locks, locked) = match (tasks.into_locks(), config) {
         (Some(locks), _) => (locks, Ok(false)),
         (None, Some(config)) if !is_refused => {
@@ -106,7 +101,7 @@ fn apply(lua: &Lua, manifest: &LuaValue, options: Option<&LuaTable>) -> Answer<L
         }
         (None, _) => (Vec::new(), Ok(false)),
     };
-    let applied = applied.map_err(|error| error.to_failure())?;
+    let applied = applied?;
     locked?;
     if applied.new_snapshot.is_some() {
         // Only a memory: what was applied does not depend on it.
@@ -119,7 +114,7 @@ fn apply(lua: &Lua, manifest: &LuaValue, options: Option<&LuaTable>) -> Answer<L
     if let LuaValue::Table(report) = &report
         && !locks.is_empty()
     {
-        report.raw_set("locks", locks).map_err(lua_failure)?;
+        report.raw_set("locks", locks)?;
     }
     Ok(report)
 }
@@ -132,7 +127,7 @@ fn has_flag(options: Option<&LuaTable>, name: &str) -> bool {
 
 fn status(lua: &Lua, table: Option<&LuaTable>) -> Answer<LuaValue> {
     let options = Options::read(lua, table)?;
-    let mut status = options.engine(Access::Look)?.status().map_err(|error| error.to_failure())?;
+    let mut status = options.engine(Access::Look)?.status()?;
     if has_flag(table, "drift_only") {
         status.targets.retain(|target| target.state != "ok");
     }

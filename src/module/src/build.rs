@@ -9,7 +9,7 @@ use syslua_engine::store::Access;
 use syslua_engine::store::Outputs;
 
 use crate::derive::derivation_of;
-use crate::error::{Answer, lua_failure, register_verb};
+use crate::error::{Answer, register_verb};
 use crate::options::Options;
 use crate::pins;
 use crate::state;
@@ -27,12 +27,11 @@ fn build(lua: &Lua, wanted: &[LuaValue], options: Option<&LuaTable>) -> Answer<V
     let engine = options.engine(Access::Work)?;
     let known = state::closure(lua, wanted.iter().copied());
     let all: BTreeSet<_> = wanted.iter().copied().collect();
-    let realized = engine
-        .build(&known, &all, &mut LuaTasks::new(lua), &mut options.on_event(lua))
-        .map_err(|error| error.to_failure())?;
+    let realized =
+        engine.build(&known, &all, &mut LuaTasks::new(lua), &mut options.on_event(lua))?;
     let paths =
         wanted.iter().map(|hash| paths(lua, &engine, realized.get(hash))).collect::<LuaResult<_>>();
-    paths.map_err(lua_failure)
+    Ok(paths?)
 }
 
 fn paths(lua: &Lua, engine: &Engine, outputs: Option<&Outputs>) -> LuaResult<LuaTable> {

@@ -5,13 +5,13 @@ use std::path::PathBuf;
 
 use mlua::prelude::*;
 use syslua_engine::engine::ExportTo;
-use syslua_engine::failure::Failure;
+use syslua_engine::failure::FailureKind;
 use syslua_engine::names::ObjectName;
 use syslua_engine::platform;
 use syslua_engine::store::Access;
 
 use crate::apply::report;
-use crate::error::{Answer, register_verb};
+use crate::error::{Answer, Error, OrFail, register_verb};
 use crate::options::Options;
 
 /// Hands bytes to a function of Lua, so that they come after what Lua wrote. It answers what is
@@ -63,9 +63,7 @@ fn export(
     table: Option<&LuaTable>,
 ) -> Answer<LuaValue> {
     let options = Options::read(lua, table)?;
-    let parse = |name: &String| {
-        ObjectName::parse(name).map_err(|error| Failure::new("usage", error.to_string()))
-    };
+    let parse = |name: &String| ObjectName::parse(name).or_fail(FailureKind::Usage);
     let objects = objects.iter().map(parse).collect::<Answer<Vec<_>>>()?;
     let engine = options.engine(Access::Look)?;
     let mut on_event = options.on_event(lua);
@@ -81,13 +79,13 @@ fn export(
             engine.export(&objects, ExportTo::Writer(&mut writer), &mut on_event)
         }
         _ => {
-            return Err(Failure::new(
-                "usage",
+            return Err(Error::new(
+                FailureKind::Usage,
                 "a closure goes to the path of a file or to a function",
             ));
         }
     };
-    report(lua, &exported.map_err(|error| error.to_failure())?)
+    report(lua, &exported?)
 }
 
 /// `from` is the path of a file, or `nil` for standard input.
@@ -98,8 +96,8 @@ fn import(lua: &Lua, from: Option<&LuaString>, table: Option<&LuaTable>) -> Answ
             let path = platform::path_from_bytes(&path.as_bytes());
             let what = path.display().to_string();
             let failed = |error: &io::Error| {
-                Failure::new(
-                    "closure",
+                Error::new(
+                    FailureKind::Closure,
                     format!("cannot import {what}: {}", platform::reason(error)),
                 )
             };
@@ -114,7 +112,7 @@ fn import(lua: &Lua, from: Option<&LuaString>, table: Option<&LuaTable>) -> Answ
     };
     let engine = options.engine(Access::Work)?;
     let imported = engine.import_closure(source, &what, &mut options.on_event(lua));
-    report(lua, &imported.map_err(|error| error.to_failure())?)
+    report(lua, &imported?)
 }
 
 /// Registers them.

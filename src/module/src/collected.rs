@@ -16,17 +16,12 @@ use mlua::{BString, ffi, lua_State};
 use syslua_engine::names::Placeholder;
 use syslua_engine::platform;
 use syslua_engine::tree_choice::{Choice, IGNORE_FILE};
-use syslua_engine::value::Positions;
 
-use crate::error::{Answer, lua_failure, register as register_function, register_plain};
+use crate::error::{Answer, register as register_function, register_plain};
 use crate::file::at;
 use crate::given::choice;
 use crate::state::{self, State};
-use crate::tree::{Members, choice_failure, members};
-
-/// The minimum number of sys.lua frames between the user's line and [`collect`]: the caller for
-/// Lua, `collect`, and a function of `helpers/file.lua`.
-const FRAMES: c_int = 2;
+use crate::tree::{Members, members};
 
 /// A file that is a path and a content or a source.
 #[derive(Debug, Default)]
@@ -272,26 +267,21 @@ unsafe fn read(state: *mut lua_State) -> Option<PlainFile> {
     Some(PlainFile { target: target.to_vec(), text: text.to_vec(), is_content, ticket: 0 })
 }
 
-/// Collects a declaration of the caller, with its chain of positions where the call stack alone
-/// does not tell that; returns whether it did: whether the declaration is a path and a content or a
-/// source, and the user has a line on the call stack.
-fn collect(
-    lua: &Lua,
-    (number, given, chain): (usize, LuaValue, Option<Vec<String>>),
-) -> Answer<bool> {
+/// Collects a declaration of the caller; returns whether it did: whether the declaration is a path
+/// and a content or a source.
+fn collect(lua: &Lua, (number, given): (usize, LuaValue)) -> Answer<bool> {
     let LuaValue::Table(given) = given else { return Ok(false) };
-    let collected = state::change(lua, |state| {
+    let collected = state::change(lua, |state| -> LuaResult<bool> {
         let State { evaluations, position_rules: Some(rules), frames, .. } = state else {
             return Ok(false);
         };
         let Some(evaluation) = evaluations.last_mut() else { return Ok(false) };
-        let (mut found, mut chain) = (None, chain.map(Positions::from));
+        let (mut found, base) = (None, evaluation.bases.last());
         // SAFETY: the table is the only value there is.
         unsafe {
             lua.exec_raw::<()>(given, |state| {
                 if let Some(file) = read(state) {
-                    let positions = chain.take().or_else(|| frames.chain(state, FRAMES, rules));
-                    found = positions.map(|positions| (file, positions));
+                    found = Some((file, frames.chain(state, rules, base)));
                 }
                 ffi::lua_settop(state, 0);
             })?;
@@ -302,7 +292,7 @@ fn collect(
         collection.files.push(file);
         Ok(true)
     });
-    collected.unwrap_or(Ok(false)).map_err(lua_failure)
+    Ok(collected.unwrap_or(Ok(false))?)
 }
 
 /// Takes what has a place that others have too, or all, out of a collection: the files first, then
@@ -321,11 +311,10 @@ fn take_contested(
         ))
     });
     let (taken, home) = taken.flatten().unwrap_or_default();
-    taken
+    Ok(taken
         .into_iter()
         .map(|contested| contested.into_table(lua, &home))
-        .collect::<LuaResult<_>>()
-        .map_err(lua_failure)
+        .collect::<LuaResult<_>>()?)
 }
 
 /// A tree, as the Lua side asks for it.
@@ -369,7 +358,7 @@ impl AskedTree {
 /// When a pattern is wrong, a link leads out of the config's directory, or something cannot be
 /// read.
 fn collect_tree(lua: &Lua, given: &LuaTable) -> Answer<Option<LuaTable>> {
-    let asked = AskedTree::read(given).map_err(lua_failure)?;
+    let asked = AskedTree::read(given)?;
     let ticket = asked.ticket;
     add_tree(lua, asked).map_err(at(lua, ticket))
 }
@@ -380,10 +369,10 @@ fn tree_takes(given: &LuaTable) -> Answer<bool> {
         let path = |key: &str| given.raw_get::<BString>(key);
         LuaResult::Ok((path("source")?, path("below")?, choice(given)?))
     };
-    let (source, below, choice) = read().map_err(lua_failure)?;
+    let (source, below, choice) = read()?;
     let [top, below] = [source, below].map(|path| platform::path_from_bytes(&path));
     let takes = choice.unwrap_or_default().takes(&platform::canonical(&top), &below);
-    takes.map_err(|error| choice_failure(&error))
+    Ok(takes?)
 }
 
 fn add_tree(lua: &Lua, asked: AskedTree) -> Answer<Option<LuaTable>> {
@@ -391,7 +380,7 @@ fn add_tree(lua: &Lua, asked: AskedTree) -> Answer<Option<LuaTable>> {
     if !platform::is_directory(&top) {
         return Ok(None);
     }
-    let left = asked.choice.left_out(&top).map_err(|error| choice_failure(&error))?;
+    let left = asked.choice.left_out(&top)?;
     let Some(mut members) = members(lua, &asked.source, &asked.directory, &left.paths)? else {
         return Ok(None);
     };
@@ -408,20 +397,17 @@ fn add_tree(lua: &Lua, asked: AskedTree) -> Answer<Option<LuaTable>> {
         Some(trees.len())
     });
     let tree = added.flatten().ok_or_else(crate::file::outside)?;
-    let answer = || {
-        let answer = lua.create_table()?;
-        answer.raw_set("number", tree)?;
-        let passed = left.special.iter();
-        let passed = passed.map(|path| lua.create_string(platform::bytes_of_path(path)));
-        answer.raw_set("passed", passed.collect::<LuaResult<Vec<_>>>()?)?;
-        let taken = taken.into_iter().map(|below| {
-            let followed = followed.remove(&below);
-            Contested::Member { tree, below, followed }.into_table(lua, b"")
-        });
-        answer.raw_set("members", taken.collect::<LuaResult<Vec<_>>>()?)?;
-        Ok(answer)
-    };
-    answer().map(Some).map_err(lua_failure)
+    let answer = lua.create_table()?;
+    answer.raw_set("number", tree)?;
+    let passed = left.special.iter();
+    let passed = passed.map(|path| lua.create_string(platform::bytes_of_path(path)));
+    answer.raw_set("passed", passed.collect::<LuaResult<Vec<_>>>()?)?;
+    let taken = taken.into_iter().map(|below| {
+        let followed = followed.remove(&below);
+        Contested::Member { tree, below, followed }.into_table(lua, b"")
+    });
+    answer.raw_set("members", taken.collect::<LuaResult<Vec<_>>>()?)?;
+    Ok(Some(answer))
 }
 
 /// Makes a collection for a block; returns its number.

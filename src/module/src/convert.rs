@@ -1,11 +1,11 @@
 //! Conversion of values between Lua and the engine.
 
 use mlua::prelude::*;
-use syslua_engine::failure::Failure;
+use syslua_engine::failure::FailureKind;
 use syslua_engine::value::Value;
 
 use crate::derive::{handle_of, source_of};
-use crate::error::{Answer, lua_failure};
+use crate::error::{Answer, Error};
 use crate::render::NULL;
 
 /// Below this, a float that is integral is the same number as an integer on every Lua.
@@ -54,8 +54,8 @@ impl<'a> Place<'a> {
     }
 
     /// Returns the failure of a value that is refused there.
-    pub fn refuse(&self, why: &str) -> Failure {
-        Failure::new("config", format!("`{}` {why}", self.render()))
+    pub fn refuse(&self, why: &str) -> Error {
+        Error::new(FailureKind::Config, format!("`{}` {why}", self.render()))
     }
 }
 
@@ -140,7 +140,7 @@ fn table_to_value(lua: &Lua, table: &LuaTable, place: &Place<'_>) -> Answer<Valu
     let mut list = Vec::new();
     let mut map = Vec::new();
     for pair in table.pairs::<LuaValue, LuaValue>() {
-        let (key, value) = pair.map_err(lua_failure)?;
+        let (key, value) = pair?;
         let key = match key {
             LuaValue::Number(float) => number(float, place).map(|value| match value {
                 Value::Int(index) => LuaValue::Integer(index),
@@ -253,26 +253,24 @@ pub fn from_value(
     text: &dyn Fn(&[u8]) -> Answer<Vec<u8>>,
     special: &dyn Fn(&Value) -> Answer<LuaValue>,
 ) -> Answer<LuaValue> {
-    let string = |bytes: &[u8]| lua.create_string(text(bytes)?).map_err(lua_failure);
+    let string = |bytes: &[u8]| -> Answer<LuaString> { Ok(lua.create_string(text(bytes)?)?) };
     Ok(match value {
         Value::Nil => LuaNil,
         Value::Bool(value) => LuaValue::Boolean(*value),
-        Value::Int(value) => value.into_lua(lua).map_err(lua_failure)?,
+        Value::Int(value) => value.into_lua(lua)?,
         Value::Float(value) => LuaValue::Number(*value),
         Value::Bytes(bytes) => LuaValue::String(string(bytes)?),
         Value::List(list) => {
-            let table = lua.create_table_with_capacity(list.len(), 0).map_err(lua_failure)?;
+            let table = lua.create_table_with_capacity(list.len(), 0)?;
             for item in list {
-                table.raw_push(from_value(lua, item, text, special)?).map_err(lua_failure)?;
+                table.raw_push(from_value(lua, item, text, special)?)?;
             }
             LuaValue::Table(table)
         }
         Value::Map(map) => {
-            let table = lua.create_table_with_capacity(0, map.len()).map_err(lua_failure)?;
+            let table = lua.create_table_with_capacity(0, map.len())?;
             for (key, item) in map {
-                table
-                    .raw_set(string(key)?, from_value(lua, item, text, special)?)
-                    .map_err(lua_failure)?;
+                table.raw_set(string(key)?, from_value(lua, item, text, special)?)?;
             }
             LuaValue::Table(table)
         }

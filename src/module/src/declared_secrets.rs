@@ -7,11 +7,11 @@ use syslua_engine::action::{Named, Part, Reference, Secret, SecretScript};
 use syslua_engine::activation::Activation;
 use syslua_engine::derivation::{FileContent, FileRecipe};
 use syslua_engine::environment::shells;
+use syslua_engine::failure::FailureKind;
 use syslua_engine::hash::Hash;
 use syslua_engine::value::Text;
 
-use crate::derive::config_failure;
-use crate::error::{Answer, lua_failure, register as register_function};
+use crate::error::{Answer, OrFail, register as register_function};
 use crate::evaluation::record_in_scope;
 use crate::file::{add_ticket_at, derive_file, ticket};
 use crate::given::{Given, Piece};
@@ -24,7 +24,7 @@ fn parts_of(lua: &Lua, pieces: &[Piece], ticket: &Ticket) -> Answer<Vec<Part>> {
         Piece::Value { name, content, key, sealed } => {
             let content = FileContent::Text(content.clone());
             let recipe = FileRecipe { content, executable: false };
-            let sealed = Hash::parse(sealed).map_err(|error| config_failure(&error))?;
+            let sealed = Hash::parse(sealed).or_fail(FailureKind::Config)?;
             Ok(Part::Value(Reference {
                 document: Text(derive_file(lua, name, recipe, ticket)?),
                 origin: Text(name.clone()),
@@ -80,8 +80,8 @@ fn declare_secret_variables(
     let ticket = ticket(lua, number)?;
     let mut values = Vec::new();
     for variable in variables {
-        let name: String = variable.raw_get("variable").map_err(lua_failure)?;
-        let pieces = Piece::list(variable).map_err(lua_failure)?;
+        let name: String = variable.raw_get("variable")?;
+        let pieces = Piece::list(variable)?;
         values.push((name, parts_of(lua, &pieces, &ticket)?));
     }
     for shell in shells::scripts() {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use mlua::prelude::*;
 use syslua_engine::derivation::{Derivation, Recipe, Spec};
-use syslua_engine::failure::{Failure, chain};
+use syslua_engine::failure::FailureKind;
 use syslua_engine::hash::Hash;
 use syslua_engine::names::{Name, OutputName, Version};
 use syslua_engine::platform::{self, FileKind};
@@ -14,8 +14,7 @@ use syslua_engine::settings::System;
 use syslua_engine::value::{Positions, Source, Value};
 
 use crate::convert::{Place, check_paths, to_value};
-use crate::error::{Answer, lua_failure, register as register_function, register_pure};
-use crate::position::Rules;
+use crate::error::{Answer, Error, OrFail, register as register_function, register_pure};
 use crate::{capture, input_paths, state};
 
 /// The registry entry with the fields of handles and sources, by the handle: only the module can
@@ -57,12 +56,13 @@ fn fields_of(
         let own: LuaTable = lua.named_registry_value(kind)?;
         Ok(Some((fields, own == metatable && table.pairs::<LuaValue, LuaValue>().next().is_none())))
     };
-    match find().map_err(lua_failure)? {
+    match find()? {
         Some((fields, true)) => Ok(Some(fields)),
-        Some((_, false)) => {
-            Err(Failure::new("config", format!("`{}` is a handle that was changed", name()))
-                .with_hint("handles are read-only: keep your values in your own variable or table"))
-        }
+        Some((_, false)) => Err(Error::new(
+            FailureKind::Config,
+            format!("`{}` is a handle that was changed", name()),
+        )
+        .with_hint("handles are read-only: keep your values in your own variable or table")),
         None => Ok(None),
     }
 }
@@ -74,13 +74,13 @@ fn fields_of(
 /// When the handle was changed.
 pub fn handle_of(lua: &Lua, table: &LuaTable, name: &dyn Fn() -> String) -> Answer<Option<Hash>> {
     let Some(fields) = fields_of(lua, table, HANDLE, name)? else { return Ok(None) };
-    let hash: LuaString = fields.raw_get("hash").map_err(lua_failure)?;
+    let hash: LuaString = fields.raw_get("hash")?;
     let Ok(hash) = Hash::parse(&hash.to_string_lossy()) else { return Ok(None) };
     if let Some(derivation) = state::read(lua, |state| state.derivation(&hash).cloned())
-        && !has_own_outputs(lua, &fields, &derivation).map_err(lua_failure)?
+        && !has_own_outputs(lua, &fields, &derivation)?
     {
-        return Err(Failure::new(
-            "config",
+        return Err(Error::new(
+            FailureKind::Config,
             format!("`{}.outputs` is part of a handle, and was changed", name()),
         )
         .with_hint("handles are read-only: copy the paths into your own table"));
@@ -124,7 +124,7 @@ pub fn source_of(lua: &Lua, table: &LuaTable, name: &dyn Fn() -> String) -> Answ
         let excluded = excluded.map(|inner| platform::path_from_bytes(&inner.as_bytes())).collect();
         Ok(Some(Source { path: platform::path_from_bytes(&path.as_bytes()), nar, excluded }))
     };
-    read().map_err(lua_failure)
+    Ok(read()?)
 }
 
 /// Makes an empty table of a kind that shows these fields.
@@ -178,11 +178,6 @@ pub fn system(lua: &Lua) -> Arc<System> {
     .unwrap_or_else(|| Arc::new(System::current()))
 }
 
-/// Returns the failure of what a config declares wrongly.
-pub fn config_failure(error: &dyn std::error::Error) -> Failure {
-    Failure::new("config", chain(error))
-}
-
 fn opts_of(lua: &Lua, given: &LuaValue) -> Answer<Value> {
     let opts = input_paths::join_all(lua, to_value(lua, given, &Place::top("opts"))?);
     match state::read(lua, state::State::config_files) {
@@ -192,18 +187,18 @@ fn opts_of(lua: &Lua, given: &LuaValue) -> Answer<Value> {
 }
 
 fn derive(lua: &Lua, spec: &LuaTable) -> Answer<LuaTable> {
-    let text = |key: &str| spec.raw_get::<Option<String>>(key).map_err(lua_failure);
-    let name =
-        Name::parse(&text("name")?.unwrap_or_default()).map_err(|error| config_failure(&error))?;
+    let text = |key: &str| spec.raw_get::<Option<String>>(key);
+    let name = Name::parse(&text("name")?.unwrap_or_default()).or_fail(FailureKind::Config)?;
     let version = text("version")?.map(|version| Version::parse(&version)).transpose();
-    let version = version.map_err(|error| config_failure(&error))?;
+    let version = version.or_fail(FailureKind::Config)?;
     let mut outputs = Vec::new();
-    for output in
-        spec.raw_get::<Option<Vec<String>>>("outputs").map_err(lua_failure)?.unwrap_or_default()
-    {
-        let output = OutputName::parse(&output).map_err(|error| config_failure(&error))?;
+    for output in spec.raw_get::<Option<Vec<String>>>("outputs")?.unwrap_or_default() {
+        let output = OutputName::parse(&output).or_fail(FailureKind::Config)?;
         if outputs.contains(&output) {
-            return Err(Failure::new("config", format!("the output `{output}` is named twice")));
+            return Err(Error::new(
+                FailureKind::Config,
+                format!("the output `{output}` is named twice"),
+            ));
         }
         outputs.push(output);
     }
@@ -212,17 +207,17 @@ fn derive(lua: &Lua, spec: &LuaTable) -> Answer<LuaTable> {
     }
     let output_hash =
         text("output_sha256")?.map(|hash| Hash::parse(&hash)).transpose().map_err(|error| {
-            Failure::new("config", format!("`output_sha256`: {error}"))
+            Error::new(FailureKind::Config, format!("`output_sha256`: {error}"))
                 .with_hint("begin with 64 zeros: the build reports the hash")
         })?;
     if output_hash.is_some() && (outputs.len() > 1 || !outputs[0].is_main()) {
         let message = "`output_sha256` is the hash of the output `out`, \
                        so the derivation cannot have other outputs";
-        return Err(Failure::new("config", message));
+        return Err(Error::new(FailureKind::Config, message));
     }
-    let positions = spec.raw_get::<Vec<String>>("positions").map_err(lua_failure)?.into();
-    let config: LuaFunction = spec.raw_get("config").map_err(lua_failure)?;
-    let opts: LuaValue = spec.raw_get("opts").map_err(lua_failure)?;
+    let positions = spec.raw_get::<Vec<String>>("positions")?.into();
+    let config: LuaFunction = spec.raw_get("config")?;
+    let opts: LuaValue = spec.raw_get("opts")?;
     let spec = Spec {
         name,
         version,
@@ -235,7 +230,7 @@ fn derive(lua: &Lua, spec: &LuaTable) -> Answer<LuaTable> {
         output_hash,
     };
     let derivation = declare(lua, spec, Some(&config), positions, None)?;
-    handle(lua, &derivation).map_err(lua_failure)
+    Ok(handle(lua, &derivation)?)
 }
 
 /// Remembers a derivation as part of the evaluation, with its function when it has one: as the last
@@ -253,9 +248,8 @@ pub fn declare(
     let derivation = state::read(lua, |state| {
         Derivation::new(spec, |placeholder| state.owners.get(&placeholder).cloned())
     });
-    let derivation =
-        Arc::new(derivation.map_err(|error| config_failure(&error))?.declared_at(positions));
-    state::add(lua, &derivation, config, order).map_err(lua_failure)?;
+    let derivation = Arc::new(derivation.or_fail(FailureKind::Config)?.declared_at(positions));
+    state::add(lua, &derivation, config, order)?;
     Ok(derivation)
 }
 
@@ -287,11 +281,11 @@ fn source(
     let left_out =
         excluded.iter().map(|inner| platform::path_from_bytes(&inner.as_bytes())).collect();
     let nar = state::change(lua, |state| state.sources.hash(&place, &left_out));
-    let nar = nar.ok_or_else(|| Failure::new("internal", "the state is in use"))?;
-    let nar = nar.map_err(|error| Failure { hint: error.hint(), ..config_failure(&error) })?;
+    let nar = nar.ok_or_else(Error::in_use)?;
+    let nar = nar?;
     if is_input && is_original && platform::is_system_user() && is_private(lua, &place, &left_out) {
-        return Err(Failure::new(
-            "config",
+        return Err(Error::new(
+            FailureKind::Config,
             format!(
                 "only its owner can read the source {}, or a part of it, and all users can read \
                  the store of root",
@@ -300,16 +294,13 @@ fn source(
         )
         .with_hint("chmod o+r says that it is not secret; `filter` leaves a part out"));
     }
-    let make = || {
-        let fields = lua.create_table()?;
-        fields.raw_set("path", lua.create_string(platform::bytes_of_path(&place))?)?;
-        fields.raw_set("sha256", nar.to_hex())?;
-        if !excluded.is_empty() {
-            fields.raw_set("excluded", lua.create_sequence_from(excluded)?)?;
-        }
-        new_handle(lua, SOURCE, &fields)
-    };
-    make().map_err(lua_failure)
+    let fields = lua.create_table()?;
+    fields.raw_set("path", lua.create_string(platform::bytes_of_path(&place))?)?;
+    fields.raw_set("sha256", nar.to_hex())?;
+    if !excluded.is_empty() {
+        fields.raw_set("excluded", lua.create_sequence_from(excluded)?)?;
+    }
+    Ok(new_handle(lua, SOURCE, &fields)?)
 }
 
 /// Returns whether others cannot read a part of a source.
@@ -335,7 +326,7 @@ fn list_tree(lua: &Lua, path: &LuaString) -> Answer<Vec<LuaTable>> {
         entry.raw_set("kind", kind)?;
         Ok(entry)
     };
-    entries.iter().map(entry).collect::<LuaResult<_>>().map_err(lua_failure)
+    Ok(entries.iter().map(entry).collect::<LuaResult<_>>()?)
 }
 
 /// Returns the names in a directory; with `is_deep` the relative paths of everything below it.
@@ -343,18 +334,18 @@ fn list_tree(lua: &Lua, path: &LuaString) -> Answer<Vec<LuaTable>> {
 fn list_directory(lua: &Lua, path: &LuaString, is_deep: bool) -> Answer<Option<Vec<LuaString>>> {
     let place = state::locate(lua, platform::path_from_bytes(&path.as_bytes()));
     let top = platform::canonical(&place);
-    let kind = platform::kind_of(&top).map_err(|error| config_failure(&error))?;
+    let kind = platform::kind_of(&top).or_fail(FailureKind::Config)?;
     if kind != Some(FileKind::Directory) {
         return Ok(None);
     }
     let names: Vec<PathBuf> = if is_deep {
         entries_below(&top, &BTreeSet::new())?.into_iter().map(|(inner, _)| inner).collect()
     } else {
-        let entries = platform::list_directory(&top).map_err(|error| config_failure(&error))?;
+        let entries = platform::list_directory(&top).or_fail(FailureKind::Config)?;
         entries.into_iter().map(|(name, _)| PathBuf::from(name)).collect()
     };
     let names = names.iter().map(|name| lua.create_string(platform::bytes_of_path(name)));
-    names.collect::<LuaResult<_>>().map(Some).map_err(lua_failure)
+    Ok(names.collect::<LuaResult<_>>().map(Some)?)
 }
 
 /// Returns whether a path, or the target of a link there, exists.
@@ -370,14 +361,13 @@ fn stands(lua: &Lua, path: &LuaString) -> bool {
 /// When a directory cannot be read.
 pub fn entries_below(top: &Path, left_out: &BTreeSet<PathBuf>) -> Answer<Vec<(PathBuf, FileKind)>> {
     let mut entries = Vec::new();
-    if platform::kind_of(top).map_err(|error| config_failure(&error))? != Some(FileKind::Directory)
-    {
+    if platform::kind_of(top).or_fail(FailureKind::Config)? != Some(FileKind::Directory) {
         return Ok(entries);
     }
     let mut pending = vec![PathBuf::new()];
     while let Some(directory) = pending.pop() {
-        for (name, kind) in platform::list_directory(&top.join(&directory))
-            .map_err(|error| config_failure(&error))?
+        for (name, kind) in
+            platform::list_directory(&top.join(&directory)).or_fail(FailureKind::Config)?
         {
             let inner = directory.join(name);
             if left_out.contains(&inner) {
@@ -400,17 +390,23 @@ pub fn derivation_of(lua: &Lua, value: &LuaValue) -> Answer<Arc<Derivation>> {
     let hash = match value {
         LuaValue::Table(table) => handle_of(lua, table, &|| "derivation".to_owned())?,
         LuaValue::String(text) => {
-            Some(Hash::parse(&text.to_string_lossy()).map_err(|error| config_failure(&error))?)
+            Some(Hash::parse(&text.to_string_lossy()).or_fail(FailureKind::Config)?)
         }
         _ => None,
     };
     if let Some(hash) = hash {
         let known = state::read(lua, |state| state.derivation(&hash).cloned());
         return known.ok_or_else(|| {
-            Failure::new("config", format!("no derivation with the hash {hash} was declared here"))
+            Error::new(
+                FailureKind::Config,
+                format!("no derivation with the hash {hash} was declared here"),
+            )
         });
     }
-    Err(Failure::new("config", format!("expected a derivation, got a {}", value.type_name())))
+    Err(Error::new(
+        FailureKind::Config,
+        format!("expected a derivation, got a {}", value.type_name()),
+    ))
 }
 
 /// Returns whether a value stands for a path: a handle, a source, or a dependency as a build sees
@@ -422,7 +418,7 @@ fn is_reference(lua: &Lua, value: &LuaValue) -> Answer<bool> {
         let dependency = lua.named_registry_value::<Option<LuaTable>>(DEPENDENCY)?;
         Ok(dependency.is_some() && dependency == table.metatable())
     };
-    Ok(is_dependency().map_err(lua_failure)?
+    Ok(is_dependency()?
         || handle_of(lua, table, &name)?.is_some()
         || source_of(lua, table, &name)?.is_some())
 }
@@ -434,39 +430,23 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
         lua,
         native,
         "set_kinds",
-        |lua, (fields, metatables): (LuaTable, LuaTable)| {
-            set_kinds(lua, &fields, &metatables).map_err(lua_failure)
-        },
+        |lua, (fields, metatables): (LuaTable, LuaTable)| Ok(set_kinds(lua, &fields, &metatables)?),
     )?;
     native.set("guarded", lua.create_sequence_from(capture::GUARDED)?)?;
     native.set("originals", capture::originals(lua)?)?;
     register_function(lua, native, "set_fixed", |lua, functions: LuaTable| {
-        capture::set_fixed(lua, &functions).map(|()| true).map_err(lua_failure)
+        Ok(capture::set_fixed(lua, &functions).map(|()| true)?)
     })?;
     register_function(lua, native, "derive", |lua, spec: LuaTable| derive(lua, &spec))?;
     register_function(lua, native, "add_environment", |lua, environment: LuaTable| {
-        capture::add_environment(lua, &environment).map(|()| true).map_err(lua_failure)
+        Ok(capture::add_environment(lua, &environment).map(|()| true)?)
     })?;
     register_function(
         lua,
         native,
         "close_environment",
         |lua, (environment, module): (LuaTable, LuaTable)| {
-            capture::close_environment(lua, &environment, &module)
-                .map(|()| true)
-                .map_err(lua_failure)
-        },
-    )?;
-    register_function(
-        lua,
-        native,
-        "set_chunk_names",
-        |lua, (own, shipped, foreign): (String, String, Vec<String>)| {
-            state::change(lua, |state| {
-                state.own_directory = Some(own.clone());
-                state.position_rules = Some(Rules { own, shipped, foreign });
-            });
-            Ok(true)
+            Ok(capture::close_environment(lua, &environment, &module).map(|()| true)?)
         },
     )?;
     register_function(

@@ -8,13 +8,13 @@ use syslua_engine::environment::shells::{
     HookPlaces, Identity, Places, SHELLS, ScriptPath, Shell, Step, find,
 };
 use syslua_engine::environment::{self, Environment, lists, literal_reference, persistent};
-use syslua_engine::failure::Failure;
+use syslua_engine::failure::FailureKind;
 use syslua_engine::names::SnapshotId;
 use syslua_engine::platform;
 use syslua_engine::settings::Settings;
 use syslua_engine::store::Store;
 
-use crate::error::{Answer, lua_failure, register as register_function};
+use crate::error::{Answer, Error, register as register_function};
 use crate::options::Options;
 
 /// Returns the directory that a variable names, when it is absolute.
@@ -67,10 +67,10 @@ fn hook(
     let (current, snapshots) = (store.current(), store.snapshots());
     let memory = identity.memory();
     let interpreter = std::env::current_exe().map_err(|error| {
-        Failure::new("io", format!("the path of the interpreter is not known: {error}"))
+        Error::new(FailureKind::Io, format!("the path of the interpreter is not known: {error}"))
     })?;
     let words = [platform::bytes_of_path(&interpreter), b"-e".to_vec(), step.as_bytes().to_vec()];
-    let variables = module_paths(lua).map_err(lua_failure)?;
+    let variables = module_paths(lua)?;
     let step = Step { variables: &variables, words: &words };
     Ok(shell.hook(&HookPlaces {
         script: &script,
@@ -104,26 +104,23 @@ fn shells(lua: &Lua, options: Option<&LuaTable>) -> Answer<LuaTable> {
     let settings = Options::read(lua, options)?.settings;
     let tables: LuaResult<Vec<_>> =
         SHELLS.iter().map(|shell| describe(lua, *shell, &settings)).collect();
-    tables.and_then(|tables| lua.create_sequence_from(tables)).map_err(lua_failure)
+    Ok(tables.and_then(|tables| lua.create_sequence_from(tables))?)
 }
 
 /// Returns the scripts that give variables to whole sessions of Windows.
 fn registry_scripts(lua: &Lua, environment: &Environment) -> Answer<LuaTable> {
-    let make = || {
-        let table = lua.create_table()?;
-        match persistent::registry(environment) {
-            Ok(scripts) => {
-                table.raw_set("set", scripts.set)?;
-                table.raw_set("unset", scripts.unset)?;
-            }
-            Err(refused) => {
-                table.raw_set("name", refused.name)?;
-                table.raw_set("why", refused.why)?;
-            }
+    let table = lua.create_table()?;
+    match persistent::registry(environment) {
+        Ok(scripts) => {
+            table.raw_set("set", scripts.set)?;
+            table.raw_set("unset", scripts.unset)?;
         }
-        Ok(table)
-    };
-    make().map_err(lua_failure)
+        Err(refused) => {
+            table.raw_set("name", refused.name)?;
+            table.raw_set("why", refused.why)?;
+        }
+    }
+    Ok(table)
 }
 
 /// Returns what gives variables to the sessions of an operating system.
@@ -147,7 +144,7 @@ fn session(
         "darwin" => persistent::launch_agent(&environment, persistent::LABEL),
         _ => persistent::environment_d(&environment),
     };
-    let table = lua.create_table().map_err(lua_failure)?;
+    let table = lua.create_table()?;
     let set = |key: &str, value: &[u8]| table.raw_set(key, lua.create_string(value)?);
     let set = match text {
         Ok(text) => set("text", &text),
@@ -155,7 +152,7 @@ fn session(
             set("name", refused.name.as_bytes()).and_then(|()| set("why", refused.why.as_bytes()))
         }
     };
-    set.map_err(lua_failure)?;
+    set?;
     Ok(table)
 }
 
@@ -171,10 +168,10 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
             Ok(table)
         };
         let tables: LuaResult<Vec<_>> = lists::LISTS.iter().map(to_table).collect();
-        tables.and_then(|tables| lua.create_sequence_from(tables)).map_err(lua_failure)
+        Ok(tables.and_then(|tables| lua.create_sequence_from(tables))?)
     })?;
     register_function(lua, native, "shell_names", |lua, ()| {
-        lua.create_sequence_from(SHELLS.iter().map(|shell| shell.name())).map_err(lua_failure)
+        Ok(lua.create_sequence_from(SHELLS.iter().map(|shell| shell.name()))?)
     })?;
     register_function(lua, native, "shells", |lua, options: Option<LuaTable>| {
         shells(lua, options.as_ref())

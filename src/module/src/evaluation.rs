@@ -10,7 +10,7 @@ use syslua_engine::action::Action;
 use syslua_engine::activation::{Activation, Overridden, Project};
 use syslua_engine::derivation::{Derivation, FileContent, Recipe};
 use syslua_engine::environment;
-use syslua_engine::failure::{Failure, chain};
+use syslua_engine::failure::FailureKind;
 use syslua_engine::generations;
 use syslua_engine::hash::Hash;
 use syslua_engine::manifest::Manifest;
@@ -19,11 +19,11 @@ use syslua_engine::settings::System;
 use syslua_engine::store::Store;
 use syslua_engine::store::sources::SourceMemory;
 use syslua_engine::value::{Positions, Text};
+use syslua_lua_source::Chunk;
 
 use crate::convert::{ConfigFiles, Place, to_value};
-use crate::error::{Answer, lua_failure, register as register_function, register_pure};
+use crate::error::{Answer, Error, OrFail, register as register_function, register_pure};
 use crate::inputs;
-use crate::lua_source::Chunk;
 use crate::options::{self, Options};
 use crate::state::{self, Evaluation};
 
@@ -44,7 +44,7 @@ fn begin(
     let settings = Options::read(lua, options)?.settings;
     let system = match system {
         Some(table) => {
-            let text = |key: &str| table.get::<String>(key).map_err(lua_failure);
+            let text = |key: &str| table.get::<String>(key);
             System { platform: text("platform")?, os: text("os")?, arch: text("arch")? }
         }
         None => System::current(),
@@ -56,7 +56,7 @@ fn begin(
     });
     let mut restored = BTreeMap::new();
     for pair in places.into_iter().flat_map(|places| places.pairs::<LuaString, LuaString>()) {
-        let (path, place) = pair.map_err(lua_failure)?;
+        let (path, place) = pair?;
         restored.insert(
             platform::path_from_bytes(&path.as_bytes()),
             platform::path_from_bytes(&place.as_bytes()),
@@ -71,9 +71,7 @@ fn begin(
     };
     let store = Store::new(&settings.root).stopped_by(&settings.interrupt);
     let is_for_verb = match options {
-        Some(options) => {
-            options.raw_get::<Option<bool>>("ahead").map_err(lua_failure)? == Some(true)
-        }
+        Some(options) => options.raw_get::<Option<bool>>("ahead")? == Some(true),
         None => false,
     };
     let ahead = if is_for_verb { generations::read_ahead(&store) } else { None };
@@ -87,7 +85,7 @@ fn begin(
 
 fn end(lua: &Lua) -> Answer<Evaluation> {
     let evaluation = state::change(lua, state::State::end).flatten();
-    evaluation.ok_or_else(|| Failure::new("internal", "no evaluation is under way"))
+    evaluation.ok_or_else(|| Error::new(FailureKind::Internal, "no evaluation is under way"))
 }
 
 fn finish(
@@ -105,7 +103,7 @@ fn finish(
         also_read: evaluation.also_read,
     };
     for pair in files.into_iter().flat_map(|files| files.pairs::<LuaString, LuaString>()) {
-        let (name, text) = pair.map_err(lua_failure)?;
+        let (name, text) = pair?;
         manifest.files.push((Text(name.as_bytes().to_vec()), text.as_bytes().to_vec()));
     }
     if let (Some(session), Some(config)) = (lock, &manifest.config_path) {
@@ -117,8 +115,8 @@ fn finish(
         state.manifests.push(Arc::new(manifest));
         state.manifests.len()
     });
-    let table = lua.create_table().map_err(lua_failure)?;
-    table.raw_set(RAW, number).map_err(lua_failure)?;
+    let table = lua.create_table()?;
+    table.raw_set(RAW, number)?;
     Ok(table)
 }
 
@@ -145,7 +143,7 @@ pub fn check_activations(
 ) -> Answer<()> {
     environment::check(activations, target).map_err(|refusal| {
         let failure =
-            Failure::new("config", refusal.message).at(refusal.positions.first().cloned());
+            Error::new(FailureKind::Config, refusal.message).at(refusal.positions.first().cloned());
         match refusal.hint {
             Some(hint) => failure.with_hint(hint),
             None => failure,
@@ -182,7 +180,10 @@ fn with_dependencies(lua: &Lua, declared: Vec<Arc<Derivation>>) -> Vec<Arc<Deriv
 pub fn action(lua: &Lua, table: &LuaTable) -> Answer<Action> {
     let value = to_value(lua, &LuaValue::Table(table.clone()), &Place::top("action"))?;
     serde_json::from_value(value.to_json()).map_err(|error| {
-        Failure::new("internal", format!("an action that the engine does not know: {error}"))
+        Error::new(
+            FailureKind::Internal,
+            format!("an action that the engine does not know: {error}"),
+        )
     })
 }
 
@@ -196,7 +197,7 @@ fn record(
 ) -> Answer<bool> {
     let mut activation = Activation::new(action(lua, table)?, positions);
     if let Some(explained) = explained {
-        Explained::read(explained).map_err(lua_failure)?.note(&mut activation);
+        Explained::read(explained)?.note(&mut activation);
     }
     record_in_scope(lua, activation, None).map(|()| true)
 }
@@ -241,10 +242,13 @@ impl Explained {
 pub fn record_in_scope(lua: &Lua, activation: Activation, order: Option<usize>) -> Answer<()> {
     let recorded = state::change(lua, |state| match state.evaluations.last_mut() {
         Some(evaluation) => evaluation.record(activation, order),
-        None => Err(Failure::new("config", "activate{} works only while a config is evaluated")
-            .with_hint("call it in setup()")),
+        None => Err(Error::new(
+            FailureKind::Config,
+            "activate{} works only while a config is evaluated",
+        )
+        .with_hint("call it in setup()")),
     });
-    recorded.unwrap_or_else(|| Err(Failure::new("internal", "the state of sys.lua is in use")))
+    recorded.unwrap_or_else(|| Err(Error::in_use()))
 }
 
 fn set_scope(
@@ -255,9 +259,9 @@ fn set_scope(
 ) -> Answer<bool> {
     let user = user.map(|name| (name, platform::path_from_bytes(&home.as_bytes())));
     let project = project.map(|project| -> Answer<Project> {
-        let path = project.raw_get::<Option<LuaString>>("path").map_err(lua_failure)?;
+        let path = project.raw_get::<Option<LuaString>>("path")?;
         Ok(Project {
-            name: project.raw_get("name").map_err(lua_failure)?,
+            name: project.raw_get("name")?,
             path: path.map(|path| Text(path.as_bytes().to_vec())),
         })
     });
@@ -277,7 +281,7 @@ fn set_scope(
 /// When it is not one.
 pub fn manifest_of(lua: &Lua, value: &LuaValue) -> Answer<Arc<Manifest>> {
     if let LuaValue::Table(table) = value {
-        let Some(number) = table.raw_get::<Option<usize>>(RAW).map_err(lua_failure)? else {
+        let Some(number) = table.raw_get::<Option<usize>>(RAW)? else {
             return manifest_from_table(lua, table).map(Arc::new);
         };
         if let Some(manifest) =
@@ -286,25 +290,27 @@ pub fn manifest_of(lua: &Lua, value: &LuaValue) -> Answer<Arc<Manifest>> {
             return Ok(manifest);
         }
     }
-    Err(Failure::new("config", format!("expected a manifest, got a {}", value.type_name()))
-        .with_hint("syslua.evaluate(\"init.lua\") returns one"))
+    Err(Error::new(
+        FailureKind::Config,
+        format!("expected a manifest, got a {}", value.type_name()),
+    )
+    .with_hint("syslua.evaluate(\"init.lua\") returns one"))
 }
 
 /// Reads a manifest back from the table that `evaluate` gave. Its derivations are found by hash.
 fn manifest_from_table(lua: &Lua, table: &LuaTable) -> Answer<Manifest> {
-    let field = |key: &str| table.raw_get::<Option<LuaTable>>(key).map_err(lua_failure);
+    let field = |key: &str| table.raw_get::<Option<LuaTable>>(key);
     let (Some(derivations), Some(activations)) = (field("derivations")?, field("activations")?)
     else {
-        return Err(Failure::new(
-            "config",
+        return Err(Error::new(
+            FailureKind::Config,
             "this table is not a manifest: it has no `derivations` and `activations`",
         )
         .with_hint("syslua.evaluate(\"init.lua\") returns one"));
     };
     let mut declared = Vec::new();
     for derivation in derivations.sequence_values::<LuaTable>() {
-        let hash: LuaValue =
-            derivation.and_then(|derivation| derivation.raw_get("hash")).map_err(lua_failure)?;
+        let hash: LuaValue = derivation.and_then(|derivation| derivation.raw_get("hash"))?;
         declared.push(crate::derive::derivation_of(lua, &hash)?);
     }
     let value = to_value(lua, &LuaValue::Table(activations), &Place::top("activations"))?;
@@ -313,11 +319,13 @@ fn manifest_from_table(lua: &Lua, table: &LuaTable) -> Answer<Manifest> {
         json => json,
     };
     let activations: Vec<Activation> = serde_json::from_value(unescape(json)).map_err(|error| {
-        Failure::new("config", format!("`activations` was changed after syslua.evaluate: {error}"))
+        Error::new(
+            FailureKind::Config,
+            format!("`activations` was changed after syslua.evaluate: {error}"),
+        )
     })?;
     let config_path: Option<PathBuf> = table
-        .raw_get::<Option<LuaString>>("config_path")
-        .map_err(lua_failure)?
+        .raw_get::<Option<LuaString>>("config_path")?
         .map(|path| platform::path_from_bytes(&path.as_bytes()));
     let manifest = Manifest {
         derivations: with_dependencies(lua, declared),
@@ -405,16 +413,17 @@ fn unescape(json: serde_json::Value) -> serde_json::Value {
 }
 
 /// Says why a file is not read, without its name, and what to do.
-fn unreadable(error: &std::io::Error) -> Failure {
-    let failure = Failure::new("config", platform::reason(error));
-    Failure { hint: platform::remedy(error).map(str::to_owned), ..failure }
+fn unreadable(error: &std::io::Error) -> Error {
+    let mut failure = Error::new(FailureKind::Config, platform::reason(error));
+    failure.hint = platform::remedy(error).map(str::to_owned);
+    failure
 }
 
 /// Writes a file of a config's directory, and makes the directories above it.
 fn write_file(path: &Path, text: &[u8]) -> Answer<()> {
     let parent = path.parent().map_or(Ok(Vec::new()), platform::create_user_directories);
     let written = parent.and_then(|_| platform::write_user_file_atomically(path, text));
-    written.map_err(|error| Failure::new("io", chain(&error)))
+    written.or_fail(FailureKind::Io)
 }
 
 /// Registers the functions that evaluate a config.
@@ -455,7 +464,7 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
     )?;
     register_function(lua, native, "add_read", |lua, path: LuaString| {
         let path = std::path::absolute(platform::path_from_bytes(&path.as_bytes()));
-        let path = path.map_err(|error| Failure::new("config", error.to_string()))?;
+        let path = path.or_fail(FailureKind::Config)?;
         state::change(lua, |state| {
             if let Some(evaluation) = state.evaluations.last_mut() {
                 evaluation.also_read.push(path);
@@ -478,7 +487,7 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
     register_pure(lua, native, "read_file", |lua, path: LuaString| {
         let path = platform::path_from_bytes(&path.as_bytes());
         let content = platform::read_file(&path).map_err(|error| unreadable(&error.cause))?;
-        lua.create_string(content).map_err(lua_failure)
+        Ok(lua.create_string(content)?)
     })?;
     register_pure(lua, native, "can_read", |_, path: LuaString| {
         let path = platform::path_from_bytes(&path.as_bytes());
@@ -489,21 +498,22 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
     })?;
     register_function(lua, native, "user_home", |lua, name: String| {
         let home = options::home_of(&name);
-        home.map(|home| lua.create_string(platform::bytes_of_path(&home)))
-            .transpose()
-            .map_err(lua_failure)
+        Ok(home.map(|home| lua.create_string(platform::bytes_of_path(&home))).transpose()?)
     })?;
     register_function(lua, native, "read_link", |lua, path: LuaString| {
         let target = platform::read_link(&platform::path_from_bytes(&path.as_bytes())).ok();
         let target = target.map(|target| lua.create_string(platform::bytes_of_path(&target)));
-        target.transpose().map_err(lua_failure)
+        Ok(target.transpose()?)
     })?;
     register_function(lua, native, "absolute", |lua, path: LuaString| {
         let path = platform::path_from_bytes(&path.as_bytes());
         let absolute = std::path::absolute(&path).map_err(|error| {
-            Failure::new("usage", format!("the path {} is unusable: {error}", path.display()))
+            Error::new(
+                FailureKind::Usage,
+                format!("the path {} is unusable: {error}", path.display()),
+            )
         })?;
-        lua.create_string(platform::bytes_of_path(&absolute)).map_err(lua_failure)
+        Ok(lua.create_string(platform::bytes_of_path(&absolute))?)
     })?;
     register_function(lua, native, "manifest_table", |lua, parts: (LuaValue, Option<bool>)| {
         let (manifest, has_bytes) = parts;
@@ -515,18 +525,18 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
         } else {
             lua.to_value_with(&manifest.to_json(), options)
         };
-        let table = table.map_err(lua_failure)?;
+        let table = table?;
         if let (LuaValue::Table(table), Some(path)) = (&table, &manifest.config_path) {
-            let path = lua.create_string(platform::bytes_of_path(path)).map_err(lua_failure)?;
-            table.set("config_path", path).map_err(lua_failure)?;
+            let path = lua.create_string(platform::bytes_of_path(path))?;
+            table.set("config_path", path)?;
         }
         Ok(table)
     })?;
     register_function(lua, native, "manifest_details", |lua, manifest: LuaValue| {
-        details(lua, &*manifest_of(lua, &manifest)?).map_err(lua_failure)
+        Ok(details(lua, &*manifest_of(lua, &manifest)?)?)
     })?;
     register_function(lua, native, "manifest_json", |lua, manifest: LuaValue| {
         let text = manifest_of(lua, &manifest)?.to_text();
-        lua.create_string(text).map_err(lua_failure)
+        Ok(lua.create_string(text)?)
     })
 }

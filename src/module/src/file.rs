@@ -12,7 +12,7 @@ use mlua::prelude::*;
 use syslua_engine::action::{self, Absent, Action, Directory, Link, Tree};
 use syslua_engine::activation::Activation;
 use syslua_engine::derivation::{Derivation, FileContent, FileRecipe, Recipe, Spec};
-use syslua_engine::failure::Failure;
+use syslua_engine::failure::FailureKind;
 use syslua_engine::hash::Hash;
 use syslua_engine::names::{Name, OutputName};
 use syslua_engine::platform::{self, FileKind};
@@ -23,14 +23,13 @@ use syslua_engine::value::{Positions, Source, Text, Value};
 use crate::collected::{PlainFile, is_plain_target, join};
 use crate::convert::{Place, check_paths};
 use crate::declared_secrets::declare_secret;
-use crate::derive::{config_failure, declare, follow, system};
-use crate::error::{Answer, lua_failure, register as register_function, register_plain};
+use crate::derive::{declare, follow, system};
+use crate::error::{Answer, Error, OrFail, register as register_function, register_plain};
 use crate::evaluation::record_in_scope;
 use crate::given::{Given, More, Origin};
 use crate::state::{self, State, Ticket};
 use crate::tree::{
-    Excluded, Members, Wholes, choice_failure, is_private_below, is_readable_by_all, leads_back,
-    members,
+    Excluded, Members, Wholes, is_private_below, is_readable_by_all, leads_back, members,
 };
 
 /// The longest name of an object that is made of a target's.
@@ -52,8 +51,8 @@ fn name_of(target: &[u8]) -> String {
 }
 
 /// The failure of a `file{}` outside of an evaluation.
-pub fn outside() -> Failure {
-    Failure::new("config", "file{} works only while a config is evaluated")
+pub fn outside() -> Error {
+    Error::new(FailureKind::Config, "file{} works only while a config is evaluated")
 }
 
 /// Adds a place of declaration; returns its number.
@@ -73,14 +72,15 @@ pub fn add_ticket_at(lua: &Lua, positions: Positions) -> Answer<usize> {
 /// When there is none.
 pub fn ticket(lua: &Lua, number: usize) -> Answer<Ticket> {
     let ticket = state::read(lua, |state| state.evaluations.last()?.ticket(number).cloned());
-    ticket.ok_or_else(|| Failure::new("internal", "there is no such declaration"))
+    ticket.ok_or_else(|| Error::new(FailureKind::Internal, "there is no such declaration"))
 }
 
 /// Returns a place as an absolute one.
 fn absolute(place: PathBuf) -> Answer<PathBuf> {
     let is_whole = place.is_absolute() && is_plain_target(place.as_os_str().as_encoded_bytes());
-    let unusable =
-        |error| Failure::new("usage", format!("the path {} is unusable: {error}", place.display()));
+    let unusable = |error| {
+        Error::new(FailureKind::Usage, format!("the path {} is unusable: {error}", place.display()))
+    };
     let whole = if is_whole { place } else { std::path::absolute(&place).map_err(unusable)? };
     // What ends with `..` has no name.
     Ok(if whole.file_name().is_none() { platform::canonical(&whole) } else { whole })
@@ -112,14 +112,14 @@ fn source_at(lua: &Lua, place: PathBuf, excluded: &Excluded) -> Answer<Option<(S
 
 fn look(lua: &Lua, path: &Path, excluded: &Excluded) -> Answer<Option<Known>> {
     let known = state::change(lua, |state| state.sources.look_without(path, excluded));
-    let known = known.ok_or_else(|| Failure::new("internal", "the state is in use"))?;
-    known.map_err(|error| Failure { hint: error.hint(), ..config_failure(&error) })
+    let known = known.ok_or_else(Error::in_use)?;
+    Ok(known?)
 }
 
 /// Returns what is said of the derivation of a file or tree.
 pub fn spec(target: &[u8], recipe: FileRecipe, system: &Arc<System>) -> Answer<Spec> {
     Ok(Spec {
-        name: Name::parse(&name_of(target)).map_err(|error| config_failure(&error))?,
+        name: Name::parse(&name_of(target)).or_fail(FailureKind::Config)?,
         version: None,
         outputs: vec![OutputName::main()],
         system: Arc::clone(system),
@@ -381,7 +381,7 @@ impl Declaring<'_> {
             Origin::Built if given.executable => FileContent::Built(given.text.clone()),
             Origin::Built => {
                 if let Some(choice) = &given.more.choice {
-                    choice.check().map_err(|error| choice_failure(&error))?;
+                    choice.check()?;
                 }
                 let through =
                     given.more.is_whole.then(|| way_to(self.lua, &given.target)).transpose()?;
@@ -543,8 +543,7 @@ impl Prepared {
             let owners = &*owners;
             Derivation::new_all(specs.collect(), |placeholder| owners.get(&placeholder).cloned())
         });
-        let derivations =
-            derivations.ok_or_else(|| Failure::new("internal", "the state is in use"))?;
+        let derivations = derivations.ok_or_else(Error::in_use)?;
         let mut files: Vec<_> = files.into_iter().zip(derivations).collect();
         files.reverse();
         Ok(Prepared { files })
@@ -588,17 +587,15 @@ fn declare_plain(
         let evaluation = state.evaluations.last_mut().ok_or_else(outside)?;
         evaluation.record(Activation::new(link.into(), positions), Some(order))
     });
-    declared.unwrap_or_else(|| Err(Failure::new("internal", "the state is in use"))).map(|()| true)
+    declared.unwrap_or_else(|| Err(Error::in_use())).map(|()| true)
 }
 
 /// Adds the line of a declaration to a failure that has none.
-pub fn at(lua: &Lua, number: usize) -> impl Fn(Failure) -> Failure {
-    move |failure| Failure {
-        position: failure
-            .position
-            .clone()
-            .or_else(|| ticket(lua, number).ok()?.positions.first().cloned()),
-        ..failure
+pub fn at(lua: &Lua, number: usize) -> impl Fn(Error) -> Error {
+    move |mut error| {
+        error.position =
+            error.position.take().or_else(|| ticket(lua, number).ok()?.positions.first().cloned());
+        error
     }
 }
 
@@ -627,17 +624,17 @@ fn declare_files(
     for row in rows.map(Some).chain([None]) {
         let read = |(number, first)| {
             let given = Given::read(lua, &list, first, &declaring.directory)?;
-            Ok((number, list.raw_get::<usize>(first + 1)?, given))
+            LuaResult::Ok((number, list.raw_get::<usize>(first + 1)?, given))
         };
-        let given = row.map(read).transpose().map_err(lua_failure)?;
+        let given = row.map(read).transpose()?;
         let before = given.as_ref().map_or(usize::MAX, |(_, ticket, _)| *ticket);
         while let Some((file, derivation)) = prepared.next_before(before) {
             let collection = number.unwrap_or_default();
             let declared = declare_plain(&mut declaring, &file, derivation, collection)
                 .map_err(at(lua, file.ticket))?;
             if !declared {
-                let missing = missing(lua, &file).map_err(lua_failure)?;
-                return declaring.wholes.told(lua, missing).map_err(lua_failure);
+                let missing = missing(lua, &file)?;
+                return Ok(declaring.wholes.told(lua, missing)?);
             }
         }
         let Some((number, ticket_number, given)) = given else { continue };
@@ -647,10 +644,10 @@ fn declare_files(
             .map_err(at(lua, ticket_number))?;
         if !declared {
             let missing = LuaValue::Integer(number);
-            return declaring.wholes.told(lua, missing).map_err(lua_failure);
+            return Ok(declaring.wholes.told(lua, missing)?);
         }
     }
-    declaring.wholes.told(lua, LuaNil).map_err(lua_failure)
+    Ok(declaring.wholes.told(lua, LuaNil)?)
 }
 
 /// Returns what is said of a file whose source does not exist.

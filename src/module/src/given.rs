@@ -219,7 +219,7 @@ fn origin(lua: &Lua, more: Option<&LuaTable>) -> LuaResult<Origin> {
     let Some(more) = more else { return Ok(Origin::Local) };
     if let Some(handle) = more.raw_get::<Option<LuaTable>>("declared")? {
         let source = source_of(lua, &handle, &|| "source".to_owned())
-            .map_err(|failure| LuaError::external(failure.message))?;
+            .map_err(|failure| LuaError::external(failure.message.clone()))?;
         return Ok(source.map_or(Origin::Local, Origin::Declared));
     }
     if let Some(number) = more.raw_get::<Option<usize>>("members")? {

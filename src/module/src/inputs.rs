@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use mlua::prelude::*;
-use syslua_engine::failure::Failure;
+use syslua_engine::failure::{Failure, FailureKind};
 use syslua_engine::hash::Hash;
 use syslua_engine::inputs::{
     self, Change, Changes, Declarer, InputAddress, LockFile, Move, Once, Request, Resolved,
@@ -23,7 +23,7 @@ use syslua_engine::value::Text;
 use zeroize::Zeroizing;
 
 use crate::error::{
-    Answer, lua_failure, register as register_function, register_verb, register_working, to_table,
+    Answer, Error, OrFail, register as register_function, register_verb, register_working, to_table,
 };
 use crate::given::Piece;
 use crate::options::Options;
@@ -108,13 +108,12 @@ impl PendingLock {
 /// # Errors
 /// When it is another value than a boolean.
 pub fn flag(table: Option<&LuaTable>, name: &str) -> Answer<bool> {
-    let value =
-        table.map(|table| table.get::<Option<bool>>(name)).transpose().map_err(lua_failure)?;
+    let value = table.map(|table| table.get::<Option<bool>>(name)).transpose()?;
     Ok(value.flatten().unwrap_or(false))
 }
 
-fn not_evaluating() -> Failure {
-    Failure::new("internal", "no evaluation is under way")
+fn not_evaluating() -> Error {
+    Error::new(FailureKind::Internal, "no evaluation is under way")
 }
 
 fn is_restored(lua: &Lua) -> bool {
@@ -137,11 +136,11 @@ fn open_lock(lua: &Lua, entry: &LuaString, options: Option<&LuaTable>) -> Answer
     let file = LockFile::read(&path, &state::locate(lua, path.clone()))?;
     let expected =
         options.map(|options| options.raw_get::<Option<String>>("lock_sha256")).transpose();
-    if let Some(expected) = expected.map_err(lua_failure)?.flatten()
+    if let Some(expected) = expected?.flatten()
         && file.text.as_ref().map_or_else(String::new, |text| Hash::of(text).to_hex()) != expected
     {
         let message = format!("{} has changed since it was trusted", path.display());
-        return Err(Failure::new("untrusted", message)
+        return Err(Error::new(FailureKind::Untrusted, message)
             .with_hint("`sys shell --trust` lists the files and asks"));
     }
     let keys = file.lock.inputs.keys().cloned().collect();
@@ -167,16 +166,15 @@ fn open_lock(lua: &Lua, entry: &LuaString, options: Option<&LuaTable>) -> Answer
 
 /// Reads a request of the Lua side.
 fn request(lua: &Lua, table: &LuaTable) -> Answer<Request> {
-    let text = |name: &str| table.raw_get::<Option<LuaString>>(name).map_err(lua_failure);
+    let text = |name: &str| table.raw_get::<Option<LuaString>>(name);
     let required = |name: &str| -> Answer<String> {
         Ok(text(name)?.map_or_else(String::new, |text| text.to_string_lossy()))
     };
     let path = |name: &str| -> Answer<Option<PathBuf>> {
         Ok(text(name)?.map(|text| platform::path_from_bytes(&text.as_bytes())))
     };
-    let flag = |name: &str| -> Answer<bool> {
-        Ok(table.raw_get::<Option<bool>>(name).map_err(lua_failure)?.unwrap_or(false))
-    };
+    let flag =
+        |name: &str| -> Answer<bool> { Ok(table.raw_get::<Option<bool>>(name)?.unwrap_or(false)) };
     let (key, directory) = (required("key")?, path("directory")?.unwrap_or_default());
     let declarer = match path("tree")? {
         Some(tree) => Declarer::Foreign { directory, tree, is_local: flag("is_local")? },
@@ -194,9 +192,9 @@ fn request(lua: &Lua, table: &LuaTable) -> Answer<Request> {
         key,
         url,
         auth: text("auth")?.map(|text| Zeroizing::new(text.to_string_lossy())),
-        sealed_auth: sealed(table).map_err(lua_failure)?,
+        sealed_auth: sealed(table)?,
         github: text("github")?.map(|text| text.to_string_lossy()),
-        strip: table.raw_get("strip").map_err(lua_failure)?,
+        strip: table.raw_get("strip")?,
         declarer,
         locked,
         refresh,
@@ -224,8 +222,8 @@ fn sealed(table: &LuaTable) -> LuaResult<Option<Vec<SealedPart>>> {
 /// Refuses what `--locked` does not allow.
 fn check_frozen(requests: &[Request]) -> Answer<()> {
     match requests.iter().find(|request| request.locked.is_none()) {
-        Some(request) => Err(Failure::new(
-            "lock",
+        Some(request) => Err(Error::new(
+            FailureKind::Lock,
             format!(
                 "the input `{}` is not in syslua.lock, and --locked forbids adding it",
                 request.key
@@ -249,17 +247,20 @@ fn keep(lua: &Lua, key: &str, url: Option<&str>) -> Answer<Option<LuaTable>> {
         session.inputs.insert(key.to_owned(), entry.clone());
         Some(entry)
     });
-    entry.flatten().map(|entry| entry_table(lua, &entry)).transpose().map_err(lua_failure)
+    Ok(entry.flatten().map(|entry| entry_table(lua, &entry)).transpose()?)
 }
 
 /// Returns an input of a config that is restored from a copy: the copy has the files, whether its
 /// tree is in the cache or not.
 fn restored(root: &Path, request: &Request) -> Answer<Resolved> {
-    let missing =
-        || Failure::new("lock", format!("the copy of the lock has no input `{}`", request.key));
+    let missing = || {
+        Error::new(
+            FailureKind::Lock,
+            format!("the copy of the lock has no input `{}`", request.key),
+        )
+    };
     let entry = request.locked.clone().ok_or_else(missing)?;
-    let address = InputAddress::parse(&request.url)
-        .map_err(|error| Failure::new("input", error.to_string()))?;
+    let address = InputAddress::parse(&request.url).or_fail(FailureKind::Input)?;
     let tree =
         entry.sha256.map(|sha256| (Store::new(root).input_trees().join(sha256.to_hex()), sha256));
     let path = match (&tree, &address.dir, &address.origin) {
@@ -276,16 +277,16 @@ fn restored(root: &Path, request: &Request) -> Answer<Resolved> {
 }
 
 /// Returns the first of several failures, with what the others say.
-pub fn joined(mut failures: Vec<Failure>) -> Failure {
+pub fn joined(mut failures: Vec<Failure>) -> Error {
     let mut first = failures.remove(0);
-    if first.kind != "interrupted" && !failures.is_empty() {
+    if first.kind != FailureKind::Interrupted && !failures.is_empty() {
         let others = failures.iter().map(|failure| match &failure.position {
             Some(position) => format!("{position}: {}", failure.message),
             None => failure.message.clone(),
         });
         first.details = Some(others.collect::<Vec<_>>().join("\n"));
     }
-    first
+    first.into()
 }
 
 /// Resolves inputs. Those that were to move and cannot be looked up stay as they are locked, and
@@ -308,7 +309,8 @@ fn resolve_or_keep(
     let mut failures = Vec::new();
     for (request, answer) in requests.iter().zip(&mut answers) {
         let Err(failure) = answer else { continue };
-        if !request.refresh || request.locked.is_none() || failure.kind == "interrupted" {
+        if !request.refresh || request.locked.is_none() || failure.kind == FailureKind::Interrupted
+        {
             continue;
         }
         let kept = Request { refresh: false, ..request.clone() };
@@ -334,7 +336,7 @@ fn resolve(lua: &Lua, tables: &[LuaTable], options: Option<&LuaTable>) -> Answer
     let requests = tables.iter().map(|table| request(lua, table)).collect::<Answer<Vec<_>>>()?;
     let is_frozen = flag(options, "locked")?;
     let answers = if is_restored(lua) {
-        requests.iter().map(|request| restored(&given.settings.root, request)).collect()
+        requests.iter().map(|request| Ok(restored(&given.settings.root, request)?)).collect()
     } else {
         if is_frozen {
             check_frozen(&requests)?;
@@ -367,11 +369,7 @@ fn resolve(lua: &Lua, tables: &[LuaTable], options: Option<&LuaTable>) -> Answer
                 .map(|(request, input)| (request.key.clone(), input.entry.clone())),
         );
     });
-    resolved
-        .iter()
-        .map(|input| input_table(lua, input))
-        .collect::<LuaResult<_>>()
-        .map_err(lua_failure)
+    Ok(resolved.iter().map(|input| input_table(lua, input)).collect::<LuaResult<_>>()?)
 }
 
 fn input_table(lua: &Lua, input: &Resolved) -> LuaResult<LuaTable> {
@@ -402,7 +400,7 @@ pub fn finish(lua: &Lua, session: LockSession, config: &Path) -> Answer<Option<(
              and --locked forbids changes",
             change.key
         );
-        return Err(Failure::new("lock", message)
+        return Err(Error::new(FailureKind::Lock, message)
             .with_hint("apply once without --locked, and commit syslua.lock"));
     }
     let tools = if is_restored { Vec::new() } else { file.tool_changes(&tools) };
@@ -447,7 +445,7 @@ pub fn write_pending(lua: &Lua, config: &Path) -> Answer<bool> {
         Ok(written) => written,
         // That a build used a pin on this platform too is worth no failure.
         Err(_) if pending.is_of_uses() => return Ok(false),
-        Err(failure) => return Err(failure),
+        Err(failure) => return Err(failure.into()),
     };
     let refused = written.refused.clone();
     pending.pins.note_written();
@@ -461,8 +459,8 @@ pub fn write_pending(lua: &Lua, config: &Path) -> Answer<bool> {
         }
     });
     if let Some(key) = refused.first() {
-        return Err(Failure::new(
-            "lock",
+        return Err(Error::new(
+            FailureKind::Lock,
             format!(
                 "another process pinned {key} in syslua.lock in the meantime, with other content"
             ),
@@ -486,12 +484,13 @@ pub fn check_pending(lua: &Lua, config: &Path, options: Option<&LuaTable>) -> An
         let message = format!(
             "syslua.lock does not have `{name}` as the config has it, and --locked forbids changes"
         );
-        return Err(Failure::new("lock", message)
+        return Err(Error::new(FailureKind::Lock, message)
             .with_hint("apply once without --locked, and commit syslua.lock"));
     }
-    pending.file.check_writable().map_err(|failure| Failure {
-        message: format!("{}; nothing was built or switched", failure.message),
-        ..failure
+    pending.file.check_writable().map_err(|failure| {
+        let mut error = Error::from(failure);
+        error.message.push_str("; nothing was built or switched");
+        error
     })
 }
 
@@ -509,11 +508,11 @@ fn write_trusted(lua: &Lua, config: &Path, options: Option<&LuaTable>) -> Answer
     let after = pending.file.text_after(pending.changes(&pending.pin_changes()));
     write_pending(lua, config)?;
     let (Some(after), Some(directory)) = (after, config.parent()) else { return Ok(true) };
-    let mut project = Project::open(&store, directory).map_err(|doubt| doubt.to_failure())?;
+    let mut project = Project::open(&store, directory)?;
     let lock = project.directory().join(syslua_engine::lock::FILE_NAME);
     // What is hashed is what was to be written: a file that is another one by now is not trusted.
     let followed = project.follow(&lock, before.map(|text| Hash::of(&text)), Hash::of(&after));
-    followed.map_err(|doubt| doubt.to_failure())
+    Ok(followed?)
 }
 
 fn entry_table(lua: &Lua, entry: &LockedInput) -> LuaResult<LuaTable> {
@@ -533,7 +532,7 @@ fn entry_table(lua: &Lua, entry: &LockedInput) -> LuaResult<LuaTable> {
 /// When it cannot be made absolute.
 pub fn config_path(config: &LuaString) -> Answer<PathBuf> {
     std::path::absolute(platform::path_from_bytes(&config.as_bytes())).map_err(|error| {
-        Failure::new("usage", format!("the path of the config is unusable: {error}"))
+        Error::new(FailureKind::Usage, format!("the path of the config is unusable: {error}"))
     })
 }
 
@@ -560,11 +559,11 @@ pub fn pending(lua: &Lua, config: &Path) -> Answer<Vec<LuaTable>> {
         )?;
         Ok(table)
     };
-    let mut all = changes.iter().map(table).collect::<LuaResult<Vec<_>>>().map_err(lua_failure)?;
+    let mut all = changes.iter().map(table).collect::<LuaResult<Vec<_>>>()?;
     let is_new = |change: &PinChange| !change.is_of_platforms();
     let pins: Vec<PinChange> =
         pins.into_iter().filter(is_new).chain(moved.iter().cloned()).collect();
-    all.extend(pins::pin_changes(lua, &pins).map_err(lua_failure)?);
+    all.extend(pins::pin_changes(lua, &pins)?);
     all.extend(crate::tools::changes(lua, tools)?);
     Ok(all)
 }
@@ -573,41 +572,35 @@ pub fn pending(lua: &Lua, config: &Path) -> Answer<Vec<LuaTable>> {
 fn read_lock(lua: &Lua, entry: &LuaString) -> Answer<LuaTable> {
     let path = inputs::place_of(&platform::path_from_bytes(&entry.as_bytes()));
     let file = LockFile::read(&path, &path)?;
-    let make = || {
-        let (table, all) = (lua.create_table()?, lua.create_table()?);
-        for (key, entry) in &file.lock.inputs {
-            all.raw_set(key.as_str(), entry_table(lua, entry)?)?;
-        }
-        table.raw_set("path", lua.create_string(platform::bytes_of_path(&file.path))?)?;
-        table.raw_set("exists", file.text.is_some())?;
-        table.raw_set("inputs", all)?;
-        let fetches = lua.create_table()?;
-        for (key, pin) in &file.lock.fetches {
-            fetches.raw_set(key.as_str(), pins::pin_table(lua, key, pin)?)?;
-        }
-        table.raw_set("fetches", fetches)?;
-        Ok(table)
-    };
-    make().map_err(lua_failure)
+    let (table, all) = (lua.create_table()?, lua.create_table()?);
+    for (key, entry) in &file.lock.inputs {
+        all.raw_set(key.as_str(), entry_table(lua, entry)?)?;
+    }
+    table.raw_set("path", lua.create_string(platform::bytes_of_path(&file.path))?)?;
+    table.raw_set("exists", file.text.is_some())?;
+    table.raw_set("inputs", all)?;
+    let fetches = lua.create_table()?;
+    for (key, pin) in &file.lock.fetches {
+        fetches.raw_set(key.as_str(), pins::pin_table(lua, key, pin)?)?;
+    }
+    table.raw_set("fetches", fetches)?;
+    Ok(table)
 }
 
 /// Checks the address of an input; returns `type`, and `dir`, `repository`, `ref` and `submodules`
 /// where it has them.
 fn parse_address(lua: &Lua, url: &str) -> Answer<LuaTable> {
     let address = InputAddress::parse(url)
-        .map_err(|error| Failure::new("input", error.to_string()).with_hint(error.hint))?;
-    let make = || {
-        let table = lua.create_table()?;
-        table.raw_set("type", address.kind().to_string())?;
-        table.raw_set("dir", address.dir.as_deref())?;
-        if let inputs::Origin::Git { repository, reference, submodules } = &address.origin {
-            table.raw_set("repository", repository.as_str())?;
-            table.raw_set("ref", reference.as_deref())?;
-            table.raw_set("submodules", *submodules)?;
-        }
-        Ok(table)
-    };
-    make().map_err(lua_failure)
+        .map_err(|error| Error::new(FailureKind::Input, error.to_string()).with_hint(error.hint))?;
+    let table = lua.create_table()?;
+    table.raw_set("type", address.kind().to_string())?;
+    table.raw_set("dir", address.dir.as_deref())?;
+    if let inputs::Origin::Git { repository, reference, submodules } = &address.origin {
+        table.raw_set("repository", repository.as_str())?;
+        table.raw_set("ref", reference.as_deref())?;
+        table.raw_set("submodules", *submodules)?;
+    }
+    Ok(table)
 }
 
 /// Registers the functions.
@@ -641,7 +634,7 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
                 tables.iter().map(|table| move_of(lua, table)).collect::<Answer<Vec<_>>>()?;
             // A list of Lua has no holes.
             let count = |count: Option<usize>| match count {
-                Some(count) => count.into_lua(lua).map_err(lua_failure),
+                Some(count) => Ok(count.into_lua(lua)?),
                 None => Ok(LuaValue::Boolean(false)),
             };
             let counts = inputs::count_commits(&settings, &moves).into_iter();
@@ -718,30 +711,30 @@ fn failures(lua: &Lua, config: &Path) -> Answer<Vec<LuaTable>> {
         table.raw_set("name", name.as_str())?;
         Ok(table)
     };
-    pending.failures.iter().map(table).collect::<LuaResult<_>>().map_err(lua_failure)
+    Ok(pending.failures.iter().map(table).collect::<LuaResult<_>>()?)
 }
 
 /// Reads a move of an input: its request, with `old` and `newer`.
 fn move_of(lua: &Lua, table: &LuaTable) -> Answer<Move> {
     let request = request(lua, table)?;
     let older = lua_entry(table)?
-        .ok_or_else(|| Failure::new("internal", "a move without an older revision"))?;
-    Ok(Move { request, older, newer: table.raw_get("newer").map_err(lua_failure)? })
+        .ok_or_else(|| Error::new(FailureKind::Internal, "a move without an older revision"))?;
+    Ok(Move { request, older, newer: table.raw_get("newer")? })
 }
 
 /// Reads the older revision that a table names.
 fn lua_entry(table: &LuaTable) -> Answer<Option<LockedInput>> {
-    let Some(old) = table.raw_get::<Option<LuaTable>>("old").map_err(lua_failure)? else {
+    let Some(old) = table.raw_get::<Option<LuaTable>>("old")? else {
         return Ok(None);
     };
     Ok(Some(LockedInput {
         kind: syslua_engine::lock::Kind::Git,
-        url: old.raw_get("url").map_err(lua_failure)?,
+        url: old.raw_get("url")?,
         reference: None,
-        rev: old.raw_get("rev").map_err(lua_failure)?,
+        rev: old.raw_get("rev")?,
         strip: None,
         sha256: None,
-        last_modified: old.raw_get("last_modified").map_err(lua_failure)?,
+        last_modified: old.raw_get("last_modified")?,
         others: BTreeMap::new(),
     }))
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use mlua::prelude::*;
 use syslua_engine::engine::{Engine, Rebuild};
-use syslua_engine::failure::Failure;
+use syslua_engine::failure::FailureKind;
 use syslua_engine::names::{ObjectName, SnapshotId};
 use syslua_engine::platform;
 use syslua_engine::store::Access;
@@ -14,7 +14,7 @@ use syslua_engine::value::Text;
 use crate::apply::report;
 use crate::derive::derivation_of;
 use crate::error::{
-    Answer, lua_failure, register as register_function, register_outside, register_verb,
+    Answer, OrFail, register as register_function, register_outside, register_verb,
 };
 use crate::evaluation::manifest_of;
 use crate::options::Options;
@@ -35,8 +35,7 @@ fn repair(lua: &Lua, manifest: &LuaValue, options: Option<&LuaTable>) -> Answer<
     options.settings.pins = Arc::new(pins::pins_of(lua, config).kept());
     let engine = options.engine(Access::Work)?;
     let rebuild = Rebuild { manifest: manifest.as_deref(), tasks: &mut LuaTasks::new(lua) };
-    let repaired =
-        engine.repair(rebuild, &mut options.on_event(lua)).map_err(|error| error.to_failure())?;
+    let repaired = engine.repair(rebuild, &mut options.on_event(lua))?;
     report(lua, &repaired)
 }
 
@@ -57,23 +56,17 @@ fn with_bytes(lua: &Lua, value: LuaValue) -> LuaResult<LuaValue> {
 /// Restores the config of a snapshot: its entry file, and where texts and sources are now by the
 /// paths that they had.
 fn restore_config(lua: &Lua, id: u64, options: Option<&LuaTable>) -> Answer<Option<LuaTable>> {
-    let restored = engine(lua, options, Access::Work)?
-        .0
-        .restore_config(SnapshotId(id))
-        .map_err(|error| error.to_failure())?;
+    let restored = engine(lua, options, Access::Work)?.0.restore_config(SnapshotId(id))?;
     let Some(restored) = restored else { return Ok(None) };
     let text = |path: &Path| lua.create_string(platform::bytes_of_path(path));
-    let make = || {
-        let table = lua.create_table()?;
-        let places = lua.create_table()?;
-        for (path, place) in &restored.places {
-            places.raw_set(text(path)?, text(place)?)?;
-        }
-        table.raw_set("entry", text(&restored.entry)?)?;
-        table.raw_set("places", places)?;
-        Ok(table)
-    };
-    make().map(Some).map_err(lua_failure)
+    let table = lua.create_table()?;
+    let places = lua.create_table()?;
+    for (path, place) in &restored.places {
+        places.raw_set(text(path)?, text(place)?)?;
+    }
+    table.raw_set("entry", text(&restored.entry)?)?;
+    table.raw_set("places", places)?;
+    Ok(Some(table))
 }
 
 fn check(lua: &Lua, wanted: &LuaValue, options: Option<&LuaTable>) -> Answer<LuaValue> {
@@ -82,27 +75,20 @@ fn check(lua: &Lua, wanted: &LuaValue, options: Option<&LuaTable>) -> Answer<Lua
     let engine = options.engine(Access::Work)?;
     let derivation = derivation_of(lua, wanted)?;
     let known = state::closure(lua, [derivation.hash]);
-    let checked = engine
-        .check(&known, &derivation, &mut LuaTasks::new(lua), &mut options.on_event(lua))
-        .map_err(|error| error.to_failure())?;
+    let checked =
+        engine.check(&known, &derivation, &mut LuaTasks::new(lua), &mut options.on_event(lua))?;
     report(lua, &checked)
 }
 
 /// Registers them.
 pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
     register_outside(lua, native, "list", |lua, options: Option<LuaTable>| {
-        let listed = engine(lua, options.as_ref(), Access::Look)?
-            .0
-            .list()
-            .map_err(|error| error.to_failure())?;
+        let listed = engine(lua, options.as_ref(), Access::Look)?.0.list()?;
         report(lua, &listed)
     })?;
     register_outside(lua, native, "actions", |lua, options: Option<LuaTable>| {
-        let actions = engine(lua, options.as_ref(), Access::Look)?
-            .0
-            .actions()
-            .map_err(|error| error.to_failure())?;
-        with_bytes(lua, report(lua, &actions)?).map_err(lua_failure)
+        let actions = engine(lua, options.as_ref(), Access::Look)?.0.actions()?;
+        Ok(with_bytes(lua, report(lua, &actions)?)?)
     })?;
     register_outside(
         lua,
@@ -110,30 +96,20 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
         "environment",
         |lua, (user, options): (Option<String>, Option<LuaTable>)| {
             let engine = engine(lua, options.as_ref(), Access::Look)?.0;
-            report(lua, &engine.environment(user.as_deref()).map_err(|error| error.to_failure())?)
+            report(lua, &engine.environment(user.as_deref())?)
         },
     )?;
     register_outside(lua, native, "hold", |lua, (object, options): (String, Option<LuaTable>)| {
-        let name =
-            ObjectName::parse(&object).map_err(|error| Failure::new("usage", error.to_string()))?;
-        let held = engine(lua, options.as_ref(), Access::Look)?
-            .0
-            .hold(&name)
-            .map_err(|error| error.to_failure())?;
+        let name = ObjectName::parse(&object).or_fail(FailureKind::Usage)?;
+        let held = engine(lua, options.as_ref(), Access::Look)?.0.hold(&name)?;
         report(lua, &held)
     })?;
     register_outside(lua, native, "info", |lua, options: Option<LuaTable>| {
-        let info = engine(lua, options.as_ref(), Access::Look)?
-            .0
-            .info()
-            .map_err(|error| error.to_failure())?;
+        let info = engine(lua, options.as_ref(), Access::Look)?.0.info()?;
         report(lua, &info)
     })?;
     register_verb(lua, native, "verify", |lua, options: Option<LuaTable>| {
-        let found = engine(lua, options.as_ref(), Access::Look)?
-            .0
-            .verify()
-            .map_err(|error| error.to_failure())?;
+        let found = engine(lua, options.as_ref(), Access::Look)?.0.verify()?;
         report(lua, &found)
     })?;
     register_verb(
@@ -159,10 +135,7 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
         "remove_restored_config",
         |lua, (id, options): (u64, Option<LuaTable>)| {
             let engine = engine(lua, options.as_ref(), Access::Work)?.0;
-            engine
-                .remove_restored_config(SnapshotId(id))
-                .map(|()| true)
-                .map_err(|error| error.to_failure())
+            Ok(engine.remove_restored_config(SnapshotId(id)).map(|()| true)?)
         },
     )?;
     register_outside(
@@ -171,8 +144,7 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
         "diff_derivations",
         |lua, (first, second, options): (String, String, Option<LuaTable>)| {
             let engine = engine(lua, options.as_ref(), Access::Look)?.0;
-            let differences =
-                engine.diff_derivations(&first, &second).map_err(|error| error.to_failure())?;
+            let differences = engine.diff_derivations(&first, &second)?;
             report(lua, &differences)
         },
     )?;

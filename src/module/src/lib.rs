@@ -32,7 +32,6 @@ mod input_paths;
 mod inputs;
 mod inspect;
 mod loops;
-mod lua_source;
 mod network;
 mod options;
 mod packages;
@@ -115,6 +114,7 @@ pub fn syslua(lua: &Lua) -> LuaResult<LuaTable> {
     tools::register(lua, &native)?;
     loops::register(lua, &native)?;
     inspect::register(lua, &native)?;
+    position::register(lua, &native)?;
     project::register(lua, &native)?;
     secrets::register(lua, &native)?;
     services::register(lua, &native)?;

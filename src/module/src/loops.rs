@@ -11,7 +11,7 @@ use mlua::ffi;
 use mlua::lua_State;
 use mlua::prelude::*;
 
-use crate::error::{Answer, register as register_function};
+use crate::error::{Answer, Error, register as register_function};
 use crate::signals;
 
 /// The Lua thread that runs a function of the user; null when none does.
@@ -183,8 +183,8 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
         signals::while_working(|| -> Answer<bool> {
             match run(lua, &function) {
                 Ok(false) => Ok(true),
-                Ok(true) => Err(signals::interrupted()),
-                Err(error) => Err(crate::error::lua_failure(error)),
+                Ok(true) => Err(Error::interrupted()),
+                Err(error) => Err(error.into()),
             }
         })
     })

@@ -5,10 +5,10 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use syslua_engine::failure::Failure;
+use syslua_engine::failure::FailureKind;
 use syslua_engine::settings::{Network, OutputLimits};
 
-use crate::error::Answer;
+use crate::error::{Answer, Error};
 
 /// Reads the environment.
 ///
@@ -36,8 +36,8 @@ fn number(variable: &dyn Fn(&str) -> Option<OsString>, name: &str) -> Answer<Opt
     let value = value.to_string_lossy().into_owned();
     match value.parse::<f64>() {
         Ok(number) if number.is_finite() && number >= 0.0 => Ok(Some(number)),
-        _ => Err(Failure::new(
-            "usage",
+        _ => Err(Error::new(
+            FailureKind::Usage,
             format!("${name}: expected a number, 0 or more, got '{value}'"),
         )),
     }

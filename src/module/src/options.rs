@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 
 use mlua::prelude::*;
 use syslua_engine::engine::Engine;
-use syslua_engine::failure::Failure;
+use syslua_engine::failure::FailureKind;
 use syslua_engine::platform;
 use syslua_engine::settings::{Event, Sandbox, Settings, System, UnpackLimits, UserRange};
 use syslua_engine::store::Access;
 
-use crate::error::{Answer, lua_failure};
+use crate::error::{Answer, Error};
 use crate::network;
 use crate::{signals, state};
 
@@ -40,25 +40,31 @@ impl Options {
     /// # Errors
     /// When a value is unusable, or no home directory is known.
     pub fn read(lua: &Lua, options: Option<&LuaTable>) -> Answer<Options> {
-        let empty = lua.create_table().map_err(lua_failure)?;
+        let empty = lua.create_table()?;
         let options = options.unwrap_or(&empty);
         let home = home()?;
-        let root = options.get::<Option<LuaString>>("root").map_err(lua_failure)?;
+        let root = options.get::<Option<LuaString>>("root")?;
         let root = match root {
             Some(root) => platform::path_from_bytes(&root.as_bytes()),
             None => default_root(&home),
         };
         let root = std::path::absolute(&root).map_err(|error| {
-            Failure::new("usage", format!("the root {} is unusable: {error}", root.display()))
+            Error::new(
+                FailureKind::Usage,
+                format!("the root {} is unusable: {error}", root.display()),
+            )
         })?;
-        let jobs = options.get::<Option<usize>>("jobs").map_err(lua_failure)?;
-        let timeout = options.get::<Option<f64>>("lock_timeout").map_err(lua_failure)?;
+        let jobs = options.get::<Option<usize>>("jobs")?;
+        let timeout = options.get::<Option<f64>>("lock_timeout")?;
         let lock_timeout = timeout.map(Duration::try_from_secs_f64).transpose();
         let lock_timeout = lock_timeout.map_err(|_| {
-            Failure::new("usage", "`lock_timeout`: expected a number of seconds, 0 or more")
+            Error::new(
+                FailureKind::Usage,
+                "`lock_timeout`: expected a number of seconds, 0 or more",
+            )
         })?;
         if jobs == Some(0) {
-            return Err(Failure::new("usage", "`jobs`: expected a number of at least 1"));
+            return Err(Error::new(FailureKind::Usage, "`jobs`: expected a number of at least 1"));
         }
         Ok(Options {
             settings: Settings {
@@ -68,17 +74,11 @@ impl Options {
                 root,
                 home,
                 jobs: jobs.unwrap_or_else(usual_jobs),
-                offline: options
-                    .get::<Option<bool>>("offline")
-                    .map_err(lua_failure)?
-                    .unwrap_or(false),
+                offline: options.get::<Option<bool>>("offline")?.unwrap_or(false),
                 network: network::from_environment()?,
                 lock_timeout,
                 sandbox: sandbox(options)?,
-                leaves_services: options
-                    .get::<Option<bool>>("no_services")
-                    .map_err(lua_failure)?
-                    .unwrap_or(false),
+                leaves_services: options.get::<Option<bool>>("no_services")?.unwrap_or(false),
                 build_users: build_users(options)?,
                 interrupt: signals::interrupt(),
                 shared_environment: shared_environment(),
@@ -88,16 +88,10 @@ impl Options {
                 pins: Arc::default(),
                 identities: crate::secrets::find_identities,
             },
-            dry_run: options.get::<Option<bool>>("dry_run").map_err(lua_failure)?.unwrap_or(false),
-            description: options
-                .get::<Option<String>>("description")
-                .map_err(lua_failure)?
-                .unwrap_or_default(),
-            listener: options.get("on_event").map_err(lua_failure)?,
-            wants_ticks: options
-                .get::<Option<bool>>("ticks")
-                .map_err(lua_failure)?
-                .unwrap_or(false),
+            dry_run: options.get::<Option<bool>>("dry_run")?.unwrap_or(false),
+            description: options.get::<Option<String>>("description")?.unwrap_or_default(),
+            listener: options.get("on_event")?,
+            wants_ticks: options.get::<Option<bool>>("ticks")?.unwrap_or(false),
         })
     }
 
@@ -106,7 +100,7 @@ impl Options {
     /// # Errors
     /// When the root is another user's.
     pub fn engine(&self, access: Access) -> Answer<Engine> {
-        Engine::open(self.settings.clone(), access).map_err(|error| error.to_failure())
+        Ok(Engine::open(self.settings.clone(), access)?)
     }
 
     /// Returns what hands events to the caller's function; its errors are its own.
@@ -147,26 +141,22 @@ fn shared_environment() -> Vec<(OsString, OsString)> {
 
 /// How programs are confined: as the call says, else as `SYSLUA_SANDBOX` does.
 fn sandbox(options: &LuaTable) -> Answer<Sandbox> {
-    let given = options
-        .get::<Option<String>>("sandbox")
-        .map_err(lua_failure)?
-        .map(|word| ("`sandbox`", word));
+    let given = options.get::<Option<String>>("sandbox")?.map(|word| ("`sandbox`", word));
     let from_variable = || std::env::var("SYSLUA_SANDBOX").ok().filter(|word| !word.is_empty());
     let given = given.or_else(|| from_variable().map(|word| ("SYSLUA_SANDBOX", word)));
     let Some((name, word)) = given else { return Ok(Sandbox::default()) };
-    word.parse().map_err(|error| Failure::new("usage", format!("{name} is `{word}`: {error}")))
+    word.parse()
+        .map_err(|error| Error::new(FailureKind::Usage, format!("{name} is `{word}`: {error}")))
 }
 
 /// The users of root's builds: from the call, or else from `SYSLUA_BUILD_USERS`.
 fn build_users(options: &LuaTable) -> Answer<UserRange> {
-    let given = options
-        .get::<Option<String>>("build_users")
-        .map_err(lua_failure)?
-        .map(|text| ("`build_users`", text));
+    let given = options.get::<Option<String>>("build_users")?.map(|text| ("`build_users`", text));
     let from_variable = || std::env::var("SYSLUA_BUILD_USERS").ok().filter(|text| !text.is_empty());
     let given = given.or_else(|| from_variable().map(|text| ("SYSLUA_BUILD_USERS", text)));
     let Some((name, text)) = given else { return Ok(UserRange::default()) };
-    text.parse().map_err(|error| Failure::new("usage", format!("{name} is `{text}`: {error}")))
+    text.parse()
+        .map_err(|error| Error::new(FailureKind::Usage, format!("{name} is `{text}`: {error}")))
 }
 
 fn variable(name: &str) -> Option<PathBuf> {
@@ -177,7 +167,7 @@ pub fn home() -> Answer<PathBuf> {
     let from_variable = variable(if cfg!(windows) { "USERPROFILE" } else { "HOME" })
         .filter(|home| home.is_absolute());
     from_variable.or_else(home_of_user).ok_or_else(|| {
-        Failure::new("usage", "the home directory is not known")
+        Error::new(FailureKind::Usage, "the home directory is not known")
             .with_hint("set HOME to an absolute path")
     })
 }

@@ -10,7 +10,7 @@ use syslua_engine::pins::{Pin, PinChange, Pins, Rule, parts_of};
 use syslua_engine::realize;
 use syslua_engine::store::Access;
 
-use crate::error::{Answer, lua_failure, register_verb};
+use crate::error::{Answer, register_verb};
 use crate::evaluation::manifest_of;
 use crate::inputs::{config_path, flag};
 use crate::options::Options;
@@ -43,7 +43,7 @@ pub fn pins_for(lua: &Lua, config: Option<&Path>, options: Option<&LuaTable>) ->
 /// When it names none that could be one.
 pub fn pins_of_options(lua: &Lua, options: Option<&LuaTable>) -> Answer<Arc<Pins>> {
     let config = options.map(|options| options.raw_get::<Option<LuaString>>("config"));
-    let config = config.transpose().map_err(lua_failure)?.flatten();
+    let config = config.transpose()?.flatten();
     let config = config.map(|config| config_path(&config)).transpose()?;
     pins_for(lua, config.as_deref(), options)
 }
@@ -153,7 +153,7 @@ fn check(
         table.raw_set("position", derivation.positions.first().map(String::as_str))?;
         Ok(table)
     };
-    missing.unknown.iter().map(table).collect::<LuaResult<_>>().map_err(lua_failure)
+    Ok(missing.unknown.iter().map(table).collect::<LuaResult<_>>()?)
 }
 
 /// Registers the functions.

@@ -1,51 +1,86 @@
-//! The chain of positions of a declaration, as `lua/syslua/util/position.lua` finds it, which
-//! brings the rules: for what is declared by thousands, without a table for each frame. What takes
-//! more than a look at the stack stays there.
+//! Positions in the user's files: lines of the call stack whose files are not sys.lua's own. No
+//! other room has rules for frames; `lua/syslua/util/position.lua` calls this.
 
 use std::ffi::{CStr, c_int};
 use std::mem::MaybeUninit;
+use std::sync::Arc;
 
 use mlua::ffi;
 use mlua::lua_State;
+use mlua::prelude::*;
 use syslua_engine::value::Positions;
 
+use crate::error::{Answer, register_pure};
+use crate::state::{self, State};
+
+/// What the names of the chunks of shipped modules and packages begin with, when a config requires
+/// them.
+const SHIPPED: &str = "@<syslua>/";
+
+/// What the names of the chunks of programs begin with that drive a script, such as a test runner.
+const FOREIGN: [&str; 3] = ["@/usr/share/lua/", "@/usr/local/share/lua/", "@/usr/bin/"];
+
 /// What the names of chunks say of them.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Rules {
-    /// The prefix of the names of sys.lua's files.
-    pub own: String,
-    /// What those of shipped modules begin with.
-    pub shipped: String,
-    /// What those of programs that drive a script begin with.
-    pub foreign: Vec<String>,
+    /// The prefix of the names of sys.lua's files, such as `@/usr/share/lua/5.4/syslua/`.
+    own: String,
+    /// The name of the stub that loads the module.
+    stub: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     User,
     Shipped,
-    /// Where the frames of the config end.
-    Outside,
+    /// The command line, where all positions end.
+    Driver,
+    /// The evaluation, where the frames of a config end.
+    Evaluation,
     Ignored,
 }
 
 impl Rules {
+    /// Makes the rules where sys.lua's own files have a prefix.
+    pub fn new(own: String) -> Rules {
+        let stub = format!("{}.lua", own.strip_suffix(['/', '\\']).unwrap_or(&own));
+        Rules { own, stub }
+    }
+
+    /// Returns whether a chunk is a file of sys.lua, by its name.
+    pub fn is_own(&self, source: &str) -> bool {
+        source.starts_with(&self.own)
+    }
+
     fn kind(&self, source: &[u8]) -> Kind {
-        if source.starts_with(self.shipped.as_bytes()) {
+        if source.starts_with(SHIPPED.as_bytes()) {
             Kind::Shipped
         } else if let Some(inner) = source.strip_prefix(self.own.as_bytes()) {
-            let is_outside = [b"cli/".as_slice(), b"cli\\", b"evaluate"]
-                .iter()
-                .any(|top| inner.starts_with(top));
-            if is_outside { Kind::Outside } else { Kind::Ignored }
+            if inner.starts_with(b"cli/") || inner.starts_with(b"cli\\") {
+                Kind::Driver
+            } else if inner.starts_with(b"evaluate") {
+                Kind::Evaluation
+            } else {
+                Kind::Ignored
+            }
         } else if source.starts_with(b"=[")
-            || self.foreign.iter().any(|prefix| source.starts_with(prefix.as_bytes()))
+            || FOREIGN.iter().any(|prefix| source.starts_with(prefix.as_bytes()))
+            || source.starts_with(self.stub.as_bytes())
         {
             Kind::Ignored
         } else {
             Kind::User
         }
     }
+}
+
+/// What continues the call stack: the chain of a declaration that is handled later, or the line of
+/// a function whose own line was lost in a tail call.
+#[derive(Clone, Debug)]
+pub struct Base {
+    chain: Positions,
+    /// Whether it counts only if the call stack has no line of the user.
+    is_fallback: bool,
 }
 
 /// A frame of the call stack.
@@ -63,7 +98,8 @@ struct Frame {
 #[derive(Debug, Default)]
 pub struct Frames {
     frames: Vec<Frame>,
-    positions: Option<Positions>,
+    base: Option<Positions>,
+    positions: Positions,
 }
 
 fn add(lines: &mut Vec<String>, line: &str) {
@@ -72,83 +108,204 @@ fn add(lines: &mut Vec<String>, line: &str) {
     }
 }
 
+/// Reads the frame of a level; returns the name of its chunk.
+///
+/// # Safety
+/// The state is that of the Lua thread that runs. The name lives as long as the function of the
+/// frame.
+unsafe fn read<'a>(
+    state: *mut lua_State,
+    level: usize,
+    frame: &mut ffi::lua_Debug,
+) -> Option<&'a [u8]> {
+    let level = c_int::try_from(level).unwrap_or(c_int::MAX);
+    // SAFETY: Lua fills in the frame, and raises nothing for these fields.
+    unsafe {
+        if ffi::lua_getstack(state, level, frame) == 0
+            || ffi::lua_getinfo(state, c"Sl".as_ptr(), frame) == 0
+        {
+            return None;
+        }
+        Some(if frame.source.is_null() { b"" } else { CStr::from_ptr(frame.source).to_bytes() })
+    }
+}
+
+/// Returns the line of a frame as people read it, if it counts.
+fn text(source: &[u8], frame: &ffi::lua_Debug, kind: Kind) -> Option<String> {
+    // Tail calls (5.1) and functions of the interpreter have no line.
+    if !matches!(kind, Kind::User | Kind::Shipped) || frame.currentline <= 0 {
+        return None;
+    }
+    // SAFETY: Lua ends it with a zero.
+    let short = || unsafe { CStr::from_ptr(frame.short_src.as_ptr()) }.to_bytes();
+    let name = source.strip_prefix(b"@").or(source.strip_prefix(b"=")).unwrap_or_else(short);
+    Some(format!("{}:{}", String::from_utf8_lossy(name), frame.currentline))
+}
+
+/// Returns a frame to read into.
+fn empty_frame() -> ffi::lua_Debug {
+    // SAFETY: it is numbers and pointers, which may be zero.
+    unsafe { MaybeUninit::zeroed().assume_init() }
+}
+
 impl Frames {
-    /// Returns the user's lines on the call stack, innermost first, then those of shipped modules,
-    /// or `None` if the user has none there. The innermost `own` frames belong to sys.lua.
+    /// Returns all lines of the user on the call stack, innermost first, without repetitions in
+    /// succession, then those of shipped modules.
     ///
     /// # Safety
     /// The state is that of the Lua thread that runs.
     pub unsafe fn chain(
         &mut self,
         state: *mut lua_State,
-        own: c_int,
         rules: &Rules,
-    ) -> Option<Positions> {
-        let (mut count, mut is_same) = (0, true);
-        loop {
-            let mut frame = MaybeUninit::<ffi::lua_Debug>::zeroed();
-            let level = own + c_int::try_from(count).unwrap_or(c_int::MAX);
-            // SAFETY: Lua fills in a frame that is all zeros otherwise, and raises nothing for
-            // these fields.
-            let frame = unsafe {
-                if ffi::lua_getstack(state, level, frame.as_mut_ptr()) == 0
-                    || ffi::lua_getinfo(state, c"Sl".as_ptr(), frame.as_mut_ptr()) == 0
-                {
-                    break;
-                }
-                frame.assume_init()
-            };
-            // SAFETY: the name of a chunk lives as long as its function, which is on the stack.
-            let source =
-                if frame.source.is_null() { c"" } else { unsafe { CStr::from_ptr(frame.source) } }
-                    .to_bytes();
+        base: Option<&Base>,
+    ) -> Positions {
+        let (mut count, mut is_same, mut is_found) = (0, true, false);
+        let mut frame = empty_frame();
+        // SAFETY: the caller's promise.
+        while let Some(source) = unsafe { read(state, count, &mut frame) } {
             let line = frame.currentline;
             let known =
                 self.frames.get(count).filter(|known| known.line == line && known.source == source);
-            let kind = match known {
-                Some(known) => known.kind,
-                None => {
-                    is_same = false;
-                    let kind = rules.kind(source);
-                    let counts = matches!(kind, Kind::User | Kind::Shipped) && line > 0;
-                    let text = counts.then(|| {
-                        // SAFETY: Lua ends it with a zero.
-                        let short =
-                            || unsafe { CStr::from_ptr(frame.short_src.as_ptr()) }.to_bytes();
-                        let name = source
-                            .strip_prefix(b"@")
-                            .or(source.strip_prefix(b"="))
-                            .unwrap_or_else(short);
-                        format!("{}:{line}", String::from_utf8_lossy(name))
-                    });
-                    self.frames.truncate(count);
-                    self.frames.push(Frame { source: source.to_vec(), line, kind, text });
-                    kind
-                }
+            let (kind, counts) = if let Some(known) = known {
+                (known.kind, known.text.is_some())
+            } else {
+                is_same = false;
+                let kind = rules.kind(source);
+                let text = text(source, &frame, kind);
+                let counts = text.is_some();
+                self.frames.truncate(count);
+                self.frames.push(Frame { source: source.to_vec(), line, kind, text });
+                (kind, counts)
             };
             count += 1;
-            if kind == Kind::Outside {
+            is_found |= counts;
+            if is_end(kind, is_found, base) {
                 break;
             }
         }
-        if !is_same || self.frames.len() != count {
+        let chain = base.map(|base| &base.chain);
+        let has_same_base = match (chain, &self.base) {
+            (Some(now), Some(before)) => Arc::ptr_eq(now, before),
+            (None, None) => true,
+            _ => false,
+        };
+        if !is_same || !has_same_base || self.frames.len() != count {
             self.frames.truncate(count);
-            self.positions = self.lines();
+            self.base = chain.cloned();
+            self.positions = self.lines(base);
         }
-        self.positions.clone()
+        Arc::clone(&self.positions)
     }
 
-    fn lines(&self) -> Option<Positions> {
+    fn lines(&self, base: Option<&Base>) -> Positions {
         let (mut lines, mut shipped) = (Vec::new(), Vec::new());
         for frame in &self.frames {
             if let Some(text) = &frame.text {
                 add(if frame.kind == Kind::User { &mut lines } else { &mut shipped }, text);
             }
         }
-        if lines.is_empty() {
-            return None;
+        if let Some(base) = base.filter(|base| !base.is_fallback || lines.is_empty()) {
+            base.chain.iter().for_each(|line| add(&mut lines, line));
         }
         lines.append(&mut shipped);
-        Some(lines.into())
+        lines.into()
     }
+}
+
+/// Returns whether frames further out do not belong to the config: those outside of an evaluation,
+/// unless it failed itself, and those outside of the command line.
+fn is_end(kind: Kind, is_found: bool, base: Option<&Base>) -> bool {
+    kind == Kind::Driver || (kind == Kind::Evaluation && (is_found || base.is_some()))
+}
+
+/// Returns the innermost line of the user's files on the call stack.
+///
+/// # Safety
+/// The state is that of the Lua thread that runs.
+unsafe fn innermost(state: *mut lua_State, rules: &Rules, base: Option<&Base>) -> Option<String> {
+    let (mut level, mut shipped) = (0, None);
+    let mut frame = empty_frame();
+    // SAFETY: the caller's promise.
+    while let Some(source) = unsafe { read(state, level, &mut frame) } {
+        let kind = rules.kind(source);
+        if is_end(kind, shipped.is_some(), base) {
+            break;
+        }
+        if let Some(text) = text(source, &frame, kind) {
+            if kind == Kind::User {
+                return Some(text);
+            }
+            shipped.get_or_insert(text);
+        }
+        level += 1;
+    }
+    base.and_then(|base| base.chain.first().cloned()).or(shipped)
+}
+
+/// Calls `look` with the raw state, the rules, and what continues the call stack.
+fn look<T>(
+    lua: &Lua,
+    look: impl FnOnce(*mut lua_State, &mut Frames, &Rules, Option<&Base>) -> T,
+) -> Answer<Option<T>> {
+    let found = state::change(lua, |state| -> LuaResult<Option<T>> {
+        let State { evaluations, position_rules: Some(rules), frames, .. } = state else {
+            return Ok(None);
+        };
+        let base = evaluations.last().and_then(|evaluation| evaluation.bases.last());
+        let mut found = None;
+        // SAFETY: nothing is put on the stack.
+        unsafe {
+            lua.exec_raw::<()>((), |state| found = Some(look(state, frames, rules, base)))?;
+        }
+        Ok(found)
+    });
+    Ok(found.transpose()?.flatten())
+}
+
+/// Adds what continues the call stack, as long as the evaluation is not over.
+fn add_base(lua: &Lua, chain: Vec<String>, is_fallback: bool) {
+    state::change(lua, |state| {
+        if let Some(evaluation) = state.evaluations.last_mut() {
+            evaluation.bases.push(Base { chain: chain.into(), is_fallback });
+        }
+    });
+}
+
+/// Registers the functions that find positions.
+pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
+    native.set("shipped", SHIPPED)?;
+    register_pure(lua, native, "set_own_directory", |lua, own: String| {
+        state::change(lua, |state| state.position_rules = Some(Rules::new(own)));
+        Ok(true)
+    })?;
+    register_pure(lua, native, "position", |lua, ()| {
+        // SAFETY: the state is that of the thread that called this.
+        let found = look(lua, |state, _, rules, base| unsafe { innermost(state, rules, base) })?;
+        Ok(found.flatten())
+    })?;
+    register_pure(lua, native, "positions", |lua, ()| {
+        // SAFETY: the state is that of the thread that called this.
+        let chain =
+            look(lua, |state, frames, rules, base| unsafe { frames.chain(state, rules, base) })?;
+        Ok(chain.map(|chain| chain.to_vec()).unwrap_or_default())
+    })?;
+    register_pure(lua, native, "continue_positions", |lua, chain: Vec<String>| {
+        add_base(lua, chain, false);
+        Ok(true)
+    })?;
+    register_pure(lua, native, "end_positions", |lua, ()| {
+        state::change(lua, |state| state.evaluations.last_mut()?.bases.pop());
+        Ok(true)
+    })?;
+    register_pure(lua, native, "set_fallback_position", |lua, line: String| {
+        add_base(lua, vec![line], true);
+        Ok(true)
+    })?;
+    register_pure(lua, native, "position_of", |_, function: LuaFunction| {
+        let info = function.info();
+        let source = info.source.unwrap_or_default();
+        let line = info.line_defined.unwrap_or_default();
+        Ok(format!("{}:{line}", source.strip_prefix(['@', '=']).unwrap_or(&source)))
+    })
 }

@@ -12,7 +12,7 @@ use mlua::prelude::*;
 use syslua_engine::engine::{Engine, Entered, Look, LookKind};
 use syslua_engine::environment::Variables;
 use syslua_engine::environment::shells::{self, EnteredPlaces, Identity, Shell, Watched};
-use syslua_engine::failure::Failure;
+use syslua_engine::failure::{Failure, FailureKind};
 use syslua_engine::hash::Hash;
 use syslua_engine::names::SnapshotId;
 use syslua_engine::platform;
@@ -21,7 +21,7 @@ use syslua_engine::trust::{self, Doubt, Project};
 use syslua_engine::variable::Template;
 
 use crate::error::{
-    Answer, lua_failure, register as register_function, register_outside, register_verb,
+    Answer, Error, OrFail, register as register_function, register_outside, register_verb,
     to_table as failure_table,
 };
 use crate::evaluation::manifest_of;
@@ -55,7 +55,7 @@ fn projects(lua: &Lua, manifest: &LuaValue) -> Answer<Vec<LuaTable>> {
         )?;
         Ok(table)
     };
-    projects.map(to_table).collect::<LuaResult<_>>().map_err(lua_failure)
+    Ok(projects.map(to_table).collect::<LuaResult<_>>()?)
 }
 
 /// Builds the environment of a project. Returns `variables`, the whole environment of a program in
@@ -72,9 +72,8 @@ fn enter(
     let manifest = manifest_of(lua, manifest)?;
     options.settings.pins = pins::pins_of(lua, manifest.config_path.as_deref());
     let engine = options.engine(Access::Work)?;
-    let entered = engine
-        .enter(&manifest, project, &mut LuaTasks::new(lua), &mut options.on_event(lua))
-        .map_err(|error| error.to_failure())?;
+    let entered =
+        engine.enter(&manifest, project, &mut LuaTasks::new(lua), &mut options.on_event(lua))?;
     start_table(lua, &[Arc::new(entered)], None, shell)
 }
 
@@ -114,7 +113,7 @@ fn start_table(
         let layers = variables.remove(shells::LAYERS.as_bytes()).unwrap_or_default();
         variables.insert(shells::LAYERS.as_bytes().to_vec(), layer.identity().started_in(&layers));
     }
-    to_table(lua, layers, variables, shell.and_then(shells::find)).map_err(lua_failure)
+    Ok(to_table(lua, layers, variables, shell.and_then(shells::find))?)
 }
 
 fn to_table(
@@ -169,7 +168,7 @@ fn path_of(text: &LuaString) -> PathBuf {
 }
 
 fn open_project(store: &Store, directory: &LuaString) -> Answer<Project> {
-    Project::open(store, &path_of(directory)).map_err(|doubt| doubt.to_failure())
+    Ok(Project::open(store, &path_of(directory))?)
 }
 
 fn store_of(lua: &Lua, options: Option<&LuaTable>) -> Answer<Store> {
@@ -182,11 +181,11 @@ fn directories(lua: &Lua, directory: Option<&LuaString>) -> Answer<Vec<LuaString
     let start = match directory {
         Some(directory) => path_of(directory),
         None => std::env::current_dir().map_err(|error| {
-            Failure::new("usage", format!("the working directory is unusable: {error}"))
+            Error::new(FailureKind::Usage, format!("the working directory is unusable: {error}"))
         })?,
     };
     let to_string = |path: &PathBuf| lua.create_string(platform::bytes_of_path(path));
-    trust::around(&start).iter().map(to_string).collect::<LuaResult<_>>().map_err(lua_failure)
+    Ok(trust::around(&start).iter().map(to_string).collect::<LuaResult<_>>()?)
 }
 
 /// Compares the files of a directory with what is trusted. Returns `directory`, `id`, `name`;
@@ -222,14 +221,17 @@ fn check(lua: &Lua, directory: &LuaString, options: Option<&LuaTable>) -> Answer
         match &found {
             Ok(hash) => table.raw_set("hash", hash.to_hex())?,
             Err(doubt) => {
-                table.raw_set("doubt", failure_table(lua, &doubt.to_failure())?)?;
+                table.raw_set(
+                    "doubt",
+                    failure_table(lua, &Failure::of(FailureKind::Untrusted, doubt))?,
+                )?;
                 table.raw_set("can_be_settled", doubt.can_be_settled())?;
                 table.raw_set("content", content_of(&project, &files, doubt).to_hex())?;
             }
         }
         Ok(table)
     };
-    to_table().map_err(lua_failure)
+    Ok(to_table()?)
 }
 
 /// Returns the text that separates untrusted files from others.
@@ -251,8 +253,8 @@ fn read(
     options: Option<&LuaTable>,
 ) -> Answer<LuaString> {
     let project = open_project(&store_of(lua, options)?, directory)?;
-    let text = project.read(&path_of(file)).map_err(|doubt| failure_of(&doubt))?;
-    lua.create_string(text).map_err(lua_failure)
+    let text = project.read(&path_of(file)).map_err(failure_of)?;
+    Ok(lua.create_string(text)?)
 }
 
 /// Returns a file of a directory that may be trusted: `text`, `sha256`, and whether it
@@ -264,7 +266,7 @@ fn look(
     options: Option<&LuaTable>,
 ) -> Answer<LuaTable> {
     let project = open_project(&store_of(lua, options)?, directory)?;
-    let look = project.look(&path_of(file)).map_err(|doubt| failure_of(&doubt))?;
+    let look = project.look(&path_of(file)).map_err(failure_of)?;
     let to_table = || -> LuaResult<LuaTable> {
         let table = lua.create_table()?;
         table.raw_set("text", lua.create_string(&look.text)?)?;
@@ -272,19 +274,21 @@ fn look(
         table.raw_set("is_trusted", look.is_trusted)?;
         Ok(table)
     };
-    to_table().map_err(lua_failure)
+    Ok(to_table()?)
 }
 
 /// A missing file is an ordinary error, not a question of trust.
-fn failure_of(doubt: &Doubt) -> Failure {
-    match doubt {
-        Doubt::Missing(_) => Failure { kind: "missing".to_owned(), ..doubt.to_failure() },
-        doubt => doubt.to_failure(),
+fn failure_of(doubt: Doubt) -> Error {
+    let is_missing = matches!(doubt, Doubt::Missing(_));
+    let mut error = Error::from(doubt);
+    if is_missing {
+        error.kind = FailureKind::Missing;
     }
+    error
 }
 
 fn parse_hash(text: &str) -> Answer<Hash> {
-    Hash::parse(text).map_err(|error| Failure::new("internal", error.to_string()))
+    Hash::parse(text).or_fail(FailureKind::Internal)
 }
 
 /// Trusts files of a directory, each with a hash, and `sources`; what is there no more is
@@ -297,18 +301,18 @@ fn accept(
     options: Option<&LuaTable>,
 ) -> Answer<()> {
     let engine = Options::read(lua, options)?.engine(Access::Work)?;
-    engine.store().create().map_err(|error| Failure::new("io", error.to_string()))?;
+    engine.store().create().or_fail(FailureKind::Io)?;
     let mut project = open_project(engine.store(), directory)?;
     for pair in files.pairs::<LuaString, String>() {
-        let (file, hash) = pair.map_err(lua_failure)?;
+        let (file, hash) = pair?;
         project.accept(&path_of(&file), parse_hash(&hash)?);
     }
     for pair in sources.into_iter().flat_map(LuaTable::pairs::<LuaString, String>) {
-        let (file, hash) = pair.map_err(lua_failure)?;
+        let (file, hash) = pair?;
         project.accept_source(&path_of(&file), parse_hash(&hash)?);
     }
     project.drop_missing();
-    project.save().map_err(|doubt| doubt.to_failure())
+    Ok(project.save()?)
 }
 
 /// Returns whether a source is trusted with a hash; nil when it is not known.
@@ -338,10 +342,10 @@ fn follow(
         return Ok(false);
     }
     let store = store_of(lua, options)?;
-    let mut project = Project::open(&store, directory).map_err(|doubt| doubt.to_failure())?;
+    let mut project = Project::open(&store, directory)?;
     let path = project.directory().join(path.file_name().unwrap_or_default());
     let before = before.map(|text| Hash::of(&text.as_bytes()));
-    project.follow(&path, before, Hash::of(&after.as_bytes())).map_err(|doubt| doubt.to_failure())
+    Ok(project.follow(&path, before, Hash::of(&after.as_bytes()))?)
 }
 
 fn remember(lua: &Lua, entered: Entered) -> usize {
@@ -379,7 +383,7 @@ fn look_at(path: &LuaString, kind: &str) -> Answer<Look> {
         "names" => LookKind::Names,
         "tree" => LookKind::Tree,
         "content" => LookKind::Content,
-        kind => return Err(Failure::new("internal", format!("no look is called {kind}"))),
+        kind => return Err(Error::new(FailureKind::Internal, format!("no look is called {kind}"))),
     };
     Ok(Look::take(&path_of(path), kind))
 }
@@ -400,22 +404,20 @@ fn enter_directory(
     let project = open_project(engine.store(), directory)?;
     let trusted = parse_hash(hash)?;
     let look = |table: &LuaTable| {
-        let path: LuaString = table.get("path").map_err(lua_failure)?;
-        let kind: String = table.get("kind").map_err(lua_failure)?;
-        let answer: String = table.get("answer").map_err(lua_failure)?;
+        let path: LuaString = table.get("path")?;
+        let kind: String = table.get("kind")?;
+        let answer: String = table.get("answer")?;
         Ok(Look { answer: parse_hash(&answer)?, ..look_at(&path, &kind)? })
     };
     let looks = looks.iter().map(look).collect::<Answer<Vec<_>>>()?;
-    let entered = engine
-        .enter_directory(
-            &manifest,
-            &project,
-            trusted,
-            looks,
-            &mut LuaTasks::new(lua),
-            &mut options.on_event(lua),
-        )
-        .map_err(|error| error.to_failure())?;
+    let entered = engine.enter_directory(
+        &manifest,
+        &project,
+        trusted,
+        looks,
+        &mut LuaTasks::new(lua),
+        &mut options.on_event(lua),
+    )?;
     Ok(remember(lua, entered))
 }
 
@@ -425,8 +427,8 @@ fn enter_directory(
 /// `compared_at`, `files`, `record`. Returns the script.
 fn step(lua: &Lua, wanted: &LuaTable, options: Option<&LuaTable>) -> Answer<LuaString> {
     let engine = Options::read(lua, options)?.engine(Access::Look)?;
-    let script = step_script(lua, wanted, &engine).map_err(lua_failure)?;
-    lua.create_string(script).map_err(lua_failure)
+    let script = step_script(lua, wanted, &engine)?;
+    Ok(lua.create_string(script)?)
 }
 
 /// The separator of scripts: a shell that defines a function once in a file reads each as a
@@ -527,7 +529,7 @@ fn become_program(
     let words: Vec<OsString> = words.iter().map(|word| text(&word.as_bytes())).collect();
     let mut all = Vec::new();
     for pair in variables.pairs::<LuaString, LuaString>() {
-        let (name, value) = pair.map_err(lua_failure)?;
+        let (name, value) = pair?;
         all.push((text(&name.as_bytes()), text(&value.as_bytes())));
     }
     let directory = root.join("cache");
@@ -536,8 +538,11 @@ fn become_program(
     platform::become_program(&words, &all, script).map_err(|error| {
         let program =
             words.first().map(|word| word.to_string_lossy().into_owned()).unwrap_or_default();
-        let kind = if error.kind() == ErrorKind::NotFound { "not_found" } else { "not_started" };
-        Failure::new(kind, format!("cannot start {program}: {error}"))
+        let kind = match error.kind() {
+            ErrorKind::NotFound => FailureKind::NotFound,
+            _ => FailureKind::NotStarted,
+        };
+        Error::new(kind, format!("cannot start {program}: {error}"))
     })
 }
 
@@ -578,8 +583,7 @@ fn register_trust(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
         directories(lua, directory.as_ref())
     })?;
     register_function(lua, native, "real_path", |lua, path: LuaString| {
-        lua.create_string(platform::bytes_of_path(&platform::canonical(&path_of(&path))))
-            .map_err(lua_failure)
+        Ok(lua.create_string(platform::bytes_of_path(&platform::canonical(&path_of(&path))))?)
     })?;
     register_function(
         lua,

@@ -4,13 +4,13 @@ use std::fmt::Write;
 
 use mlua::prelude::*;
 use serde_json::{Map, Value as Json};
-use syslua_engine::failure::Failure;
+use syslua_engine::failure::FailureKind;
 use syslua_engine::value::Value;
 use syslua_merge::{Format, Problem, special_float};
 
 use crate::convert::{Place, to_value};
 // Builds may use them too: they only know what they are given.
-use crate::error::{Answer, lua_failure, register_pure as register_function};
+use crate::error::{Answer, Error, OrFail, register_pure as register_function};
 
 /// The registry entry of the table that stands for `null`.
 pub const NULL: &str = "syslua.null";
@@ -78,7 +78,7 @@ fn parse(lua: &Lua, text: &[u8], format: &str, name: Option<&str>) -> Answer<Lua
             Some(name) => format!("{name}:{place}"),
             None => place,
         };
-        Failure::new("config", format!("{place}: this is not {format}: {message}"))
+        Error::new(FailureKind::Config, format!("{place}: this is not {format}: {message}"))
     };
     let text = std::str::from_utf8(text).map_err(|error| {
         let place = place_of(&text[..error.valid_up_to()]);
@@ -98,15 +98,15 @@ fn parse(lua: &Lua, text: &[u8], format: &str, name: Option<&str>) -> Answer<Lua
         })?
     } else {
         let kind = Format::parse(&format.to_lowercase())
-            .ok_or_else(|| Failure::new("internal", "there is no such format"))?;
+            .ok_or_else(|| Error::new(FailureKind::Internal, "there is no such format"))?;
         syslua_merge::read(text, kind).map_err(|problem| match problem {
             Problem::Syntax { line, column, message } => {
                 refuse(format!("{line}:{column}"), message)
             }
-            other => Failure::new("config", other.to_string()),
+            other => Error::new(FailureKind::Config, other.to_string()),
         })?
     };
-    to_lua(lua, &json, format != "JSON").map_err(lua_failure)
+    Ok(to_lua(lua, &json, format != "JSON")?)
 }
 
 /// Makes a value of data; `has_floats` says that it may have floats that JSON does not have.
@@ -160,8 +160,8 @@ fn to_table(lua: &Lua, value: &LuaValue, format: &str) -> Answer<Map<String, Jso
     refuse_null(&json, &Place::top("value"), format)?;
     match json {
         Json::Object(map) => Ok(map),
-        _ => Err(Failure::new(
-            "config",
+        _ => Err(Error::new(
+            FailureKind::Config,
             format!("a {format} document is a table with string keys: this is another value"),
         )),
     }
@@ -170,15 +170,18 @@ fn to_table(lua: &Lua, value: &LuaValue, format: &str) -> Answer<Map<String, Jso
 fn to_toml(lua: &Lua, value: &LuaValue, pretty: bool) -> Answer<String> {
     let map = to_table(lua, value, "TOML")?;
     let text = if pretty { toml::to_string_pretty(&map) } else { toml::to_string(&map) };
-    text.map_err(|error| Failure::new("config", format!("this cannot be written as TOML: {error}")))
+    text.map_err(|error| {
+        Error::new(FailureKind::Config, format!("this cannot be written as TOML: {error}"))
+    })
 }
 
 fn to_yaml(lua: &Lua, value: &LuaValue) -> Answer<String> {
     let json = to_json(lua, value)?;
     // Long lines stay one line: a folded one reads the same to a parser only.
     let options = serde_saphyr::ser_options! { folded_wrap_chars: usize::MAX };
-    serde_saphyr::to_string_with_options(&json, options)
-        .map_err(|error| Failure::new("config", format!("this cannot be written as YAML: {error}")))
+    serde_saphyr::to_string_with_options(&json, options).map_err(|error| {
+        Error::new(FailureKind::Config, format!("this cannot be written as YAML: {error}"))
+    })
 }
 
 /// How INI is laid out.
@@ -261,11 +264,10 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
         } else {
             serde_json::to_string(&json)
         };
-        text.map_err(|error| Failure::new("config", error.to_string()))
+        text.or_fail(FailureKind::Config)
     })?;
     register_function(lua, native, "report_json", |lua, value: LuaValue| {
-        serde_json::to_string(&report_json(lua, &value)?)
-            .map_err(|error| Failure::new("engine", error.to_string()))
+        serde_json::to_string(&report_json(lua, &value)?).or_fail(FailureKind::Engine)
     })?;
     register_function(
         lua,

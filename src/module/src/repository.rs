@@ -4,11 +4,11 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use mlua::prelude::*;
-use syslua_engine::failure::Failure;
+use syslua_engine::failure::FailureKind;
 use syslua_engine::inputs::{self, redact};
 use syslua_engine::platform;
 
-use crate::error::{Answer, register as register_function};
+use crate::error::{Answer, Error, register as register_function};
 use crate::inputs::config_path;
 use crate::state;
 
@@ -69,25 +69,22 @@ fn clone(url: &str, branch: Option<&str>, directory: &Path, offline: bool) -> An
         command.arg(format!("--branch={branch}"));
     }
     command.arg("--").arg(url).arg(directory);
-    run_git(&mut command, "clone the config").map_err(|failure| {
+    run_git(&mut command, "clone the config").map_err(|error| {
         let hint = if offline {
             "the network is switched off: run once without --offline".to_owned()
         } else {
             format!("check the address, and what git says to it: git ls-remote {}", redact(url))
         };
-        Failure { hint: failure.hint.clone().or(Some(hint)), ..failure }
+        error.or_hint(hint)
     })?;
     let Some(commit) = commit else { return Ok(()) };
     let mut command = Command::new("git");
     command.arg("-C").arg(directory).args(["checkout", "--quiet", "--detach", commit]);
-    run_git(&mut command, "check out the revision").map_err(|failure| Failure {
-        hint: failure.hint.clone().or_else(|| {
-            Some(format!(
-                "name a commit that a branch or tag has; the clone stays in {}",
-                directory.display()
-            ))
-        }),
-        ..failure
+    run_git(&mut command, "check out the revision").map_err(|error| {
+        error.or_hint(format!(
+            "name a commit that a branch or tag has; the clone stays in {}",
+            directory.display()
+        ))
     })
 }
 
@@ -110,7 +107,7 @@ fn outside_of_repositories(command: &mut Command) {
 
 /// Runs git, which talks to the user itself.
 fn run_git(command: &mut Command, what: &str) -> Answer<()> {
-    let failed = |reason: String| Failure::new("git", format!("cannot {what}: {reason}"));
+    let failed = |reason: String| Error::new(FailureKind::Git, format!("cannot {what}: {reason}"));
     // Its output is for people, and that of sys.lua is for programs.
     command.stdout(Stdio::null());
     outside_of_repositories(command);

@@ -8,7 +8,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use mlua::prelude::*;
-use syslua_engine::failure::Failure;
+use syslua_engine::failure::FailureKind;
 use syslua_engine::platform;
 use syslua_secrets::file::{self, Stored};
 use syslua_secrets::identity::{self, Identities, Places};
@@ -16,19 +16,8 @@ use syslua_secrets::recipient::Recipient;
 use syslua_secrets::{KeyPath, Plain, Problem, Type, Value, rules};
 use zeroize::Zeroizing;
 
-use crate::error::{self, Answer, lua_failure};
+use crate::error::{self, Answer, Error};
 use crate::options;
-
-/// The kind of all failures here.
-const KIND: &str = "secrets";
-
-fn failure(problem: Problem) -> Failure {
-    let failure = Failure::new(KIND, problem.message);
-    match problem.hint {
-        Some(hint) => failure.with_hint(hint),
-        None => failure,
-    }
-}
 
 fn path_of(path: &LuaString) -> PathBuf {
     platform::path_from_bytes(&path.as_bytes())
@@ -64,7 +53,7 @@ pub fn find_identities() -> Identities {
 fn recipients_of_environment() -> Answer<Vec<Recipient>> {
     let text = std::env::var("SOPS_AGE_RECIPIENTS").unwrap_or_default();
     let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
-    parts.map(|part| Recipient::parse(part).map_err(failure)).collect()
+    Ok(parts.map(Recipient::parse).collect::<Result<_, Problem>>()?)
 }
 
 /// Returns data as Lua has it: no null, and times as text.
@@ -103,28 +92,28 @@ fn get(lua: &Lua, path: &LuaString, key: Option<&str>) -> Answer<LuaTable> {
         table.set("json", json)?;
         table.set("value", value)?;
         table.set("type", kind)?;
-        Ok(table)
+        LuaResult::Ok(table)
     };
     let Some(key) = key else {
-        let content = file::content(&path, &identities).map_err(failure)?;
-        let text = lua.create_string(&*content).map_err(lua_failure)?;
+        let content = file::content(&path, &identities)?;
+        let text = lua.create_string(&*content)?;
         let json = match std::str::from_utf8(&content) {
             Ok(text) => Plain::text(text).to_json(),
             Err(_) => Plain::Value(Value::Bytes(content.to_vec())).to_json(),
         };
-        return make(&content, &json, LuaValue::String(text), "document").map_err(lua_failure);
+        return Ok(make(&content, &json, LuaValue::String(text), "document")?);
     };
-    let key = KeyPath::parse(key).map_err(failure)?;
-    let stored = Stored::open(&path, &identities).map_err(failure)?;
-    let plain = stored.opened.get(&key).map_err(|problem| failure(problem.in_file(&path)))?;
+    let key = KeyPath::parse(key)?;
+    let stored = Stored::open(&path, &identities)?;
+    let plain = stored.opened.get(&key).map_err(|problem| problem.in_file(&path))?;
     let json = plain.to_json();
     let (content, kind) = match &plain {
         Plain::Value(value) => (value.to_content(), value.type_of().name()),
         Plain::List(_) => (Zeroizing::new(json.as_bytes().to_vec()), "list"),
         Plain::Map(_) => (Zeroizing::new(json.as_bytes().to_vec()), "map"),
     };
-    let value = to_lua(lua, &plain).map_err(lua_failure)?;
-    make(&content, &json, value, kind).map_err(lua_failure)
+    let value = to_lua(lua, &plain)?;
+    Ok(make(&content, &json, value, kind)?)
 }
 
 fn set(
@@ -135,68 +124,65 @@ fn set(
     kind: Option<&str>,
 ) -> Answer<LuaTable> {
     let path = path_of(path);
-    let key = KeyPath::parse(key).map_err(failure)?;
+    let key = KeyPath::parse(key)?;
     let kind = kind
         .map(|name| {
             Type::from_name(name)
                 .filter(|kind| !matches!(kind, Type::Bytes | Type::Comment))
                 .ok_or_else(|| {
-                    Failure::new("usage", format!("there is no type `{name}`"))
+                    Error::new(FailureKind::Usage, format!("there is no type `{name}`"))
                         .with_hint("types are str, int, float, bool, time and null")
                 })
         })
         .transpose()?;
     let bytes = Zeroizing::new(text.as_bytes().to_vec());
     let text = std::str::from_utf8(&bytes).map_err(|_| {
-        Failure::new(KIND, format!("the value for `{key}` is not UTF-8 text"))
+        Error::new(FailureKind::Secrets, format!("the value for `{key}` is not UTF-8 text"))
             .with_hint("encode it, for example as base64")
     })?;
     let given = recipients_of_environment()?;
-    let mut stored = Stored::open_or_make(&path, &find_identities(), &given).map_err(failure)?;
-    let value = stored.value_for(&key, text, kind).map_err(failure)?;
+    let mut stored = Stored::open_or_make(&path, &find_identities(), &given)?;
+    let value = stored.value_for(&key, text, kind)?;
     let same = stored.opened.get(&key).is_ok_and(|there| there == value);
     if !same {
-        stored.opened.set(&key, &value).map_err(|problem| failure(problem.in_file(&path)))?;
+        stored.opened.set(&key, &value).map_err(|problem| problem.in_file(&path))?;
     }
     let is_new = stored.is_new();
-    let changed = stored.save().map_err(failure)?;
+    let changed = stored.save()?;
     let kind = match &value {
         Plain::Value(value) => value.type_of().name(),
         _ => "",
     };
-    let answer = || {
-        let table = lua.create_table()?;
-        table.set("key", key.to_string())?;
-        table.set("type", kind)?;
-        table.set("created", is_new)?;
-        table.set("changed", changed)?;
-        Ok(table)
-    };
-    answer().map_err(lua_failure)
+    let table = lua.create_table()?;
+    table.set("key", key.to_string())?;
+    table.set("type", kind)?;
+    table.set("created", is_new)?;
+    table.set("changed", changed)?;
+    Ok(table)
 }
 
 /// A new data key, for the recipients of the creation rule, or of the document when there is no
 /// rule.
 fn rotate(lua: &Lua, path: &LuaString, recipients: Option<Vec<String>>) -> Answer<LuaTable> {
     let path = path_of(path);
-    let mut stored = Stored::open(&path, &find_identities()).map_err(failure)?;
+    let mut stored = Stored::open(&path, &find_identities())?;
     let before: Vec<String> =
         stored.opened.document().recipients().into_iter().map(str::to_owned).collect();
     let texts = match recipients {
         Some(given) if !given.is_empty() => given,
         _ => {
             let absolute = std::path::absolute(&path).unwrap_or_else(|_| path.clone());
-            match rules::find(&absolute).map_err(failure)? {
+            match rules::find(&absolute)? {
                 Some(rule) => rule.recipients.iter().map(ToString::to_string).collect(),
                 None => before.clone(),
             }
         }
     };
     let recipients: Vec<Recipient> =
-        texts.iter().map(|text| Recipient::parse(text).map_err(failure)).collect::<Answer<_>>()?;
-    stored.opened.rotate(&recipients).map_err(|problem| failure(problem.in_file(&path)))?;
-    stored.save().map_err(failure)?;
-    describe(lua, &stored, &before, true).map_err(lua_failure)
+        texts.iter().map(|text| Recipient::parse(text)).collect::<Result<_, Problem>>()?;
+    stored.opened.rotate(&recipients).map_err(|problem| problem.in_file(&path))?;
+    stored.save()?;
+    Ok(describe(lua, &stored, &before, true)?)
 }
 
 /// A list, which is one in JSON even when it is empty.
@@ -229,14 +215,14 @@ fn recipients(
 ) -> Answer<LuaTable> {
     let path = path_of(path);
     if action == "list" {
-        let document = file::document(&path).map_err(failure)?;
+        let document = file::document(&path)?;
         let list: Vec<String> = document.recipients().into_iter().map(str::to_owned).collect();
-        let table = lua.create_table().map_err(lua_failure)?;
-        table.set("recipients", list).map_err(lua_failure)?;
+        let table = lua.create_table()?;
+        table.set("recipients", list)?;
         return Ok(table);
     }
     let recipient = recipient.unwrap_or_default();
-    let mut stored = Stored::open(&path, &find_identities()).map_err(failure)?;
+    let mut stored = Stored::open(&path, &find_identities())?;
     let before: Vec<String> =
         stored.opened.document().recipients().into_iter().map(str::to_owned).collect();
     let done = match action {
@@ -244,11 +230,11 @@ fn recipients(
             .and_then(|recipient| stored.opened.add_recipient(&recipient)),
         _ => stored.opened.remove_recipient(recipient).map(|()| true),
     };
-    let changed = done.map_err(|problem| failure(problem.in_file(&path)))?;
+    let changed = done.map_err(|problem| problem.in_file(&path))?;
     if changed {
-        stored.save().map_err(failure)?;
+        stored.save()?;
     }
-    describe(lua, &stored, &before, changed).map_err(lua_failure)
+    Ok(describe(lua, &stored, &before, changed)?)
 }
 
 /// Makes an identity in a file that is not there yet: the one given, else where sops looks for it.
@@ -264,14 +250,15 @@ fn keygen(lua: &Lua, path: Option<&LuaString>) -> Answer<LuaTable> {
             Some(file) => PathBuf::from(file),
             None => settings_directory(home.as_deref())
                 .ok_or_else(|| {
-                    Failure::new(KIND, "the home directory is not known").with_hint("set HOME")
+                    Error::new(FailureKind::Secrets, "the home directory is not known")
+                        .with_hint("set HOME")
                 })?
                 .join("sops/age/keys.txt"),
         },
     };
-    let failed = |error: &std::io::Error| {
-        let what = format!("cannot make {}: {}", path.display(), platform::reason(error));
-        let failure = Failure::new(KIND, what);
+    let failed = |error: std::io::Error| {
+        let what = format!("cannot make {}: {}", path.display(), platform::reason(&error));
+        let failure = Error::new(FailureKind::Secrets, what);
         if error.kind() == std::io::ErrorKind::AlreadyExists {
             failure.with_hint(
                 "the existing identity stays, since a lost one cannot be recovered: \
@@ -288,23 +275,18 @@ fn keygen(lua: &Lua, path: Option<&LuaString>) -> Answer<LuaTable> {
         builder.recursive(true);
         #[cfg(unix)]
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder.create(parent).map_err(|error| failed(&error))?;
+        builder.create(parent).map_err(failed)?;
     }
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(&path).map_err(|error| failed(&error))?;
-    file.write_all(content.as_bytes())
-        .and_then(|()| file.sync_all())
-        .map_err(|error| failed(&error))?;
-    let answer = || {
-        let table = lua.create_table()?;
-        table.set("file", path.display().to_string())?;
-        table.set("recipient", recipient.as_str())?;
-        Ok(table)
-    };
-    answer().map_err(lua_failure)
+    let mut file = options.open(&path).map_err(failed)?;
+    file.write_all(content.as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
+    let table = lua.create_table()?;
+    table.set("file", path.display().to_string())?;
+    table.set("recipient", recipient.as_str())?;
+    Ok(table)
 }
 
 /// Registers them.

@@ -3,7 +3,7 @@
 use mlua::prelude::*;
 use serde::de::DeserializeOwned;
 use syslua_engine::derivation::{FileContent, FileRecipe};
-use syslua_engine::failure::Failure;
+use syslua_engine::failure::FailureKind;
 use syslua_engine::names::OutputName;
 use syslua_engine::platform;
 use syslua_engine::store::Access;
@@ -15,15 +15,15 @@ use syslua_services::render::{self, Manager, Unit};
 use crate::apply::report;
 use crate::convert::{Place, check_paths, to_value};
 use crate::derive::{declare, system};
-use crate::error::{Answer, lua_failure, register as register_function, register_verb};
+use crate::error::{Answer, Error, register as register_function, register_verb};
 use crate::file::spec;
 use crate::options::Options;
 use crate::state::{self, State};
 
 /// Returns a refusal as a table: which field, what is wrong with it, and what to do.
 fn refusal(lua: &Lua, refusal: &Refusal) -> Answer<LuaTable> {
-    let table = lua.create_table().map_err(lua_failure)?;
-    let set = |key: &str, value: Option<&str>| table.raw_set(key, value).map_err(lua_failure);
+    let table = lua.create_table()?;
+    let set = |key: &str, value: Option<&str>| table.raw_set(key, value);
     set("field", Some(&refusal.field))?;
     set("why", Some(&refusal.why))?;
     set("hint", refusal.hint.as_deref())?;
@@ -67,7 +67,7 @@ fn declare_text(lua: &Lua, name: &[u8], text: &[u8], positions: Positions) -> An
 fn services(lua: &Lua, options: Option<&LuaTable>) -> Answer<LuaValue> {
     let options = Options::read(lua, options)?;
     let services = options.engine(Access::Look)?.services();
-    report(lua, &services.map_err(|error| error.to_failure())?)
+    report(lua, &services?)
 }
 
 /// Registers them.
@@ -99,12 +99,13 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
         "declare_text",
         |lua, (name, text, positions): (LuaString, LuaString, Vec<String>)| {
             let path = declare_text(lua, &name.as_bytes(), &text.as_bytes(), positions.into())?;
-            lua.create_string(path).map_err(lua_failure)
+            Ok(lua.create_string(path)?)
         },
     )?;
     register_function(lua, native, "user_number", |_, name: String| {
         let account = platform::Account::of(Some(&name));
-        let unknown = |error| Failure::new("usage", format!("the user {name} is unknown: {error}"));
+        let unknown =
+            |error| Error::new(FailureKind::Usage, format!("the user {name} is unknown: {error}"));
         Ok(account.map_err(unknown)?.number)
     })?;
     register_verb(lua, native, "services", |lua, options: Option<LuaTable>| {

@@ -11,7 +11,6 @@ use std::sync::Arc;
 use std::sync::OnceLock;
 use std::sync::atomic::AtomicBool;
 
-use syslua_engine::failure::Failure;
 use syslua_engine::settings::Interrupt;
 
 /// The flag that handlers set, shared with every engine of this process.
@@ -20,11 +19,6 @@ static FLAG: OnceLock<Arc<AtomicBool>> = OnceLock::new();
 /// Returns the flag that a signal sets while a verb works.
 pub fn interrupt() -> Interrupt {
     Interrupt(Arc::clone(FLAG.get_or_init(Arc::default)))
-}
-
-/// Returns the failure of what was stopped before it changed anything.
-pub fn interrupted() -> Failure {
-    Failure::new("interrupted", "interrupted: nothing was changed")
 }
 
 /// Does a verb's work, with the handlers in force. Verbs may nest: the outermost one installs and

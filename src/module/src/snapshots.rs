@@ -5,20 +5,21 @@ use std::time::Duration;
 
 use mlua::prelude::*;
 use syslua_engine::engine::GcOptions;
-use syslua_engine::failure::Failure;
+use syslua_engine::failure::FailureKind;
 use syslua_engine::names::SnapshotId;
 use syslua_engine::store::Access;
 
 use crate::apply::report;
-use crate::error::{Answer, register as register_function, register_outside, register_verb};
+use crate::error::{Answer, Error, register as register_function, register_outside, register_verb};
 use crate::options::Options;
 
 /// Reads the number of a snapshot, which Lua gives as a text or a number.
 fn snapshot_id(given: Option<&str>) -> Answer<Option<SnapshotId>> {
     let parse = |text: &str| {
-        let failure =
-            |_| Failure::new("usage", format!("`{text}` is not the number of a snapshot"));
-        SnapshotId::parse(text).map_err(|error| failure(error).with_hint("`history` lists them"))
+        SnapshotId::parse(text).map_err(|_| {
+            Error::new(FailureKind::Usage, format!("`{text}` is not the number of a snapshot"))
+                .with_hint("`history` lists them")
+        })
     };
     given.map(parse).transpose()
 }
@@ -27,20 +28,20 @@ fn rollback(lua: &Lua, id: Option<&str>, table: Option<&LuaTable>) -> Answer<Lua
     let options = Options::read(lua, table)?;
     let engine = options.engine(Access::Work)?;
     let result = engine.rollback(snapshot_id(id)?, !options.dry_run, &mut options.on_event(lua));
-    report(lua, &result.map_err(|error| error.to_failure())?)
+    report(lua, &result?)
 }
 
 fn destroy(lua: &Lua, table: Option<&LuaTable>) -> Answer<LuaValue> {
     let options = Options::read(lua, table)?;
     let engine = options.engine(Access::Work)?;
     let result = engine.destroy(!options.dry_run, &mut options.on_event(lua));
-    report(lua, &result.map_err(|error| error.to_failure())?)
+    report(lua, &result?)
 }
 
 /// Reads what belongs to `gc` only: `keep`, a number of snapshots, and `older_than`, seconds.
 fn gc_options(table: Option<&LuaTable>) -> Answer<GcOptions> {
     let Some(table) = table else { return Ok(GcOptions::default()) };
-    let wrong = |text: &'static str| move |_| Failure::new("usage", text);
+    let wrong = |text: &'static str| move |_| Error::new(FailureKind::Usage, text);
     let keep = wrong("`keep`: expected a number of snapshots, 1 or more");
     let kept = table.get::<Option<usize>>("keep").map_err(|_| keep(()))?;
     if kept == Some(0) {
@@ -56,20 +57,20 @@ fn gc(lua: &Lua, table: Option<&LuaTable>) -> Answer<LuaValue> {
     let options = Options::read(lua, table)?;
     let engine = options.engine(Access::Work)?;
     let result = engine.gc(gc_options(table)?, !options.dry_run, &mut options.on_event(lua));
-    report(lua, &result.map_err(|error| error.to_failure())?)
+    report(lua, &result?)
 }
 
 fn revert(lua: &Lua, mark: &str, table: Option<&LuaTable>) -> Answer<bool> {
     let options = Options::read(lua, table)?;
     let engine = options.engine(Access::Work)?;
-    engine.revert(mark, &mut options.on_event(lua)).map_err(|error| error.to_failure())
+    Ok(engine.revert(mark, &mut options.on_event(lua))?)
 }
 
 /// Registers them.
 pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
     register_outside(lua, native, "history", |lua, table: Option<LuaTable>| {
         let options = Options::read(lua, table.as_ref())?;
-        report(lua, &options.engine(Access::Look)?.history().map_err(|error| error.to_failure())?)
+        report(lua, &options.engine(Access::Look)?.history()?)
     })?;
     register_verb(
         lua,
@@ -93,16 +94,13 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
             let with_text =
                 table.as_ref().is_some_and(|table| table.get::<bool>("text").unwrap_or(false));
             let result = options.engine(Access::Look)?.diff_snapshots(first, second, with_text);
-            report(lua, &result.map_err(|error| error.to_failure())?)
+            report(lua, &result?)
         },
     )?;
     register_outside(lua, native, "confirm", |lua, table: Option<LuaTable>| {
         let options = Options::read(lua, table.as_ref())?;
         let engine = options.engine(Access::Work)?;
-        report(
-            lua,
-            &engine.confirm(&mut options.on_event(lua)).map_err(|error| error.to_failure())?,
-        )
+        report(lua, &engine.confirm(&mut options.on_event(lua))?)
     })?;
     register_verb(lua, native, "revert", |lua, (mark, table): (String, Option<LuaTable>)| {
         revert(lua, &mark, table.as_ref())
@@ -110,7 +108,7 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
     register_outside(lua, native, "watch", |lua, (mark, table): (String, Option<LuaTable>)| {
         let options = Options::read(lua, table.as_ref())?;
         let engine = options.engine(Access::Work)?;
-        engine.watch(&mark, &mut options.on_event(lua)).map_err(|error| error.to_failure())
+        Ok(engine.watch(&mark, &mut options.on_event(lua))?)
     })?;
     // Leaves the session of the terminal, to survive its end.
     register_function(lua, native, "leave_session", |_, ()| {

@@ -11,7 +11,7 @@ use syslua_engine::activation::{Activation, Project};
 use syslua_engine::context::EngineContext;
 use syslua_engine::derivation::Derivation;
 use syslua_engine::engine::Entered;
-use syslua_engine::failure::Failure;
+use syslua_engine::failure::FailureKind;
 use syslua_engine::generations::Ahead;
 use syslua_engine::hash::{DigestMap, DigestSet, Hash};
 use syslua_engine::manifest::Manifest;
@@ -19,15 +19,15 @@ use syslua_engine::names::{OutputName, Placeholder};
 use syslua_engine::settings::System;
 use syslua_engine::store::sources::SourceMemory;
 use syslua_engine::value::Positions;
+use syslua_lua_source::Chunk;
 
 use crate::capture::Known;
 use crate::collected::Collection;
 use crate::convert::ConfigFiles;
-use crate::error::Answer;
+use crate::error::{Answer, Error};
 use crate::input_paths::InputTrees;
 use crate::inputs::{LockSession, PendingLock};
-use crate::lua_source::Chunk;
-use crate::position::{Frames, Rules};
+use crate::position::{Base, Frames, Rules};
 use crate::tools::OpenRegistry;
 
 /// The registry entry that holds the `config` functions by hash; Rust data must not hold Lua
@@ -47,14 +47,12 @@ pub struct State {
     /// each evaluation, since two configs may have files of one name. One name may have several
     /// texts, of `load`.
     chunks: Vec<HashMap<String, Vec<Rc<Chunk>>>>,
-    /// Whose chunks are looked at first.
-    active_chunks: usize,
+    /// Whose chunks are looked at first, instead of those of the evaluation.
+    other_chunks: Option<usize>,
     /// What the interpreter and sys.lua bring.
     pub known: Rc<Known>,
     /// Whether a function of a build is running.
     pub is_building: bool,
-    /// The prefix of the chunk names of sys.lua's files.
-    pub own_directory: Option<String>,
     /// What the chunk names of others say.
     pub position_rules: Option<Rules>,
     /// The frames from which something was declared last.
@@ -96,8 +94,10 @@ pub struct Evaluation {
     pub system: Arc<System>,
     /// The home and the root on this machine.
     pub places_of_machine: Option<(PathBuf, PathBuf)>,
-    /// Whose chunks were active before.
-    pub outer_chunks: usize,
+    /// The number of its set of chunks.
+    pub chunks: usize,
+    /// What continues the call stack, innermost last.
+    pub bases: Vec<Base>,
     /// The hashes of these derivations.
     pub seen: DigestSet<Hash>,
     /// Derivations, each with its place in the order of declaration.
@@ -152,7 +152,7 @@ impl Evaluation {
                 "project{{}} scopes only an environment, but `{}` declares more",
                 project.name
             );
-            return Err(Failure::new("config", message).with_hint(
+            return Err(Error::new(FailureKind::Config, message).with_hint(
                 "env{}, ctx.add_to_path and ctx.source_in_shell work there; \
                  declare the rest outside",
             ));
@@ -208,7 +208,8 @@ impl State {
         for (output, placeholder) in derivation.outputs() {
             self.owners.insert(placeholder, (derivation.hash, output.clone()));
         }
-        let declared = Declared { derivation: Arc::clone(&derivation), chunks: self.active_chunks };
+        let declared =
+            Declared { derivation: Arc::clone(&derivation), chunks: self.active_chunks() };
         self.declared.insert(derivation.hash, declared);
         let Some(evaluation) = self.evaluations.last_mut() else { return };
         if evaluation.seen.insert(derivation.hash) {
@@ -238,16 +239,22 @@ impl State {
         self.evaluations.last()?.config_files.clone()
     }
 
+    /// Returns the number of the chunks that are looked at first: 0 outside of evaluations.
+    fn active_chunks(&self) -> usize {
+        let of_evaluation = || self.evaluations.last().map(|evaluation| evaluation.chunks);
+        self.other_chunks.or_else(of_evaluation).unwrap_or_default()
+    }
+
     /// Returns the texts of a chunk, as the active evaluation loaded them, or of a file outside.
     pub fn chunks(&self, name: &str) -> Vec<Rc<Chunk>> {
-        let sets = [self.active_chunks, 0];
+        let sets = [self.active_chunks(), 0];
         sets.iter().find_map(|set| self.chunks.get(*set)?.get(name).cloned()).unwrap_or_default()
     }
 
     /// Returns whether the active evaluation loaded a chunk of this name.
     pub fn is_evaluated(&self, name: &str) -> bool {
-        self.active_chunks > 0
-            && self.chunks.get(self.active_chunks).is_some_and(|chunks| chunks.contains_key(name))
+        let active = self.active_chunks();
+        active > 0 && self.chunks.get(active).is_some_and(|chunks| chunks.contains_key(name))
     }
 
     /// Remembers the text of a chunk; set 0 is that of files outside of evaluations.
@@ -263,22 +270,19 @@ impl State {
 
     /// Remembers the text of a file that the evaluation under way loaded.
     pub fn add_evaluated_chunk(&mut self, name: String, chunk: Rc<Chunk>) {
-        self.add_chunk(self.active_chunks, name, chunk);
+        self.add_chunk(self.active_chunks(), name, chunk);
     }
 
     /// Begins an evaluation, with chunks of its own.
     pub fn begin(&mut self, mut evaluation: Evaluation) {
-        evaluation.outer_chunks = self.active_chunks;
-        self.active_chunks = self.chunks.len().max(1);
-        self.chunks.resize_with(self.active_chunks + 1, HashMap::new);
+        evaluation.chunks = self.chunks.len().max(1);
+        self.chunks.resize_with(evaluation.chunks + 1, HashMap::new);
         self.evaluations.push(evaluation);
     }
 
     /// Ends the innermost evaluation.
     pub fn end(&mut self) -> Option<Evaluation> {
-        let evaluation = self.evaluations.pop()?;
-        self.active_chunks = evaluation.outer_chunks;
-        Some(evaluation)
+        self.evaluations.pop()
     }
 }
 
@@ -286,10 +290,10 @@ impl State {
 pub fn with_chunks_of<R>(lua: &Lua, hash: Hash, run: impl FnOnce() -> R) -> R {
     let before = change(lua, |state| {
         let of = state.declared.get(&hash).map_or(0, |declared| declared.chunks);
-        std::mem::replace(&mut state.active_chunks, of)
+        state.other_chunks.replace(of)
     });
     let result = run();
-    change(lua, |state| state.active_chunks = before.unwrap_or(0));
+    change(lua, |state| state.other_chunks = before.flatten());
     result
 }
 

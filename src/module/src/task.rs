@@ -11,7 +11,7 @@ use std::time::Duration;
 use mlua::prelude::*;
 use syslua_engine::derivation::Recipe;
 use syslua_engine::engine::operation_failure;
-use syslua_engine::failure::Failure;
+use syslua_engine::failure::{Failure, FailureKind};
 use syslua_engine::hash::Hash;
 use syslua_engine::operation::{
     Command, Commit, Download, Error as OperationError, Program, Request, Response, UnpackOptions,
@@ -24,7 +24,7 @@ use syslua_engine::value::{Source, Value};
 use crate::capture::{Moment, check};
 use crate::convert::from_value;
 use crate::derive::{DEPENDENCY, handle_of, source_of};
-use crate::error::{Answer, from_lua, lua_failure, to_table};
+use crate::error::{Answer, Error, from_lua, to_table};
 use crate::{inputs, loops, signals, state};
 
 /// Makes tasks of the functions that configs declared in this Lua state.
@@ -56,35 +56,32 @@ impl<'a> LuaTasks<'a> {
     fn context(&self) -> LuaResult<LuaTable> {
         self.lua.globals().get::<LuaFunction>("require")?.call("syslua.context")
     }
-}
 
-impl Tasks for LuaTasks<'_> {
-    fn begin(&mut self, build: Arc<Build>, in_place: bool) -> Result<Box<dyn Task>, Failure> {
+    fn task(&self, build: Arc<Build>, in_place: bool) -> Answer<Box<dyn Task>> {
         let derivation = &build.derivation;
-        let config = state::config(self.lua, derivation.hash).map_err(lua_failure)?;
+        let config = state::config(self.lua, derivation.hash)?;
         let config = config.ok_or_else(|| {
-            Failure::new(
-                "build",
+            Error::new(
+                FailureKind::Build,
                 format!("{} was declared by another run of Lua", derivation.spec.name),
             )
             .with_hint("evaluate the config again")
         })?;
         let Recipe::Function { opts, config: captured } = &derivation.spec.recipe else {
-            return Err(Failure::new("internal", "a file is built without Lua"));
+            return Err(Error::new(FailureKind::Internal, "a file is built without Lua"));
         };
         check(self.lua, &config, derivation.hash, captured, Moment::Before)?;
         let opts = options_for(self.lua, &build, opts)?;
-        let context = self.context().map_err(lua_failure)?;
-        let places = places(self.lua, &build).map_err(lua_failure)?;
-        let perform = perform(self.lua, &build).map_err(lua_failure)?;
-        let begin: LuaFunction = context.get("begin").map_err(lua_failure)?;
-        let task: LuaTable =
-            begin.call((perform, places, &config, opts, in_place)).map_err(lua_failure)?;
-        let resume = context.get("resume").map_err(lua_failure)?;
+        let context = self.context()?;
+        let places = places(self.lua, &build)?;
+        let perform = perform(self.lua, &build)?;
+        let begin: LuaFunction = context.get("begin")?;
+        let task: LuaTable = begin.call((perform, places, &config, opts, in_place))?;
+        let resume = context.get("resume")?;
         Ok(Box::new(LuaTask { lua: self.lua.clone(), build, config, task, resume }))
     }
 
-    fn built(&mut self) -> Result<(), Failure> {
+    fn write_locks(&mut self) -> Answer<()> {
         let Some(config) = self.config else { return Ok(()) };
         let locks = inputs::pending(self.lua, config)?;
         inputs::write_pending(self.lua, config)?;
@@ -93,16 +90,24 @@ impl Tasks for LuaTasks<'_> {
     }
 }
 
+impl Tasks for LuaTasks<'_> {
+    fn begin(&mut self, build: Arc<Build>, in_place: bool) -> Result<Box<dyn Task>, Failure> {
+        Ok(self.task(build, in_place)?)
+    }
+
+    fn built(&mut self) -> Result<(), Failure> {
+        Ok(self.write_locks()?)
+    }
+}
+
 /// Returns `opts` as `config` sees them: dependencies are realized, sources are paths.
 fn options_for(lua: &Lua, build: &Build, opts: &Value) -> Answer<LuaValue> {
     let text = |bytes: &[u8]| resolve(build, bytes);
     let special = |value: &Value| match value {
         Value::Source(source) => {
-            lua.create_string(source_path(build, source)).map(LuaValue::String).map_err(lua_failure)
+            Ok(lua.create_string(source_path(build, source)).map(LuaValue::String)?)
         }
-        Value::Derivation(hash) => {
-            dependency(lua, build, *hash).map(LuaValue::Table).map_err(lua_failure)
-        }
+        Value::Derivation(hash) => Ok(dependency(lua, build, *hash).map(LuaValue::Table)?),
         Value::Joined(parts) => {
             let mut whole = Vec::new();
             for part in parts {
@@ -112,7 +117,7 @@ fn options_for(lua: &Lua, build: &Build, opts: &Value) -> Answer<LuaValue> {
                     _ => {}
                 }
             }
-            lua.create_string(whole).map(LuaValue::String).map_err(lua_failure)
+            Ok(lua.create_string(whole).map(LuaValue::String)?)
         }
         _ => Ok(LuaNil),
     };
@@ -135,7 +140,7 @@ fn path_of(lua: &Lua, build: &Build, table: &LuaTable) -> Answer<Vec<u8>> {
         Some(hash) => dependency(lua, build, hash).and_then(|dependency| dependency.raw_get("out")),
         None => table.raw_get("out"),
     };
-    main.map(|path: LuaString| path.as_bytes().to_vec()).map_err(lua_failure)
+    Ok(main.map(|path: LuaString| path.as_bytes().to_vec())?)
 }
 
 fn dependency(lua: &Lua, build: &Build, hash: Hash) -> LuaResult<LuaTable> {
@@ -191,8 +196,8 @@ fn places(lua: &Lua, build: &Build) -> LuaResult<LuaTable> {
 
 fn resolve(build: &Build, bytes: &[u8]) -> Answer<Vec<u8>> {
     build.resolve(bytes).map_err(|placeholder| {
-        Failure::new(
-            "build",
+        Error::new(
+            FailureKind::Build,
             format!(
                 "{placeholder} is the placeholder of a derivation that this build does not \
                  depend on"
@@ -242,7 +247,7 @@ struct LuaTask {
 
 impl Task for LuaTask {
     fn resume(&mut self, answer: Option<Result<Response, OperationError>>) -> Step {
-        self.step(answer).unwrap_or_else(|error| Step::Failed(lua_failure(error)))
+        self.step(answer).unwrap_or_else(|error| Step::Failed(Error::from(error).into()))
     }
 }
 
@@ -257,19 +262,19 @@ impl LuaTask {
             let (step, payload) = self.go_on(succeeded, value)?;
             // Whatever it made of that.
             if signals::interrupt().is_set() {
-                return Ok(Step::Failed(signals::interrupted()));
+                return Ok(Step::Failed(Failure::interrupted()));
             }
             let ("request", LuaValue::Table(request)) = (step.as_str(), &payload) else {
                 return Ok(self.finished(&step, &payload));
             };
             match request_from(&self.lua, &self.build, request) {
                 Ok(request) => return Ok(Step::Request(request)),
-                Err(failure) if was_refused => return Ok(Step::Failed(failure)),
+                Err(error) if was_refused => return Ok(Step::Failed(error.into())),
                 // An invalid request is answered like a failed one.
-                Err(failure) => {
+                Err(error) => {
                     was_refused = true;
                     succeeded = false;
-                    value = LuaValue::Table(to_table(&self.lua, &failure)?);
+                    value = LuaValue::Table(to_table(&self.lua, &error)?);
                 }
             }
         }
@@ -287,7 +292,7 @@ impl LuaTask {
 
     fn finished(&self, step: &str, payload: &LuaValue) -> Step {
         if step != "finished" && step != "restart" {
-            return Step::Failed(from_lua(payload));
+            return Step::Failed(from_lua(payload).into());
         }
         // It may have changed what it captures, or a build beside it did.
         let derivation = &self.build.derivation;
@@ -295,7 +300,7 @@ impl LuaTask {
             return Step::Finished;
         };
         match check(&self.lua, &self.config, derivation.hash, config, Moment::After) {
-            Err(failure) => Step::Failed(failure),
+            Err(error) => Step::Failed(error.into()),
             Ok(()) if step == "restart" => Step::Restart,
             Ok(()) => Step::Finished,
         }
@@ -371,14 +376,12 @@ fn unpack_options(build: &Build, request: &LuaTable) -> LuaResult<UnpackOptions>
 
 /// Reads the list of other addresses of a download.
 fn mirrors_from(build: &Build, request: &LuaTable) -> Answer<Vec<String>> {
-    let mirrors: Vec<LuaString> = request
-        .raw_get::<Option<Vec<LuaString>>>("mirrors")
-        .map_err(lua_failure)?
-        .unwrap_or_default();
+    let mirrors: Vec<LuaString> =
+        request.raw_get::<Option<Vec<LuaString>>>("mirrors")?.unwrap_or_default();
     let mirrors = mirrors.iter().map(|mirror| {
         let mirror = resolve(build, &mirror.as_bytes())?;
         String::from_utf8(mirror)
-            .map_err(|_| Failure::new("build", "a mirror's address is not UTF-8"))
+            .map_err(|_| Error::new(FailureKind::Build, "a mirror's address is not UTF-8"))
     });
     mirrors.collect()
 }
@@ -386,20 +389,20 @@ fn mirrors_from(build: &Build, request: &LuaTable) -> Answer<Vec<String>> {
 /// Reads a request of the Lua side, which checked the types; placeholders become paths.
 fn request_from(lua: &Lua, build: &Build, request: &LuaTable) -> Answer<Request> {
     let bytes = |key: &str| -> Answer<Vec<u8>> {
-        let text: LuaString = request.raw_get(key).map_err(lua_failure)?;
+        let text: LuaString = request.raw_get(key)?;
         resolve(build, &text.as_bytes())
     };
-    let path = |key: &str| {
-        let bytes = match request.raw_get(key).map_err(lua_failure)? {
+    let path = |key: &str| -> Answer<PathBuf> {
+        let bytes = match request.raw_get(key)? {
             LuaValue::Table(table) => path_of(lua, build, &table)?,
             LuaValue::String(text) => resolve_paths(build, &text.as_bytes())?,
             _ => bytes(key)?,
         };
         Ok(platform::path_from_bytes(&bytes))
     };
-    let has = |key: &str| request.contains_key(key).map_err(lua_failure);
+    let has = |key: &str| request.contains_key(key);
     let text = |key: &str| -> Answer<String> {
-        let not_utf8 = |_| Failure::new("build", format!("`{key}` is not UTF-8"));
+        let not_utf8 = |_| Error::new(FailureKind::Build, format!("`{key}` is not UTF-8"));
         String::from_utf8(bytes(key)?).map_err(not_utf8)
     };
     let sha256 = |hint: &str| -> Answer<Option<Hash>> {
@@ -409,9 +412,9 @@ fn request_from(lua: &Lua, build: &Build, request: &LuaTable) -> Answer<Request>
         let given = String::from_utf8_lossy(&bytes("sha256")?).into_owned();
         Hash::parse(&given)
             .map(Some)
-            .map_err(|error| Failure::new("build", error.to_string()).with_hint(hint))
+            .map_err(|error| Error::new(FailureKind::Build, error.to_string()).with_hint(hint))
     };
-    let operation: String = request.raw_get("operation").map_err(lua_failure)?;
+    let operation: String = request.raw_get("operation")?;
     Ok(match operation.as_str() {
         "fetch_url" => Request::FetchUrl(Download {
             url: text("url")?,
@@ -424,15 +427,12 @@ fn request_from(lua: &Lua, build: &Build, request: &LuaTable) -> Answer<Request>
             url: text("url")?,
             rev: text("rev")?,
             sha256: sha256("nix-prefetch-git URL REV prints one")?,
-            submodules: request
-                .raw_get::<Option<bool>>("submodules")
-                .map_err(lua_failure)?
-                .unwrap_or(false),
+            submodules: request.raw_get::<Option<bool>>("submodules")?.unwrap_or(false),
         }),
         "unpack" => Request::Unpack {
             archive: path("archive")?,
             destination: path("destination")?,
-            options: unpack_options(build, request).map_err(lua_failure)?,
+            options: unpack_options(build, request)?,
         },
         "copy" => Request::Copy { from: path("from")?, to: path("to")? },
         "move" => Request::Move { from: path("from")?, to: path("to")? },
@@ -440,47 +440,40 @@ fn request_from(lua: &Lua, build: &Build, request: &LuaTable) -> Answer<Request>
         "read" => Request::Read { path: path("path")? },
         "list" => Request::List {
             path: path("path")?,
-            recursive: request
-                .raw_get::<Option<bool>>("recursive")
-                .map_err(lua_failure)?
-                .unwrap_or(false),
+            recursive: request.raw_get::<Option<bool>>("recursive")?.unwrap_or(false),
         },
         "exists" => Request::Exists { path: path("path")? },
         "is_file" => Request::IsFile { path: path("path")? },
         "mkdir" => Request::MakeDirectory { path: path("path")? },
         "write" => Request::Write { path: path("path")?, content: bytes("content")? },
         "chmod" => {
-            let mode: u32 = request.raw_get("mode").map_err(lua_failure)?;
+            let mode: u32 = request.raw_get("mode")?;
             Request::SetMode { path: path("path")?, mode }
         }
         "run" => {
             let program = if has("arguments")? {
-                let arguments: Vec<LuaString> =
-                    request.raw_get("arguments").map_err(lua_failure)?;
+                let arguments: Vec<LuaString> = request.raw_get("arguments")?;
                 let arguments =
                     arguments.iter().map(|argument| resolve_paths(build, &argument.as_bytes()));
                 Program::Arguments(arguments.collect::<Answer<_>>()?)
             } else {
                 let shell = if has("shell")? { Some(path("shell")?) } else { None };
-                let line: LuaString = request.raw_get("line").map_err(lua_failure)?;
+                let line: LuaString = request.raw_get("line")?;
                 Program::Line { line: resolve_paths(build, &line.as_bytes())?, shell }
             };
             let directory = if has("directory")? { Some(path("directory")?) } else { None };
             let mut environment = BTreeMap::new();
-            for pair in request
-                .raw_get::<LuaTable>("environment")
-                .map_err(lua_failure)?
-                .pairs::<LuaString, LuaString>()
+            for pair in request.raw_get::<LuaTable>("environment")?.pairs::<LuaString, LuaString>()
             {
-                let (name, value) = pair.map_err(lua_failure)?;
+                let (name, value) = pair?;
                 environment
                     .insert(name.as_bytes().to_vec(), resolve_paths(build, &value.as_bytes())?);
             }
             let input = if has("stdin")? { bytes("stdin")? } else { Vec::new() };
-            let timeout = request.raw_get::<Option<f64>>("timeout").map_err(lua_failure)?;
+            let timeout = request.raw_get::<Option<f64>>("timeout")?;
             // A time that exceeds the clock counts as none.
             let timeout = timeout.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-            let read: Option<Vec<LuaString>> = request.raw_get("read").map_err(lua_failure)?;
+            let read: Option<Vec<LuaString>> = request.raw_get("read")?;
             let read = read
                 .unwrap_or_default()
                 .into_iter()
@@ -489,6 +482,8 @@ fn request_from(lua: &Lua, build: &Build, request: &LuaTable) -> Answer<Request>
             let read = read.collect::<Answer<_>>()?;
             Request::Run(Command { program, directory, environment, input, timeout, read })
         }
-        other => return Err(Failure::new("internal", format!("unknown operation {other}"))),
+        other => {
+            return Err(Error::new(FailureKind::Internal, format!("unknown operation {other}")));
+        }
     })
 }

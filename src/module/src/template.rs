@@ -6,7 +6,7 @@ use syslua_engine::template::{self, Rendered, TemplateError, Texts};
 
 use crate::convert::{Place, to_value};
 // Builds may use it too: it only knows its arguments.
-use crate::error::{Answer, lua_failure, register_pure as register_function};
+use crate::error::{Answer, register_pure as register_function};
 
 /// Renders a template. Returns `{ text }`, `{ missing }`: names of templates that are included and
 /// not among `texts`, where `false` says that there is none, or `{ problem }`.
@@ -14,12 +14,12 @@ fn render(lua: &Lua, (texts, name, values): (LuaTable, LuaString, LuaValue)) -> 
     let values = to_value(lua, &values, &Place::top("values"))?;
     let mut given = Texts::new();
     for pair in texts.pairs::<LuaString, LuaValue>() {
-        let (name, text) = pair.map_err(lua_failure)?;
+        let (name, text) = pair?;
         let text = text.as_string().map(|text| text.as_bytes().to_vec());
         given.insert(name.to_string_lossy(), text);
     }
     let rendered = template::render(&given, &name.to_string_lossy(), &values);
-    answer(lua, rendered).map_err(lua_failure)
+    Ok(answer(lua, rendered)?)
 }
 
 fn answer(lua: &Lua, rendered: Result<Rendered, TemplateError>) -> LuaResult<LuaTable> {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use mlua::prelude::*;
 use serde::{Deserialize, Serialize};
-use syslua_engine::failure::Failure;
+use syslua_engine::failure::FailureKind;
 use syslua_engine::hash::Hash;
 use syslua_engine::inputs::{LockFile, ToolChange, place_of};
 use syslua_engine::lock::{LockedFile, LockedRelease, LockedTool};
@@ -16,7 +16,7 @@ use syslua_engine::tools::library::resolve::{Vars, platforms, resolve, unevaluat
 use syslua_engine::tools::library::{Index, Platform, request};
 use syslua_engine::tools::{self, ToolRequest, Wanted};
 
-use crate::error::{Answer, lua_failure, register as register_function, register_working};
+use crate::error::{Answer, Error, OrFail, register as register_function, register_working};
 use crate::options::Options;
 use crate::state;
 
@@ -65,8 +65,8 @@ impl OpenRegistry {
 }
 
 fn registry(table: &LuaTable) -> Answer<Registry> {
-    let path: LuaString = table.raw_get("path").map_err(lua_failure)?;
-    let sha256: Option<String> = table.raw_get("sha256").map_err(lua_failure)?;
+    let path: LuaString = table.raw_get("path")?;
+    let sha256: Option<String> = table.raw_get("sha256")?;
     Ok(Registry {
         path: files::path_from_bytes(&path.as_bytes()),
         sha256: sha256.and_then(|text| Hash::parse(&text).ok()),
@@ -115,14 +115,17 @@ fn platform(name: &str) -> Answer<Platform> {
     Platform::parse(name).ok_or_else(|| {
         let known = syslua_engine::tools::library::platform::PLATFORMS;
         let known: Vec<String> = known.iter().map(Platform::to_string).collect();
-        Failure::new("usage", format!("`{name}` is not a platform that tools are released for"))
-            .with_hint(format!("there are {}", known.join(", ")))
+        Error::new(
+            FailureKind::Usage,
+            format!("`{name}` is not a platform that tools are released for"),
+        )
+        .with_hint(format!("there are {}", known.join(", ")))
     })
 }
 
 fn to_lua(lua: &Lua, value: &impl Serialize) -> Answer<LuaValue> {
     let options = LuaSerializeOptions::new().serialize_none_to_null(false);
-    lua.to_value_with(value, options).map_err(lua_failure)
+    Ok(lua.to_value_with(value, options)?)
 }
 
 /// A tool that the Lua side asks for.
@@ -205,7 +208,7 @@ fn locked(lua: &Lua, keys: &[String]) -> Answer<LuaTable> {
         }
         Ok(entries)
     };
-    tables().map_err(lua_failure)
+    Ok(tables()?)
 }
 
 fn release_table(lua: &Lua, release: &LockedRelease) -> LuaResult<LuaTable> {
@@ -247,8 +250,8 @@ fn check_frozen(lua: &Lua, given: &[Given]) -> Answer<()> {
     } else {
         "and --locked forbids adding it"
     };
-    Err(Failure::new(
-        "lock",
+    Err(Error::new(
+        FailureKind::Lock,
         format!("syslua.lock has no `{}` for {platform}, {reason}", first.key),
     )
     .with_hint(format!(
@@ -309,7 +312,9 @@ fn lock(
                 notices.append(&mut resolved.notices);
                 entries.insert(request.key.clone(), resolved.entry);
             }
-            Err(failure) if !is_partial || failure.kind == "interrupted" => failures.push(failure),
+            Err(failure) if !is_partial || failure.kind == FailureKind::Interrupted => {
+                failures.push(failure);
+            }
             Err(failure) if is_undeclared => notices.push(format!(
                 "{}: {}; the config does not declare it here: `sys lock --prune` removes tools \
                  that are declared for no platform",
@@ -330,9 +335,9 @@ fn lock(
             session.add_failures(failed);
         }
     });
-    let table = lua.create_table().map_err(lua_failure)?;
-    table.raw_set("entries", to_lua(lua, &entries)?).map_err(lua_failure)?;
-    table.raw_set("notices", notices).map_err(lua_failure)?;
+    let table = lua.create_table()?;
+    table.raw_set("entries", to_lua(lua, &entries)?)?;
+    table.raw_set("notices", notices)?;
     Ok(table)
 }
 
@@ -405,8 +410,7 @@ fn resolve_one(
     let prefix = request::prefix(&package);
     let is_bare = version.starts_with(|letter: char| letter.is_ascii_digit());
     let tag = if is_bare { format!("{prefix}{version}") } else { version.to_owned() };
-    let release = resolve(&package, &tag, platform, vars)
-        .map_err(|reason| Failure::new("tools", reason.to_string()))?;
+    let release = resolve(&package, &tag, platform, vars).or_fail(FailureKind::Tools)?;
     let notes = unevaluated(&package, &tag);
     let resolved = Resolved {
         name: package.name.clone(),
@@ -446,7 +450,7 @@ fn of_config(lua: &Lua, config: &LuaString) -> Answer<LuaValue> {
 
 /// Reads a document of another tool: TOML or YAML.
 fn parse_document(lua: &Lua, format: &str, text: &str) -> Answer<LuaValue> {
-    let failed = |reason: String| Failure::new("import", reason);
+    let failed = |reason: String| Error::new(FailureKind::Import, reason);
     if format == "toml" {
         let value: toml::Value = toml::from_str(text).map_err(|error| failed(error.to_string()))?;
         return to_lua(lua, &value);
@@ -458,8 +462,8 @@ fn parse_document(lua: &Lua, format: &str, text: &str) -> Answer<LuaValue> {
 /// Returns changes of tools as a list of `{ name, section, old?, new? }`.
 pub fn changes(lua: &Lua, changes: &[ToolChange]) -> Answer<Vec<LuaTable>> {
     let table = |change: &ToolChange| {
-        let table = lua.create_table().map_err(lua_failure)?;
-        let set = |name: &str, value: LuaValue| table.raw_set(name, value).map_err(lua_failure);
+        let table = lua.create_table()?;
+        let set = |name: &str, value: LuaValue| table.raw_set(name, value);
         set("name", to_lua(lua, &change.key)?)?;
         set("section", to_lua(lua, &"tools")?)?;
         for (name, tool) in [("old", &change.old), ("new", &change.new)] {
@@ -483,8 +487,8 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
         native,
         "lock_tools",
         |lua, (source, given, how, options): (LuaTable, LuaValue, LuaValue, Option<LuaTable>)| {
-            let given = lua.from_value(given).map_err(lua_failure)?;
-            let how = lua.from_value(how).map_err(lua_failure)?;
+            let given = lua.from_value(given)?;
+            let how = lua.from_value(how)?;
             lock(lua, &source, given, how, options.as_ref())
         },
     )?;
@@ -538,7 +542,7 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
             Option<LuaTable>,
         )| {
             let vars = options.as_ref().map(|options| options.raw_get("vars"));
-            let vars: Option<Vars> = vars.transpose().map_err(lua_failure)?.flatten();
+            let vars: Option<Vars> = vars.transpose()?.flatten();
             let options = Options::read(lua, options.as_ref())?;
             let index = open(lua, &source, &options, Some(&name))?;
             resolve_one(lua, &index, &name, &version, &platform, &vars.unwrap_or_default())

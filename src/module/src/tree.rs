@@ -6,12 +6,12 @@ use std::path::{Component, Path, PathBuf};
 use std::rc::Rc;
 
 use mlua::prelude::*;
-use syslua_engine::failure::Failure;
+use syslua_engine::failure::FailureKind;
 use syslua_engine::platform::{self, FileKind};
-use syslua_engine::tree_choice::{self, Choice, IGNORE_FILE};
+use syslua_engine::tree_choice::{Choice, IGNORE_FILE};
 
-use crate::derive::{config_failure, entries_below};
-use crate::error::Answer;
+use crate::derive::entries_below;
+use crate::error::{Answer, Error};
 use crate::state;
 
 /// What is left out of a tree, by the paths below it.
@@ -47,7 +47,7 @@ impl Wholes {
         if !platform::is_directory(&top) {
             return Ok(Rc::default());
         }
-        let left = Choice::default().left_out(&top).map_err(|error| choice_failure(&error))?;
+        let left = Choice::default().left_out(&top)?;
         let shown = named.strip_prefix(directory).unwrap_or(named);
         self.passed.extend(left.special.iter().map(|below| (ticket, shown.join(below))));
         let mut paths = left.paths;
@@ -206,18 +206,18 @@ pub fn is_private_below(top: &Path, below: &Path) -> bool {
 }
 
 /// The failure of a private source in a root whose store all users can read.
-pub fn is_readable_by_all(path: &Path) -> Failure {
+pub fn is_readable_by_all(path: &Path) -> Error {
     let message = format!(
         "only its owner can read the source {}, and all users can read the store of root",
         path.display()
     );
-    Failure::new("config", message).with_hint(
+    Error::new(FailureKind::Config, message).with_hint(
         "`mutable = true` links to the file itself; `public = true` declares that it is not \
          secret, like chmod o+r",
     )
 }
 
-fn leads_away(link: &Path, end: Option<&Path>) -> Failure {
+fn leads_away(link: &Path, end: Option<&Path>) -> Error {
     let target = platform::read_link(link).unwrap_or_default();
     let message = match end {
         Some(end) => format!(
@@ -233,34 +233,21 @@ fn leads_away(link: &Path, end: Option<&Path>) -> Failure {
             )
         }
     };
-    Failure::new("config", message)
+    Error::new(FailureKind::Config, message)
         .with_hint("move its target beside the config, or remove the link from the tree")
 }
 
 /// The failure of a link that leads to a tree with a link that leads back.
-pub fn leads_back(link: &Path, end: &Path) -> Failure {
+pub fn leads_back(link: &Path, end: &Path) -> Error {
     let message = format!(
         "the link {} leads to {}, from where a link leads back",
         link.display(),
         end.display()
     );
-    Failure::new("config", message).with_hint("remove one of the two links")
+    Error::new(FailureKind::Config, message).with_hint("remove one of the two links")
 }
 
-fn special(path: &Path) -> Failure {
-    Failure::new("config", format!("{} is not a file, directory or link", path.display()))
+fn special(path: &Path) -> Error {
+    Error::new(FailureKind::Config, format!("{} is not a file, directory or link", path.display()))
         .with_hint("take it away, or leave it out with `exclude`")
-}
-
-/// The failure of a pattern, or of a tree that cannot be read.
-pub fn choice_failure(error: &tree_choice::Error) -> Failure {
-    let failure = config_failure(error);
-    if let tree_choice::Error::Platform(error) = error {
-        return Failure { hint: platform::remedy(&error.cause).map(str::to_owned), ..failure };
-    }
-    if !matches!(error, tree_choice::Error::Pattern { .. }) {
-        return failure;
-    }
-    failure
-        .with_hint("patterns are those of .gitignore, such as \"*.bak\", \"/cache/\" and \"!keep\"")
 }

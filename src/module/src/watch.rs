@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 
 use mlua::prelude::*;
+use syslua_engine::failure::FailureKind;
 use syslua_engine::hash::Hash;
 use syslua_engine::manifest::Manifest;
 use syslua_engine::platform;
 use syslua_engine::watch;
 
-use crate::error::{Answer, lua_failure, register as register_function, register_verb};
+use crate::error::{Answer, Error, OrFail, register as register_function, register_verb};
 use crate::evaluation::manifest_of;
 use crate::signals;
 
@@ -31,10 +32,9 @@ fn to_paths(paths: Vec<LuaString>) -> Vec<PathBuf> {
 }
 
 fn wait(paths: Vec<LuaString>, known: &str) -> Answer<String> {
-    let known = Hash::parse(known)
-        .map_err(|error| syslua_engine::failure::Failure::new("internal", error.to_string()))?;
+    let known = Hash::parse(known).or_fail(FailureKind::Internal)?;
     let changed = watch::wait(&to_paths(paths), &known, &signals::interrupt());
-    changed.map(Hash::to_hex).ok_or_else(signals::interrupted)
+    changed.map(Hash::to_hex).ok_or_else(Error::interrupted)
 }
 
 /// Registers the functions of `watch`.
@@ -42,7 +42,7 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
     register_function(lua, native, "manifest_reads", |lua, manifest: LuaValue| {
         let paths = reads(&*manifest_of(lua, &manifest)?);
         let paths = paths.iter().map(|path| lua.create_string(platform::bytes_of_path(path)));
-        paths.collect::<LuaResult<Vec<_>>>().map_err(lua_failure)
+        Ok(paths.collect::<LuaResult<Vec<_>>>()?)
     })?;
     register_verb(lua, native, "watch_look", |_, paths: Vec<LuaString>| {
         Ok(watch::look(&to_paths(paths), &signals::interrupt()).to_hex())

@@ -58,6 +58,7 @@ pub use variable::Variable;
 
 use std::path::PathBuf;
 
+use crate::failure::Explain;
 use crate::platform;
 
 /// Why a side effect failed.
@@ -142,24 +143,20 @@ fn gap(problem: &syslua_merge::Problem) -> &'static str {
     if matches!(problem, syslua_merge::Problem::Syntax { .. }) { "" } else { " " }
 }
 
-impl Error {
-    /// Returns what the user can do about it.
-    pub fn hint(&self) -> Option<&'static str> {
-        match self {
-            Error::NoFile { .. } => {
-                Some("ctx.install takes one file; ctx.symlink links directories too")
-            }
-            Error::LeadsOut { .. } => Some(
+impl Explain for Error {
+    fn hint(&self) -> Option<String> {
+        let text = match self {
+            Error::NoFile { .. } => "ctx.install takes one file; ctx.symlink links directories too",
+            Error::LeadsOut { .. } => {
                 "a build must copy what it gives; a file of this machine is the `source` of a \
-                 `file{}` itself",
-            ),
-            Error::NotRoot { .. } => Some("leave `owner` out, or apply as root"),
-            Error::Unusable { what: "mode", .. } => Some("a mode is octal, such as \"644\""),
-            Error::Unmergeable { problem: syslua_merge::Problem::Value { .. }, .. } => None,
-            Error::Unmergeable { .. } => {
-                Some("repair the file, or move it away: nothing was changed")
+                 `file{}` itself"
             }
-            _ => None,
-        }
+            Error::NotRoot { .. } => "leave `owner` out, or apply as root",
+            Error::Unusable { what: "mode", .. } => "a mode is octal, such as \"644\"",
+            Error::Unmergeable { problem: syslua_merge::Problem::Value { .. }, .. } => return None,
+            Error::Unmergeable { .. } => "repair the file, or move it away: nothing was changed",
+            _ => return None,
+        };
+        Some(text.to_owned())
     }
 }

@@ -33,11 +33,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::derivation::Derivation;
-use crate::failure::{Failure, Mismatch, chain};
+use crate::failure::{Explain, Failure, FailureKind, Mismatch};
 use crate::generations::{self, Ahead};
 use crate::hash::Hash;
 use crate::names::SnapshotId;
-use crate::platform::lock::{LockError, Patience};
+use crate::platform::lock::Patience;
 use crate::realize::{self, Tasks};
 use crate::settings::{Event, Settings, Stopped};
 use crate::snapshot::Snapshot;
@@ -127,120 +127,86 @@ pub enum Error {
     },
 }
 
+impl Explain for Error {
+    fn kind(&self) -> FailureKind {
+        match self {
+            error if Stopped::caused(error) => FailureKind::Interrupted,
+            Error::File(_) => FailureKind::Io,
+            Error::Realize(error) => error.kind(),
+            Error::Switch(error) => error.kind(),
+            Error::Generations(error) => error.kind(),
+            Error::Store(error) => error.kind(),
+            Error::Closure { source, .. } => source.kind(),
+            Error::Unfinished { .. } => FailureKind::Gc,
+            Error::Unswept => FailureKind::Interrupted,
+            Error::NoDerivation { .. } | Error::Ambiguous { .. } | Error::NoSnapshot(_) => {
+                FailureKind::Usage
+            }
+            Error::NothingBefore => FailureKind::Engine,
+            Error::NotLocked(failure) | Error::WrongRev(failure) => failure.kind,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        let text = match self {
+            Error::Realize(error) => return error.hint(),
+            Error::Switch(error) => return error.hint(),
+            Error::Generations(error) => return error.hint(),
+            Error::Store(error) => return error.hint(),
+            Error::Closure { source, .. } => return source.hint(),
+            Error::NotLocked(failure) | Error::WrongRev(failure) => return failure.hint.clone(),
+            Error::Unfinished { is_confirmable: true, .. } => "`confirm` keeps what it did",
+            Error::Unfinished { .. } => "run `apply` or `rollback` to end it first",
+            Error::Unswept => "run `gc` again to continue",
+            Error::NoSnapshot(_) => "`history` lists them",
+            Error::NoDerivation { .. } | Error::Ambiguous { .. } => {
+                "`list` and the names in store/drv/ show the hashes"
+            }
+            Error::File(_) | Error::NothingBefore => return None,
+        };
+        Some(text.to_owned())
+    }
+}
+
 impl Error {
     /// Returns the failure as the user reads it.
     pub fn to_failure(&self) -> Failure {
+        let kind = self.kind();
         match self {
-            error if Stopped::caused(error) => interrupted(),
-            Error::Realize(realize::Error::Build { failure, .. })
-                if failure.kind == "interrupted" =>
-            {
-                interrupted()
-            }
-            Error::Realize(realize::Error::Build { derivation, failure }) => {
-                let mut failure = failure.clone();
-                failure.message = format!("cannot build {derivation}: {}", failure.message);
-                failure
-            }
             Error::NotLocked(failure) => Failure { message: self.to_string(), ..failure.clone() },
             Error::WrongRev(failure) => failure.clone(),
-            Error::Realize(realize::Error::Mismatches { mismatches }) => Failure {
-                hint: Some(
-                    "if you trust the received content, write the received hashes in the config"
-                        .to_owned(),
-                ),
-                mismatches: mismatches.clone(),
-                ..Failure::new("build", self.to_string())
+            Error::Switch(switch::Error::CutOff { .. }) | Error::Unswept => Failure::of(kind, self),
+            _ if kind == FailureKind::Interrupted => Failure::interrupted(),
+            Error::Realize(realize::Error::Build { derivation, failure }) => Failure {
+                message: format!("cannot build {derivation}: {}", failure.message),
+                ..failure.clone()
             },
-            Error::Realize(
-                realize::Error::Interrupted
-                | realize::Error::Store(store::Error::Lock(LockError::Interrupted)),
-            )
-            | Error::Store(store::Error::Lock(LockError::Interrupted)) => interrupted(),
-            Error::Switch(error @ switch::Error::CutOff { .. }) => {
-                Failure { hint: error.hint(), ..Failure::new("interrupted", error.to_string()) }
+            Error::Realize(realize::Error::Mismatches { mismatches }) => {
+                Failure { mismatches: mismatches.clone(), ..Failure::of(kind, self) }
             }
-            Error::Switch(error) if error.is_interruption() => interrupted(),
-            Error::Switch(switch::Error::Lock(LockError::Busy { .. }))
-            | Error::Realize(
-                realize::Error::Busy { .. }
-                | realize::Error::Store(store::Error::Lock(LockError::Busy { .. })),
-            )
-            | Error::Store(store::Error::Lock(LockError::Busy { .. })) => {
-                Failure::new("locked", chain(self)).with_hint(WAIT_LONGER)
-            }
-            Error::Switch(switch::Error::Lock(LockError::Inside { .. }))
-            | Error::Realize(realize::Error::Store(store::Error::Lock(LockError::Inside {
-                ..
-            })))
-            | Error::Store(store::Error::Lock(LockError::Inside { .. })) => {
-                Failure::new("locked", chain(self)).with_hint(INSIDE)
-            }
-            Error::Switch(error) => {
-                let mut failure =
-                    Failure::new("switch", chain(error)).at(error.positions().first().cloned());
-                failure.hint = error.hint();
-                failure.details = error.output();
-                failure
-            }
-            Error::Closure { source, .. } if source.is_interruption() => interrupted(),
-            Error::Closure { source, .. } if source.is_busy() => {
-                Failure::new("locked", chain(self)).with_hint(WAIT_LONGER)
-            }
-            Error::Closure { source, .. } => {
-                let mut failure = Failure::new("closure", chain(self));
-                failure.hint = source.hint();
-                failure
-            }
-            Error::Generations(
-                generations::Error::Snapshot { .. } | generations::Error::Current(_),
-            ) => Failure::new("engine", chain(self)).with_hint(
-                "`rollback ID` goes to a snapshot that can be read: `history` lists them",
-            ),
-            Error::Unfinished { is_confirmable: true, .. } => {
-                Failure::new("gc", self.to_string()).with_hint("`confirm` keeps what it did")
-            }
-            Error::Unfinished { .. } => Failure::new("gc", self.to_string())
-                .with_hint("run `apply` or `rollback` to end it first"),
-            Error::Unswept => Failure::new("interrupted", self.to_string())
-                .with_hint("run `gc` again to continue"),
-            Error::NoSnapshot(_) => {
-                Failure::new("usage", self.to_string()).with_hint("`history` lists them")
-            }
-            Error::NoDerivation { .. } | Error::Ambiguous { .. } => {
-                Failure::new("usage", self.to_string())
-                    .with_hint("`list` and the names in store/drv/ show the hashes")
-            }
-            Error::Store(error @ (store::Error::Foreign { .. } | store::Error::Linked { .. })) => {
-                Failure { hint: error.hint(), ..Failure::new("usage", error.to_string()) }
-            }
-            Error::File(error) => Failure::new("io", chain(error)),
-            other => Failure::new("engine", chain(other)),
+            Error::Switch(error) => Failure {
+                position: error.positions().first().cloned(),
+                details: error.output(),
+                ..Failure::of(kind, error)
+            },
+            other => Failure::of(kind, other),
         }
     }
 }
 
-const INSIDE: &str = "a command of an activation cannot change the root that it belongs to: \
-                      run this after the apply";
-const WAIT_LONGER: &str = "wait until it ends, or wait longer with --lock-timeout";
+impl From<Error> for Failure {
+    fn from(error: Error) -> Failure {
+        error.to_failure()
+    }
+}
 
 fn how_far(is_confirmable: bool) -> &'static str {
     if is_confirmable { "waits to be confirmed" } else { "was cut off" }
 }
 
-fn interrupted() -> Failure {
-    Failure::new("interrupted", "interrupted: nothing was changed")
-}
-
 /// Returns the failure of an operation as the user reads it.
 pub fn operation_failure(error: &operation::Error) -> Failure {
-    let kind = if matches!(error, operation::Error::Interrupted) || Stopped::caused(error) {
-        "interrupted"
-    } else {
-        "build"
-    };
-    let mut failure = Failure::new(kind, chain(error));
-    failure.hint = error.hint();
+    let mut failure = Failure::of(error.kind(), error);
     if let operation::Error::WrongHash { url, declared, received, .. } = error {
         let (expected, found) = (declared.to_hex(), received.to_hex());
         failure.mismatches.push(Mismatch { position: None, url: url.clone(), expected, found });

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::{Engine, Error};
 use crate::derivation::{Derivation, Recipe};
-use crate::failure::Failure;
+use crate::failure::{Failure, FailureKind};
 use crate::hash::Hash;
 use crate::manifest::Manifest;
 use crate::pins::{Pin, PinChange};
@@ -101,8 +101,7 @@ impl Engine {
             if !is_declared && !wanted.contains(&derivation.hash) {
                 continue;
             }
-            let results = recorded_outputs(self.store(), derivation.hash)
-                .map_err(|error| Error::from(error).to_failure())?;
+            let results = recorded_outputs(self.store(), derivation.hash).map_err(Error::from)?;
             let mut is_known = false;
             for outputs in results {
                 if is_declared || self.settings.pins.agree(outputs.pins()) {
@@ -116,7 +115,7 @@ impl Engine {
                     "{title} was never built on this machine with the pins of syslua.lock, \
                      so its pins are unknown"
                 );
-                return Err(Failure::new("lock", message)
+                return Err(Failure::new(FailureKind::Lock, message)
                     .with_hint("apply the config first, then prune")
                     .at(derivation.positions.first().cloned()));
             }
@@ -148,8 +147,7 @@ impl Engine {
         let mut unknown = BTreeSet::new();
         while let Some(hash) = pending.pop() {
             let Some(derivation) = by_hash.get(&hash) else { continue };
-            let results = recorded_outputs(self.store(), hash)
-                .map_err(|error| Error::from(error).to_failure())?;
+            let results = recorded_outputs(self.store(), hash).map_err(Error::from)?;
             // What has to be in its output was declared, whatever it was made of.
             let is_declared = derivation.spec.output_hash.is_some();
             let counts =

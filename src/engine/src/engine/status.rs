@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 
 use super::altered::{self, Altered};
 use super::report::{displaced_report, snapshot_report};
-use super::{Engine, Error, PendingReport, StatusReport, TargetReport, chain};
+use super::{Engine, Error, PendingReport, StatusReport, TargetReport};
 use crate::action::{self, Accounts, Aspect, Directories, Drift, Found, Look, Target};
 use crate::activation::Activation;
+use crate::failure::chain;
 use crate::generations;
 use crate::journal::Change;
 use crate::platform;

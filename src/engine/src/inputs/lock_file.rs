@@ -6,7 +6,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::failure::{Failure, chain};
+use crate::failure::{Failure, FailureKind, chain};
 use crate::lock::{FILE_NAME, LockDocument, LockFileError, LockedInput, LockedTool};
 use crate::pins::PinChange;
 use crate::platform::lock::{Lock, LockError, Patience};
@@ -77,11 +77,11 @@ fn read_text(path: &Path) -> Result<Option<Vec<u8>>, Failure> {
         Ok(Some(text)) => Ok(Some(text)),
         Ok(None) => {
             let message = format!("cannot read {}: it is larger than 64 MiB", path.display());
-            Err(Failure::new("lock", message).with_hint(HINT))
+            Err(Failure::new(FailureKind::Lock, message).with_hint(HINT))
         }
         Err(error) if error.is_not_found() => Ok(None),
         Err(error) => {
-            let failure = Failure::new("lock", chain(&error));
+            let failure = Failure::new(FailureKind::Lock, chain(&error));
             let is_other = platform::followed(path)
                 .is_ok_and(|found| found.is_some_and(|found| !found.is_file()));
             Err(if is_other {
@@ -98,7 +98,7 @@ fn hold(directory: &Path) -> Result<Option<Lock>, Failure> {
     let patience = Patience { timeout: Some(PATIENCE), ..Patience::default() };
     Lock::take_directory(directory, &patience).map_err(|error| match error {
         LockError::Busy { pid, .. } => Failure::new(
-            "locked",
+            FailureKind::Locked,
             format!(
                 "cannot write {}: {} writes there for more than {} s",
                 directory.join(FILE_NAME).display(),
@@ -107,7 +107,7 @@ fn hold(directory: &Path) -> Result<Option<Lock>, Failure> {
             ),
         )
         .with_hint("wait until it ends, or end it, and do it again"),
-        other => Failure::new("lock", other.to_string()),
+        other => Failure::new(FailureKind::Lock, other.to_string()),
     })
 }
 
@@ -122,9 +122,11 @@ fn parse(path: &Path, text: Option<&[u8]>) -> Result<LockDocument, Failure> {
             | LockFileError::Pin { key, .. }
             | LockFileError::Tool { key, .. } => line_of(text, key),
         };
-        Failure::new("lock", format!("cannot read {}: {error}", path.display()))
-            .with_hint(error.hint())
-            .at(Some(format!("{FILE_NAME}:{line}")))
+        Failure {
+            message: format!("cannot read {}: {error}", path.display()),
+            position: Some(format!("{FILE_NAME}:{line}")),
+            ..Failure::of(FailureKind::Lock, &error)
+        }
     })
 }
 
@@ -186,8 +188,11 @@ impl LockFile {
     /// Returns where the file is, all links followed.
     fn place(&self) -> Result<PathBuf, Failure> {
         platform::destination_of(&self.path).map_err(|error| {
-            Failure::new("lock", format!("cannot write {}: {}", self.path.display(), chain(&error)))
-                .with_hint("make the directory that the link leads to, or remove the link")
+            Failure::new(
+                FailureKind::Lock,
+                format!("cannot write {}: {}", self.path.display(), chain(&error)),
+            )
+            .with_hint("make the directory that the link leads to, or remove the link")
         })
     }
 
@@ -202,11 +207,14 @@ impl LockFile {
     }
 
     fn unwritable(&self, error: &platform::Error) -> Failure {
-        Failure::new("lock", format!("cannot write {}: {}", self.path.display(), chain(error)))
-            .with_hint(
-                "the resolved versions are not locked: make the directory writable, \
+        Failure::new(
+            FailureKind::Lock,
+            format!("cannot write {}: {}", self.path.display(), chain(error)),
+        )
+        .with_hint(
+            "the resolved versions are not locked: make the directory writable, \
                  and try again",
-            )
+        )
     }
 
     /// Writes changes: all of the file or nothing of it, as the owner of its directory. What

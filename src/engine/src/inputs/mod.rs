@@ -29,7 +29,7 @@ pub use syslua_fetch::url::redact;
 use syslua_tools::mirrored;
 use zeroize::Zeroizing;
 
-use crate::failure::Failure;
+use crate::failure::{Failure, FailureKind};
 use crate::hash::Hash;
 use crate::lock::{Kind, LockedInput};
 use crate::operation::{self, origins, turn};
@@ -153,7 +153,10 @@ pub fn resolve(
         answers[index] =
             Some(answer.map_err(|failure| failure.at(requests[index].position.clone())));
     }
-    answers.into_iter().map(|answer| answer.unwrap_or_else(|| Err(interrupted()))).collect()
+    answers
+        .into_iter()
+        .map(|answer| answer.unwrap_or_else(|| Err(Failure::interrupted())))
+        .collect()
 }
 
 /// Remembers trees that were fetched, so that the next evaluation need not read them.
@@ -186,12 +189,8 @@ enum Step {
     Fetch(InputAddress),
 }
 
-fn interrupted() -> Failure {
-    Failure::new("interrupted", "interrupted: nothing was changed")
-}
-
 fn failed(request: &Request, what: impl std::fmt::Display) -> Failure {
-    Failure::new("input", format!("the input `{}`: {what}", request.key))
+    Failure::new(FailureKind::Input, format!("the input `{}`: {what}", request.key))
 }
 
 /// Checks an input against its entry in the lock, and looks whether it is there.

@@ -12,9 +12,9 @@ use super::address::{InputAddress, Origin};
 use super::once::Once;
 use super::{
     Fetched, LOGIN_HINT, MOST_AT_ONCE, REFUSED_HINT, Request, Resolved, TICK, archive, auth,
-    commit, done, failed, interrupted, may_be_from, origin_of,
+    commit, done, failed, may_be_from, origin_of,
 };
-use crate::failure::{Failure, Mismatch, chain};
+use crate::failure::{Explain, Failure, FailureKind, Mismatch, chain};
 use crate::hash::Hash;
 use crate::lock::LockedInput;
 use crate::operation::{self, origins, turn};
@@ -52,7 +52,7 @@ pub fn fetch_all(
     }
     let _lock = match turn::hold_cache(settings, store, on_event) {
         Ok(lock) => lock,
-        Err(failure) if failure.kind == "interrupted" => return Vec::new(),
+        Err(failure) if failure.kind == FailureKind::Interrupted => return Vec::new(),
         Err(failure) => {
             return open.into_iter().map(|(index, _)| (index, Err(failure.clone()))).collect();
         }
@@ -101,7 +101,7 @@ impl Session<'_> {
     /// Fetches an input: what the lock says, or the newest.
     fn fetch(&self, request: &Request, address: &InputAddress) -> Result<Resolved, Failure> {
         if self.settings.interrupt.is_set() {
-            return Err(interrupted());
+            return Err(Failure::interrupted());
         }
         let locked = request.locked.as_ref().filter(|_| !request.refresh);
         let slot = self.once.slot(request, address, locked);
@@ -229,7 +229,7 @@ impl Session<'_> {
 
     fn in_words(&self, request: &Request, error: &operation::Error) -> Failure {
         if matches!(error, operation::Error::Interrupted) || self.settings.interrupt.is_set() {
-            return interrupted();
+            return Failure::interrupted();
         }
         let mut failure = failed(request, without_secret(chain(error), request));
         failure.hint = error.hint().map(|hint| without_secret(hint, request));

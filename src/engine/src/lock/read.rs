@@ -9,6 +9,7 @@ use serde_json::Value as Json;
 
 use super::entries::{LockedInput, LockedTool, is_printable};
 use super::{LockDocument, VERSION, is_commit, is_name};
+use crate::failure::{Explain, FailureKind};
 use crate::pins::{Pin, parts_of};
 
 /// A text that is not a lock of a known version.
@@ -52,10 +53,13 @@ pub enum LockFileError {
     },
 }
 
-impl LockFileError {
-    /// Returns what to do about it.
-    pub fn hint(&self) -> &'static str {
-        match self {
+impl Explain for LockFileError {
+    fn kind(&self) -> FailureKind {
+        FailureKind::Lock
+    }
+
+    fn hint(&self) -> Option<String> {
+        let text = match self {
             LockFileError::Conflict { .. } => {
                 "keep the lines of both sides, with a comma after each but the last; \
                  or take one side (`git checkout --theirs syslua.lock`) and apply: \
@@ -71,7 +75,8 @@ impl LockFileError {
                 "take the file back from version control; or remove it, and the next apply locks \
                  what the inputs are then"
             }
-        }
+        };
+        Some(text.to_owned())
     }
 }
 

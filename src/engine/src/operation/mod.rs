@@ -27,10 +27,11 @@ pub use sandbox::{BuildSandbox, Sandboxes};
 pub use syslua_archive::{Options as UnpackOptions, Problem as UnpackProblem};
 pub use workspace::{Search, Sees, Workspace};
 
+use crate::failure::{Explain, FailureKind};
 use crate::hash::{Hash, HashError};
 use crate::pins::Rule;
 use crate::platform;
-use crate::settings::{Event, Settings};
+use crate::settings::{Event, Settings, Stopped};
 
 /// An operation that a build asks for. Paths are as the config gave them, placeholders resolved.
 #[derive(Clone, Debug)]
@@ -301,9 +302,16 @@ pub struct LogPlace {
     pub limit: Option<u64>,
 }
 
-impl Error {
-    /// Returns what the user can do about it.
-    pub fn hint(&self) -> Option<String> {
+impl Explain for Error {
+    fn kind(&self) -> FailureKind {
+        if matches!(self, Error::Interrupted) || Stopped::caused(self) {
+            FailureKind::Interrupted
+        } else {
+            FailureKind::Build
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
         match self {
             Error::UndeclaredObject(_) => Some(
                 "what another derivation makes is read by its handle, \

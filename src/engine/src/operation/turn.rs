@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Error, Result};
 use crate::context::OwnTurn;
-use crate::failure::{Failure, chain};
+use crate::failure::{Failure, FailureKind, chain};
 use crate::platform;
 use crate::platform::lock::{Lock, LockError, Mode};
 use crate::settings::{Event, EventSink, Settings};
@@ -20,7 +20,7 @@ pub fn hold_cache(
     store: &Store,
     on_event: &mut dyn FnMut(Event),
 ) -> std::result::Result<Option<Lock>, Failure> {
-    store.create_cache().map_err(|error| Failure::new("io", chain(&error)))?;
+    store.create_cache().map_err(|error| Failure::new(FailureKind::Io, chain(&error)))?;
     if !platform::exists(&store.metadata()) {
         return Ok(None);
     }
@@ -34,10 +34,8 @@ pub fn hold_cache(
     );
     match lock {
         Ok(lock) => Ok(Some(lock)),
-        Err(LockError::Interrupted) => {
-            Err(Failure::new("interrupted", "interrupted: nothing was changed"))
-        }
-        Err(error) => Err(Failure::new("locked", error.to_string())
+        Err(LockError::Interrupted) => Err(Failure::interrupted()),
+        Err(error) => Err(Failure::new(FailureKind::Locked, error.to_string())
             .with_hint("wait until gc ends, and try again")),
     }
 }

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::pinned::Cache;
 use super::{BuildSandbox, Error, Result};
-use crate::failure::{Failure, chain};
+use crate::failure::{Explain, Failure, FailureKind, chain};
 use crate::hash::Hash;
 use crate::names::{ObjectName, OutputName};
 use crate::pins::PinnedHashes;
@@ -156,7 +156,7 @@ impl Workspace {
             "{message}; the build went on without it, and is not kept: \
              another call would get another result"
         );
-        Some(Failure { hint: hint.clone(), ..Failure::new("build", message) })
+        Some(Failure { hint: hint.clone(), ..Failure::new(FailureKind::Build, message) })
     }
 
     /// Returns the pins that the build depends on.

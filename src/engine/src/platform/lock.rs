@@ -11,6 +11,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use super::{Error, Result, failed, modify, reason, system};
+use crate::failure::{Explain, FailureKind};
 use crate::settings::Interrupt;
 
 const POLL: Duration = Duration::from_millis(20);
@@ -68,6 +69,31 @@ pub enum LockError {
     #[error("interrupted")]
     Interrupted,
 }
+
+impl Explain for LockError {
+    fn kind(&self) -> FailureKind {
+        match self {
+            LockError::File(_) => FailureKind::Engine,
+            LockError::Busy { .. } | LockError::Inside { .. } => FailureKind::Locked,
+            LockError::Interrupted => FailureKind::Interrupted,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        let text = match self {
+            LockError::Busy { .. } => WAIT_LONGER,
+            LockError::Inside { .. } => {
+                "a command of an activation cannot change the root that it belongs to: \
+                 run this after the apply"
+            }
+            LockError::File(_) | LockError::Interrupted => return None,
+        };
+        Some(text.to_owned())
+    }
+}
+
+/// What to do about a lock that another process holds.
+pub const WAIT_LONGER: &str = "wait until it ends, or wait longer with --lock-timeout";
 
 /// Returns the process that holds a lock, when the system tells.
 pub fn holder(path: &Path) -> Option<u32> {

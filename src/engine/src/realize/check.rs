@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::build::Shared;
 use super::{Build, Error, Step, Tasks, busy, file};
 use crate::derivation::Derivation;
-use crate::failure::Failure;
+use crate::failure::{Failure, FailureKind};
 use crate::hash::Hash;
 use crate::names::OutputName;
 use crate::platform;
@@ -91,7 +91,7 @@ fn run(build: &Arc<Build>, tasks: &mut dyn Tasks) -> Result<(), Error> {
         },
         Step::Failed(failure) => Err(failed(failure)),
         Step::Request(_) | Step::Restart => Err(failed(Failure::new(
-            "internal",
+            FailureKind::Internal,
             "a task that works in place asked for an operation",
         ))),
     }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::{Build, Step, Task, Tasks};
 use crate::derivation::{Derivation, FileContent, FileRecipe, Recipe};
-use crate::failure::{Failure, chain};
+use crate::failure::{Failure, FailureKind};
 use crate::names::{OutputName, Placeholder};
 use crate::operation::{Error as OperationError, Request, Response};
 use crate::platform;
@@ -49,7 +49,7 @@ pub fn begin(
 
 fn unknown(placeholder: Placeholder) -> Failure {
     Failure::new(
-        "build",
+        FailureKind::Build,
         format!(
             "{placeholder} is the placeholder of a derivation that this build does not depend on"
         ),
@@ -90,10 +90,7 @@ impl Task for FileTask {
         let mut answer = answer;
         loop {
             if let Some(Err(error)) = answer {
-                return Step::Failed(Failure {
-                    hint: error.hint(),
-                    ..Failure::new("build", chain(&error))
-                });
+                return Step::Failed(Failure::of(FailureKind::Build, &error));
             }
             let Some(request) = self.requests.pop_front() else { return Step::Finished };
             match &self.in_place {

@@ -20,9 +20,9 @@ pub use scheduler::{Realization, realize, realize_ahead};
 pub use slots::Slots;
 
 use crate::derivation::Derivation;
-use crate::failure::{Failure, Mismatch};
+use crate::failure::{Explain, Failure, FailureKind, Mismatch};
 use crate::operation::{Error as OperationError, Request, Response};
-use crate::platform::lock::{LockError, by_whom};
+use crate::platform::lock::{LockError, WAIT_LONGER, by_whom};
 use crate::store;
 use std::sync::Arc;
 
@@ -112,6 +112,33 @@ pub enum Error {
     /// The threads for operations could not be started.
     #[error("cannot start threads: {0}")]
     Threads(String),
+}
+
+impl Explain for Error {
+    fn kind(&self) -> FailureKind {
+        match self {
+            Error::Build { failure, .. } => failure.kind,
+            Error::Mismatches { .. } => FailureKind::Build,
+            Error::Store(error) => error.kind(),
+            Error::Busy { .. } => FailureKind::Locked,
+            Error::Interrupted => FailureKind::Interrupted,
+            Error::Import { .. } | Error::Unknown(_) | Error::NoUser(_) | Error::Threads(_) => {
+                FailureKind::Engine
+            }
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Error::Mismatches { .. } => Some(
+                "if you trust the received content, write the received hashes in the config"
+                    .to_owned(),
+            ),
+            Error::Store(error) => error.hint(),
+            Error::Busy { .. } => Some(WAIT_LONGER.to_owned()),
+            _ => None,
+        }
+    }
 }
 
 /// Returns the error of a derivation's lock that was not obtained.

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::derivation::Derivation;
-use crate::failure::{Failure, chain};
+use crate::failure::{Explain, Failure, FailureKind, chain};
 use crate::operation::pinned::Cache;
 use crate::operation::{Error as OperationError, Result as OperationResult, fetch_git, turn};
 use crate::pins::{Pin, PinChange, PinnedHashes, Rule, parts_of};
@@ -138,12 +138,12 @@ pub fn refresh(
         let old = settings.pins.get(&key);
         match fetched {
             Err(OperationError::Interrupted) => {
-                return Err(Failure::new("interrupted", "interrupted: nothing was changed"));
+                return Err(Failure::interrupted());
             }
             Err(error) => {
                 let failure = Failure {
                     hint: error.hint(),
-                    ..Failure::new("fetch", format!("the pin {key}: {}", chain(&error)))
+                    ..Failure::new(FailureKind::Fetch, format!("the pin {key}: {}", chain(&error)))
                 };
                 refreshed.failures.push((key, failure));
             }
@@ -183,10 +183,8 @@ pub fn check_revs(
     let _lock = turn::hold_cache(settings, store, on_event)?;
     for (key, pin) in suspects {
         fetch_git::check_rev(cache, &key, &pin).map_err(|error| match error {
-            OperationError::Interrupted => {
-                Failure::new("interrupted", "interrupted: nothing was changed")
-            }
-            error => Failure { hint: error.hint(), ..Failure::new("lock", chain(&error)) },
+            OperationError::Interrupted => Failure::interrupted(),
+            error => Failure::of(FailureKind::Lock, &error),
         })?;
     }
     Ok(())

@@ -23,7 +23,7 @@ use super::pool::{Message, Pool, Turns};
 use super::recorder::{self, Recorder, Unrecorded};
 use super::{Build, Error, Step, Task, Tasks, busy, file, list};
 use crate::derivation::{Derivation, Recipe};
-use crate::failure::{Failure, Mismatch, chain};
+use crate::failure::{Failure, FailureKind, Mismatch};
 use crate::hash::Hash;
 use crate::names::OutputName;
 use crate::operation::{Error as OperationError, Response};
@@ -398,8 +398,10 @@ impl Scheduler<'_> {
                     self.completed(number, outcome, tasks, on_event);
                 }
                 Some(Message::Panicked(number, text)) => {
-                    let failure =
-                        Failure::new("internal", format!("an operation panicked: {text}"));
+                    let failure = Failure::new(
+                        FailureKind::Internal,
+                        format!("an operation panicked: {text}"),
+                    );
                     if self.pinning.remove(&number) {
                         let derivation = self.derivation(NodeIndex::new(number)).title();
                         self.fail(Error::Build { derivation, failure });
@@ -739,13 +741,16 @@ impl Scheduler<'_> {
             }
             // What depends on a failed one will not be built, but siblings run to their end.
             Outcome::Operation(_) if self.settings.interrupt.is_set() => {
-                self.abandon(number, Failure::new("interrupted", "interrupted"), on_event);
+                self.abandon(
+                    number,
+                    Failure::new(FailureKind::Interrupted, "interrupted"),
+                    on_event,
+                );
             }
             Outcome::Operation(answer) => self.resume(number, Some(answer), tasks, on_event),
             Outcome::Import(Ok(outputs)) => self.imported(number, outputs, on_event),
             Outcome::Import(Err(error)) => {
-                let mut failure = Failure::new("build", chain(&error));
-                failure.hint = error.hint();
+                let mut failure = Failure::of(FailureKind::Build, &error);
                 if let (store::Error::WrongOutput { declared, built }, Some(running)) =
                     (&error, self.running.get(&number))
                 {

@@ -15,9 +15,10 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::info::ObjectInfo;
+use crate::failure::{Explain, FailureKind};
 use crate::names::ObjectName;
 use crate::nar::read::ReadError;
-use crate::platform::{self, lock::LockError};
+use crate::platform;
 
 pub use export::{Export, Exported, collect, export};
 pub use import::{Imported, Limits, import};
@@ -143,10 +144,20 @@ pub enum Error {
 /// The result of an operation on closures.
 pub type Result<T> = std::result::Result<T, Error>;
 
-impl Error {
-    /// Returns what the user can do about it.
-    pub fn hint(&self) -> Option<String> {
+impl Explain for Error {
+    fn kind(&self) -> FailureKind {
+        match self {
+            Error::Interrupted => FailureKind::Interrupted,
+            Error::Store(super::Error::Lock(error)) if error.kind() != FailureKind::Engine => {
+                error.kind()
+            }
+            _ => FailureKind::Closure,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
         let hint = match self {
+            Error::Store(error @ super::Error::Lock(_)) => return error.hint(),
             Error::Missing { .. } | Error::DamagedObject { .. } => {
                 "`verify --repair` restores what is damaged"
             }
@@ -167,19 +178,6 @@ impl Error {
             _ => return None,
         };
         Some(hint.to_owned())
-    }
-
-    /// Returns whether the operation was cancelled.
-    pub fn is_interruption(&self) -> bool {
-        matches!(
-            self,
-            Error::Interrupted | Error::Store(super::Error::Lock(LockError::Interrupted))
-        )
-    }
-
-    /// Returns whether another process holds a lock for too long.
-    pub fn is_busy(&self) -> bool {
-        matches!(self, Error::Store(super::Error::Lock(LockError::Busy { .. })))
     }
 }
 

@@ -38,6 +38,7 @@ pub use record::{
     write_derivation, write_outputs, write_package_link,
 };
 
+use crate::failure::{Explain, FailureKind};
 use crate::platform;
 use crate::platform::lock::LockError;
 
@@ -185,10 +186,20 @@ impl Error {
         }
         self
     }
+}
 
-    /// Returns what the user can do about it.
-    pub fn hint(&self) -> Option<String> {
+impl Explain for Error {
+    fn kind(&self) -> FailureKind {
         match self {
+            Error::Foreign { .. } | Error::Linked { .. } => FailureKind::Usage,
+            Error::Lock(error) => error.kind(),
+            _ => FailureKind::Engine,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Error::Lock(error) => error.hint(),
             Error::Foreign { owner, .. } => Some(format!(
                 "run it as {}, or name a root of your own with --root or SYSLUA_ROOT",
                 platform::user_name(*owner)

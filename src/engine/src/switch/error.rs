@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::failure::{Explain, FailureKind};
 use crate::journal::JournalError;
 use crate::names::{Placeholder, SnapshotId};
 use crate::platform;
@@ -390,11 +391,52 @@ impl Error {
         }
     }
 
-    /// Returns what the user can do about it.
-    pub fn hint(&self) -> Option<String> {
+    /// Returns what was printed before it failed, if that is known.
+    pub fn output(&self) -> Option<String> {
+        let output = match self {
+            Error::Action { cause: action::Error::Failed { output, .. }, .. } => output.clone(),
+            Error::Packages { output, .. } => output.clone(),
+            Error::AfterPackages { cause, .. } => return cause.output(),
+            Error::Services(failed) => {
+                let lines = failed.iter().flat_map(|one| &one.failed.lines);
+                lines.map(String::as_str).collect::<Vec<_>>().join("\n")
+            }
+            _ => return None,
+        };
+        Some(output).filter(|output| !output.is_empty())
+    }
+
+    /// Returns whether it is only an interrupt.
+    pub fn is_interruption(&self) -> bool {
+        if let Error::AfterPackages { cause, .. } = self {
+            return cause.is_interruption();
+        }
+        matches!(
+            self,
+            Error::Interrupted
+                | Error::Packages { is_interruption: true, .. }
+                | Error::Manager { problem: syslua_services::problem::Problem::Interrupted, .. }
+                | Error::Lock(LockError::Interrupted)
+                | Error::Action { cause: action::Error::Interrupted, .. }
+        )
+    }
+}
+
+impl Explain for Error {
+    fn kind(&self) -> FailureKind {
+        match self {
+            Error::Lock(error) if error.kind() == FailureKind::Locked => FailureKind::Locked,
+            Error::CutOff { .. } => FailureKind::Interrupted,
+            error if error.is_interruption() => FailureKind::Interrupted,
+            _ => FailureKind::Switch,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
         let text = match self {
             Error::Secret { hint, .. } | Error::Packages { hint, .. } => return hint.clone(),
             Error::AfterPackages { cause, .. } => return cause.hint(),
+            Error::Lock(error) => return error.hint(),
             Error::Conflict { what, .. } if what != "sources" => {
                 return Some(format!(
                     "remove one of the two declarations, or make their {what} equal"
@@ -442,7 +484,7 @@ impl Error {
                     quoted(path)
                 ));
             }
-            Error::Action { cause, .. } => cause.hint()?,
+            Error::Action { cause, .. } => return cause.hint(),
             Error::Manager { problem, .. } => problem.hint()?,
             Error::ServiceTwice { .. } => "use only one of them another name",
             Error::Services(_) => return services_hint(self),
@@ -465,36 +507,6 @@ impl Error {
             _ => return None,
         };
         Some(text.to_owned())
-    }
-
-    /// Returns what was printed before it failed, if that is known.
-    pub fn output(&self) -> Option<String> {
-        let output = match self {
-            Error::Action { cause: action::Error::Failed { output, .. }, .. } => output.clone(),
-            Error::Packages { output, .. } => output.clone(),
-            Error::AfterPackages { cause, .. } => return cause.output(),
-            Error::Services(failed) => {
-                let lines = failed.iter().flat_map(|one| &one.failed.lines);
-                lines.map(String::as_str).collect::<Vec<_>>().join("\n")
-            }
-            _ => return None,
-        };
-        Some(output).filter(|output| !output.is_empty())
-    }
-
-    /// Returns whether it is only an interrupt.
-    pub fn is_interruption(&self) -> bool {
-        if let Error::AfterPackages { cause, .. } = self {
-            return cause.is_interruption();
-        }
-        matches!(
-            self,
-            Error::Interrupted
-                | Error::Packages { is_interruption: true, .. }
-                | Error::Manager { problem: syslua_services::problem::Problem::Interrupted, .. }
-                | Error::Lock(LockError::Interrupted)
-                | Error::Action { cause: action::Error::Interrupted, .. }
-        )
     }
 }
 

@@ -19,6 +19,7 @@ mod values;
 
 pub use values::UnusableValue;
 
+use crate::failure::Explain;
 use crate::value::Value;
 
 /// How many steps one rendering may take: far more than any template needs, and so few that an

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use minijinja::Value as Shown;
 
 use super::text;
+use crate::failure::Explain;
 use crate::names::{OutputName, Placeholder};
 use crate::value::Value;
 
@@ -19,9 +20,8 @@ pub enum UnusableValue {
     Source(String),
 }
 
-impl UnusableValue {
-    /// Returns what to do about it.
-    pub fn hint(&self) -> Option<String> {
+impl Explain for UnusableValue {
+    fn hint(&self) -> Option<String> {
         match self {
             UnusableValue::NoMap => Some("values = { NAME = ... }".to_owned()),
             UnusableValue::Source(_) => {

@@ -23,7 +23,7 @@ use syslua_tools::{Index, Package, Platform};
 
 use self::release::Releases;
 use self::tags::TagLists;
-use crate::failure::Failure;
+use crate::failure::{Failure, FailureKind};
 use crate::lock::LockedTool;
 use crate::operation::turn;
 use crate::settings::{Event, EventSink, Settings};
@@ -100,7 +100,7 @@ enum Message {
 }
 
 fn interrupted() -> Failure {
-    Failure::new("interrupted", "interrupted")
+    Failure::new(FailureKind::Interrupted, "interrupted")
 }
 
 /// Returns the package that a name means.
@@ -109,7 +109,7 @@ fn interrupted() -> Failure {
 /// When there is none, or several.
 pub fn find(index: &Index, name: &str) -> Result<Package, Failure> {
     let read = |entry: &Entry| {
-        index.package(entry).map_err(|error| Failure::new("tools", error.to_string()))
+        index.package(entry).map_err(|error| Failure::new(FailureKind::Tools, error.to_string()))
     };
     match index.find(name) {
         Found::One(entry) => read(entry),
@@ -119,11 +119,15 @@ pub fn find(index: &Index, name: &str) -> Result<Package, Failure> {
             });
             let lines = lines.collect::<Vec<_>>().join("\n");
             let first = entries.first().map_or("", |entry| entry.name.as_str());
-            Err(Failure::new("tools", format!("`{name}` can be several tools:\n{lines}"))
-                .with_hint(format!("write the whole name, such as [\"{first}\"]")))
+            Err(Failure::new(
+                FailureKind::Tools,
+                format!("`{name}` can be several tools:\n{lines}"),
+            )
+            .with_hint(format!("write the whole name, such as [\"{first}\"]")))
         }
         Found::Nothing(near) => {
-            let failure = Failure::new("tools", format!("the registry has no tool `{name}`"));
+            let failure =
+                Failure::new(FailureKind::Tools, format!("the registry has no tool `{name}`"));
             Err(match near.as_slice() {
                 [] => failure.with_hint(format!("`sys search {name}` looks in descriptions too")),
                 [one] => failure.with_hint(format!("did you mean `{one}`?")),
@@ -223,7 +227,7 @@ impl Session<'_> {
         }
         let package = find(self.index, &tool.name)?;
         let wanted = Request::parse(&tool.version)
-            .map_err(|error| Failure::new("tools", error.to_string()))?;
+            .map_err(|error| Failure::new(FailureKind::Tools, error.to_string()))?;
         let tags = self.tags.of(self.settings, &self.store, &self.events, &package, github)?;
         let tags: Vec<&str> = tags.iter().map(String::as_str).collect();
         let candidates = request::choose(&package, &wanted, &tags);
@@ -255,7 +259,7 @@ impl Session<'_> {
                     notices.append(&mut releases.notices);
                     return Ok(ResolvedTool { entry, notices });
                 }
-                Err(failure) if failure.kind == NOT_THERE && !is_exact => {
+                Err(failure) if failure.kind == FailureKind::NoRelease && !is_exact => {
                     let line = format!("{}: {tag} is passed over: {}", tool.key, failure.message);
                     passed.push((failure.message, line));
                 }
@@ -265,9 +269,6 @@ impl Session<'_> {
         Err(no_version(&package, tool, &wanted, &tags, &passed))
     }
 }
-
-/// The kind of a failure that says that a release is not there.
-const NOT_THERE: &str = "no-release";
 
 fn no_version(
     package: &Package,
@@ -279,13 +280,13 @@ fn no_version(
     let near = request::nearest(package, wanted, tags);
     let message = format!("{} has no version `{}`", package.name, tool.version);
     let failure = match passed {
-        [] => Failure::new("tools", message),
+        [] => Failure::new(FailureKind::Tools, message),
         [(reason, _), rest @ ..] => {
             let message = format!(
                 "no version of {} that `{}` means can be installed: {reason}",
                 package.name, tool.version
             );
-            let failure = Failure::new("tools", message);
+            let failure = Failure::new(FailureKind::Tools, message);
             if rest.is_empty() {
                 failure
             } else {

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use syslua_tools::Index;
 use syslua_tools::index::Source;
 
-use crate::failure::{Failure, chain};
+use crate::failure::{Failure, FailureKind, chain};
 use crate::hash::Hash;
 use crate::platform::{self, FileKind};
 use crate::store::Store;
@@ -56,7 +56,7 @@ pub fn open(root: &Path, directory: &Path, sha256: Option<Hash>) -> Result<Opene
         problems.into_iter().map(|problem| format!("{}: {}", problem.file, problem.what)).collect();
     if index.entries().is_empty() {
         let message = format!("{} is not a registry of tools", directory.display());
-        let failure = Failure::new("tools", message)
+        let failure = Failure::new(FailureKind::Tools, message)
             .with_hint("a registry has files pkgs/**/registry.yaml in the format of aqua");
         return Err(match problems.first() {
             Some(problem) => failure.with_details(problem.clone()),
@@ -136,7 +136,7 @@ fn read(directory: &Path) -> Result<Files, Failure> {
 }
 
 fn failed(error: &platform::Error) -> Failure {
-    Failure::new("io", chain(error))
+    Failure::new(FailureKind::Io, chain(error))
 }
 
 fn walk(place: &Path, top: &Path, depth: usize, files: &mut Files) -> Result<(), Failure> {
@@ -163,7 +163,7 @@ fn take(place: &Path, top: &Path, files: &mut Files) -> Result<(), Failure> {
         let facts = platform::metadata_of(&path).map_err(|error| failed(&error))?;
         if facts.is_some_and(|facts| facts.len() > LARGEST) {
             let message = format!("{} is larger than 64 MB", path.display());
-            return Err(Failure::new("tools", message));
+            return Err(Failure::new(FailureKind::Tools, message));
         }
         let bytes = platform::read_file(&path).map_err(|error| failed(&error))?;
         Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))

@@ -11,8 +11,8 @@ use syslua_tools::resolve::{
 use syslua_tools::{Package, Platform, mirrored};
 use syslua_tools::{checksums, signature};
 
-use super::{NOT_THERE, Session, ToolRequest, interrupted, vars_of};
-use crate::failure::{Failure, chain};
+use super::{Session, ToolRequest, interrupted, vars_of};
+use crate::failure::{Failure, FailureKind, chain};
 use crate::hash::Hash;
 use crate::lock::{LockedFile, LockedRelease, LockedTool};
 use crate::operation::pinned::Cache;
@@ -100,7 +100,7 @@ impl<'a> Releases<'a> {
             }
             let hash = match self.hash(&release, is_wanted) {
                 // What nothing asks for here can wait until something does.
-                Err(failure) if !is_wanted && failure.kind != "interrupted" => continue,
+                Err(failure) if !is_wanted && failure.kind != FailureKind::Interrupted => continue,
                 hash => hash?,
             };
             if let Some(known) = hash {
@@ -129,7 +129,7 @@ impl<'a> Releases<'a> {
              registry  {new}",
             self.tool.key, self.tag
         );
-        Failure::new("tools", message).with_hint(
+        Failure::new(FailureKind::Tools, message).with_hint(
             "the lock stays as it is; if the release moved, remove the entry from `syslua.lock` \
              and apply",
         )
@@ -139,7 +139,7 @@ impl<'a> Releases<'a> {
         let message = reason.to_string();
         match reason {
             Unavailable::NoAsset { .. } | Unavailable::Message { .. } if !self.is_exact => {
-                Failure::new(NOT_THERE, message)
+                Failure::new(FailureKind::NoRelease, message)
             }
             Unavailable::Platform { supported, .. } => {
                 let names: Vec<String> = supported.iter().map(Platform::to_string).collect();
@@ -148,16 +148,16 @@ impl<'a> Releases<'a> {
                 } else {
                     format!("it is released for {}", names.join(", "))
                 };
-                Failure::new("tools", message).with_hint(hint)
+                Failure::new(FailureKind::Tools, message).with_hint(hint)
             }
             Unavailable::NeedsCompiler { kind, .. } => {
                 let what = if kind == "cargo" { "cargo" } else { "go" };
-                Failure::new("tools", message).with_hint(format!(
+                Failure::new(FailureKind::Tools, message).with_hint(format!(
                     "build it with `derive`, or install it with {what}: tools are programs that \
                      are released"
                 ))
             }
-            _ => Failure::new("tools", message),
+            _ => Failure::new(FailureKind::Tools, message),
         }
     }
 
@@ -166,7 +166,7 @@ impl<'a> Releases<'a> {
             "{} is released as `{}`, which is not unpacked here: {}",
             self.package.name, release.format, release.url
         );
-        Failure::new("tools", message).with_hint("install it another way")
+        Failure::new(FailureKind::Tools, message).with_hint("install it another way")
     }
 
     /// Returns the hash of a release: from its file of checksums, else, when it is wanted, from a
@@ -206,7 +206,7 @@ impl<'a> Releases<'a> {
             let received = data_encoding::HEXLOWER.encode(&Sha512::digest(&bytes));
             if received != expected {
                 return Err(Failure::new(
-                    "tools",
+                    FailureKind::Tools,
                     format!(
                         "{} is not what {} says\n  stated sha512   {expected}\n  received sha512 \
                          {received}",
@@ -221,7 +221,7 @@ impl<'a> Releases<'a> {
     }
 
     fn not_there(&self, release: &Release) -> Failure {
-        let kind = if self.is_exact { "tools" } else { NOT_THERE };
+        let kind = if self.is_exact { FailureKind::Tools } else { FailureKind::NoRelease };
         let message = format!(
             "version {} of {} has no file {} (yet): {}",
             semver_of(self.package, self.tag),
@@ -259,7 +259,7 @@ impl<'a> Releases<'a> {
         let refuse = |why: &str| {
             let message =
                 format!("the signature of {url} does not hold: {why}\n  {}", minisign.url);
-            Failure::new("tools", message).with_hint("do not use it before you know why")
+            Failure::new(FailureKind::Tools, message).with_hint("do not use it before you know why")
         };
         let Some(signature) = self.download(&minisign.url)? else {
             return Err(refuse("the release has no such file"));
@@ -288,7 +288,7 @@ impl<'a> Releases<'a> {
 
     fn content(&self, sha256: Hash) -> Result<Vec<u8>, Failure> {
         let place = self.session.store.downloads().join(sha256.to_hex());
-        platform::read_file(&place).map_err(|error| Failure::new("io", chain(&error)))
+        platform::read_file(&place).map_err(|error| Failure::new(FailureKind::Io, chain(&error)))
     }
 
     /// Returns whether the server has a file. An unclear answer counts as yes.
@@ -321,11 +321,7 @@ impl<'a> Releases<'a> {
             Err(operation::Error::Interrupted) => Err(interrupted()),
             Err(operation::Error::Fetch { reason, .. }) if is_missing(&reason) => Ok(None),
             Err(operation::Error::File(error)) if error.is_not_found() => Ok(None),
-            Err(error) => {
-                let mut failure = Failure::new("tools", chain(&error));
-                failure.hint = error.hint();
-                Err(failure)
-            }
+            Err(error) => Err(Failure::of(FailureKind::Tools, &error)),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use syslua_tools::{Package, mirrored};
 
-use crate::failure::{Failure, chain};
+use crate::failure::{Failure, FailureKind};
 use crate::hash::Hash;
 use crate::inputs::with_git;
 use crate::operation::{self, network, turn};
@@ -58,14 +58,10 @@ fn list(
     events: &EventSink,
     url: &str,
 ) -> Result<Vec<String>, Failure> {
-    let failed = |error: &operation::Error| {
-        let mut failure = Failure::new("tools", chain(error));
-        failure.hint = error.hint();
-        failure
-    };
+    let failed = |error: &operation::Error| Failure::of(FailureKind::Tools, error);
     if settings.offline && !url.starts_with("file://") {
         let message = "the network is switched off (--offline)";
-        return Err(Failure::new("tools", message)
+        return Err(Failure::new(FailureKind::Tools, message)
             .with_hint("what syslua.lock has needs no network; run once without --offline"));
     }
     let place = store.input_trees().join(Hash::of(format!("tags {url}").as_bytes()).to_hex());

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::failure::Failure;
+use crate::failure::{Explain, Failure, FailureKind};
 use crate::hash::Hash;
 use crate::platform::{self, Directory, FileKind, Node};
 use crate::store::Store;
@@ -95,27 +95,36 @@ impl Doubt {
     pub fn can_be_settled(&self) -> bool {
         matches!(self, Doubt::New(_) | Doubt::Changed(_) | Doubt::Unknown(_) | Doubt::Record { .. })
     }
+}
 
-    /// Returns the doubt as the user reads it.
-    pub fn to_failure(&self) -> Failure {
-        let failure = Failure::new("untrusted", crate::failure::chain(self));
-        match self {
-            _ if self.can_be_settled() => {
-                failure.with_hint("`sys shell --trust` lists the files and asks")
-            }
+impl Explain for Doubt {
+    fn kind(&self) -> FailureKind {
+        FailureKind::Untrusted
+    }
+
+    fn hint(&self) -> Option<String> {
+        let text = match self {
+            _ if self.can_be_settled() => "`sys shell --trust` lists the files and asks",
             Doubt::Writable { path, .. } => {
-                failure.with_hint(format!("`chmod go-w {}`", path.display()))
+                return Some(format!("`chmod go-w {}`", path.display()));
             }
-            Doubt::Owned { path, .. } => failure.with_hint(format!(
-                "if you know what is in it: `chown` {} to you, or copy it",
-                path.display()
-            )),
-            Doubt::Kind(_) | Doubt::Large(_) => {
-                failure.with_hint("put a regular file of text there")
+            Doubt::Owned { path, .. } => {
+                return Some(format!(
+                    "if you know what is in it: `chown` {} to you, or copy it",
+                    path.display()
+                ));
             }
-            Doubt::Link(_) => failure.with_hint("put the file itself there"),
-            _ => failure,
-        }
+            Doubt::Kind(_) | Doubt::Large(_) => "put a regular file of text there",
+            Doubt::Link(_) => "put the file itself there",
+            _ => return None,
+        };
+        Some(text.to_owned())
+    }
+}
+
+impl From<Doubt> for Failure {
+    fn from(doubt: Doubt) -> Failure {
+        Failure::of(FailureKind::Untrusted, &doubt)
     }
 }
 

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use syslua_engine::failure::Failure;
+use syslua_engine::failure::{Failure, FailureKind};
 use syslua_engine::hash::Hash;
 use syslua_engine::names::{Name, ObjectName, OutputName};
 use syslua_engine::platform;
@@ -65,7 +65,10 @@ pub struct NoTasks;
 
 impl Tasks for NoTasks {
     fn begin(&mut self, build: Arc<Build>, _in_place: bool) -> Result<Box<dyn Task>, Failure> {
-        Err(Failure::new("test", format!("{} is not built here", build.derivation.title())))
+        Err(Failure::new(
+            FailureKind::Internal,
+            format!("{} is not built here", build.derivation.title()),
+        ))
     }
 }
 

@@ -1,31 +1,25 @@
 //! Which text a function was made from: Lua knows only the name of its chunk, and names may be
 //! taken twice.
 //!
-//! What Lua makes of a function is part of what it makes of the whole text. It does not know what
-//! texts mean.
+//! It asks Lua for the code of functions and texts, and compares these as `bytecode` says. It does
+//! not know what texts mean.
 
 use std::rc::Rc;
 
 use mlua::prelude::*;
+use syslua_lua_source::Chunk;
+use syslua_lua_source::bytecode::{self, Dialect};
 
-use crate::lua_source::Chunk;
-
-/// The bytes before the outermost function in what `string.dump` makes. The sources are `ldump.c`
-/// and `lundump.h` of each version: marks, the version, the sizes of numbers, from 5.3 on a number
-/// of each kind, and how many variables are captured.
-const HEADER: usize = if cfg!(feature = "lua51") {
-    12
+/// The Lua that this is built for.
+const BUILT_FOR: Dialect = if cfg!(feature = "lua51") {
+    Dialect::Lua51
 } else if cfg!(feature = "lua52") {
-    18
+    Dialect::Lua52
 } else if cfg!(feature = "lua53") {
-    34
+    Dialect::Lua53
 } else {
-    32
+    Dialect::Lua54
 };
-
-/// The same for `LuaJIT`: three marks, the version and one byte of flags. The source is
-/// `lj_bcwrite.c`.
-const JIT_HEADER: usize = 5;
 
 /// Returns the text that a function is part of, if one is. A name with one text is believed on
 /// `LuaJIT`, which changes functions while they run.
@@ -42,7 +36,8 @@ pub fn find(
         return chunks.into_iter().next();
     }
     let dump = function.dump(false);
-    let code = without_name(&dump, source, is_jit)?;
+    let dialect = if is_jit { Dialect::LuaJit } else { BUILT_FOR };
+    let code = bytecode::code(&dump, source, dialect)?;
     // Most functions are made many times, and found where they were before.
     let is_in = |chunk: &&Rc<Chunk>| {
         let whole = whole(lua, chunk, source);
@@ -58,7 +53,7 @@ pub fn find(
     }
     let changes = changes_by_running(lua).ok()?;
     let likeness = |chunk: Rc<Chunk>| {
-        Some((changed_bytes(whole(lua, &chunk, source), code, &changes)?, chunk))
+        Some((bytecode::changed_bytes(whole(lua, &chunk, source), code, &changes)?, chunk))
     };
     // A byte of a text may look like an instruction that was changed, but only in a text with more
     // of them.
@@ -77,73 +72,16 @@ fn changes_by_running(lua: &Lua) -> LuaResult<Vec<(u8, u8)>> {
     Ok(before.into_iter().zip(after).filter(|(before, after)| before != after).collect())
 }
 
-/// Returns how many bytes of a function's code are changed from what they are in the code of the
-/// whole text, if it is there.
-fn changed_bytes(whole: &[u8], code: &[u8], changes: &[(u8, u8)]) -> Option<usize> {
-    let count = |place: &[u8]| {
-        let mut count = 0;
-        for pair in place.iter().copied().zip(code.iter().copied()) {
-            if pair.0 != pair.1 {
-                if !changes.contains(&pair) {
-                    return None;
-                }
-                count += 1;
-            }
-        }
-        Some(count)
-    };
-    whole.windows(code.len().max(1)).filter_map(count).min()
-}
-
 /// Returns the code that Lua compiles from a text; nothing if it no longer compiles.
 fn whole<'a>(lua: &Lua, chunk: &'a Chunk, source: &str) -> &'a [u8] {
     chunk.code(|text| compile(lua, text, source)).unwrap_or_default()
 }
 
 fn compile(lua: &Lua, text: &[u8], source: &str) -> LuaResult<Vec<u8>> {
-    // As `loadfile` does it; the numbers of lines stay.
-    let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
-    let text = if text.starts_with(b"#") {
-        &text[text.iter().position(|byte| *byte == b'\n').unwrap_or(text.len())..]
-    } else {
-        text
-    };
     Ok(lua
-        .load(text)
+        .load(bytecode::compiled_part(text))
         .set_name(source)
         .set_mode(mlua::chunk::ChunkMode::Text)
         .into_function()?
         .dump(false))
-}
-
-/// Leaves the header and the name of the chunk out, which inner functions of a text do not repeat.
-fn without_name<'a>(dump: &'a [u8], source: &str, is_jit: bool) -> Option<&'a [u8]> {
-    if is_jit {
-        let rest =
-            dump.get(JIT_HEADER + seven_bits(source.len())..)?.strip_prefix(source.as_bytes())?;
-        // A zero ends the list of functions.
-        return rest.split_last().map(|(_, functions)| functions);
-    }
-    let rest = dump.get(HEADER..)?;
-    if cfg!(feature = "lua52") {
-        // The name is among the names for debugging, which each function has.
-        return Some(rest);
-    }
-    // Lengths count a zero that ends the text; only Lua 5.1 writes that zero.
-    let length = source.len() + 1;
-    let size = if cfg!(feature = "lua51") {
-        size_of::<usize>()
-    } else if cfg!(feature = "lua53") {
-        if length < 0xff { 1 } else { 1 + size_of::<usize>() }
-    } else {
-        seven_bits(length)
-    };
-    let code = rest.get(size..)?.strip_prefix(source.as_bytes())?;
-    if cfg!(feature = "lua51") { code.strip_prefix(b"\0") } else { Some(code) }
-}
-
-/// Returns how many bytes a number takes with seven bits in each.
-const fn seven_bits(number: usize) -> usize {
-    let bits = (usize::BITS - number.leading_zeros()) as usize;
-    if bits == 0 { 1 } else { bits.div_ceil(7) }
 }

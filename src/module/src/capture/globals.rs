@@ -1,11 +1,11 @@
 //! What the global names in a function's text lead to while a build runs.
 
 use mlua::prelude::*;
-use syslua_engine::failure::Failure;
+use syslua_engine::failure::FailureKind;
 use syslua_engine::value::Value;
 
 use super::known::{self, BASIC_FUNCTIONS, Known, LIBRARIES};
-use crate::error::{Answer, lua_failure};
+use crate::error::{Answer, Error};
 
 /// The registry entry that holds the globals of evaluations, each with what it was made with.
 const ENVIRONMENTS: &str = "syslua.environments";
@@ -119,10 +119,10 @@ impl<'a> Globals<'a> {
         Ok(Globals { lua, known, environment, given, function: name })
     }
 
-    fn refuse(&self, altered: &str) -> Failure {
+    fn refuse(&self, altered: &str) -> Error {
         let message =
             format!("`{}` uses the global `{altered}`, which is not Lua's own", self.function);
-        Failure::new("config", message).with_hint(
+        Error::new(FailureKind::Config, message).with_hint(
             "leave Lua's own globals as they are, and declare functions of your own with `local`",
         )
     }
@@ -138,8 +138,8 @@ impl<'a> Globals<'a> {
             && !GUARDED.contains(&name)
             && name != MODULE
         {
-            return Err(Failure::new(
-                "config",
+            return Err(Error::new(
+                FailureKind::Config,
                 format!("`{}` uses the global variable `{name}`", self.function),
             )
             .with_hint(format!(
@@ -147,19 +147,15 @@ impl<'a> Globals<'a> {
             )));
         }
         if GUARDED.contains(&name) {
-            return if self.is_hidden(name).map_err(lua_failure)? {
-                Ok(None)
-            } else {
-                Err(self.refuse(name))
-            };
+            return if self.is_hidden(name)? { Ok(None) } else { Err(self.refuse(name)) };
         }
-        match self.meaning(name).map_err(lua_failure)? {
+        match self.meaning(name)? {
             // Its functions refuse to be called, except for the library.
             Meaning::Given if name == MODULE => self.check_library_of_ours().map(|()| None),
             Meaning::Given => Ok(None),
             Meaning::Value(value) if name == MODULE => self.module(&value),
             Meaning::Value(LuaValue::Table(table)) if is_library && self.known.is_table(name) => {
-                match self.known.altered(name, &table).map_err(lua_failure)?.first() {
+                match self.known.altered(name, &table)?.first() {
                     Some(altered) => Err(self.refuse(altered)),
                     None => Ok(None),
                 }
@@ -189,7 +185,7 @@ impl<'a> Globals<'a> {
     }
 
     fn check_library_of_ours(&self) -> Answer<()> {
-        match self.known.altered_library(self.lua).map_err(lua_failure)?.first() {
+        match self.known.altered_library(self.lua)?.first() {
             Some(altered) => Err(self.refuse(altered)),
             None => Ok(()),
         }
@@ -259,7 +255,7 @@ pub fn check_fields(unknown: &[String], text: &[u8], name: &str) -> Answer<()> {
         let member = field.split_once('.').map_or("", |(_, member)| member);
         if member.is_empty() || has_field(text, member.as_bytes()) {
             let message = format!("`{name}` may call `{field}`, which is not Lua's own");
-            return Err(Failure::new("config", message).with_hint(
+            return Err(Error::new(FailureKind::Config, message).with_hint(
                 "leave Lua's own tables as they are, and declare functions of your own \
                  with `local`",
             ));

@@ -9,11 +9,11 @@ use std::collections::hash_map::Entry;
 use std::rc::Rc;
 
 use mlua::prelude::*;
-use syslua_engine::failure::Failure;
+use syslua_engine::failure::FailureKind;
 use syslua_engine::value::{Fields, Value};
 
 use super::walk::plain_value;
-use crate::error::{Answer, lua_failure};
+use crate::error::{Answer, Error};
 use crate::state;
 
 /// The registry entry that keeps all known values alive: their addresses must stay theirs.
@@ -405,7 +405,7 @@ fn is_of_interpreter(value: &LuaValue) -> bool {
 pub fn is_ours(lua: &Lua, function: &LuaFunction) -> bool {
     let source = function.info().source.unwrap_or_default();
     state::read(lua, |state| {
-        state.own_directory.as_ref().is_some_and(|own| source.starts_with(own))
+        state.position_rules.as_ref().is_some_and(|rules| rules.is_own(&source))
     })
 }
 
@@ -493,7 +493,7 @@ pub fn known(lua: &Lua, anew: bool) -> Answer<Rc<Known>> {
         return Ok(remembered);
     }
     let mut known = Known::clone(&remembered);
-    known.add_all_shipped(lua).map_err(lua_failure)?;
+    known.add_all_shipped(lua)?;
     let known = Rc::new(known);
     state::change(lua, |state| state.known = Rc::clone(&known));
     Ok(known)
@@ -511,7 +511,7 @@ pub fn name_of_recipe(lua: &Lua, function: &LuaFunction) -> Answer<Option<Rc<str
     }
     // The library, which most configs never use, need not be loaded for it.
     let mut with_recipes = Known::clone(&remembered);
-    with_recipes.add_recipes(lua).map_err(lua_failure)?;
+    with_recipes.add_recipes(lua)?;
     let found = with_recipes.name(&value);
     state::change(lua, |state| state.known = Rc::new(with_recipes));
     match found {
@@ -526,12 +526,9 @@ pub fn name_of_recipe(lua: &Lua, function: &LuaFunction) -> Answer<Option<Rc<str
 /// # Errors
 /// When it was changed.
 pub fn facts(lua: &Lua, module: &LuaTable) -> Answer<Value> {
-    let loaded: LuaTable = lua
-        .globals()
-        .get::<LuaTable>("package")
-        .and_then(|package| package.get("loaded"))
-        .map_err(lua_failure)?;
-    for (key, value) in sorted(module).map_err(lua_failure)? {
+    let loaded: LuaTable =
+        lua.globals().get::<LuaTable>("package").and_then(|package| package.get("loaded"))?;
+    for (key, value) in sorted(module)? {
         let name = String::from_utf8_lossy(&key).into_owned();
         let is_own = match &value {
             LuaValue::Function(function) => is_ours(lua, function),
@@ -549,13 +546,13 @@ pub fn facts(lua: &Lua, module: &LuaTable) -> Answer<Value> {
             _ => true,
         };
         if !is_own {
-            return Err(Failure::new(
-                "config",
+            return Err(Error::new(
+                FailureKind::Config,
                 format!("`syslua.{name}` was added to the module, and a build may use it"),
             )
             .with_hint("keep your values in a `local` variable"));
         }
     }
-    let plain = plain_members(module).map_err(lua_failure)?;
+    let plain = plain_members(module)?;
     Ok(Value::List(vec![Value::Known("syslua".to_owned()), Value::Map(plain)]))
 }

@@ -10,14 +10,14 @@ mod walk;
 
 use mlua::prelude::*;
 use syslua_engine::encode::{self, Recipe};
-use syslua_engine::failure::Failure;
+use syslua_engine::failure::FailureKind;
 use syslua_engine::hash::Hash;
 use syslua_engine::value::{Function, Value};
 
 pub use globals::{GUARDED, add_environment, close_environment};
 pub use known::{Known, NATIVE, originals, set_fixed};
 
-use crate::error::Answer;
+use crate::error::{Answer, Error};
 use crate::state;
 use walk::Walk;
 
@@ -74,16 +74,16 @@ pub fn check(
     };
     let why = now.err().map_or_else(String::new, |failure| format!("; now {}", failure.message));
     Err(match moment {
-        Moment::Before => Failure::new(
-            "build",
+        Moment::Before => Error::new(
+            FailureKind::Build,
             format!("{what} has changed since the derivation was declared{why}"),
         )
         .with_hint(
             "a build may use only values that were set before derive{}: set it earlier, \
              or pass it through opts",
         ),
-        Moment::After => Failure::new(
-            "build",
+        Moment::After => Error::new(
+            FailureKind::Build,
             format!("{what} was changed while it was in use, by this build or by another one{why}"),
         )
         .with_hint(

@@ -6,9 +6,10 @@ use std::rc::Rc;
 
 use mlua::prelude::*;
 use syslua_engine::encode::{self, Recipe};
-use syslua_engine::failure::Failure;
+use syslua_engine::failure::FailureKind;
 use syslua_engine::platform;
 use syslua_engine::value::{Function, Value};
+use syslua_lua_source::{Chunk, Meaning, NotFound};
 
 use super::cells::{Cells, Upvalue};
 use super::code;
@@ -16,9 +17,8 @@ use super::globals::{self, Globals, is_globals};
 use super::known::{self, Known, is_ours, known};
 use crate::convert::{ConfigFiles, SECRET, SECRET_HINT};
 use crate::derive::{handle_of, source_of};
-use crate::error::{Answer, lua_failure};
+use crate::error::{Answer, Error};
 use crate::input_paths::{self, InputTrees};
-use crate::lua_source::{Chunk, Meaning, NotFound};
 use crate::state;
 
 /// Since Lua 5.2 the globals are an upvalue of that name; before, it is a name like any other.
@@ -111,14 +111,14 @@ impl<'a> Walk<'a> {
         let known = known(lua, false)?;
         Ok(Walk {
             lua,
-            cells: Cells::new(lua).map_err(lua_failure)?,
-            unknown: globals::unknown_fields(lua, &known).map_err(lua_failure)?,
+            cells: Cells::new(lua)?,
+            unknown: globals::unknown_fields(lua, &known)?,
             known,
             visited: HashMap::new(),
             order: Vec::new(),
             depth: 0,
             deep: VecDeque::new(),
-            deep_values: lua.create_table().map_err(lua_failure)?,
+            deep_values: lua.create_table()?,
             looking: 0,
             looked_at: 0,
             files: state::read(lua, state::State::config_files),
@@ -133,7 +133,7 @@ impl<'a> Walk<'a> {
         let mut result = self.function(function, &found, "config")?;
         while let Some(deep) = self.deep.pop_front() {
             self.depth = 0;
-            let value = match self.deep_values.raw_get(deep.number).map_err(lua_failure)? {
+            let value = match self.deep_values.raw_get(deep.number)? {
                 LuaValue::Table(table) => self.table(&table, &deep.name)?,
                 LuaValue::Function(function) => {
                     let found = self.find(&function, &deep.name)?;
@@ -219,7 +219,7 @@ impl<'a> Walk<'a> {
         }
         // A look goes no deeper.
         if self.looking == 0 {
-            self.deep_values.raw_set(number, given).map_err(lua_failure)?;
+            self.deep_values.raw_set(number, given)?;
             self.deep.push_back(Deep { number, name: name.to_owned() });
         }
         Ok(Some(Value::Again(number)))
@@ -251,7 +251,7 @@ impl<'a> Walk<'a> {
                 if kind.as_deref() == Some(SECRET) {
                     return Err(refused(name, "a secret", SECRET_HINT));
                 }
-                if is_globals(self.lua, given).map_err(lua_failure)? {
+                if is_globals(self.lua, given)? {
                     let hint = "use what you need of it by its name, or pass it through opts";
                     return Err(refused(name, "the table of all globals", hint));
                 }
@@ -281,12 +281,12 @@ impl<'a> Walk<'a> {
         } else {
             self.known.altered(known, table)
         };
-        if let Some(altered) = altered.map_err(lua_failure)?.first() {
+        if let Some(altered) = altered?.first() {
             let message = format!(
                 "`config` captures `{name}`, and in it `{altered}`, which is not what Lua or \
                  sys.lua brings"
             );
-            return Err(Failure::new("config", message).with_hint(
+            return Err(Error::new(FailureKind::Config, message).with_hint(
                 "leave Lua's own tables as they are, and declare functions of your own \
                  with `local`",
             ));
@@ -295,7 +295,7 @@ impl<'a> Walk<'a> {
             // Through the module a build sees this machine.
             return known::facts(self.lua, table);
         }
-        self.known.content(known, table).map_err(lua_failure)
+        Ok(self.known.content(known, table)?)
     }
 
     /// Takes the paths of trees of inputs out of a string: they differ from machine to machine.
@@ -312,15 +312,15 @@ impl<'a> Walk<'a> {
         if !files.has(text) {
             return Ok(());
         }
-        Err(Failure::new(
-            "config",
+        Err(Error::new(
+            FailureKind::Config,
             format!("`config` captures `{}`, which is a path below the config's directory", name()),
         )
         .with_hint("use source(), which is known by its content and is the same on every machine"))
     }
 
     fn table(&mut self, table: &LuaTable, name: &str) -> Answer<Value> {
-        let keys = self.lua.create_table().map_err(lua_failure)?;
+        let keys = self.lua.create_table()?;
         let mut entries = self.entries(table, &keys, name)?;
         // One key has its place without a look, which would be taken again for each table around
         // it.
@@ -334,15 +334,15 @@ impl<'a> Walk<'a> {
             let value = match entry.value {
                 Some(plain) => plain,
                 None => {
-                    let key = self.lua_key(&entry.key, &keys).map_err(lua_failure)?;
-                    let value: LuaValue = table.raw_get(&key).map_err(lua_failure)?;
+                    let key = self.lua_key(&entry.key, &keys)?;
+                    let value: LuaValue = table.raw_get(&key)?;
                     self.value(&value, &inner_name(name, &key))?
                 }
             };
             let key = match entry.key {
                 Key::Plain(key) => key,
                 Key::Complex(index) => {
-                    let key: LuaValue = keys.raw_get(index).map_err(lua_failure)?;
+                    let key: LuaValue = keys.raw_get(index)?;
                     self.value(&key, name)?
                 }
             };
@@ -377,7 +377,7 @@ impl<'a> Walk<'a> {
     fn entries(&self, table: &LuaTable, keys: &LuaTable, name: &str) -> Answer<Vec<Entry>> {
         let mut entries = Vec::new();
         for pair in table.pairs::<LuaValue, LuaValue>() {
-            let (key, value) = pair.map_err(lua_failure)?;
+            let (key, value) = pair?;
             let mut order = Vec::new();
             let plain = plain_value(&value);
             if let Some(plain) = &plain {
@@ -392,7 +392,7 @@ impl<'a> Walk<'a> {
                     Key::Plain(plain)
                 }
                 None => {
-                    keys.raw_push(key).map_err(lua_failure)?;
+                    keys.raw_push(key)?;
                     Key::Complex(keys.raw_len())
                 }
             };
@@ -424,8 +424,8 @@ impl<'a> Walk<'a> {
         let mut looks: HashSet<Vec<u8>> = HashSet::new();
         for entry in entries {
             let Key::Complex(index) = entry.key else { continue };
-            let key: LuaValue = keys.raw_get(index).map_err(lua_failure)?;
-            let value: LuaValue = table.raw_get(&key).map_err(lua_failure)?;
+            let key: LuaValue = keys.raw_get(index)?;
+            let value: LuaValue = table.raw_get(&key)?;
             // What was visited until now is the same for all entries, and ends cycles.
             let visited = self.order.len();
             self.looking += 1;
@@ -465,7 +465,7 @@ impl<'a> Walk<'a> {
     fn find(&mut self, function: &LuaFunction, name: &str) -> Answer<Found> {
         let info = function.info();
         let refuse = |what: &str, hint: &str| {
-            Failure::new("config", format!("`{name}` {what}")).with_hint(hint)
+            Error::new(FailureKind::Config, format!("`{name}` {what}")).with_hint(hint)
         };
         let (Some(source), Some(first), Some(last)) =
             (info.source, info.line_defined, info.last_line_defined)
@@ -507,15 +507,13 @@ impl<'a> Walk<'a> {
                 )
             }
         })?;
-        let mut upvalues =
-            self.cells.upvalues(function, info.num_upvalues.into()).map_err(lua_failure)?;
+        let mut upvalues = self.cells.upvalues(function, info.num_upvalues.into())?;
         // The globals are no capture: what may be used of them is fixed.
         let is_capture = |upvalue: &Upvalue| {
             let is_env = HAS_ENV && upvalue.name == b"_ENV";
             Ok(!is_env || !is_globals(self.lua, &upvalue.value)?)
         };
-        let is_kept: Vec<bool> =
-            upvalues.iter().map(is_capture).collect::<LuaResult<_>>().map_err(lua_failure)?;
+        let is_kept: Vec<bool> = upvalues.iter().map(is_capture).collect::<LuaResult<_>>()?;
         let mut is_kept = is_kept.into_iter();
         upvalues.retain(|_| is_kept.next().unwrap_or(true));
         let variables: Vec<&[u8]> =
@@ -560,7 +558,7 @@ impl<'a> Walk<'a> {
         text: &[u8],
         name: &str,
     ) -> Answer<Vec<(Vec<u8>, Value)>> {
-        let globals = Globals::of(self.lua, &self.known, function, name).map_err(lua_failure)?;
+        let globals = Globals::of(self.lua, &self.known, function, name)?;
         let mut captures = Vec::new();
         for (free, meaning) in found.chunk.names(found.place) {
             match meaning {
@@ -590,8 +588,9 @@ fn visit_of(found: &Found) -> Visit {
     Visit::Function(Rc::as_ptr(&found.chunk) as usize, found.chunk.begin(found.place), cells)
 }
 
-fn refused(name: &str, what: &str, hint: &str) -> Failure {
-    Failure::new("config", format!("`config` captures `{name}`, which is {what}")).with_hint(hint)
+fn refused(name: &str, what: &str, hint: &str) -> Error {
+    Error::new(FailureKind::Config, format!("`config` captures `{name}`, which is {what}"))
+        .with_hint(hint)
 }
 
 /// Returns the texts of a chunk: of a config as it was loaded, of another file as it is now.

@@ -3,13 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use mlua::prelude::*;
-use syslua_engine::failure::Failure;
+use syslua_engine::failure::FailureKind;
 use syslua_engine::platform;
 use syslua_secrets::file::Stored;
 use syslua_secrets::private::PrivateFile;
 
-use super::{KIND, failure, find_identities, path_of, recipients_of_environment};
-use crate::error::{Answer, lua_failure};
+use super::{find_identities, path_of, recipients_of_environment};
+use crate::error::{Answer, Error};
 
 /// Where a private file may be, the last one on a disk.
 fn private_places() -> Vec<PathBuf> {
@@ -31,69 +31,69 @@ pub(super) fn edit(
 ) -> Answer<LuaTable> {
     let path = path_of(path);
     let given = recipients_of_environment()?;
-    let mut stored = Stored::open_or_make(&path, &find_identities(), &given).map_err(failure)?;
-    let before = stored.opened.content().map_err(failure)?;
+    let mut stored = Stored::open_or_make(&path, &find_identities(), &given)?;
+    let before = stored.opened.content()?;
     let name = path
         .file_name()
         .map_or_else(|| "secrets".into(), |name| name.to_string_lossy().into_owned());
-    let private = PrivateFile::new(&private_places(), &name, &before)
-        .map_err(|error| Failure::new(KIND, format!("cannot make a private file: {error}")))?;
+    let private = PrivateFile::new(&private_places(), &name, &before).map_err(|error| {
+        Error::new(FailureKind::Secrets, format!("cannot make a private file: {error}"))
+    })?;
     if !private.is_in_memory() {
         let warning = "this system has no file system in memory: \
                        the decrypted text is on the disk while the editor runs";
-        on_problem.call::<LuaValue>((warning, true)).map_err(lua_failure)?;
+        on_problem.call::<LuaValue>((warning, true))?;
     }
     loop {
         run_editor(editor, private.path())?;
-        let after = private
-            .read()
-            .map_err(|error| Failure::new(KIND, format!("cannot read the edited file: {error}")))?;
+        let after = private.read().map_err(|error| {
+            Error::new(FailureKind::Secrets, format!("cannot read the edited file: {error}"))
+        })?;
         if *after == *before {
             return edited(lua, false, stored.is_new());
         }
         // An editor that was stopped, or a disk that was full, leaves such a file.
         if after.trim_ascii().is_empty() && !before.trim_ascii().is_empty() {
-            return Err(Failure::new(KIND, "the editor left an empty file; nothing was changed")
-                .with_hint("remove the document if nothing shall be in it"));
+            return Err(Error::new(
+                FailureKind::Secrets,
+                "the editor left an empty file; nothing was changed",
+            )
+            .with_hint("remove the document if nothing shall be in it"));
         }
         match stored.opened.replace(&after) {
             Ok(()) => break,
             Err(problem) => {
-                let again: bool =
-                    on_problem.call((problem.message.as_str(), false)).map_err(lua_failure)?;
+                let again: bool = on_problem.call((problem.message.as_str(), false))?;
                 if !again {
-                    return Err(failure(problem.in_file(&path)));
+                    return Err(problem.in_file(&path).into());
                 }
             }
         }
     }
     let is_new = stored.is_new();
-    let changed = stored.save().map_err(failure)?;
+    let changed = stored.save()?;
     edited(lua, changed, is_new)
 }
 
 fn edited(lua: &Lua, changed: bool, is_new: bool) -> Answer<LuaTable> {
-    let answer = || {
-        let table = lua.create_table()?;
-        table.set("changed", changed)?;
-        table.set("created", changed && is_new)?;
-        Ok(table)
-    };
-    answer().map_err(lua_failure)
+    let table = lua.create_table()?;
+    table.set("changed", changed)?;
+    table.set("created", changed && is_new)?;
+    Ok(table)
 }
 
 /// Runs the editor and waits. Signals of the terminal are for the editor; those that end a process
 /// end it first, so that the private file goes.
 fn run_editor(editor: &[String], file: &Path) -> Answer<()> {
-    let (program, arguments) = editor
-        .split_first()
-        .ok_or_else(|| Failure::new("usage", "the editor is not known").with_hint("set EDITOR"))?;
+    let (program, arguments) = editor.split_first().ok_or_else(|| {
+        Error::new(FailureKind::Usage, "the editor is not known").with_hint("set EDITOR")
+    })?;
     // Before the editor is there: it may be quick.
     let guard = waiting::Guard::new();
     let mut child =
         std::process::Command::new(program).args(arguments).arg(file).spawn().map_err(|error| {
-            Failure::new(
-                KIND,
+            Error::new(
+                FailureKind::Secrets,
                 format!("cannot start the editor `{program}`: {}", platform::reason(&error)),
             )
             .with_hint("EDITOR names it")
@@ -104,18 +104,24 @@ fn run_editor(editor: &[String], file: &Path) -> Answer<()> {
             Ok(None) if guard.asked().is_some() => {
                 let _ = child.kill();
                 let _ = child.wait();
-                return Err(Failure::new("interrupted", "interrupted: nothing was changed"));
+                return Err(Error::interrupted());
             }
             Ok(None) => std::thread::sleep(std::time::Duration::from_millis(10)),
             Err(error) => {
-                return Err(Failure::new(KIND, format!("cannot wait for the editor: {error}")));
+                return Err(Error::new(
+                    FailureKind::Secrets,
+                    format!("cannot wait for the editor: {error}"),
+                ));
             }
         }
     };
     if status.success() {
         return Ok(());
     }
-    Err(Failure::new(KIND, format!("the editor `{program}` failed: {status}; nothing was changed")))
+    Err(Error::new(
+        FailureKind::Secrets,
+        format!("the editor `{program}` failed: {status}; nothing was changed"),
+    ))
 }
 
 #[cfg(unix)]

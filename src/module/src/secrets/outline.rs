@@ -1,19 +1,19 @@
 //! What documents hold, for evaluation: keys and types, which are in clear. Nothing is decrypted.
 
 use mlua::prelude::*;
-use syslua_engine::failure::Failure;
+use syslua_engine::failure::FailureKind;
 use syslua_engine::hash::Hash;
 use syslua_secrets::{
     Document, Format, KeyPath, Plain, Problem, Step, Type, Value, age_file, file,
 };
 
-use super::{failure, path_of, to_lua};
-use crate::error::{Answer, lua_failure};
+use super::{path_of, to_lua};
+use crate::error::{Answer, Error};
 
 /// Keys and types of a document, without decrypting.
 pub(super) fn outline(lua: &Lua, path: &LuaString) -> Answer<LuaValue> {
-    let document = file::document(&path_of(path)).map_err(failure)?;
-    to_lua(lua, &document.outline()).map_err(lua_failure)
+    let document = file::document(&path_of(path))?;
+    Ok(to_lua(lua, &document.outline())?)
 }
 
 /// What a document holds for a config: its tables, with the result of `leaf(key, digest)` in the
@@ -28,14 +28,15 @@ pub(super) fn document(
 ) -> Answer<LuaValue> {
     let (path, content) = (path_of(name), content.as_bytes());
     let in_file = |problem: Problem| {
-        let failure = failure(problem.in_file(&path));
-        Failure { kind: "config".to_owned(), ..failure }
+        let mut error = Error::from(problem.in_file(&path));
+        error.kind = FailureKind::Config;
+        error
     };
     let is_age = age_file::is_age_file(&content);
     if kind == "age" {
         age_file::check(&content).map_err(in_file)?;
         let sealed = Hash::of(&content).to_hex();
-        return leaf.call(("", sealed, "str")).map_err(lua_failure);
+        return Ok(leaf.call(("", sealed, "str"))?);
     } else if is_age {
         return Err(in_file(
             Problem::new("it is an age file, which has no keys").with_hint("load it with age.load"),
@@ -47,9 +48,9 @@ pub(super) fn document(
     let make = Outline { lua, document: &document, leaf, map };
     if format == Format::Binary {
         place.push(Step::Key("data".to_owned()));
-        return make.leaf(&KeyPath::new(place), "str").map_err(in_file)?.map_err(lua_failure);
+        return Ok(make.leaf(&KeyPath::new(place), "str").map_err(in_file)??);
     }
-    make.value(&document.outline(), &mut place).map_err(in_file)?.map_err(lua_failure)
+    Ok(make.value(&document.outline(), &mut place).map_err(in_file)??)
 }
 
 /// Makes values of Lua of what a document holds.

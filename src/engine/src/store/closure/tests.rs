@@ -583,7 +583,7 @@ fn whoever_asks_to_stop_is_heard() {
     interrupt.0.store(true, std::sync::atomic::Ordering::Relaxed);
     let closure = collect(&place.store, None, std::slice::from_ref(&text), HERE).unwrap();
     let error = export(&place.store, None, closure, Vec::new(), 1, &interrupt).unwrap_err();
-    assert!(error.is_interruption());
+    assert_eq!(error.kind(), FailureKind::Interrupted);
     let (there, limits) = (Place::new(), UnpackLimits::default());
     let limits =
         Limits { unpack: &limits, platform: HERE, lock_timeout: None, interrupt: &interrupt };
@@ -591,6 +591,6 @@ fn whoever_asks_to_stop_is_heard() {
     let error =
         import(&there.store, Box::new(std::io::Cursor::new(bytes)), &limits, &mut |_, _| {})
             .unwrap_err();
-    assert!(error.is_interruption());
+    assert_eq!(error.kind(), FailureKind::Interrupted);
     there.is_empty();
 }

@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex};
 
 use self::builder::Packing;
 use super::{UnpackOptions, unpack};
+use crate::failure::Explain;
 use crate::operation::{Error, Result, Workspace};
 use crate::settings::{Interrupt, OutputLimits, Settings, System, UnpackLimits};
 

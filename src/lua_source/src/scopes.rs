@@ -1,10 +1,9 @@
-//! What names mean: a walk over the words of a text that Lua has compiled, which keeps track of
+//! What names mean: a walk over the tokens of a text that Lua has compiled, which keeps track of
 //! scopes as the reference manual of Lua 5.4 describes them (section 3.5). It checks nothing.
 
 use std::collections::BTreeMap;
 
-use super::Span;
-use super::words::{Kind, Word, split};
+use crate::lexer::{Token, TokenKind, tokens};
 
 /// What a name means that a function does not declare itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,10 +20,20 @@ pub enum Meaning {
     Global,
 }
 
+/// Where a function is, and the names in it that it does not declare itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Span {
+    pub(crate) first_line: usize,
+    pub(crate) last_line: usize,
+    pub(crate) begin: usize,
+    pub(crate) end: usize,
+    pub(crate) names: BTreeMap<Vec<u8>, Meaning>,
+}
+
 /// Returns all functions of a text.
 pub fn find_functions(text: &[u8]) -> Vec<Span> {
     let mut walk = Walk {
-        words: split(text),
+        tokens: tokens(text),
         place: 0,
         functions: Vec::new(),
         variables: Vec::new(),
@@ -44,7 +53,7 @@ struct Variable<'a> {
 }
 
 struct Walk<'a> {
-    words: Vec<Word<'a>>,
+    tokens: Vec<Token<'a>>,
     place: usize,
     functions: Vec<Span>,
     /// The variables in scope, innermost last.
@@ -56,28 +65,28 @@ struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    fn word(&self, ahead: usize) -> &'a [u8] {
-        self.words.get(self.place + ahead).map_or(b"", |word| word.text)
+    fn text(&self, ahead: usize) -> &'a [u8] {
+        self.tokens.get(self.place + ahead).map_or(b"", |token| token.text)
     }
 
-    fn kind(&self) -> Option<Kind> {
-        self.words.get(self.place).map(|word| word.kind)
+    fn kind(&self) -> Option<TokenKind> {
+        self.tokens.get(self.place).map(|token| token.kind)
     }
 
     fn take(&mut self) -> &'a [u8] {
-        let word = self.word(0);
+        let word = self.text(0);
         self.place += 1;
         word
     }
 
     fn take_if(&mut self, text: &[u8]) -> bool {
-        let found = self.kind() != Some(Kind::Literal) && self.word(0) == text;
+        let found = self.kind() != Some(TokenKind::Literal) && self.text(0) == text;
         self.place += usize::from(found);
         found
     }
 
     fn at_end(&self) -> bool {
-        self.place >= self.words.len()
+        self.place >= self.tokens.len()
     }
 
     fn declare(&mut self, name: &'a [u8], constant: Option<Vec<(usize, usize)>>) {
@@ -108,7 +117,7 @@ impl<'a> Walk<'a> {
     }
 
     fn statements(&mut self) {
-        while !self.at_end() && !matches!(self.word(0), b"end" | b"else" | b"elseif" | b"until") {
+        while !self.at_end() && !matches!(self.text(0), b"end" | b"else" | b"elseif" | b"until") {
             let before = self.place;
             self.statement();
             // An invalid Lua text must not cause an endless loop.
@@ -119,7 +128,7 @@ impl<'a> Walk<'a> {
     }
 
     fn statement(&mut self) {
-        match self.word(0) {
+        match self.text(0) {
             b"local" => self.local(),
             b"function" => self.function_statement(),
             b"if" => self.conditional(),
@@ -141,7 +150,7 @@ impl<'a> Walk<'a> {
             }
             b"return" => {
                 self.take();
-                if !matches!(self.word(0), b"end" | b"else" | b"elseif" | b"until" | b";" | b"") {
+                if !matches!(self.text(0), b"end" | b"else" | b"elseif" | b"until" | b";" | b"") {
                     self.expressions();
                 }
                 self.take_if(b";");
@@ -149,7 +158,10 @@ impl<'a> Walk<'a> {
             b"::" => self.place += 3,
             // In Lua 5.1 it is a name like any other.
             b"goto"
-                if self.words.get(self.place + 1).is_some_and(|word| word.kind == Kind::Name) =>
+                if self
+                    .tokens
+                    .get(self.place + 1)
+                    .is_some_and(|token| token.kind == TokenKind::Name) =>
             {
                 self.place += 2;
             }
@@ -173,9 +185,9 @@ impl<'a> Walk<'a> {
     }
 
     fn local(&mut self) {
-        let begin = self.words[self.place].begin;
+        let begin = self.tokens[self.place].begin;
         self.take();
-        if self.word(0) == b"function" {
+        if self.text(0) == b"function" {
             let function = self.place;
             self.take();
             let name = self.take();
@@ -199,7 +211,7 @@ impl<'a> Walk<'a> {
         if self.take_if(b"=") {
             self.expressions();
         }
-        let end = self.words.get(self.place.wrapping_sub(1)).map_or(begin, Word::end);
+        let end = self.tokens.get(self.place.wrapping_sub(1)).map_or(begin, Token::end);
         let mut declarations = vec![(begin, end)];
         declarations.extend_from_slice(&self.constants[before..]);
         for (name, is_constant) in names {
@@ -213,7 +225,7 @@ impl<'a> Walk<'a> {
         let name = self.take();
         self.read(name);
         let mut is_method = false;
-        while matches!(self.word(0), b"." | b":") {
+        while matches!(self.text(0), b"." | b":") {
             is_method = self.take() == b":";
             self.take();
         }
@@ -229,7 +241,7 @@ impl<'a> Walk<'a> {
         }
         self.take_if(b"(");
         while !self.at_end() && !self.take_if(b")") {
-            if self.kind() == Some(Kind::Name) {
+            if self.kind() == Some(TokenKind::Name) {
                 let name = self.take();
                 self.declare(name, None);
             } else {
@@ -238,10 +250,10 @@ impl<'a> Walk<'a> {
         }
         self.statements();
         self.variables.truncate(scope);
-        let last = self.place.min(self.words.len().saturating_sub(1));
+        let last = self.place.min(self.tokens.len().saturating_sub(1));
         self.take_if(b"end");
         let names = self.open.pop().unwrap_or_default();
-        if let (Some(first), Some(last)) = (self.words.get(function), self.words.get(last)) {
+        if let (Some(first), Some(last)) = (self.tokens.get(function), self.tokens.get(last)) {
             self.functions.push(Span {
                 first_line: first.line,
                 last_line: last.line,
@@ -298,8 +310,8 @@ impl<'a> Walk<'a> {
     /// Operands and operators; who binds closer does not matter to names.
     fn expression(&mut self) {
         loop {
-            while self.kind() != Some(Kind::Literal)
-                && matches!(self.word(0), b"not" | b"-" | b"#" | b"~")
+            while self.kind() != Some(TokenKind::Literal)
+                && matches!(self.text(0), b"not" | b"-" | b"#" | b"~")
             {
                 self.take();
             }
@@ -311,11 +323,11 @@ impl<'a> Walk<'a> {
     }
 
     fn take_operator(&mut self) -> bool {
-        if self.kind() == Some(Kind::Literal) {
+        if self.kind() == Some(TokenKind::Literal) {
             return false;
         }
         let is_operator = matches!(
-            self.word(0),
+            self.text(0),
             b"+" | b"-"
                 | b"*"
                 | b"/"
@@ -338,7 +350,7 @@ impl<'a> Walk<'a> {
         );
         if is_operator {
             // `>>` comes as two signs.
-            if self.take() == b">" && self.word(0) == b">" {
+            if self.take() == b">" && self.text(0) == b">" {
                 self.take();
             }
         }
@@ -346,8 +358,8 @@ impl<'a> Walk<'a> {
     }
 
     fn operand(&mut self) {
-        match (self.kind(), self.word(0)) {
-            (Some(Kind::Literal), _) => {
+        match (self.kind(), self.text(0)) {
+            (Some(TokenKind::Literal), _) => {
                 self.take();
                 return;
             }
@@ -366,7 +378,7 @@ impl<'a> Walk<'a> {
                 self.expression();
                 self.take_if(b")");
             }
-            (Some(Kind::Name), name) => {
+            (Some(TokenKind::Name), name) => {
                 self.take();
                 self.read(name);
             }
@@ -378,13 +390,13 @@ impl<'a> Walk<'a> {
     /// Fields, indices and calls.
     fn suffixes(&mut self) {
         loop {
-            match (self.kind(), self.word(0)) {
-                (Some(Kind::Literal), text)
+            match (self.kind(), self.text(0)) {
+                (Some(TokenKind::Literal), text)
                     if !text.first().is_some_and(|byte| byte.is_ascii_digit() || *byte == b'.') =>
                 {
                     self.take();
                 }
-                (Some(Kind::Literal), _) => return,
+                (Some(TokenKind::Literal), _) => return,
                 (_, b"." | b":") => self.place += 2,
                 (_, b"[") => {
                     self.take();
@@ -412,8 +424,8 @@ impl<'a> Walk<'a> {
                 self.expression();
                 self.take_if(b"]");
                 self.take_if(b"=");
-            } else if self.kind() == Some(Kind::Name)
-                && self.words.get(self.place + 1).is_some_and(|next| next.text == b"=")
+            } else if self.kind() == Some(TokenKind::Name)
+                && self.tokens.get(self.place + 1).is_some_and(|next| next.text == b"=")
             {
                 self.place += 2;
             }

@@ -1,21 +1,21 @@
-//! The words of a Lua text: names, signs, literals; comments and white space are passed over.
+//! The lexer: a Lua text as tokens. Comments and white space are passed over.
 
-/// What a word is.
+/// What a token is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum TokenKind {
     /// A name or a keyword.
     Name,
     /// A number or a string.
     Literal,
     /// One character of punctuation, or `::`, or `...`.
-    Sign,
+    Punctuation,
 }
 
-/// A word and where it is.
+/// A token and where it is.
 #[derive(Clone, Copy, Debug)]
-pub struct Word<'a> {
+pub struct Token<'a> {
     /// Its kind.
-    pub kind: Kind,
+    pub kind: TokenKind,
     /// Its text.
     pub text: &'a [u8],
     /// Its first byte.
@@ -24,15 +24,15 @@ pub struct Word<'a> {
     pub line: usize,
 }
 
-impl Word<'_> {
+impl Token<'_> {
     /// Returns the byte after its last.
     pub fn end(&self) -> usize {
         self.begin + self.text.len()
     }
 }
 
-/// Returns all words of a text.
-pub fn split(text: &[u8]) -> Vec<Word<'_>> {
+/// Returns all tokens of a text.
+pub fn tokens(text: &[u8]) -> Vec<Token<'_>> {
     let mut reader = Reader { text, place: 0, line: 1 };
     std::iter::from_fn(|| reader.next()).collect()
 }
@@ -63,7 +63,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn next(&mut self) -> Option<Word<'a>> {
+    fn next(&mut self) -> Option<Token<'a>> {
         loop {
             let byte = self.peek(0)?;
             if byte.is_ascii_whitespace() || byte == 0x0b {
@@ -83,12 +83,12 @@ impl<'a> Reader<'a> {
             }
         }
         let begin = self.place;
-        let kind = self.skip_word();
+        let kind = self.skip_token();
         let end = self.place.min(self.text.len());
-        Some(Word { kind, text: &self.text[begin..end], begin, line: self.line })
+        Some(Token { kind, text: &self.text[begin..end], begin, line: self.line })
     }
 
-    fn skip_word(&mut self) -> Kind {
+    fn skip_token(&mut self) -> TokenKind {
         let byte = self.peek(0).unwrap_or(0);
         // LuaJIT takes every byte above 127 as a letter.
         let is_letter = |byte: u8| byte.is_ascii_alphabetic() || byte == b'_' || byte >= 0x80;
@@ -96,26 +96,27 @@ impl<'a> Reader<'a> {
             while self.peek(0).is_some_and(|byte| is_letter(byte) || byte.is_ascii_digit()) {
                 self.place += 1;
             }
-            return Kind::Name;
+            return TokenKind::Name;
         }
         if byte.is_ascii_digit()
             || (byte == b'.' && self.peek(1).is_some_and(|next| next.is_ascii_digit()))
         {
             self.skip_number();
-            return Kind::Literal;
+            return TokenKind::Literal;
         }
         if byte == b'"' || byte == b'\'' {
             self.skip_string(byte);
-            return Kind::Literal;
+            return TokenKind::Literal;
         }
         if byte == b'[' && self.skip_long() {
-            return Kind::Literal;
+            return TokenKind::Literal;
         }
         let rest = &self.text[self.place..];
-        let signs: [&[u8]; 9] = [b"...", b"..", b"::", b"==", b"~=", b"<=", b">=", b"//", b"<<"];
-        let length = signs.iter().find(|sign| rest.starts_with(sign)).map_or(1, |sign| sign.len());
+        let several: [&[u8]; 9] = [b"...", b"..", b"::", b"==", b"~=", b"<=", b">=", b"//", b"<<"];
+        let length =
+            several.iter().find(|text| rest.starts_with(text)).map_or(1, |text| text.len());
         self.place += length;
-        Kind::Sign
+        TokenKind::Punctuation
     }
 
     fn skip_number(&mut self) {

@@ -1,13 +1,10 @@
-//! The texts of Lua functions: from `function` to `end`, found by the lines that Lua remembers, and
-//! what their free names mean.
-
-mod scopes;
-mod words;
+//! The text of a file, and the functions in it: from `function` to `end`, found by the lines that
+//! Lua remembers.
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, HashMap};
 
-pub use scopes::Meaning;
+use crate::scopes::{self, Meaning, Span};
 
 /// The text of a loaded file, and where its functions are.
 #[derive(Debug)]
@@ -20,16 +17,6 @@ pub struct Chunk {
     code: OnceCell<Vec<u8>>,
     /// Where in that the functions on two lines were found last.
     places: RefCell<HashMap<(usize, usize), usize>>,
-}
-
-/// Where a function is, and the names in it that it does not declare itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Span {
-    first_line: usize,
-    last_line: usize,
-    begin: usize,
-    end: usize,
-    names: BTreeMap<Vec<u8>, Meaning>,
 }
 
 /// Why a function's text is not known.
