@@ -37,7 +37,7 @@ local adoption = {}
 ---@field reads string? the file or directory that a link would lead to
 
 local function show(place)
-  return text.printable(path.display(place, os.getenv("HOME")))
+  return text.printable(path.display(place, path.get_home()))
 end
 
 local function raise(message, hint, position)

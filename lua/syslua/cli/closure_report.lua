@@ -7,7 +7,7 @@ local text = require("syslua.util.text")
 local closure_report = {}
 
 local function show_path(value)
-  return path.display(value, os.getenv("HOME"))
+  return path.display(value, path.get_home())
 end
 
 local function get_total(objects)

@@ -6,10 +6,6 @@ local path = require("syslua.util.path")
 
 local config_path = {}
 
-local function get_home()
-  return os.getenv("HOME") or os.getenv("USERPROFILE") or ""
-end
-
 -- Whether a regular file can be read; else why not, and what to do.
 local function can_open(name)
   local succeeded, result = require("syslua").native.can_read(name)
@@ -31,14 +27,14 @@ end
 function config_path.get_default()
   local named = os.getenv("SYSLUA_CONFIG")
   if named and named ~= "" then
-    named = path.expand(named, get_home())
+    named = path.expand(named, path.get_home())
     local config = is_directory(named) and path.join(named, "init.lua") or named
     return config, "$SYSLUA_CONFIG names it"
   end
   if require("syslua").username == "root" then
     return "/etc/syslua/init.lua", "it is the default for root"
   end
-  return path.join(get_home(), ".config/syslua/init.lua"), "it is the default"
+  return path.join(path.get_home(), ".config/syslua/init.lua"), "it is the default"
 end
 
 local function raise_missing(name, why, reason, remedy)
@@ -100,7 +96,7 @@ function config_path.get_replaced(snapshot, config)
   if not current or current == require("syslua.border").call("absolute", config) then
     return nil
   end
-  return path.display(current, get_home())
+  return path.display(current, path.get_home())
 end
 
 return config_path

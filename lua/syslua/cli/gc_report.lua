@@ -9,7 +9,7 @@ local gc_report = {}
 
 local function show_path(value)
   -- Users name their links and programs themselves, and root reads it.
-  return text.printable(path.display(value, os.getenv("HOME")))
+  return text.printable(path.display(value, path.get_home()))
 end
 
 --- Returns what holds an object, in words.

@@ -11,7 +11,7 @@ local most_processes = 4
 
 local function show_path(value)
   -- Users name their links and programs themselves, and root reads it.
-  return text.printable(path.display(value, os.getenv("HOME")))
+  return text.printable(path.display(value, path.get_home()))
 end
 
 --- Returns "snapshot 2 (current)", "~/result", "the journal ..." or "process 12 (bash)".

@@ -34,17 +34,13 @@ local joints = {
   set_function = ": ",
 }
 
-local function get_home()
-  return os.getenv("HOME")
-end
-
 -- Objects have long paths, and only the end differs.
 local function show_path(value, root, verbose)
   local objects = root and path.join(root, "store/obj/")
   if objects and not verbose and value:sub(1, #objects) == objects then
     return "…/" .. text.printable(value:sub(#objects + 1))
   end
-  return text.printable(path.display(value, get_home()))
+  return text.printable(path.display(value, path.get_home()))
 end
 report.show_path = show_path
 
@@ -233,6 +229,7 @@ local function count_marks(actions)
 end
 
 -- Snapshot 0 is the state before the first apply.
+---@type table<string, string>
 local pending_lines = {
   running = "process %d is switching from snapshot %s to %s",
   interrupted = "a switch of process %d from snapshot %s to %s was cut off: "
@@ -376,7 +373,7 @@ function report.render_apply(result, config, args, style)
   lines[#lines + 1] = style("strong", closing)
   if changes_environment(result.actions) and result.env_script then
     lines[#lines + 1] = "The environment changed; in this shell: . "
-      .. path.display(require("syslua.cli.own_script").get_path(result.env_script), get_home())
+      .. path.display(require("syslua.cli.own_script").get_path(result.env_script), path.get_home())
   end
   return lines
 end

@@ -21,10 +21,6 @@ local after_open_line, made_file = ", after a line without an end", ", which mad
 -- A login shell of bash reads the first of these files that is there, and not ~/.bashrc.
 local login_files = { ".bash_profile", ".bash_login", ".profile" }
 
-local function get_home()
-  return os.getenv("HOME") or os.getenv("USERPROFILE") or ""
-end
-
 -- A directory of a dotfiles manager may be a link, and so may the file: it is written through it.
 local function write(name, text)
   local file, problem = io.open(name, "wb")
@@ -74,7 +70,7 @@ end
 -- Adds the line to a file, unless it reads the environment already. A file that is made for it may
 -- be `passing`: then it goes with the line.
 local function add_to(profile, shell, is_passing)
-  local shown = path.display(profile, get_home())
+  local shown = path.display(profile, path.get_home())
   local text, unread = border.read(profile)
   text = text and shell.earlier_line and without(text, shell.earlier_line) or text
   if text and (text:find(shell.line, 1, true) or text:find(shell.script, 1, true)) then
@@ -108,13 +104,13 @@ end
 -- there is none.
 local function get_login_file()
   for _, name in ipairs(login_files) do
-    local file = path.join(get_home(), name)
+    local file = path.join(path.get_home(), name)
     if border.call("exists", file) then
       local text = border.read(file)
       return not (text and text:find("bashrc", 1, true)) and file or nil
     end
   end
-  return path.join(get_home(), login_files[1])
+  return path.join(path.get_home(), login_files[1])
 end
 
 --- Adds the line of a shell to its file, and that of bash also to the one of its login shells if
@@ -143,7 +139,7 @@ local function get_files(shell)
   local files = { shell.profile }
   if shell.name == "bash" then
     for _, name in ipairs({ ".bash_profile", ".bash_login" }) do
-      files[#files + 1] = path.join(get_home(), name)
+      files[#files + 1] = path.join(path.get_home(), name)
     end
   end
   return files
@@ -162,7 +158,7 @@ function shell_profiles.remove(shells, is_dry)
       local rest, is_to_go = without(text or "", shell.line)
       rest = rest or shell.earlier_line and without(text or "", shell.earlier_line)
       if rest then
-        local shown = path.display(profile, get_home())
+        local shown = path.display(profile, path.get_home())
         local problem
         if is_dry then
           lines[#lines + 1] = ("%s would no longer read the environment"):format(shown)

@@ -152,7 +152,7 @@ function snapshot_report.render_rollback(result, args, style)
       lines[#lines + 1] = "The environment changed; in this shell: . "
         .. path.display(
           require("syslua.cli.own_script").get_path(result.env_script),
-          os.getenv("HOME")
+          path.get_home()
         )
     end
   else
@@ -169,13 +169,13 @@ local function add_kept(lines, result, args)
   end
   for _, stuck in ipairs(result.stuck or {}) do
     lines[#lines + 1] = ("! stays    %s: the original of %s cannot be restored"):format(
-      path.display(stuck.path, os.getenv("HOME")),
-      path.display(stuck.target or "?", os.getenv("HOME"))
+      path.display(stuck.path, path.get_home()),
+      path.display(stuck.target or "?", path.get_home())
     )
   end
   for _, unknown in ipairs(result.unknown or {}) do
     lines[#lines + 1] = ("! stays    %s: sys.lua did not make it"):format(
-      path.display(unknown, os.getenv("HOME"))
+      path.display(unknown, path.get_home())
     )
   end
 end
@@ -186,7 +186,7 @@ end
 ---@param style syslua.cli.Style
 ---@return string[]
 function snapshot_report.render_destroy(result, args, style)
-  local root = path.display(result.root, os.getenv("HOME"))
+  local root = path.display(result.root, path.get_home())
   if not result.exists then
     return { ("Nothing to do: there is no root at %s."):format(root) }
   end

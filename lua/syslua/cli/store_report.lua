@@ -10,7 +10,7 @@ local text = require("syslua.util.text")
 local store_report = {}
 
 local function show_path(value)
-  return text.printable(path.display(value, os.getenv("HOME")))
+  return text.printable(path.display(value, path.get_home()))
 end
 
 --- Returns "greet 1.0", or the name alone when there is no version.

@@ -15,7 +15,7 @@ function unchanged_report.render(what, result, config)
   return ("%s: snapshot %s matches %s."):format(
     what,
     tostring(snapshot.id or "0"),
-    path.display(config, os.getenv("HOME"))
+    path.display(config, path.get_home())
   )
 end
 

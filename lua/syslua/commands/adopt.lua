@@ -72,7 +72,8 @@ adopt.arguments = {
 }
 
 local function show(place)
-  local shown = require("syslua.util.path").display(place, os.getenv("HOME"))
+  local path = require("syslua.util.path")
+  local shown = path.display(place, path.get_home())
   return require("syslua.util.text").printable(shown)
 end
 
@@ -116,7 +117,7 @@ local function get_known(config, options, args)
   local status = border.call("status", options)
   return {
     directory = real(path.dirname(border.call("absolute", config))),
-    home = real(os.getenv("HOME") or os.getenv("USERPROFILE") or "/"),
+    home = real(path.get_home()),
     root = real(status.root),
     is_system = require("syslua").username == "root",
     targets = status.targets,

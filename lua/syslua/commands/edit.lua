@@ -26,10 +26,6 @@ edit.arguments = {
   shared.answer,
 }
 
-local function get_home()
-  return os.getenv("HOME") or os.getenv("USERPROFILE") or "/"
-end
-
 local function is_at_or_below(place, top)
   return place == top or require("syslua.util.path").is_below(place, top)
 end
@@ -52,7 +48,7 @@ local function get_source(declared, place, directory)
     require("syslua.util.failure").raise({
       kind = "config",
       message = ("%s comes from %s, which is not a file of your config"):format(
-        path.display(place, get_home()),
+        path.display(place, path.get_home()),
         name or "a module"
       ),
       hint = "`sys why` names all lines that declare it",
@@ -63,9 +59,9 @@ end
 
 local function raise_unknown(place, files)
   local path = require("syslua.util.path")
-  local names, shown = {}, path.display(place, get_home())
+  local names, shown = {}, path.display(place, path.get_home())
   for index, file in ipairs(files) do
-    names[index] = path.display(file.place, get_home())
+    names[index] = path.display(file.place, path.get_home())
   end
   local near = require("syslua.util.closest")(shown, names)
   require("syslua.util.failure").raise({
@@ -106,7 +102,7 @@ function edit.run(args, options)
     files[#files + 1] = file
   end
   require("syslua").evaluate(config, options)
-  local given = path.expand(args.target, get_home())
+  local given = path.expand(args.target, path.get_home())
   local place = path.normalize(border.call("absolute", given))
   local declared = find(files, place)
   if not declared then
@@ -126,7 +122,7 @@ function edit.run(args, options)
       hint = "set VISUAL or EDITOR; nothing was applied",
     })
   end
-  local shown = path.display(file, get_home())
+  local shown = path.display(file, path.get_home())
   if read_file(file) == before then
     terminal.write({ shown .. " is as it was." })
     return nil

@@ -47,7 +47,7 @@ local function render(args, whole, config)
     return require("syslua.cli.report").to_json("graph", document) .. "\n"
   elseif format == "html" then
     local path = require("syslua.util.path")
-    local shown = path.display(config, os.getenv("HOME"))
+    local shown = path.display(config, path.get_home())
     return require("syslua.cli.graph_page").render(shapes.simplify(whole), shown)
   end
   return table.concat(shapes.to_dot(shapes.simplify(whole)), "\n") .. "\n"
@@ -71,7 +71,8 @@ function graph.run(args, options)
     local file = border.call("absolute", args.output)
     border.call("write_file", file, content)
     if not args.quiet then
-      terminal.talk({ "wrote " .. require("syslua.util.path").display(file, os.getenv("HOME")) })
+      local path = require("syslua.util.path")
+      terminal.talk({ "wrote " .. path.display(file, path.get_home()) })
     end
   else
     terminal.clear()

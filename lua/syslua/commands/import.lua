@@ -76,7 +76,7 @@ local function write_config(found, args, options)
     count = count + (line.is_off and 0 or 1)
   end
   local result = { config = entry, declared = count, left_out = lib.array(found.left_out) }
-  local shown = path.display(entry, os.getenv("HOME"))
+  local shown = path.display(entry, path.get_home())
   local lines = { ("wrote %s: %d declarations"):format(shown, count) }
   for _, left in ipairs(found.left_out) do
     lines[#lines + 1] = ("  left out %s: %s"):format(left.path, left.reason)

@@ -108,10 +108,6 @@ init.arguments = {
   },
 }
 
-local function get_home()
-  return os.getenv("HOME") or os.getenv("USERPROFILE") or ""
-end
-
 local function get_directory(given)
   local path = require("syslua.util.path")
   if given then
@@ -134,7 +130,7 @@ end
 
 local function get_files(directory)
   local path = require("syslua.util.path")
-  local shown = quote_for_shell(path.display(directory, get_home()))
+  local shown = quote_for_shell(path.display(directory, path.get_home()))
   local files = {
     ["init.lua"] = (config:gsub("DIR", (shown:gsub("%%", "%%%%")))),
     ["spec/config_spec.lua"] = (spec:gsub("DIR", (shown:gsub("%%", "%%%%")))),
@@ -150,7 +146,7 @@ local function raise_existing(directory, existing)
   require("syslua.util.failure").raise({
     kind = "config",
     message = ("%s: there already %s %s"):format(
-      path.display(directory, get_home()),
+      path.display(directory, path.get_home()),
       #existing == 1 and "is" or "are",
       require("syslua.util.text").enumerate(existing, "and")
     ),
@@ -194,7 +190,8 @@ local function offer(args, known)
   if not login or not login.profile or args.quiet or not question.can_ask() then
     return {}
   end
-  local shown = require("syslua.util.path").display(login.profile, get_home())
+  local path = require("syslua.util.path")
+  local shown = path.display(login.profile, path.get_home())
   local asked = ("Make %s read the environment when it starts? This adds a line to %s."):format(
     login.name,
     shown
@@ -290,7 +287,7 @@ local function clone(args, directory)
   local path = require("syslua.util.path")
   local terminal = require("syslua.cli.terminal")
   local address = parse_url(args.from)
-  local shown = path.display(directory, get_home())
+  local shown = path.display(directory, path.get_home())
   if not is_empty(directory) then
     failure.raise({
       kind = "config",
@@ -322,7 +319,7 @@ local function clone(args, directory)
   local runner = require("syslua.cli.runner")
   runner.run("plan", given)
   local question = require("syslua.cli.question")
-  local short = quote_for_shell(path.display(inner, get_home()))
+  local short = quote_for_shell(path.display(inner, path.get_home()))
   if args.yes or (question.can_ask() and question.ask("Apply it?")) then
     given.yes = true
     return nil, runner.run("apply", given)
@@ -344,7 +341,7 @@ local function ignore_answers(directory)
     if not text then
       require("syslua.util.failure").raise({
         kind = "config",
-        message = ("cannot read %s: %s"):format(path.display(file, get_home()), problem),
+        message = ("cannot read %s: %s"):format(path.display(file, path.get_home()), problem),
         hint = hint,
       })
       return nil
@@ -360,7 +357,7 @@ local function ignore_answers(directory)
     content = content .. "\n"
   end
   border.call("write_file", file, content .. "/" .. name .. "\n")
-  return ("%s %s"):format(is_there and "added to" or "wrote", path.display(file, get_home()))
+  return ("%s %s"):format(is_there and "added to" or "wrote", path.display(file, path.get_home()))
 end
 
 --- Does it.
@@ -390,13 +387,13 @@ function init.run(args, options)
   for _, name in ipairs(names) do
     local full = path.join(directory, name)
     border.call("write_file", full, files[name])
-    lines[#lines + 1] = "wrote " .. path.display(full, get_home())
+    lines[#lines + 1] = "wrote " .. path.display(full, path.get_home())
   end
   lines[#lines + 1] = ignored
   for _, line in ipairs(add_to_shells(args, options)) do
     lines[#lines + 1] = line
   end
-  local shown = quote_for_shell(path.display(directory, get_home()))
+  local shown = quote_for_shell(path.display(directory, path.get_home()))
   lines[#lines + 1] = ("Next: `%s plan %s` shows what it would do, `apply` does it."):format(
     args.program,
     shown

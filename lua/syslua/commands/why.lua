@@ -27,13 +27,9 @@ why.arguments = {
   shared.json,
 }
 
-local function get_home()
-  return os.getenv("HOME") or os.getenv("USERPROFILE") or ""
-end
-
 -- A path as all ways to write it: absolute, without detours.
 local function to_place(word)
-  local expanded = path.expand(word, get_home())
+  local expanded = path.expand(word, path.get_home())
   return path.normalize(require("syslua.border").call("absolute", expanded))
 end
 

@@ -1,6 +1,9 @@
 --- Paths as text: join, take apart, normalize, expand and show.
 -- It does not touch the file system and does not know the home directory: callers pass it.
 
+-- Kept from load on: `os` is hidden while configs run.
+local getenv = os.getenv
+
 local path = {}
 
 local byte, find = string.byte, string.find
@@ -120,6 +123,12 @@ function path.expand(text, home)
     return join(home, text:sub(3))
   end
   return text
+end
+
+--- Returns the home directory of the user: "/" if the environment does not tell.
+---@return string
+function path.get_home()
+  return getenv("HOME") or getenv("USERPROFILE") or "/"
 end
 
 --- Returns the path as people read it: with "~" for the home directory.

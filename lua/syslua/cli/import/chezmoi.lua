@@ -55,7 +55,7 @@ local function read_data(context)
       username = syslua.username,
       os = syslua.os,
       arch = ({ x86_64 = "amd64", aarch64 = "arm64", arm = "arm" })[syslua.arch],
-      homeDir = path.normalize(writer.get_home()),
+      homeDir = path.normalize(path.get_home()),
     },
   }
   local source = context.directory
@@ -81,7 +81,7 @@ end
 local function read_own(found)
   local own = {}
   for _, extension in ipairs(extensions) do
-    local directory = os.getenv("XDG_CONFIG_HOME") or path.join(writer.get_home(), ".config")
+    local directory = os.getenv("XDG_CONFIG_HOME") or path.join(path.get_home(), ".config")
     local file = path.join(directory, "chezmoi/chezmoi." .. extension)
     overlay(own, read_values({ found = found }, file) or {})
   end
@@ -324,7 +324,7 @@ end
 ---@param given string?
 ---@return syslua.cli.Found
 return function(given)
-  local home = path.normalize(writer.get_home())
+  local home = path.normalize(path.get_home())
   local found = writer.new("chezmoi")
   local own = read_own(found)
   local named = given or type(own.sourceDir) == "string" and own.sourceDir

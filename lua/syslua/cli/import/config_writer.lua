@@ -55,16 +55,11 @@ function config_writer.take_name(found, name)
   return free
 end
 
-local function get_home()
-  return os.getenv("HOME") or os.getenv("USERPROFILE") or "/"
-end
-config_writer.get_home = get_home
-
 --- Returns a place as configs write it: from `~/` when it is in the home.
 ---@param place string
 ---@return string
 function config_writer.show(place)
-  local home = path.normalize(get_home())
+  local home = path.normalize(path.get_home())
   return path.display(place, home)
 end
 
@@ -223,7 +218,7 @@ end
 ---@return string entry
 function config_writer.write(found, output, force, options)
   add_links(found)
-  local directory = output and border.call("absolute", path.expand(output, get_home()))
+  local directory = output and border.call("absolute", path.expand(output, path.get_home()))
     or path.dirname((require("syslua.cli.config_path").get_default()))
   directory = path.normalize(directory)
   local entry = path.join(directory, "init.lua")

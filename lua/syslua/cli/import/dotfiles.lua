@@ -51,7 +51,7 @@ end
 
 local function import_bare(directory, found)
   local tree = ask_git(directory, "config core.worktree")
-  local home = writer.get_home()
+  local home = path.get_home()
   local top = tree and path.join(directory, (tree:gsub("\n$", ""))) or home
   top = path.normalize(top)
   local names = ask_git(directory, "ls-tree -r -z --name-only HEAD")
@@ -82,7 +82,7 @@ end
 ---@param given string
 ---@return syslua.cli.Found
 return function(given)
-  local home = path.normalize(writer.get_home())
+  local home = path.normalize(path.get_home())
   local directory = path.normalize(border.call("absolute", path.expand(given, home)))
   local seen = border.call("look", directory)
   if not seen or (seen.kind ~= "directory" and seen.kind ~= "symlink") then

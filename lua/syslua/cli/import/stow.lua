@@ -8,7 +8,7 @@ local writer = require("syslua.cli.import.config_writer")
 
 -- The target that a `.stowrc` names, in the directory or in the home.
 local function get_configured_target(directory)
-  local home = writer.get_home()
+  local home = path.get_home()
   local target
   for _, place in ipairs({ home, directory }) do
     local content = linked_tree.read(path.join(place, ".stowrc")) or ""
@@ -28,7 +28,7 @@ end
 ---@param given string
 ---@return syslua.cli.Found
 return function(given)
-  local directory = path.normalize(border.call("absolute", path.expand(given, writer.get_home())))
+  local directory = path.normalize(border.call("absolute", path.expand(given, path.get_home())))
   local names = border.call("list_directory", directory, false)
   if not names then
     failure.raise({
