@@ -298,12 +298,6 @@ local syslua = {}
 ---| "notice"
 ---| string
 
----@class syslua.Changes
----@field added integer
----@field changed integer
----@field removed integer
----@field first { mark: string, what: string }[]
-
 ---@alias syslua.Explained { priority: integer?, overridden: syslua.Overridden[] }
 ---@alias syslua.Writer fun(bytes: string): string? takes a part; returns what went wrong
 ---@alias syslua.Asker fun(problem: string, is_warning: boolean): boolean whether to edit again
@@ -315,300 +309,467 @@ local syslua = {}
 
 -- Reports
 
----@class syslua.Plan
----@field changed boolean whether an apply changes anything
----@field root string
----@field snapshot syslua.SnapshotReport the current snapshot
----@field realize syslua.DerivationReport[] the derivations that would be built
----@field actions syslua.ActionReport[] what would be done, in order
----@field environment_changed boolean whether the environment of shells changes
----@field pending syslua.PendingReport? an unfinished switch
----@field locks syslua.LockChange[]? the changes of the lock; added by the command line
-
----@class syslua.Applied: syslua.Plan
----@field applied boolean whether anything was done
----@field built syslua.DerivationReport[]? what was built; not of a dry run
----@field new_snapshot string? the snapshot that was made
----@field env_script string? the script that shells source; not of a dry run
----@field deadline number? the end of the time to confirm it, in seconds since 1970
----@field confirmation string? the identifier of a switch that waits for confirmation
----@field displaced syslua.DisplacedReport[]? edits of managed targets that were moved away
-
----@class syslua.RolledBack: syslua.Plan
----@field to syslua.SnapshotReport the target of the rollback
----@field applied boolean whether it was done
----@field displaced syslua.DisplacedReport[]? edits of managed targets that were moved away
----@field env_script string the script that shells source
-
----@class syslua.Destroyed: syslua.Plan
----@field applied boolean whether it was done
----@field exists boolean whether there was a root at all
----@field removed boolean whether the root was removed
----@field displaced syslua.DisplacedReport[] edits of managed targets, which stay
----@field stuck syslua.DisplacedReport[] originals that cannot be restored, because another file is
---- at their target
----@field unknown string[] unknown files in the root, which stay
----@field profiles string[]? lines about the startup files of shells
-
----@class syslua.Holder
----@field kind "snapshot"|"gc_root"|"journal"|"project"|"process"
----@field id string? the number of the snapshot
----@field current boolean? whether that is applied
----@field path string? the link, or the journal
----@field pid integer? the number of the process
----@field program string? the name of its program
-
----@class syslua.CollectedObject
----@field object string its name
----@field path string
----@field kept boolean whether it stays
----@field size integer? bytes of a deleted object
----@field held_by syslua.Holder[]? the things that keep it directly
----@field referred_by string? the object that refers to it
-
----@class syslua.CollectedFiles
----@field count integer
----@field size integer bytes
-
----@class syslua.Collected
----@field root string
----@field applied boolean whether it was done
----@field objects syslua.CollectedObject[] all of them, in the order of their names
----@field kept integer how many objects stay
----@field removed integer how many objects go
----@field snapshots string[] the snapshots that go
----@field downloads syslua.CollectedFiles
----@field logs syslua.CollectedFiles
----@field derivations syslua.CollectedFiles
----@field leftovers syslua.CollectedFiles
----@field sources syslua.CollectedFiles contents of config sources that only removed snapshots kept
----@field freed integer bytes
----@field dangling string[] links in gc-roots that lead to no object
----@field blocked string? why nothing can be removed now
-
----@class syslua.PendingReport
----@field state "running"|"interrupted"|"unconfirmed"
----@field from string the snapshot before it
----@field to string? the snapshot that it leads to
----@field started_at integer seconds since 1970
----@field process integer the process that began it
----@field deadline number? the end of the time to confirm it, in seconds since 1970
-
----@class syslua.HistoryEntry: syslua.SnapshotReport
----@field parent string? the snapshot that was current when it was made
----@field current boolean whether it is applied
----@field targets integer how many it manages
----@field actions integer how many it has in all
----@field derivations integer how many it holds
----@field changes syslua.Changes? what it changed
----@field problem string? why it cannot be used
-
----@class syslua.History
----@field root string
----@field snapshots syslua.HistoryEntry[] oldest first
----@field pending syslua.PendingReport? an unfinished switch
-
----@class syslua.DerivationChange
----@field mark "add"|"change"|"remove"
----@field name string
----@field file boolean? whether it is a single file
----@field old_version string?
----@field new_version string?
----@field old_object string?
----@field new_object string?
-
----@class syslua.SnapshotDiff
----@field root string
----@field from syslua.SnapshotReport
----@field to syslua.SnapshotReport
----@field derivations syslua.DerivationChange[]
----@field actions syslua.ActionReport[]
-
----@class syslua.Confirmed
----@field root string
----@field snapshot syslua.SnapshotReport the snapshot that stays
-
----@class syslua.DisplacedReport
----@field kind ("file"|"directory"|"symlink"|"special")? its kind
----@field target string? its former path
----@field path string where it is
----@field created_at integer? when it was moved, in seconds since 1970
-
----@class syslua.Status
----@field root string
----@field snapshot syslua.SnapshotReport the current snapshot
----@field managed integer how many targets are managed
----@field targets syslua.TargetReport[] their states
----@field derivations integer how many derivations are in force
----@field drift integer how many targets differ from the applied state
----@field old_snapshots { count: integer, size: integer }? what only old snapshots keep
----@field displaced syslua.DisplacedReport[] edits of managed targets that were moved away
----@field lost_originals syslua.DisplacedReport[] originals that no managed target would restore
----@field environments syslua.StampReport[] the variables that show whether a shell is up to date
----@field shell "current"|"old"|"none"|nil whether the calling shell is up to date, if the config
---- declares an environment
----@field pending syslua.PendingReport? an unfinished switch
-
----@class syslua.StampReport
----@field user string? the user of the environment; absent for the common one
----@field memory string the variable in which a shell remembers its environment
----@field stamp string the beginning of its value in an up-to-date shell
----@field variables integer how many variables there are
-
----@class syslua.SnapshotReport
----@field id string decimal; "0" before the first apply
----@field created_at integer seconds since 1970
----@field config_path string? the entry file
----@field description string
-
----@class syslua.DerivationReport
----@field name string
----@field version string?
----@field hash string
----@field file boolean? whether it is a file or tree that `file{}` gives
----@field outputs table<string, string>? the paths of the outputs by name, once they are built
-
----@class syslua.ActionReport
----@field mark "add"|"change"|"remove"|"unchanged"
----@field kind syslua.ActionKind
----@field target string? as the config has it
----@field name string? of the variable
----@field detail string the content at the target, or the command
----@field may_change boolean? whether it names content that is not built yet
----@field replaces_existing boolean? whether it moves an existing file to the backups
----@field replaces string? the kind of that file, in words
----@field keys { key: string, old: string?, new: string? }[]? keys that change in a file of a
---- program, as JSON
----@field runs_command boolean? whether it runs a command, whose effects are unknown
----@field undo boolean? whether it is the `undo` of a removed command
----@field always boolean? whether it runs at each apply
----@field diff string? the diff of a text file
----@field needs_build boolean? whether the diff needs a build
----@field user string? the user that it is scoped to
----@field project string? the project that it is part of
----@field positions string[] the lines that declared it, innermost first: "init.lua:12"
-
----@class syslua.TargetReport
----@field kind "symlink"|"install"
----@field target string the target in the config
----@field state "ok"|"missing"|"replaced"|"changed"|"unreadable"|"broken"|"switching"
----@field differs ("link"|"content"|"mode"|"owner"|"group")[]? what differs, when
---- the state is "changed"
----@field found string? the file there instead, in words
----@field problem string? why it cannot be read
----@field detail string the wanted link target, or the source of the wanted content
----@field mode string? the declared mode, in octal
----@field owner string? the declared owner
----@field group string? the declared group
----@field mutable boolean? whether the user may change it
----@field user string? the user that it is scoped to
----@field positions string[] the lines that declared it, innermost first: "init.lua:12"
-
----@class syslua.ObjectReport
----@field object string its name in the store
----@field path string
----@field name string of the derivation that first made it
----@field version string? of that derivation
----@field output string the name of the output
----@field size integer the bytes of its files
----@field content string the SHA-256 that names it
----@field nar string the SHA-256 of its NAR
----@field deriver string the hash of that derivation
----@field references string[] the objects that its bytes refer to
----@field relocatable boolean whether its bytes do not contain the path of the store
----@field sandbox "namespaces"|"landlock"|"partial"|"off"|"unknown" how far the programs that built
---- it were confined
----@field current boolean whether the current snapshot names it
-
----@class syslua.Listed
----@field root string
----@field objects syslua.ObjectReport[] in the order of their names
----@field unreadable { object: string, problem: string }[] objects whose record
---- is missing or damaged
-
----@class syslua.ObjectHolder: syslua.Holder
----@field through string[] the objects between holder and object
-
----@class syslua.Held
----@field closure string[] the objects that it needs, including itself
----@field closure_size integer the bytes of their files
----@field holders syslua.ObjectHolder[] the things that keep it
----@field actions integer[] the indexes of the applied actions that name it, from 0
+---@class syslua.RealizedReport: syslua.DerivationReport
+---@field outputs syslua.OutputPaths
 
 ---@class syslua.Actions
 ---@field root string
 ---@field snapshot syslua.SnapshotReport the current snapshot
 ---@field actions syslua.ManifestAction[] the applied actions
 
----@class syslua.Info
----@field root string
----@field platform string
+-- `make docs` writes the reports
+
+---@class syslua.Plan
+---@field changed boolean whether an apply would change anything
+---@field root string the directory of the store and the snapshots
+---@field snapshot syslua.SnapshotReport the current snapshot, which was compared with the config
+---@field realize syslua.DerivationReport[] the derivations that would be built
+---@field actions syslua.ActionReport[] the actions, in the order in which they would be performed
+---@field environment_changed boolean whether the environment of shells changes
+---@field packages syslua.PackagesReport[]? what package managers would do
+---@field services_left_out string[]? with `--no-services`: the names of the services that it did
+--- not change
+---@field pending syslua.PendingReport? a switch that is not finished
+---@field locks syslua.LockChange[]? the changes of `syslua.lock`, if it changes
+---@field answers syslua.AnswerReport[]? the answers in use, if the config asks with `lib.ask`
+
+---@class syslua.Applied
+---@field changed boolean whether an apply would change anything
+---@field root string the directory of the store and the snapshots
+---@field snapshot syslua.SnapshotReport the current snapshot, which was compared with the config
+---@field realize syslua.DerivationReport[] the derivations that would be built
+---@field actions syslua.ActionReport[] the actions, in the order in which they would be performed
+---@field environment_changed boolean whether the environment of shells changes
+---@field packages syslua.PackagesReport[]? what package managers would do
+---@field services_left_out string[]? with `--no-services`: the names of the services that it did
+--- not change
+---@field pending syslua.PendingReport? a switch that is not finished
+---@field applied boolean whether anything was done: false with `--dry-run`, and when nothing
+--- differed
+---@field built syslua.DerivationReport[] the built derivations. Empty with `--dry-run`
+---@field new_snapshot string? the id of the snapshot that was made
+---@field displaced syslua.DisplacedReport[]? edits of managed targets that were moved away
+---@field env_script string the script that gives a shell the applied environment
+---@field deadline number? with `--confirm`: the time until which it can be confirmed, in seconds
+--- since 1970
+---@field confirmation string? with `--confirm`: a text that identifies this switch
+---@field locks syslua.LockChange[]? the changes of `syslua.lock`, if it changes
+---@field answers syslua.AnswerReport[]? the answers in use, if the config asks with `lib.ask`
+
+---@class syslua.RolledBack
+---@field changed boolean whether an apply would change anything
+---@field root string the directory of the store and the snapshots
+---@field snapshot syslua.SnapshotReport the current snapshot, which was compared with the config
+---@field realize syslua.DerivationReport[] the derivations that would be built
+---@field actions syslua.ActionReport[] the actions, in the order in which they would be performed
+---@field environment_changed boolean whether the environment of shells changes
+---@field packages syslua.PackagesReport[]? what package managers would do
+---@field services_left_out string[]? with `--no-services`: the names of the services that it did
+--- not change
+---@field pending syslua.PendingReport? a switch that is not finished
+---@field to syslua.SnapshotReport the snapshot to go back to
+---@field applied boolean whether it was done: false with `--dry-run`, and when nothing differed
+---@field displaced syslua.DisplacedReport[]? edits of managed targets that were moved away
+---@field env_script string the script for a shell to source
+
+---@class syslua.Destroyed
+---@field changed boolean whether an apply would change anything
+---@field root string the directory of the store and the snapshots
+---@field snapshot syslua.SnapshotReport the current snapshot, which was compared with the config
+---@field realize syslua.DerivationReport[] the derivations that would be built
+---@field actions syslua.ActionReport[] the actions, in the order in which they would be performed
+---@field environment_changed boolean whether the environment of shells changes
+---@field packages syslua.PackagesReport[]? what package managers would do
+---@field services_left_out string[]? with `--no-services`: the names of the services that it did
+--- not change
+---@field pending syslua.PendingReport? a switch that is not finished
+---@field applied boolean whether it was done: false with `--dry-run`, and when there was nothing
+---@field exists boolean whether there was a root
+---@field removed boolean whether the root was removed
+---@field displaced syslua.DisplacedReport[] all edits of managed targets, which stay
+---@field stuck syslua.DisplacedReport[] originals that cannot be restored, because other files are
+--- at their targets
+---@field unknown string[] unknown files in the root, which stay
+---@field profiles string[] lines for people: the startup files from which the line of `init
+--- --shell` was removed
+
+---@class syslua.PendingReport
+---@field state string "running"; "interrupted", which the next `apply` or `rollback` undoes; or
+--- "unconfirmed"
+---@field from string the id of the snapshot before it
+---@field to string? the id of the snapshot after it
+---@field started_at integer when it began, in seconds since 1970
+---@field process integer the id of the process that started it
+---@field deadline number? the time until which it can be confirmed, in seconds since 1970
+
+---@class syslua.SnapshotReport
+---@field id string its number: "0" before the first apply
+---@field created_at integer when it was made, in seconds since 1970
+---@field config_path string? the entry file
+---@field description string a line for people
+
+---@class syslua.DerivationReport
+---@field name string its name
+---@field version string? its version
+---@field hash string its hash
+---@field file boolean? true for a `file{}`
+---@field outputs table<string, string>? the paths of its outputs by name, once they are built
+
+---@class syslua.ActionReport
+---@field mark "add"|"change"|"remove"|"unchanged" what happens to it
+---@field kind string "symlink", "install", "merge", "set_variable", "run", "enable_service",
+--- "package" and others
+---@field target string? the path of its target
+---@field name string? the name of its variable, service or package
+---@field detail string the target of a link, the value of a variable, the directory, the script,
+--- the command, the package manager
+---@field may_change boolean? true when its content is not built yet, so it may turn out to be
+--- unchanged
+---@field replaces_existing boolean? true when a file of the user is moved to the backups
+---@field replaces string? the kind of that file, in words: "a file", "a file (same content)"
+---@field keys syslua.KeyReport[]? the keys that change in a file that a program owns too
+---@field runs_command boolean? true when a command runs
+---@field undo boolean? true when it is the `undo` of a removed command
+---@field always boolean? true for a command that runs at each apply
+---@field service syslua.ServiceReport? the work for the service manager
+---@field package string? what becomes of a package of the system, in words: its version, "stays,
+--- since git needs it"
+---@field diff string? with `--diff`, and with `--text` in `diff`: the unified diff of a text file
+---@field needs_build boolean? true when `--diff` is given and the text is only known after a build
+---@field user string? its user, from a user block
+---@field project string? the project to which it belongs
+---@field positions string[] the lines that declared it, innermost first: "init.lua:12"
+
+---@class syslua.KeyReport
+---@field key string the key: `editor.size`
+---@field old string? its value before, as a text of JSON
+---@field new string? its value after that, as a text of JSON
+
+---@class syslua.ServiceReport
+---@field scope "system"|"user" whose it is
+---@field units string[] its units
+---@field jobs syslua.UnitJob[] the jobs, in the order in which they are asked for
+---@field because string[] what changed, in words; nothing for a service that is new or gone
+---@field overrides string[]? units of the distribution that it replaces
+---@field dependents string[]? units that stop and start with it
+---@field drop_ins string[]? files of others that add to its units
+---@field at_login boolean? true when it starts only when its user logs in
+
+---@class syslua.UnitJob
+---@field unit string the unit
+---@field job "start"|"stop"|"restart"|"reload" what is done with it
+---@field only_if_active boolean? whether it is done only if it runs: something else starts it
+---@field returns boolean? whether another unit of this name, which ran before the service took its
+--- place, starts
+
+---@class syslua.PackagesReport
+---@field manager string the manager
+---@field install syslua.PackageItem[] what it would install, dependencies included
+---@field change syslua.PackageItem[] what gets another version
+---@field remove syslua.PackageItem[] what it would remove
+---@field stay table<string, string>? what is not declared any more and stays: by name, the package
+--- that needs it
+
+---@class syslua.PackageItem
+---@field name string its name
+---@field version string? the version that it will have
+---@field old string? the version that it has
+
+---@class syslua.DisplacedReport
+---@field target string? its target
+---@field path string where it is now
+---@field kind string? "file", "directory", "symlink" or "special"; absent when it cannot be read
+---@field created_at integer? when it was moved, in seconds since 1970
+
+---@class syslua.Status
+---@field root string the directory of the store and the snapshots
 ---@field snapshot syslua.SnapshotReport the current snapshot
----@field objects integer how many there are
----@field size integer the bytes of their files
+---@field managed integer how many targets are managed
+---@field targets syslua.TargetReport[] the managed targets
+---@field derivations integer how many derivations the snapshot holds
+---@field drift integer how many targets are neither "ok" nor "switching", and how many services
+--- and packages are not as declared
+---@field old_snapshots syslua.OldSnapshotsReport? what only old snapshots keep
+---@field displaced syslua.DisplacedReport[] edits of managed targets that were moved away
+---@field environments syslua.StampReport[] what shows that a shell is up to date: the common
+--- environment first, then those of users
+---@field lost_originals syslua.DisplacedReport[] originals that no managed target would restore
+---@field services syslua.ServiceStateReport[]? the services and their states
+---@field packages syslua.PackageStateReport[]? the packages of the system
+---@field pending syslua.PendingReport? a switch that is not finished
+---@field shell ("current"|"old"|"none")? the environment of the calling shell; absent when no
+--- variable is declared
 
----@class syslua.DamageReport
----@field object string
----@field problem string what is wrong
----@field state "found"|"restored"|"quarantined"
----@field quarantine string? where the damaged object is now
----@field reason string? why it was not restored
----@field targets string[] the targets that are affected
----@field snapshots string[] the snapshots that are affected
+---@class syslua.TargetReport
+---@field kind string "symlink" or "install"
+---@field target string its path, as written in the config
+---@field state string "ok", "missing", "replaced", "changed", "unreadable", "broken" or
+--- "switching"
+---@field differs (("link"|"content"|"keys"|"mode"|"owner"|"group")[])? what differs
+---@field found string? the file there instead, in words: "a link to /x", "mode 644", "init.lua
+--- changed, notes added" in the store
+---@field problem string? why it cannot be read
+---@field detail string the target of a link, or the file whose content was written
+---@field mode string? the mode of a file, as declared
+---@field owner string? the owner of a file, as declared
+---@field group string? the group of a file, as declared
+---@field mutable boolean? true when it is yours to change
+---@field user string? its user, from a user block
+---@field positions string[] the lines that declared it, innermost first: "init.lua:12"
 
----@class syslua.Verified
----@field root string
----@field checked integer how many objects were checked
----@field damaged syslua.DamageReport[]
----@field broken integer how many objects are still damaged
+---@class syslua.OldSnapshotsReport
+---@field count integer how many there are
+---@field size integer the bytes that only they keep
 
----@class syslua.ClosureObject
----@field object string its name in the store
----@field path string
----@field size integer the bytes of its files
+---@class syslua.StampReport
+---@field user string? its user; absent for the common environment
+---@field memory string the variable that shows what the shell has
+---@field stamp string what the value of that variable begins with when the shell is up to date
+---@field variables integer how many variables it has
 
----@class syslua.Exported
----@field root string
----@field file string? the file that was written
----@field roots string[] the requested objects
----@field objects syslua.ClosureObject[] all objects, in the order of their references
----@field length integer the bytes of the file
+---@class syslua.Services
+---@field root string the directory of the store and the snapshots
+---@field snapshot syslua.SnapshotReport the current snapshot
+---@field services syslua.ServiceStateReport[] the services in force, by name
 
----@class syslua.ImportedRoot
----@field object string its name in the store
----@field path string
----@field gc_root string the link that keeps it
+---@class syslua.ServiceStateReport
+---@field name string its name
+---@field scope "system"|"user" whose it is
+---@field user string? its user, if that is another one than the caller
+---@field unit string its main unit
+---@field units string[] all its units
+---@field state string "running", "done" (a oneshot that ended well), "waiting" (for the clock or a
+--- connection), "starting", "stopped", "failed", "masked", "missing" or "unknown" (its
+--- manager does not report it)
+---@field since integer? the beginning of this state, in seconds since 1970
+---@field process integer? its main process
+---@field problem string? why it failed, or why its state is not known
+---@field positions string[] the lines that declared it, innermost first: "init.lua:12"
 
----@class syslua.Imported
----@field root string
----@field kind "closure"
----@field platform string of the machine that wrote it
----@field roots syslua.ImportedRoot[] the objects that were requested at the export
----@field imported syslua.ClosureObject[] the new objects
----@field present string[] the objects that existed already
+---@class syslua.PackageStateReport
+---@field manager string its manager
+---@field package string the package, as the config has it
+---@field version string? the installed version
+---@field state string "installed", "missing", "changed" (another version than declared),
+--- "incomplete" (half installed), "left" (a switch that failed or was cut off installed it)
+--- or "unknown" (its manager does not tell)
+---@field was_there boolean true when it was there before, so that it stays
+---@field problem string? what is wrong, and what to do
+---@field positions string[] the lines that declared it, innermost first: "init.lua:12"
 
----@class syslua.Difference
----@field path string the input that differs: "opts.server.port"
----@field first string? the value in the first derivation, as JSON
----@field second string? the value in the second derivation
----@field first_name string? name and version, if that value is a derivation
----@field second_name string?
----@field diff string? the diff of a text with several lines
+---@class syslua.History
+---@field root string the directory of the store and the snapshots
+---@field snapshots syslua.HistoryEntry[] the snapshots, oldest first
+---@field pending syslua.PendingReport? a switch that is not finished
+
+---@class syslua.HistoryEntry
+---@field id string its number: "0" before the first apply
+---@field created_at integer when it was made, in seconds since 1970
+---@field config_path string? the entry file
+---@field description string a line for people
+---@field parent string? the id of the snapshot that was current when this one was made
+---@field current boolean whether it is applied
+---@field targets integer how many targets it has
+---@field actions integer how many actions it has
+---@field derivations integer how many derivations it has
+---@field changes syslua.Changes? what it changed. Missing when the previous snapshot is missing
+---@field problem string? why it cannot be used
+
+---@class syslua.Changes
+---@field added integer how many actions were added
+---@field changed integer how many actions were changed
+---@field removed integer how many actions were removed
+---@field first syslua.SnapshotChange[] the first five; of more than 30 changes, their directories
+
+---@class syslua.SnapshotChange
+---@field mark "add"|"change"|"remove"|"unchanged" what happened to it
+---@field what string its target, or the name or value that it is about
+
+---@class syslua.Environment
+---@field root string the directory of the store and the snapshots
+---@field snapshot syslua.SnapshotReport the current snapshot
+---@field environment syslua.StampReport what shows that a shell is up to date
+---@field variables syslua.VariableReport[] the variables, in the order in which they are set
+---@field scripts syslua.ScriptReport[] the scripts that shells read
+
+---@class syslua.VariableReport
+---@field name string its name
+---@field value string its value; for a list, its new entries. A reference is `$NAME`
+---@field separator string? what separates the entries of a list
+
+---@class syslua.ScriptReport
+---@field script string its path
+---@field shells string[] the names of the shells
+
+---@class syslua.SnapshotDiff
+---@field root string the directory of the store and the snapshots
+---@field from syslua.SnapshotReport the first snapshot
+---@field to syslua.SnapshotReport the second snapshot
+---@field derivations syslua.DerivationChange[] the derivations that differ
+---@field actions syslua.ActionReport[] the actions that differ
+
+---@class syslua.DerivationChange
+---@field mark "add"|"change"|"remove"|"unchanged" what happened to it
+---@field name string its name
+---@field file boolean? true for a single file
+---@field old_version string? its version before
+---@field new_version string? its version after
+---@field old_object string? its object before
+---@field new_object string? its object after that
 
 ---@class syslua.Diff
 ---@field first string the hash of the first derivation
----@field second string
----@field differences syslua.Difference[]
+---@field second string the hash of the second derivation
+---@field differences syslua.Difference[] the inputs that differ
 
----@class syslua.RealizedReport: syslua.DerivationReport
----@field outputs syslua.OutputPaths
+---@class syslua.Difference
+---@field path string the input that differs, such as "opts.server.port"
+---@field first string? what the first derivation has, as a text of JSON
+---@field second string? what the second derivation has, as a text of JSON
+---@field first_name string? name and version, when that is another derivation
+---@field second_name string? name and version, when that is another derivation
+---@field diff string? the unified diff of a text of several lines
+
+---@class syslua.Confirmed
+---@field root string the directory of the store and the snapshots
+---@field snapshot syslua.SnapshotReport the snapshot that stays
+
+---@class syslua.Listed
+---@field root string the directory of the store and the snapshots
+---@field objects syslua.ObjectReport[] the objects, in the order of their names
+---@field unreadable syslua.UnreadableReport[] the objects whose record is missing or damaged
+
+---@class syslua.ObjectReport
+---@field object string its name in the store
+---@field path string where it is
+---@field name string the name of the derivation that first made it
+---@field version string? the version of that derivation
+---@field output string the output of that derivation
+---@field size integer the bytes of its files
+---@field content string the SHA-256 that names it: of its NAR with its own name zeroed
+---@field nar string the SHA-256 of its NAR
+---@field deriver string the hash of that derivation
+---@field references string[] the objects that its bytes refer to
+---@field relocatable boolean whether its bytes do not contain the path of the store
+---@field sandbox "unknown"|"off"|"partial"|"landlock"|"namespaces" how far the programs that built
+--- it were confined
+---@field current boolean whether the current snapshot names it
+
+---@class syslua.UnreadableReport
+---@field object string its name in the store
+---@field problem string what is wrong with its record, in words
+
+---@class syslua.Info
+---@field root string the directory of the store and the snapshots
+---@field platform string the platform: "x86_64-linux"
+---@field snapshot syslua.SnapshotReport the current snapshot
+---@field objects integer how many objects the store has
+---@field size integer the bytes of their files
+
+---@class syslua.Held
+---@field closure string[] the objects that it needs, itself among them
+---@field closure_size integer the bytes of their files
+---@field holders syslua.ObjectHolder[] what keeps it
+---@field actions integer[] the places of the actions in force that name it, in the order of the
+--- snapshot
+
+---@class syslua.Holder
+---@field kind "snapshot"|"gc_root"|"journal"|"project"|"process" its kind
+---@field id string? its number
+---@field current boolean? whether it is applied
+---@field path string? the link
+---@field pid integer? its number
+---@field program string? the name of its program
+
+---@class syslua.ObjectHolder: syslua.Holder
+---@field through string[] the objects between the holder and the object; empty when the holder
+--- names the object itself
+
+---@class syslua.Verified
+---@field root string the directory of the store and the snapshots
+---@field checked integer how many objects were checked
+---@field damaged syslua.DamageReport[] the objects that are damaged, or were before `--repair`
+---@field broken integer how many of them are still damaged
+
+---@class syslua.DamageReport
+---@field object string its name in the store
+---@field problem string what is wrong, in words
+---@field state string "found", or with `--repair` "restored" or "quarantined"
+---@field quarantine string? where the damaged object is now
+---@field reason string? why it could not be restored
+---@field targets string[] the managed targets that are affected
+---@field snapshots string[] the ids of the snapshots that are affected
 
 ---@class syslua.Checked
----@field derivation syslua.RealizedReport
----@field reproducible boolean whether both builds are equal
+---@field derivation syslua.DerivationReport the derivation
+---@field reproducible boolean whether it came out the same
 ---@field output string? the output that differs
----@field file string? the first file of it that differs; "." is the output itself
----@field how string? the difference, in words
+---@field file string? the first file that differs, below the output
+---@field how string? how it differs
+
+---@class syslua.Collected
+---@field root string the directory of the store and the snapshots
+---@field applied boolean whether it was done: false with `--dry-run`
+---@field objects syslua.CollectedObject[] the objects, in the order of their names
+---@field kept integer how many objects stay
+---@field removed integer how many objects are deleted
+---@field snapshots string[] the numbers of the deleted snapshots
+---@field downloads syslua.CollectedFiles deleted downloads, and trees of commits and inputs
+---@field logs syslua.CollectedFiles deleted logs of builds
+---@field derivations syslua.CollectedFiles deleted records of derivations
+---@field leftovers syslua.CollectedFiles deleted remains of interrupted builds
+---@field sources syslua.CollectedFiles deleted contents of sources, which only deleted snapshots
+--- had kept
+---@field freed integer bytes that are freed in total
+---@field dangling string[] the links in `gc-roots` that point to no object
+---@field blocked string? why nothing can be deleted now: only with `--dry-run`
+
+---@class syslua.CollectedObject
+---@field object string its name
+---@field path string where it is
+---@field kept boolean whether it stays
+---@field size integer? bytes of a deleted object
+---@field held_by syslua.Holder[]? what keeps it directly
+---@field referred_by string? the object that refers to it, when it stays only through others
+
+---@class syslua.CollectedFiles
+---@field count integer how many
+---@field size integer bytes in all
+
+---@class syslua.Exported
+---@field root string the directory of the store and the snapshots
+---@field file string? the file that was written; absent on standard output
+---@field roots string[] the requested objects
+---@field objects syslua.ClosureObject[] all objects in the file, each after those it refers to
+---@field length integer the bytes of the file
+
+---@class syslua.ClosureObject
+---@field object string its name in the store
+---@field path string where it is
+---@field size integer the bytes of its files
+
+---@class syslua.Imported
+---@field root string the directory of the store and the snapshots
+---@field kind string always "closure"
+---@field platform string the platform of the machine that wrote it: "x86_64-linux"
+---@field roots syslua.ImportedRoot[] the objects that were requested at the export
+---@field imported syslua.ClosureObject[] the objects that are new, each after those it refers to
+---@field present string[] the objects that existed already
+
+---@class syslua.ImportedRoot
+---@field object string its name in the store
+---@field path string where it is
+---@field gc_root string the link that keeps it
+
+---@class syslua.AnswerReport
+---@field name string the name of the question
+---@field value any the answer
+---@field origin "given"|"kept"|"default" where it is from: a flag or the terminal,
+--- `syslua.local.json`, or the config
+---@field prompt string? the question
+---@field position string? the line that asks
+
+-- end of the reports
 
 -- Builds
 
@@ -621,18 +782,41 @@ local syslua = {}
 ---@field depth integer? components of a name
 ---@field memory integer? the window of xz and zstd, in bytes
 
+-- `make docs` writes the options of `ctx`
+
+---@class syslua.FetchUrlOptions
+---@field mirrors string[]? a list of other addresses, tried in order when the first one fails or
+--- has other content
+---@field name string? the file name. By default it is the last part of `url`, or `download` when
+--- that is empty
+---@field stated_by string? where `sha256` is from, for the error when the content has another hash
+
+---@class syslua.FetchGitOptions
+---@field submodules boolean? with `true`, fetches submodules recursively. Otherwise each is an
+--- empty directory
+
 ---@class syslua.UnpackOptions
----@field strip integer? how many leading components of each name to remove, as in tar
----@field limits syslua.UnpackLimits?
----@field allow ("case_collisions"|"setuid")[]? names and modes that are refused by default
+---@field allow ("case_collisions"|"setuid")[]? a list of things that are otherwise refused:
+--- `"case_collisions"` and `"setuid"`
+---@field limits syslua.UnpackLimits? the limits on the size of the archive, below
+---@field single string? the file is a single compressed file, which gets this name
+---@field strip integer? the number of leading components to remove from every name, as
+--- `--strip-components` of tar; see below
+
+---@class syslua.ListOptions
+---@field recursive boolean? with `true`, the files of directories are listed in their place
 
 ---@class syslua.RunOpts
----@field cwd string? the working directory; by default the build directory
----@field env table<string, string|number>? variables besides those of `ctx.env`
+---@field cwd string? the working directory, below the outputs or the build directory; by default
+--- the build directory
+---@field env table<string, string|number>? variables in addition to `ctx.env`
+---@field read string[]? a list of files and trees outside of the build that it may read and execute
+--- too
 ---@field shell string? the shell for a line; by default `/bin/sh`
----@field stdin string? its standard input; by default empty
----@field timeout number? seconds until it is stopped, which is an error
----@field read string[]? files and trees outside of the build that it may read and execute
+---@field stdin string? a string for standard input; by default empty
+---@field timeout number? the seconds after which the program is killed, which is an error
+
+-- end of the options
 
 --- The context of a derivation's `config`. Every call acts at once, and raises a failure on error.
 --- Relative paths are relative to the build directory.
@@ -643,23 +827,23 @@ local syslua = {}
 ---@field env table<string, string|number> the environment of programs; may be changed
 local BuildContext = {}
 
+-- `make docs` writes the calls of `ctx`
+
 --- Downloads a file and returns its path, which ends with the file's name.
 ---@param url string `https://`, `http://` or `file://`
 ---@param sha256 string? the hash of the content: 64 hexadecimal digits, or `sha256-` and base64.
 --- Without it, the lock pins the first download
----@param opts { mirrors: string[]?, name: string? }? `mirrors`: further addresses, in this order;
---- `name`: the name of the file
+---@param opts syslua.FetchUrlOptions?
 ---@return string path
 function BuildContext.fetch_url(url, sha256, opts) end
 
 --- Fetches the files of a git commit, without `.git`, and returns the path of their directory.
----@param url string `https://`, `http://`, `ssh://` or `file://`, `user@host:path`,
---- or an absolute path
+---@param url string `https://`, `http://`, `ssh://` or `file://`, `user@host:path`, or an absolute
+--- path
 ---@param rev string a commit of 40 digits, a tag or a branch
 ---@param sha256 string? the hash that `nix-prefetch-git` prints: 64 hexadecimal digits, or
 --- `sha256-` and base64. Without it, the lock pins the first download
----@param opts { submodules: boolean? }? `submodules`: whether to fetch submodules; by default they
---- are empty directories
+---@param opts syslua.FetchGitOptions?
 ---@return string path
 function BuildContext.fetch_git(url, rev, sha256, opts) end
 
@@ -685,23 +869,6 @@ function BuildContext.move(from, to) end
 ---@param link string
 function BuildContext.symlink(target, link) end
 
---- Returns the content of a file.
----@param path string
----@return string
-function BuildContext.read(path) end
-
---- Returns the names of what is in a directory, in the order of their bytes.
----@param path string
----@return string[]
-function BuildContext.list(path) end
-
---- Returns whether something is there, a dangling link included; with "file", whether it is a file,
---- or a link that leads to one.
----@param path string
----@param kind "file"?
----@return boolean
-function BuildContext.exists(path, kind) end
-
 --- Creates a directory and those above it.
 ---@param path string
 function BuildContext.mkdir(path) end
@@ -716,11 +883,31 @@ function BuildContext.write(path, text) end
 ---@param mode string|integer octal in a string, such as "755", or the number
 function BuildContext.chmod(path, mode) end
 
+--- Returns the content of a file.
+---@param path string
+---@return string
+function BuildContext.read(path) end
+
+--- Returns the names of what is in a directory, in the order of their bytes.
+---@param path string
+---@param opts syslua.ListOptions?
+---@return string[]
+function BuildContext.list(path, opts) end
+
+--- Returns whether something is there, a dangling link included; with "file", whether it is a file,
+--- or a link that leads to one.
+---@param path string
+---@param kind "file"?
+---@return boolean
+function BuildContext.exists(path, kind) end
+
 --- Runs a program and returns what it printed to stdout.
 ---@param command string|string[] a line for the shell, or the program and its arguments
 ---@param opts syslua.RunOpts?
 ---@return string stdout
 function BuildContext.run(command, opts) end
+
+-- end of the calls
 
 -- Secrets
 

@@ -14,6 +14,7 @@ local function check(derivation, options)
   ---@type syslua.Checked
   local checked = border.call("check", derivation, options)
   local found = checked.derivation
+  ---@cast found syslua.RealizedReport
   local output, file = checked.output, checked.file
   if output and file then
     failure.raise({

@@ -5,6 +5,8 @@ local arguments = require("syslua.cli.arguments")
 local commands = require("syslua.cli.commands")
 local markdown = require("syslua.cli.markdown")
 local parser = require("syslua.cli.parser")
+local operation_pages = require("spec.support.operation_pages")
+local report_pages = require("spec.support.report_pages")
 local tree = require("spec.support.tree")
 
 local generated_docs = {}
@@ -67,9 +69,31 @@ local parts = {
 local function fill(page)
   return (
     page:gsub(
-      "(<!%-%- `make docs` writes (%l+) %-%->\n).-(<!%-%- end %-%->)",
+      "(<!%-%- `make docs` writes ([%w_ ]+) %-%->\n).-(<!%-%- end %-%->)",
       function(first, name, last)
-        return first .. "\n" .. parts[name]() .. "\n\n" .. last
+        local operation = name:match("^the options of ([%l_]+)$")
+        local text = operation and operation_pages.render_options(operation)
+          or parts[name] and parts[name]()
+          or report_pages.render_table(name)
+        return first .. "\n" .. text .. "\n\n" .. last
+      end
+    )
+  )
+end
+
+-- What is between two comments of the types for editors, by the last words of the first.
+local types = {
+  ["the reports"] = report_pages.render_classes,
+  ["the options of `ctx`"] = operation_pages.render_options_classes,
+  ["the calls of `ctx`"] = operation_pages.render_methods,
+}
+
+local function fill_types(text)
+  return (
+    text:gsub(
+      "(%-%- `make docs` writes ([^\n]*)\n).-(%-%- end of [^\n]*\n)",
+      function(first, words, last)
+        return first .. "\n" .. types[words]() .. "\n\n" .. last
       end
     )
   )
@@ -159,7 +183,10 @@ function generated_docs.render()
   local reference = fill(tree.read("docs/reference/cli.md"))
   return {
     ["docs/reference/cli.md"] = reference,
+    ["docs/reference/build-context.md"] = fill(tree.read("docs/reference/build-context.md")),
+    ["docs/reference/json.md"] = fill(tree.read("docs/reference/json.md")),
     ["README.md"] = fill(tree.read("README.md")),
+    ["types/syslua.lua"] = fill_types(tree.read("types/syslua.lua")),
     ["docs/sys.1"] = render_manual(reference),
   }
 end

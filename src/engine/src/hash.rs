@@ -133,6 +133,31 @@ impl fmt::Debug for Hash {
     }
 }
 
+/// Describes types that are texts in JSON, for the schema of the reports.
+macro_rules! string_schema {
+    ($($type:ident),*) => {
+        $(
+            impl schemars::JsonSchema for $type {
+                fn inline_schema() -> bool {
+                    true
+                }
+
+                fn schema_name() -> std::borrow::Cow<'static, str> {
+                    stringify!($type).into()
+                }
+
+                fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                    schemars::json_schema!({ "type": "string" })
+                }
+            }
+        )*
+    };
+}
+
+pub(crate) use string_schema;
+
+string_schema!(Hash);
+
 impl Serialize for Hash {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut digits = [0; 64];

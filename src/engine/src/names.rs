@@ -176,6 +176,8 @@ impl ObjectName {
 #[serde(into = "String", try_from = "String")]
 pub struct SnapshotId(pub u64);
 
+crate::hash::string_schema!(ObjectName, SnapshotId);
+
 impl SnapshotId {
     /// Parses decimal digits without a leading zero.
     ///

@@ -55,6 +55,8 @@ impl From<&str> for Text {
     }
 }
 
+crate::hash::string_schema!(Text);
+
 impl Serialize for Text {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         Bytes(&self.0).serialize(serializer)

@@ -33,7 +33,7 @@ impl Change {
 }
 
 /// A package that a simulation names.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, schemars::JsonSchema, Serialize, Deserialize)]
 pub struct Item {
     /// Its name.
     pub name: String,

@@ -7,7 +7,7 @@ use super::Directories;
 use crate::platform::{self, Seen};
 
 /// In what a target differs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, schemars::JsonSchema, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Aspect {
     /// The link leads elsewhere.

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::plain;
@@ -11,13 +12,13 @@ use crate::names::ObjectName;
 use crate::switch::Mark;
 
 /// A derivation that two snapshots have differently.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct DerivationChange {
-    /// What happened to it: added, changed or removed.
+    /// What happened to it.
     pub mark: Mark,
     /// Its name.
     pub name: String,
-    /// Whether it is a single file: its target says more.
+    /// True for a single file.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub file: bool,
     /// Its version before.
@@ -26,48 +27,48 @@ pub struct DerivationChange {
     /// Its version after.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub new_version: Option<String>,
-    /// Its object before, or one of them.
+    /// Its object before.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub old_object: Option<ObjectName>,
-    /// Its object after.
+    /// Its object after that.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub new_object: Option<ObjectName>,
 }
 
 /// What `diff` of two snapshots answers.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct SnapshotDiffReport {
-    /// The root.
+    /// The directory of the store and the snapshots.
     #[serde(serialize_with = "plain::path")]
     pub root: PathBuf,
     /// The first snapshot.
     pub from: SnapshotReport,
-    /// The second one.
+    /// The second snapshot.
     pub to: SnapshotReport,
-    /// The derivations that differ, by name.
+    /// The derivations that differ.
     pub derivations: Vec<DerivationChange>,
     /// The actions that differ.
     pub actions: Vec<ActionReport>,
 }
 
 /// A difference between two derivations.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct Difference {
-    /// Which input differs, such as `opts.server.port`.
+    /// The input that differs, such as "opts.server.port".
     pub path: String,
-    /// What the first one has, as JSON.
+    /// What the first derivation has, as a text of JSON.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub first: Option<String>,
-    /// What the second one has.
+    /// What the second derivation has, as a text of JSON.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub second: Option<String>,
-    /// The name and version of the derivation that the first one has there.
+    /// Name and version, when that is another derivation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub first_name: Option<String>,
-    /// The name and version of the derivation that the second one has there.
+    /// Name and version, when that is another derivation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub second_name: Option<String>,
-    /// How a text of several lines differs.
+    /// The unified diff of a text of several lines.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub diff: Option<String>,
 }
@@ -79,11 +80,11 @@ impl Difference {
 }
 
 /// What `diff` of two derivations answers.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct DiffReport {
-    /// The first derivation.
+    /// The hash of the first derivation.
     pub first: Hash,
-    /// The second one.
+    /// The hash of the second derivation.
     pub second: Hash,
     /// The inputs that differ.
     pub differences: Vec<Difference>,

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::report::{SnapshotReport, snapshot_report};
@@ -13,25 +14,25 @@ use crate::snapshot::Snapshot;
 use crate::variable::Template;
 
 /// By what a shell shows which environment it has.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct StampReport {
-    /// The user whose environment it is; `None` is the common one.
+    /// Its user; absent for the common environment.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
-    /// The variable in which a shell remembers what it has.
+    /// The variable that shows what the shell has.
     pub memory: String,
-    /// With what its value begins when that is current.
+    /// What the value of that variable begins with when the shell is up to date.
     pub stamp: String,
-    /// How many variables there are.
+    /// How many variables it has.
     pub variables: usize,
 }
 
 /// A variable that shells get.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct VariableReport {
     /// Its name.
     pub name: String,
-    /// Its value; for a list, the entries before the existing value. References are `$NAME`.
+    /// Its value; for a list, its new entries. A reference is `$NAME`.
     pub value: String,
     /// What separates the entries of a list.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -39,23 +40,23 @@ pub struct VariableReport {
 }
 
 /// What `env` answers.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct EnvironmentReport {
-    /// The root.
+    /// The directory of the store and the snapshots.
     #[serde(serialize_with = "plain::path")]
     pub root: std::path::PathBuf,
-    /// What is applied.
+    /// The current snapshot.
     pub snapshot: SnapshotReport,
-    /// By what a shell shows that it has the environment.
+    /// What shows that a shell is up to date.
     pub environment: StampReport,
     /// The variables, in the order in which they are set.
     pub variables: Vec<VariableReport>,
-    /// The scripts that shells read, and which.
+    /// The scripts that shells read.
     pub scripts: Vec<ScriptReport>,
 }
 
 /// A script that shells read.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct ScriptReport {
     /// Its path.
     pub script: String,

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::roots::{Holder, Roots};
@@ -33,28 +34,28 @@ pub struct GcOptions {
 }
 
 /// An object, and why it stays or is deleted.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct GcObject {
-    /// The object.
+    /// Its name.
     pub object: ObjectName,
     /// Where it is.
     #[serde(serialize_with = "plain::path")]
     pub path: PathBuf,
     /// Whether it stays.
     pub kept: bool,
-    /// Bytes of deleted files.
+    /// Bytes of a deleted object.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub size: Option<u64>,
-    /// The things that keep it directly.
+    /// What keeps it directly.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub held_by: BTreeSet<Holder>,
-    /// The object through which it stays, if nothing keeps it directly.
+    /// The object that refers to it, when it stays only through others.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub referred_by: Option<ObjectName>,
 }
 
 /// The amount of a kind of deleted files.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, JsonSchema, Serialize)]
 pub struct GcFiles {
     /// How many.
     pub count: usize,
@@ -63,37 +64,37 @@ pub struct GcFiles {
 }
 
 /// What `gc` answers.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct GcReport {
-    /// The root.
+    /// The directory of the store and the snapshots.
     #[serde(serialize_with = "plain::path")]
     pub root: PathBuf,
-    /// Whether it was done.
+    /// Whether it was done: false with `--dry-run`.
     pub applied: bool,
-    /// All objects, in the order of their names.
+    /// The objects, in the order of their names.
     pub objects: Vec<GcObject>,
     /// How many objects stay.
     pub kept: usize,
-    /// How many objects go.
+    /// How many objects are deleted.
     pub removed: usize,
-    /// The snapshots that go.
+    /// The numbers of the deleted snapshots.
     pub snapshots: Vec<SnapshotId>,
-    /// Downloads, and trees of commits and inputs, that go.
+    /// Deleted downloads, and trees of commits and inputs.
     pub downloads: GcFiles,
-    /// Logs of builds that go.
+    /// Deleted logs of builds.
     pub logs: GcFiles,
-    /// Descriptions of derivations that go.
+    /// Deleted records of derivations.
     pub derivations: GcFiles,
-    /// What cut off builds left.
+    /// Deleted remains of interrupted builds.
     pub leftovers: GcFiles,
-    /// Contents of sources, which only snapshots that go had kept.
+    /// Deleted contents of sources, which only deleted snapshots had kept.
     pub sources: GcFiles,
-    /// Bytes that are freed in all.
+    /// Bytes that are freed in total.
     pub freed: u64,
-    /// Links in `gc-roots` that hold nothing, since they lead to no object.
+    /// The links in `gc-roots` that point to no object.
     #[serde(serialize_with = "plain::paths")]
     pub dangling: Vec<PathBuf>,
-    /// Why nothing can be removed now: a switch that is not over.
+    /// Why nothing can be deleted now: only with `--dry-run`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub blocked: Option<String>,
 }

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::roots::Holder;
@@ -13,18 +14,18 @@ use crate::store::living::{self, Damaged, mentioned};
 use crate::store::read_info;
 
 /// Something that keeps an object.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct HolderReport {
     /// Its kind.
     #[serde(flatten)]
     pub holder: Holder,
-    /// The objects between the two, beginning with the first that is named; empty when it names the
-    /// object itself.
+    /// The objects between the holder and the object; empty when the holder names the object
+    /// itself.
     pub through: Vec<ObjectName>,
 }
 
 /// What is known of how an object is used.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct HoldReport {
     /// The objects that it needs, itself among them.
     pub closure: Vec<ObjectName>,

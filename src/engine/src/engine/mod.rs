@@ -21,6 +21,8 @@ mod plain;
 mod project;
 mod prospect;
 mod report;
+#[cfg(test)]
+mod report_schema;
 mod rollback;
 mod roots;
 mod services;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use syslua_packages::manager::{MANAGERS, Manager};
 use syslua_packages::package::Inventory;
@@ -12,25 +13,25 @@ use crate::snapshot::Snapshot;
 use crate::value::Positions;
 
 /// The state of a package of the system.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct PackageStateReport {
     /// Its manager.
     pub manager: &'static str,
     /// The package, as the config has it.
     pub package: String,
-    /// Its version, if it is installed.
+    /// The installed version.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
-    /// `installed`, `missing`, `changed` (another version), `incomplete` (half installed), `left`
-    /// (a switch that failed, or was undone, installed it) or `unknown` (its manager does not
-    /// tell, or is not there).
+    /// "installed", "missing", "changed" (another version than declared), "incomplete" (half
+    /// installed), "left" (a switch that failed or was cut off installed it) or "unknown" (its
+    /// manager does not tell).
     pub state: &'static str,
-    /// Whether it was there before, so that it stays.
+    /// True when it was there before, so that it stays.
     pub was_there: bool,
     /// What is wrong, and what to do.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
-    /// Who declared it.
+    /// The lines that declared it, innermost first: "init.lua:12".
     pub positions: Positions,
 }
 

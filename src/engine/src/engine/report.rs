@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use syslua_packages::package::Item;
 use syslua_services::declaration::Scope;
@@ -25,7 +26,7 @@ use crate::switch::{ManagerWork, Mark, PackageWork, ServiceWork, Step, Work};
 use crate::value::{Positions, Text};
 
 /// A derivation in a report.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct DerivationReport {
     /// Its name.
     pub name: String,
@@ -34,88 +35,90 @@ pub struct DerivationReport {
     pub version: Option<String>,
     /// Its hash.
     pub hash: Hash,
-    /// Whether it is a file or tree that is given as data.
+    /// True for a `file{}`.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub file: bool,
-    /// Where its outputs are, once they are built.
+    /// The paths of its outputs by name, once they are built.
     #[serde(skip_serializing_if = "BTreeMap::is_empty", serialize_with = "plain::named_paths")]
     pub outputs: BTreeMap<String, PathBuf>,
 }
 
 /// A key that changes in a file that a program owns too.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct KeyReport {
-    /// The key, as people write it: `editor.size`.
+    /// The key: `editor.size`.
     pub key: String,
-    /// Its value before, as JSON; nothing, when it was not there.
+    /// Its value before, as a text of JSON.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub old: Option<String>,
-    /// Its value after that.
+    /// Its value after that, as a text of JSON.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub new: Option<String>,
 }
 
 /// An action in a report.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct ActionReport {
     /// What happens to it.
     pub mark: Mark,
-    /// Its kind.
+    /// "symlink", "install", "merge", "set_variable", "run", "enable_service", "package" and
+    /// others.
     pub kind: &'static str,
-    /// Its target, as the config has it.
+    /// The path of its target.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "plain::optional_text")]
     pub target: Option<Text>,
-    /// The name of its variable.
+    /// The name of its variable, service or package.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// What it puts there.
+    /// The target of a link, the value of a variable, the directory, the script, the command, the
+    /// package manager.
     #[serde(serialize_with = "plain::text")]
     pub detail: Text,
-    /// Whether it names content that is not built yet.
+    /// True when its content is not built yet, so it may turn out to be unchanged.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub may_change: bool,
-    /// Whether something of the user's is moved to the backups.
+    /// True when a file of the user is moved to the backups.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub replaces_existing: bool,
-    /// What that is, in words.
+    /// The kind of that file, in words: "a file", "a file (same content)".
     #[serde(skip_serializing_if = "Option::is_none")]
     pub replaces: Option<String>,
     /// The keys that change in a file that a program owns too.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub keys: Vec<KeyReport>,
-    /// Whether a command runs, which may do anything.
+    /// True when a command runs.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub runs_command: bool,
-    /// Whether it is the command that undoes another one.
+    /// True when it is the `undo` of a removed command.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub undo: bool,
-    /// Whether the command runs at each apply.
+    /// True for a command that runs at each apply.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub always: bool,
-    /// What is asked of the manager of services.
+    /// The work for the service manager.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub service: Option<ServiceReport>,
-    /// What becomes of a package of the system, in words.
+    /// What becomes of a package of the system, in words: its version, "stays, since git needs it".
     #[serde(skip_serializing_if = "Option::is_none")]
     pub package: Option<String>,
-    /// How the content of a file changes, line by line.
+    /// With `--diff`, and with `--text` in `diff`: the unified diff of a text file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub diff: Option<String>,
-    /// Whether that was asked for and only a build can tell.
+    /// True when `--diff` is given and the text is only known after a build.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub needs_build: bool,
-    /// The user that `user{}` scopes it to.
+    /// Its user, from a user block.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
-    /// The name of the project that it is part of.
+    /// The project to which it belongs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub project: Option<String>,
-    /// Who declared it.
+    /// The lines that declared it, innermost first: "init.lua:12".
     pub positions: Positions,
 }
 
 /// A service in a plan.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct ServiceReport {
     /// Whose it is.
     pub scope: Scope,
@@ -124,32 +127,32 @@ pub struct ServiceReport {
     /// The jobs of its units, and why.
     #[serde(flatten)]
     pub work: ServiceWork,
-    /// Units of the distribution that it takes the place of.
+    /// Units of the distribution that it replaces.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub overrides: Vec<String>,
-    /// Other units, which stop with it since they require it, and start again after that.
+    /// Units that stop and start with it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub dependents: Vec<String>,
     /// Files of others that add to its units.
     #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "plain::paths")]
     pub drop_ins: Vec<PathBuf>,
-    /// Whether it starts when the user logs in: the user's manager does not run.
+    /// True when it starts only when its user logs in.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub at_login: bool,
 }
 
 /// What a package manager would do, as it says itself.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct PackagesReport {
     /// The manager.
     pub manager: &'static str,
-    /// What it would install.
+    /// What it would install, dependencies included.
     pub install: Vec<Item>,
-    /// What it would give another version.
+    /// What gets another version.
     pub change: Vec<Item>,
     /// What it would remove.
     pub remove: Vec<Item>,
-    /// What is not declared any more and stays, each with the package that needs it.
+    /// What is not declared any more and stays: by name, the package that needs it.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub stay: BTreeMap<String, String>,
 }
@@ -166,30 +169,30 @@ pub(super) fn package_reports(work: &PackageWork) -> Vec<PackagesReport> {
 }
 
 /// A switch that is not over.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct PendingReport {
-    /// `running`, `interrupted` or `unconfirmed`.
+    /// "running"; "interrupted", which the next `apply` or `rollback` undoes; or "unconfirmed".
     pub state: &'static str,
-    /// The snapshot before it.
+    /// The id of the snapshot before it.
     pub from: SnapshotId,
-    /// The snapshot that it leads to.
+    /// The id of the snapshot after it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub to: Option<SnapshotId>,
-    /// When it began, in seconds since the epoch.
+    /// When it began, in seconds since 1970.
     pub started_at: u64,
-    /// The process that began it.
+    /// The id of the process that started it.
     pub process: u32,
-    /// Until when it can be confirmed, in seconds since the epoch.
+    /// The time until which it can be confirmed, in seconds since 1970.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deadline: Option<f64>,
 }
 
 /// A snapshot in a report.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct SnapshotReport {
-    /// Its number.
+    /// Its number: "0" before the first apply.
     pub id: SnapshotId,
-    /// When it was made, in seconds since the epoch.
+    /// When it was made, in seconds since 1970.
     pub created_at: u64,
     /// The entry file.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "plain::optional_path")]
@@ -199,90 +202,90 @@ pub struct SnapshotReport {
 }
 
 /// What `plan` answers.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct PlanReport {
-    /// Whether an apply changes anything.
+    /// Whether an apply would change anything.
     pub changed: bool,
-    /// The root.
+    /// The directory of the store and the snapshots.
     #[serde(serialize_with = "plain::path")]
     pub root: PathBuf,
-    /// What is applied.
+    /// The current snapshot, which was compared with the config.
     pub snapshot: SnapshotReport,
-    /// What would be built.
+    /// The derivations that would be built.
     pub realize: Vec<DerivationReport>,
-    /// What would be done, in order.
+    /// The actions, in the order in which they would be performed.
     pub actions: Vec<ActionReport>,
     /// Whether the environment of shells changes.
     pub environment_changed: bool,
     /// What package managers would do.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub packages: Vec<PackagesReport>,
-    /// Services that are left as they are, since that was asked for.
+    /// With `--no-services`: the names of the services that it did not change.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub services_left_out: Vec<String>,
-    /// A switch that is not over.
+    /// A switch that is not finished.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pending: Option<PendingReport>,
 }
 
 /// What `apply` answers.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct ApplyReport {
     /// The plan that was performed.
     #[serde(flatten)]
     pub plan: PlanReport,
-    /// Whether anything was done.
+    /// Whether anything was done: false with `--dry-run`, and when nothing differed.
     pub applied: bool,
-    /// The built derivations.
+    /// The built derivations. Empty with `--dry-run`.
     pub built: Vec<DerivationReport>,
-    /// The snapshot that was made.
+    /// The id of the snapshot that was made.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub new_snapshot: Option<SnapshotId>,
     /// Edits of managed targets that were moved away.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub displaced: Vec<DisplacedReport>,
-    /// The script that shells source.
+    /// The script that gives a shell the applied environment.
     #[serde(serialize_with = "plain::path")]
     pub env_script: PathBuf,
-    /// Until when it can be confirmed, in seconds since the epoch.
+    /// With `--confirm`: the time until which it can be confirmed, in seconds since 1970.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deadline: Option<f64>,
-    /// What distinguishes a switch that waits to be confirmed.
+    /// With `--confirm`: a text that identifies this switch.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub confirmation: Option<String>,
 }
 
 /// What `rollback` answers.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct RollbackReport {
     /// The plan, or the performed part of it.
     #[serde(flatten)]
     pub plan: PlanReport,
-    /// The snapshot that is gone back to.
+    /// The snapshot to go back to.
     pub to: SnapshotReport,
-    /// Whether it was done.
+    /// Whether it was done: false with `--dry-run`, and when nothing differed.
     pub applied: bool,
     /// Edits of managed targets that were moved away.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub displaced: Vec<DisplacedReport>,
-    /// The script that shells source.
+    /// The script for a shell to source.
     #[serde(serialize_with = "plain::path")]
     pub env_script: PathBuf,
 }
 
 /// What `destroy` answers.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct DestroyReport {
     /// The plan, or the performed part of it.
     #[serde(flatten)]
     pub plan: PlanReport,
-    /// Whether it was done.
+    /// Whether it was done: false with `--dry-run`, and when there was nothing.
     pub applied: bool,
-    /// Whether there was a root at all.
+    /// Whether there was a root.
     pub exists: bool,
-    /// Whether the root is gone.
+    /// Whether the root was removed.
     pub removed: bool,
-    /// Edits of managed targets, which stay.
+    /// All edits of managed targets, which stay.
     pub displaced: Vec<DisplacedReport>,
     /// Originals that cannot be restored, because other files are at their targets.
     pub stuck: Vec<DisplacedReport>,
@@ -292,15 +295,15 @@ pub struct DestroyReport {
 }
 
 /// What a snapshot changed, in short.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct ChangesReport {
-    /// How many actions came.
+    /// How many actions were added.
     pub added: usize,
-    /// How many changed.
+    /// How many actions were changed.
     pub changed: usize,
-    /// How many went.
+    /// How many actions were removed.
     pub removed: usize,
-    /// The first of them.
+    /// The first five; of more than 30 changes, their directories.
     pub first: Vec<ChangeReport>,
 }
 
@@ -312,33 +315,33 @@ impl ChangesReport {
 }
 
 /// An action that changed.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct ChangeReport {
     /// What happened to it.
     pub mark: Mark,
-    /// Its target, else the name or value that it is about.
+    /// Its target, or the name or value that it is about.
     #[serde(serialize_with = "plain::text")]
     pub what: Text,
 }
 
 /// A snapshot among others.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct HistoryEntry {
-    /// What is known of it.
+    /// Its number, time and description.
     #[serde(flatten)]
     pub snapshot: SnapshotReport,
-    /// The snapshot that was current when it was made.
+    /// The id of the snapshot that was current when this one was made.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parent: Option<SnapshotId>,
     /// Whether it is applied.
     pub current: bool,
-    /// How many targets it manages.
+    /// How many targets it has.
     pub targets: usize,
-    /// How many actions it has in all.
+    /// How many actions it has.
     pub actions: usize,
-    /// How many derivations it holds.
+    /// How many derivations it has.
     pub derivations: usize,
-    /// What it changed, unless the one before is gone.
+    /// What it changed. Missing when the previous snapshot is missing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub changes: Option<ChangesReport>,
     /// Why it cannot be used.
@@ -347,22 +350,22 @@ pub struct HistoryEntry {
 }
 
 /// What `history` answers.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct HistoryReport {
-    /// The root.
+    /// The directory of the store and the snapshots.
     #[serde(serialize_with = "plain::path")]
     pub root: PathBuf,
     /// The snapshots, oldest first.
     pub snapshots: Vec<HistoryEntry>,
-    /// A switch that is not over.
+    /// A switch that is not finished.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pending: Option<PendingReport>,
 }
 
 /// What `confirm` answers.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct ConfirmReport {
-    /// The root.
+    /// The directory of the store and the snapshots.
     #[serde(serialize_with = "plain::path")]
     pub root: PathBuf,
     /// The snapshot that stays.
@@ -370,7 +373,7 @@ pub struct ConfirmReport {
 }
 
 /// Something of the user's that was moved away from a managed target.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct DisplacedReport {
     /// Its target.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "plain::optional_text")]
@@ -378,40 +381,40 @@ pub struct DisplacedReport {
     /// Where it is now.
     #[serde(serialize_with = "plain::text")]
     pub path: Text,
-    /// Its kind: `file`, `directory`, `symlink` or `special`; absent when it cannot be read.
+    /// "file", "directory", "symlink" or "special"; absent when it cannot be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kind: Option<&'static str>,
-    /// When it was moved, in seconds since the epoch.
+    /// When it was moved, in seconds since 1970.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created_at: Option<u64>,
 }
 
 /// An object in a report.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct ObjectReport {
-    /// The object's name in the store.
+    /// Its name in the store.
     pub object: ObjectName,
     /// Where it is.
     #[serde(serialize_with = "plain::path")]
     pub path: PathBuf,
-    /// The name of its derivation.
+    /// The name of the derivation that first made it.
     pub name: String,
-    /// The version of its derivation.
+    /// The version of that derivation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
-    /// Which output of its derivation it is.
+    /// The output of that derivation.
     pub output: String,
     /// The bytes of its files.
     pub size: u64,
-    /// The SHA-256 that names it.
+    /// The SHA-256 that names it: of its NAR with its own name zeroed.
     pub content: Hash,
     /// The SHA-256 of its NAR.
     pub nar: Hash,
-    /// The derivation that first made it.
+    /// The hash of that derivation.
     pub deriver: Hash,
     /// The objects that its bytes refer to.
     pub references: Vec<ObjectName>,
-    /// Whether it can be moved to another root.
+    /// Whether its bytes do not contain the path of the store.
     pub relocatable: bool,
     /// How far the programs that built it were confined.
     pub sandbox: Level,
@@ -420,37 +423,37 @@ pub struct ObjectReport {
 }
 
 /// What `list` answers.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct ListReport {
-    /// The root.
+    /// The directory of the store and the snapshots.
     #[serde(serialize_with = "plain::path")]
     pub root: PathBuf,
     /// The objects, in the order of their names.
     pub objects: Vec<ObjectReport>,
-    /// Those whose record is missing or cannot be read.
+    /// The objects whose record is missing or damaged.
     pub unreadable: Vec<UnreadableReport>,
 }
 
 /// An object without known facts; it only exists.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct UnreadableReport {
-    /// Its name.
+    /// Its name in the store.
     pub object: ObjectName,
-    /// What is wrong with its record.
+    /// What is wrong with its record, in words.
     pub problem: String,
 }
 
 /// What `info` answers.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct InfoReport {
-    /// The root.
+    /// The directory of the store and the snapshots.
     #[serde(serialize_with = "plain::path")]
     pub root: PathBuf,
-    /// The platform.
+    /// The platform: "x86_64-linux".
     pub platform: String,
-    /// What is applied.
+    /// The current snapshot.
     pub snapshot: SnapshotReport,
-    /// How many objects there are.
+    /// How many objects the store has.
     pub objects: usize,
     /// The bytes of their files.
     pub size: u64,
@@ -459,10 +462,10 @@ pub struct InfoReport {
 /// The applied actions.
 #[derive(Debug, Serialize)]
 pub struct ActionsReport {
-    /// The root.
+    /// The directory of the store and the snapshots.
     #[serde(serialize_with = "plain::path")]
     pub root: PathBuf,
-    /// What is applied.
+    /// The current snapshot.
     pub snapshot: SnapshotReport,
     /// The variables that show a shell's environment: the common one, and those of users.
     pub environments: Vec<super::StampReport>,
@@ -471,42 +474,42 @@ pub struct ActionsReport {
 }
 
 /// An object that is not what its record says.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct DamageReport {
-    /// The object.
+    /// Its name in the store.
     pub object: ObjectName,
-    /// What is wrong.
+    /// What is wrong, in words.
     pub problem: String,
-    /// The result: `found`, `restored` or `quarantined`.
+    /// "found", or with `--repair` "restored" or "quarantined".
     pub state: &'static str,
-    /// Where its damaged bytes are now.
+    /// Where the damaged object is now.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "plain::optional_path")]
     pub quarantine: Option<PathBuf>,
-    /// Why it was not restored.
+    /// Why it could not be restored.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// The targets of the current snapshot that lead to it.
+    /// The managed targets that are affected.
     pub targets: Vec<String>,
-    /// The snapshots that name it.
+    /// The ids of the snapshots that are affected.
     pub snapshots: Vec<SnapshotId>,
 }
 
 /// What `verify` answers.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct VerifyReport {
-    /// The root.
+    /// The directory of the store and the snapshots.
     #[serde(serialize_with = "plain::path")]
     pub root: PathBuf,
-    /// How many objects were looked at.
+    /// How many objects were checked.
     pub checked: usize,
-    /// Those that are not what they should be.
+    /// The objects that are damaged, or were before `--repair`.
     pub damaged: Vec<DamageReport>,
-    /// How many of them still are not.
+    /// How many of them are still damaged.
     pub broken: usize,
 }
 
 /// What a second build answers.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct CheckReport {
     /// The derivation.
     pub derivation: DerivationReport,
@@ -644,9 +647,9 @@ fn key_report(change: &syslua_merge::Change) -> KeyReport {
 }
 
 /// An object of a closure in a report.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct ClosureObjectReport {
-    /// Its name.
+    /// Its name in the store.
     pub object: ObjectName,
     /// Where it is.
     #[serde(serialize_with = "plain::path")]
@@ -656,49 +659,49 @@ pub struct ClosureObjectReport {
 }
 
 /// What `export` answers.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct ExportReport {
-    /// The root.
+    /// The directory of the store and the snapshots.
     #[serde(serialize_with = "plain::path")]
     pub root: PathBuf,
-    /// The file that was written; absent when the caller took the bytes.
+    /// The file that was written; absent on standard output.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "plain::optional_path")]
     pub file: Option<PathBuf>,
-    /// The objects that were asked for.
+    /// The requested objects.
     pub roots: Vec<ObjectName>,
-    /// All objects in the closure, each after those it refers to.
+    /// All objects in the file, each after those it refers to.
     pub objects: Vec<ClosureObjectReport>,
-    /// The length of the closure in bytes.
+    /// The bytes of the file.
     pub length: u64,
 }
 
 /// What `import closure` answers.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct ImportReport {
-    /// The root.
+    /// The directory of the store and the snapshots.
     #[serde(serialize_with = "plain::path")]
     pub root: PathBuf,
-    /// The imported objects.
+    /// Always "closure".
     pub kind: &'static str,
-    /// The platform of the machine that wrote the closure.
+    /// The platform of the machine that wrote it: "x86_64-linux".
     pub platform: String,
-    /// The objects that were asked for when it was written, and that are kept.
+    /// The objects that were requested at the export.
     pub roots: Vec<RootReport>,
-    /// What is new.
+    /// The objects that are new, each after those it refers to.
     pub imported: Vec<ClosureObjectReport>,
-    /// The existing objects.
+    /// The objects that existed already.
     pub present: Vec<ObjectName>,
 }
 
 /// An object that a link keeps.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct RootReport {
-    /// Its name.
+    /// Its name in the store.
     pub object: ObjectName,
     /// Where it is.
     #[serde(serialize_with = "plain::path")]
     pub path: PathBuf,
-    /// The link that keeps it: without it, the next garbage collection deletes it.
+    /// The link that keeps it.
     #[serde(serialize_with = "plain::path")]
     pub gc_root: PathBuf,
 }

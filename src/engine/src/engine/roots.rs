@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Engine, Error, plain};
@@ -21,7 +22,7 @@ const USER_LIMITS: LinkLimits = LinkLimits { names: 100_000, depth: 8, bytes: 16
 const MOST_DANGLING: usize = 100;
 
 /// A thing that keeps an object directly.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, JsonSchema, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Holder {
     /// A snapshot: its actions name the object, or its config declares it.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use syslua_services::declaration::Scope;
 use syslua_services::manager::Job;
@@ -17,24 +18,24 @@ use crate::switch::{self, Mark, Plan, Step, UnitJob, Work};
 use crate::value::Positions;
 
 /// An applied service and its state.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct ServiceStateReport {
     /// Its name.
     pub name: String,
     /// Whose it is.
     pub scope: Scope,
-    /// The user whose it is, where that is another one than who asks.
+    /// Its user, if that is another one than the caller.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
     /// Its main unit.
     pub unit: String,
-    /// Its units.
+    /// All its units.
     pub units: Vec<String>,
-    /// `running`, `done` (a oneshot that ended well), `waiting` (for the clock or a connection),
-    /// `starting`, `stopped`, `failed`, `masked`, `missing` (the manager does not know it) or
-    /// `unknown` (the manager does not run, or does not answer).
+    /// "running", "done" (a oneshot that ended well), "waiting" (for the clock or a connection),
+    /// "starting", "stopped", "failed", "masked", "missing" or "unknown" (its manager does not
+    /// report it).
     pub state: &'static str,
-    /// Since when, in seconds since the epoch.
+    /// The beginning of this state, in seconds since 1970.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub since: Option<u64>,
     /// Its main process.
@@ -43,7 +44,7 @@ pub struct ServiceStateReport {
     /// Why it failed, or why its state is not known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
-    /// Who declared it.
+    /// The lines that declared it, innermost first: "init.lua:12".
     pub positions: Positions,
 }
 
@@ -55,14 +56,14 @@ impl ServiceStateReport {
 }
 
 /// What `services` answers.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct ServicesReport {
-    /// The root.
+    /// The directory of the store and the snapshots.
     #[serde(serialize_with = "plain::path")]
     pub root: PathBuf,
-    /// What is applied.
+    /// The current snapshot.
     pub snapshot: SnapshotReport,
-    /// The services, by name.
+    /// The services in force, by name.
     pub services: Vec<ServiceStateReport>,
 }
 

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::plain;
@@ -11,54 +12,53 @@ use crate::activation::Activation;
 use crate::value::{Positions, Text};
 
 /// The size of what only old snapshots keep.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct OldSnapshotsReport {
     /// How many there are.
     pub count: usize,
-    /// The bytes of what they alone hold.
+    /// The bytes that only they keep.
     pub size: u64,
 }
 
 /// The state of a managed target.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct TargetReport {
-    /// The kind of its action.
+    /// "symlink" or "install".
     pub kind: &'static str,
-    /// The target, as the config has it.
+    /// Its path, as written in the config.
     #[serde(serialize_with = "plain::text")]
     pub target: Text,
-    /// `ok`, `missing`, `replaced` (a file of another kind is there), `changed`, `unreadable` (it
-    /// cannot be read), `broken` (the object behind its link is missing) or `switching` (an
-    /// unfinished switch changed it).
+    /// "ok", "missing", "replaced", "changed", "unreadable", "broken" or "switching".
     pub state: &'static str,
-    /// In what it differs, when it changed.
+    /// What differs.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub differs: Vec<Aspect>,
-    /// What is there instead, in words.
+    /// The file there instead, in words: "a link to /x", "mode 644", "init.lua changed, notes
+    /// added" in the store.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub found: Option<String>,
-    /// Why it cannot be looked at.
+    /// Why it cannot be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
-    /// What it should point to, or has the content of.
+    /// The target of a link, or the file whose content was written.
     #[serde(serialize_with = "plain::text")]
     pub detail: Text,
-    /// Its mode, owner and group, as far as they are declared.
+    /// The mode of a file, as declared.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mode: Option<String>,
-    /// Its owner.
+    /// The owner of a file, as declared.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,
-    /// Its group.
+    /// The group of a file, as declared.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub group: Option<String>,
-    /// Whether it is the user's to change.
+    /// True when it is yours to change.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub mutable: bool,
-    /// The user that `user{}` scopes it to.
+    /// Its user, from a user block.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
-    /// Who declared it.
+    /// The lines that declared it, innermost first: "init.lua:12".
     pub positions: Positions,
 }
 
@@ -93,37 +93,38 @@ impl TargetReport {
 }
 
 /// What `status` answers.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct StatusReport {
-    /// The root.
+    /// The directory of the store and the snapshots.
     #[serde(serialize_with = "plain::path")]
     pub root: PathBuf,
-    /// What is applied.
+    /// The current snapshot.
     pub snapshot: SnapshotReport,
     /// How many targets are managed.
     pub managed: usize,
-    /// Their states.
+    /// The managed targets.
     pub targets: Vec<TargetReport>,
-    /// How many derivations are in force.
+    /// How many derivations the snapshot holds.
     pub derivations: usize,
-    /// How many targets and services are not as they should be.
+    /// How many targets are neither "ok" nor "switching", and how many services and packages are
+    /// not as declared.
     pub drift: usize,
-    /// The size of what only old snapshots keep, or `None` without old snapshots.
+    /// What only old snapshots keep.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub old_snapshots: Option<OldSnapshotsReport>,
     /// Edits of managed targets that were moved away.
     pub displaced: Vec<DisplacedReport>,
-    /// The variables that show a shell's environment: the common one, and those of users.
+    /// What shows that a shell is up to date: the common environment first, then those of users.
     pub environments: Vec<super::StampReport>,
-    /// Originals that no managed target gets back.
+    /// Originals that no managed target would restore.
     pub lost_originals: Vec<DisplacedReport>,
-    /// Services, and what they do.
+    /// The services and their states.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub services: Vec<super::ServiceStateReport>,
-    /// Packages of the system.
+    /// The packages of the system.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub packages: Vec<super::PackageStateReport>,
-    /// A switch that is not over.
+    /// A switch that is not finished.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pending: Option<PendingReport>,
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use syslua_services::declaration::Scope;
 use syslua_services::manager::Job;
@@ -13,7 +14,7 @@ use crate::platform;
 use crate::store::Store;
 
 /// What is asked of managers for a service.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct ServiceWork {
     /// The jobs, in the order in which they are asked for.
     pub jobs: Vec<UnitJob>,
@@ -29,7 +30,7 @@ impl ServiceWork {
 }
 
 /// A job of a unit.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct UnitJob {
     /// The unit.
     pub unit: String,

@@ -10,7 +10,7 @@ use crate::action::{Action, TargetChange};
 use crate::activation::Activation;
 
 /// What happens to an action.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, schemars::JsonSchema, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Mark {
     /// It is new.
