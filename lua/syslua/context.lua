@@ -9,11 +9,11 @@ local border = require("syslua.border")
 local failure = require("syslua.util.failure")
 local fixed = require("syslua.fixed")
 local guard = require("syslua.guard")
+local operations = require("syslua.operations")
 local position = require("syslua.util.position")
 local schema = require("syslua.schema")
 local strict = require("syslua.util.strict")
 local system = require("syslua.system")
-local tables = require("syslua.util.table")
 -- Loaded before any guard is up: a build may use the library.
 require("syslua.lib")
 
@@ -67,276 +67,89 @@ local function check_path(call, name, value)
   return value
 end
 
-local function parse_mode(given)
-  ---@type any
-  local mode = given
-  if type(mode) == "string" and mode:find("^[0-7]+$") and #mode <= 4 then
-    mode = tonumber(mode, 8)
-  end
-  if type(mode) ~= "number" or mode % 1 ~= 0 or mode < 0 or mode > 511 then
-    raise(
-      ("`mode` in ctx.chmod: expected permission bits, got %s"):format(tostring(given)),
-      'write them in octal as a string, such as "755"'
-    )
-  end
-  return mode
-end
-
 local function check_text(call, name, value, hint)
   if type(value) ~= "string" then
     raise(("`%s` in %s: expected a string, got a %s"):format(name, call, type(value)), hint)
   end
+  return value
 end
 
-local list_fields = { recursive = { type = "boolean" } }
-
-local fetch_url_fields = {
-  mirrors = { type = "list", items = "string" },
-  name = { type = "string" },
-  stated_by = { type = "string" },
-}
-local fetch_git_fields = { submodules = { type = "boolean" } }
-local unpack_fields = {
-  strip = { type = "integer" },
-  single = { type = "string" },
-  limits = { type = "map" },
-  allow = { type = "list", items = "string" },
-}
-local unpack_limits = {
-  bytes = { type = "integer" },
-  ratio = { type = "integer" },
-  entries = { type = "integer" },
-  path = { type = "integer" },
-  depth = { type = "integer" },
-  memory = { type = "integer" },
-}
----@type table<string, boolean?>
-local unpack_allowed = { case_collisions = true, setuid = true }
-
--- Numbers below zero, and those that no Lua holds exactly, mean nothing here.
-local function check_count(name, value, least)
-  if value and (value < least or value > 2 ^ 53) then
-    raise(
-      ("`%s` in the options of ctx.unpack: expected a whole number from %d on, got %s"):format(
-        name,
-        least,
-        tostring(value)
-      )
-    )
-  end
-end
-
-local function check_unpack_options(opts)
-  schema.check("the options of ctx.unpack", opts, unpack_fields)
-  check_count("strip", opts.strip, 0)
-  schema.check("`limits` of ctx.unpack", opts.limits or {}, unpack_limits)
-  for _, name in ipairs(tables.get_sorted_keys(unpack_limits)) do
-    check_count("limits." .. name, opts.limits and opts.limits[name], 1)
-  end
-  for _, name in ipairs(opts.allow or {}) do
-    if not unpack_allowed[name] then
-      raise(
-        ('"%s" in `allow` of ctx.unpack cannot be allowed'):format(name),
-        '"case_collisions" and "setuid" are'
-      )
-    end
-  end
-end
-local run_fields = {
-  cwd = { type = "string" },
-  env = { type = "table" },
-  shell = { type = "string" },
-  stdin = { type = "string" },
-  timeout = { type = "number" },
-  read = { type = "list", items = "string" },
-}
-
--- What reaches a program ends at its first NUL.
-local function check_word(what, word)
-  if word:find("%z") then
-    raise(what .. " holds a NUL byte, which no program can be given")
-  end
-  return word
-end
-
-local function get_environment(own, extra)
-  if type(own) ~= "table" then
-    raise(("`ctx.env` is a %s: expected a table of variables"):format(type(own)))
-  end
-  local environment = {}
-  for _, variables in ipairs({ own, extra or {} }) do
-    for name, value in next, variables do
-      if type(name) ~= "string" or name == "" or name:find("[=%z]") then
-        raise(("`%s` cannot be the name of an environment variable"):format(tostring(name)))
-      end
-      if type(value) ~= "string" and type(value) ~= "number" then
-        raise(("the variable %s: expected a string, got a %s"):format(name, type(value)))
-      end
-      environment[name] = check_word("the variable " .. name, tostring(value))
-    end
-  end
-  return environment
-end
-
-local function check_timeout(timeout)
-  if timeout ~= nil and (timeout <= 0 or timeout ~= timeout) then
-    raise(
-      ("`timeout` in ctx.run: expected a number of seconds above 0, got %s"):format(
-        tostring(timeout)
-      )
-    )
-  end
-  return timeout
-end
-
-local function add_file_calls(ctx, task)
-  function ctx.copy(from, to)
-    check_path("ctx.copy", "from", from)
-    check_path("ctx.copy", "to", to)
-    ask(task, { operation = "copy", from = from, to = to })
-  end
-
-  function ctx.move(from, to)
-    check_path("ctx.move", "from", from)
-    check_path("ctx.move", "to", to)
-    ask(task, { operation = "move", from = from, to = to }, true)
-  end
-
-  function ctx.symlink(target, link)
-    check_path("ctx.symlink", "target", target)
-    check_path("ctx.symlink", "link", link)
-    ask(task, { operation = "symlink", target = target, link = link }, true)
-  end
-
-  function ctx.read(path)
-    check_path("ctx.read", "path", path)
-    return ask(task, { operation = "read", path = path }, true)
-  end
-
-  function ctx.list(path, opts)
-    check_path("ctx.list", "path", path)
-    opts = opts or {}
-    schema.check("the options of ctx.list", opts, list_fields)
-    return ask(task, { operation = "list", path = path, recursive = opts.recursive }, true)
-  end
-
-  function ctx.exists(path, kind)
-    check_path("ctx.exists", "path", path)
-    if kind ~= nil and kind ~= "file" then
-      raise(('ctx.exists: the kind is "file", got %s'):format(tostring(kind)))
-    end
-    return ask(task, { operation = kind and "is_file" or "exists", path = path }, true)
-  end
-
-  function ctx.mkdir(path)
-    check_path("ctx.mkdir", "path", path)
-    ask(task, { operation = "mkdir", path = path }, true)
-  end
-
-  function ctx.write(path, text)
-    check_path("ctx.write", "path", path)
-    if type(text) ~= "string" then
-      raise(("`text` in ctx.write: expected a string, got a %s"):format(type(text)))
-    end
-    ask(task, { operation = "write", path = path, content = text }, true)
-  end
-
-  function ctx.chmod(path, mode)
-    check_path("ctx.chmod", "path", path)
-    ask(task, { operation = "chmod", path = path, mode = parse_mode(mode) }, true)
-  end
-end
-
--- The hash is optional: then the lock pins the result. Options may be in its place.
-local function split_hash(call, sha256, opts)
-  if type(sha256) == "table" and opts == nil then
-    sha256, opts = nil, sha256
-  end
-  if sha256 ~= nil then
-    check_text(
+-- What is given for a parameter, by its type, as the request has it.
+---@type table<string, fun(call: string, name: string, value: any, hint: string?): any>
+local checks = {
+  path = check_path,
+  string = check_text,
+  hash = function(call, name, value)
+    return check_text(
       call,
-      "sha256",
-      sha256,
-      "a hash, or nothing: then syslua.lock pins the " .. "first download"
+      name,
+      value,
+      "a hash, or nothing: then syslua.lock pins the first download"
     )
+  end,
+  mode = function(call, name, given)
+    local mode = given
+    if type(mode) == "string" and mode:find("^[0-7]+$") and #mode <= 4 then
+      mode = tonumber(mode, 8)
+    end
+    if type(mode) ~= "number" or mode % 1 ~= 0 or mode < 0 or mode > 511 then
+      raise(
+        ("`%s` in %s: expected permission bits, got %s"):format(name, call, tostring(given)),
+        'write them in octal as a string, such as "755"'
+      )
+    end
+    return mode
+  end,
+  file = function(call, name, value)
+    if value ~= "file" then
+      raise(('%s: the %s is "file", got %s'):format(call, name, tostring(value)))
+    end
+    return value
+  end,
+  -- A line or a list: its operation checks it.
+  command = function(_, _, value)
+    return value
+  end,
+}
+
+-- Options may be in the place of the parameters that can be absent.
+local function split_options(operation, given)
+  local parameters = operation.parameters
+  local opts = given[#parameters + 1]
+  for index, parameter in ipairs(parameters) do
+    local is_options = parameter.is_optional and operation.options and opts == nil
+    if is_options and type(given[index]) == "table" then
+      opts, given[index] = given[index], nil
+    end
   end
-  return sha256, opts or {}
+  return opts or {}
 end
 
-local function add_heavy_calls(ctx, task)
-  function ctx.fetch_url(url, sha256, opts)
-    check_text("ctx.fetch_url", "url", url)
-    sha256, opts = split_hash("ctx.fetch_url", sha256, opts)
-    schema.check("the options of ctx.fetch_url", opts, fetch_url_fields)
-    return ask(task, {
-      operation = "fetch_url",
-      url = url,
-      sha256 = sha256,
-      mirrors = opts.mirrors,
-      name = opts.name,
-      stated_by = opts.stated_by,
-    })
-  end
-
-  function ctx.fetch_git(url, rev, sha256, opts)
-    check_text("ctx.fetch_git", "url", url)
-    check_text("ctx.fetch_git", "rev", rev, "a full commit, a tag or a branch")
-    sha256, opts = split_hash("ctx.fetch_git", sha256, opts)
-    schema.check("the options of ctx.fetch_git", opts, fetch_git_fields)
-    return ask(task, {
-      operation = "fetch_git",
-      url = url,
-      rev = rev,
-      sha256 = sha256,
-      submodules = opts.submodules,
-    })
-  end
-
-  function ctx.unpack(archive, destination, opts)
-    if type(destination) == "table" and opts == nil then
-      destination, opts = nil, destination
-    end
-    check_path("ctx.unpack", "archive", archive)
-    destination = check_path("ctx.unpack", "destination", destination or ctx.out)
-    opts = opts or {}
-    check_unpack_options(opts)
-    ask(task, {
-      operation = "unpack",
-      archive = archive,
-      destination = destination,
-      strip = opts.strip,
-      single = opts.single,
-      limits = opts.limits,
-      allow = opts.allow,
-    })
-  end
-
-  function ctx.run(command, opts)
-    opts = opts or {}
-    schema.check("the options of ctx.run", opts, run_fields)
-    local request = {
-      operation = "run",
-      directory = opts.cwd,
-      shell = opts.shell,
-      environment = get_environment(ctx.env, opts.env),
-      stdin = opts.stdin,
-      timeout = check_timeout(opts.timeout),
-      read = opts.read,
-    }
-    if type(command) == "string" and command ~= "" then
-      request.line = check_word("ctx.run: the command", command)
-    elseif type(command) == "table" and #command > 0 then
-      for index, argument in ipairs(command) do
-        if type(argument) ~= "string" then
-          raise(("ctx.run: argument %d is a %s: expected strings"):format(index, type(argument)))
-        end
-        check_word(("ctx.run: argument %d"):format(index), argument)
+-- The function of `ctx` for an operation.
+---@param operation syslua.Operation
+local function new_call(ctx, task, operation)
+  local call = "ctx." .. operation.name
+  return function(...)
+    local given = { ... }
+    local request, named = { operation = operation.name }, {}
+    local opts = split_options(operation, given)
+    for index, parameter in ipairs(operation.parameters) do
+      local name, value = parameter.name, given[index]
+      named[name] = value
+      if value ~= nil or not parameter.is_optional then
+        request[name] = checks[parameter.type](call, name, value, parameter.hint)
       end
-      request.arguments = command
-    else
-      raise("ctx.run: expected a line for the shell or a list of arguments")
     end
-    return ask(task, request)
+    if operation.options then
+      schema.check("the options of " .. call, opts, operation.options)
+      for name, option in next, operation.options do
+        request[option.request or name] = opts[name]
+      end
+    end
+    if operation.prepare then
+      operation.prepare(request, ctx, named)
+    end
+    return ask(task, request, operation.is_quick)
   end
 end
 
@@ -357,8 +170,9 @@ local function new_context(task, places)
   for name, path in next, places.outputs do
     ctx.env[name] = path
   end
-  add_file_calls(ctx, task)
-  add_heavy_calls(ctx, task)
+  for _, operation in ipairs(operations.list) do
+    ctx[operation.name] = new_call(ctx, task, operation)
+  end
   return strict(ctx, "build", "`ctx` has no call or field `%s`")
 end
 

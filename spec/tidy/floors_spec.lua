@@ -36,6 +36,7 @@ local lua_floors = {
     "tool_registry",
     "tool_key",
     "tool_build",
+    "operations",
     "context",
     "subjects",
     "enablement",
