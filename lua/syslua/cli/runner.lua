@@ -88,7 +88,7 @@ local function is_refused(name, command, args, options)
   end
   options.dry_run = true
   local planned, _, more = command.run(args, options)
-  options.dry_run = nil
+  options.dry_run = false
   if not (planned and planned.changed) then
     return false
   elseif not is_due then
@@ -119,7 +119,9 @@ function runner.run(name, args)
   local command = commands.load(name)
   local terminal = require("syslua.cli.terminal")
   local options = require("syslua.cli.options").from_args(args)
-  options.dry_run = args.dry_run
+  if arguments.has_flag(command, "--dry-run") then
+    options.dry_run = args.dry_run or false
+  end
   local report, code, more
   if is_refused(name, command, args, options) then
     code = "refused"

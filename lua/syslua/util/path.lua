@@ -1,9 +1,6 @@
 --- Paths as text: join, take apart, normalize, expand and show.
 -- It does not touch the file system and does not know the home directory: callers pass it.
 
--- Kept from load on: `os` is hidden while configs run.
-local getenv = os.getenv
-
 local path = {}
 
 local byte, find = string.byte, string.find
@@ -128,7 +125,7 @@ end
 --- Returns the home directory of the user: "/" if the environment does not tell.
 ---@return string
 function path.get_home()
-  return getenv("HOME") or getenv("USERPROFILE") or "/"
+  return os.getenv("HOME") or os.getenv("USERPROFILE") or "/"
 end
 
 --- Returns the path as people read it: with "~" for the home directory.
