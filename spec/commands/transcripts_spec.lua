@@ -12,7 +12,7 @@ describe("the transcript #once", function()
       if transcript.is_writing then
         transcript.write(name, found)
       else
-        assert.equal(expected, found)
+        assert.is_true(expected == found, transcript.diff(name, found))
       end
     end)
   end

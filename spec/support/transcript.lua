@@ -110,6 +110,20 @@ function transcript.run(text)
   return (table.concat(written, "\n"):gsub("\n+$", "") .. "\n")
 end
 
+--- Returns how a transcript differs from what the commands printed.
+---@param name string
+---@param found string
+---@return string
+function transcript.diff(name, found)
+  local other = os.tmpname()
+  local file = assert(io.open(other, "wb"))
+  file:write(found)
+  file:close()
+  local result = process.run({ "diff", "-u", tree.root .. name, other })
+  os.remove(other)
+  return result.stdout .. "\n`.ci/transcripts` writes it"
+end
+
 --- Returns the files of the transcripts.
 ---@return string[]
 function transcript.list()
