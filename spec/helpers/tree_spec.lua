@@ -188,6 +188,36 @@ describe("a tree", function()
     assert.is_false(here.exists("home/.tree"))
   end)
 
+  it("puts right what others did to its links, when a file is edited too", function()
+    here.write("tree/a", "a\n")
+    here.write("tree/sub/b", "b\n")
+    here.write("alone", "-- 0\n")
+    local config = [[
+      file { path = "~/.tree", source = "tree", recursive = true }
+      file { path = "~/alone", source = "alone" }
+    ]]
+    here.apply(config)
+    for number, damage in ipairs({
+      "true",
+      "rm ~/.tree/sub/b",
+      "rm ~/alone; echo mine >~/alone",
+      "rm ~/.tree/sub/b; echo mine >~/.tree/sub/b",
+      "rm -r ~/.tree/sub",
+      "ln -sfn ../../tree/a ~/.tree/sub/b",
+      "mv ~/.tree/sub ~/moved; ln -s ../moved ~/.tree/sub",
+    }) do
+      here.shell(damage)
+      here.write("tree/a", "edit " .. number .. "\n")
+      here.write("alone", "-- " .. number .. "\n")
+      here.apply(config)
+      assert.equal("edit " .. number .. "\n", here.read("home/.tree/a"), damage)
+      assert.equal("b\n", here.read("home/.tree/sub/b"), damage)
+      assert.equal("-- " .. number .. "\n", here.read("home/alone"), damage)
+      assert.truthy(here.run("apply", "init.lua").stdout:find("^Nothing changed"), damage)
+      assert.same({}, get_news(), damage)
+    end
+  end)
+
   it("tells a command that a file changed which a link of the root's leads to", function()
     here.write("tree/a", "a\n")
     here.write("tree/b", "b\n")

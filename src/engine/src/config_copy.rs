@@ -4,7 +4,8 @@
 //! No name that a config chose is the name of a file here. The texts of the config are in the
 //! snapshot's own directory; the contents of sources are shared by all snapshots.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::ffi::OsStr;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -12,11 +13,11 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize};
 
 use crate::generations;
-use crate::hash::Hash;
+use crate::hash::{DigestMap, DigestSet, Hash, QuickMap};
 use crate::lock;
 use crate::manifest::Manifest;
 use crate::names::SnapshotId;
-use crate::platform::{self, FileKind};
+use crate::platform::{self, Directory, FileKind};
 use crate::settings::Interrupt;
 use crate::store::own::{self, Place};
 use crate::store::sweep::Dead;
@@ -261,11 +262,11 @@ struct Writer<'a> {
     contents: &'a Path,
     interrupt: &'a Interrupt,
     /// The sources of the snapshot before, which are on the disk.
-    by_nar: HashMap<Hash, &'a CopiedSource>,
+    by_nar: DigestMap<Hash, &'a CopiedSource>,
     /// Files of these by what the system says of them.
-    by_facts: HashMap<&'a [u64], (Hash, bool)>,
+    by_facts: QuickMap<&'a [u64], (Hash, bool)>,
     /// Contents that are known to be whole.
-    present: HashSet<Hash>,
+    present: DigestSet<Hash>,
 }
 
 impl<'a> Writer<'a> {
@@ -273,10 +274,13 @@ impl<'a> Writer<'a> {
         let mut writer = Writer {
             contents,
             interrupt,
-            by_nar: HashMap::new(),
-            by_facts: HashMap::new(),
-            present: HashSet::new(),
+            by_nar: DigestMap::default(),
+            by_facts: QuickMap::default(),
+            present: DigestSet::default(),
         };
+        let entries = before.iter().map(|source| source.entries.len()).sum();
+        writer.by_facts.reserve(entries);
+        writer.present.reserve(entries);
         for source in before {
             writer.by_nar.insert(source.nar, source);
             for entry in source.entries.iter() {
@@ -294,8 +298,12 @@ impl<'a> Writer<'a> {
     /// Copies a source; returns nothing if it differs from the hashed one.
     fn copy(&mut self, source: &Source) -> Result<Option<Vec<Entry>>> {
         let mut entries = Vec::new();
+        let (above, name) = match platform::locate(&source.path) {
+            Ok(located) => located,
+            Err(_) => return Ok(None),
+        };
         if self
-            .node(&source.path, Path::new(""), source, &mut entries)
+            .node((&*above, name), Path::new(""), source, &mut entries)
             .is_err_and(|error| !is_of_copy(&error, self.contents))
         {
             return Ok(None);
@@ -311,36 +319,43 @@ impl<'a> Writer<'a> {
 
     fn node(
         &mut self,
-        path: &Path,
+        (directory, name): (&Directory, &OsStr),
         inner: &Path,
         source: &Source,
         entries: &mut Vec<Entry>,
     ) -> Result<()> {
-        let facts = platform::facts_of(path)?;
+        let facts = directory.facts_of(name)?;
         let node = match facts.kind {
-            FileKind::File => self.file(path, &facts)?,
+            FileKind::File => self.file((directory, name), &facts)?,
             FileKind::Symlink => {
-                Node::Link { target: Text(platform::bytes_of_path(&platform::read_link(path)?)) }
+                let target = directory.read_link(name)?.unwrap_or_default();
+                Node::Link { target: Text(platform::bytes_of_path(&target)) }
             }
             FileKind::Directory | FileKind::Special => Node::Directory,
         };
         entries.push(Entry { path: Text(platform::bytes_of_path(inner)), node });
         if facts.kind == FileKind::Directory {
-            for (name, _) in platform::list_directory(path)? {
+            let directory = directory.directory(name)?;
+            for (name, _) in directory.list()? {
                 let inner = inner.join(&name);
                 if !source.excluded.contains(&inner) {
-                    self.node(&path.join(&name), &inner, source, entries)?;
+                    self.node((&directory, name.as_os_str()), &inner, source, entries)?;
                 }
             }
         }
         Ok(())
     }
 
-    fn file(&mut self, path: &Path, facts: &platform::Facts) -> Result<Node> {
+    fn file(
+        &mut self,
+        (directory, name): (&Directory, &OsStr),
+        facts: &platform::Facts,
+    ) -> Result<Node> {
         if let Some((content, executable)) = self.by_facts.get(facts.numbers.as_slice()) {
             let facts = facts.numbers.to_vec();
             return Ok(Node::File { content: *content, executable: *executable, facts });
         }
+        let path = &directory.path().join(name);
         let is_settled = facts.newest + RACY < SystemTime::now();
         let metadata = platform::metadata_of(path)?;
         let executable = metadata.as_ref().is_some_and(platform::is_executable);

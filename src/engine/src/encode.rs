@@ -27,7 +27,7 @@ impl References for Recipe {
     }
 
     fn placeholder(&self, placeholder: Placeholder) -> Vec<u8> {
-        placeholder.to_string().into_bytes()
+        placeholder.to_bytes()
     }
 }
 

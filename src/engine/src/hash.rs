@@ -43,10 +43,13 @@ pub struct DigestHasher(u64);
 
 impl std::hash::Hasher for DigestHasher {
     fn write(&mut self, bytes: &[u8]) {
-        for part in bytes.chunks(8) {
-            let mut number = [0; 8];
-            number[..part.len()].copy_from_slice(part);
-            self.write_u64(u64::from_le_bytes(number));
+        let (parts, rest) = bytes.as_chunks::<8>();
+        for part in parts {
+            self.write_u64(u64::from_le_bytes(*part));
+        }
+        if !rest.is_empty() {
+            let number = rest.iter().rev().fold(0, |sum, byte| sum << 8 | u64::from(*byte));
+            self.write_u64(number);
         }
     }
 

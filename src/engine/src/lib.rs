@@ -4,8 +4,8 @@
 //! event sink are arguments. Each floor uses only the floors above it in this list, and within a
 //! floor a room uses only rooms listed before it:
 //!
-//! - **F0** [`failure`], [`hash`], [`pins`], [`seen_trees`], [`context`], [`settings`], [`nar`],
-//!   [`names`], [`tail`], [`platform`], [`value`], [`encode`], [`template`], [`watch`],
+//! - **F0** [`failure`], [`hash`], [`pins`], [`places`], [`seen_trees`], [`context`], [`settings`],
+//!   [`nar`], [`names`], [`tail`], [`platform`], [`value`], [`encode`], [`template`], [`watch`],
 //!   [`tree_choice`]: data, texts and the system
 //! - **F1** [`store`]: the immutable objects and what is recorded of them
 //! - **F2** [`derivation`], [`variable`], [`unseal`], [`action`], [`activation`], [`manifest`],
@@ -25,6 +25,7 @@ pub mod hash;
 pub mod names;
 pub mod nar;
 pub mod pins;
+pub mod places;
 pub mod platform;
 pub mod seen_trees;
 pub mod settings;

@@ -292,26 +292,29 @@ impl Placeholder {
         bytes: &[u8],
         path: impl Fn(Placeholder) -> Option<Vec<u8>>,
     ) -> Result<Vec<u8>, Placeholder> {
-        if Placeholder::find(bytes).is_none() {
-            return Ok(bytes.to_vec());
+        let mut rest = bytes;
+        let mut resolved = Vec::new();
+        while let Some((start, placeholder)) = Placeholder::find(rest) {
+            let path = path(placeholder).ok_or(placeholder)?;
+            resolved.reserve(path.len() + rest.len());
+            resolved.extend_from_slice(&rest[..start]);
+            resolved.extend_from_slice(&path);
+            rest = &rest[start + Self::LENGTH..];
         }
-        let mut resolved = Vec::with_capacity(bytes.len());
-        for segment in Placeholder::split(bytes) {
-            match segment {
-                Segment::Literal(literal) => resolved.extend_from_slice(literal),
-                Segment::Placeholder(placeholder) => {
-                    resolved.extend_from_slice(&path(placeholder).ok_or(placeholder)?);
-                }
-            }
-        }
+        resolved.extend_from_slice(rest);
         Ok(resolved)
+    }
+
+    /// Returns its text.
+    pub fn to_bytes(self) -> Vec<u8> {
+        [Self::PREFIX.as_bytes(), &self.0].concat()
     }
 }
 
 impl fmt::Display for Placeholder {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(Self::PREFIX)?;
-        formatter.write_str(&String::from_utf8_lossy(&self.0))
+        formatter.write_str(std::str::from_utf8(&self.0).unwrap_or_default())
     }
 }
 

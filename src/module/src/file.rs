@@ -151,7 +151,7 @@ pub fn derive_file(
 ) -> Answer<Vec<u8>> {
     let spec = spec(target, recipe, &system(lua))?;
     let derivation = declare(lua, spec, None, Arc::clone(&ticket.positions), Some(ticket.order))?;
-    Ok(derivation.placeholder(&OutputName::main()).to_string().into_bytes())
+    Ok(derivation.placeholder(&OutputName::main()).to_bytes())
 }
 
 /// What is known of a tree.
@@ -581,7 +581,7 @@ fn declare_plain(
         let found =
             state.evaluations.last().and_then(|evaluation| evaluation.ticket(file.ticket)).cloned();
         let Ticket { positions, order } = found.ok_or_else(outside)?;
-        let source = Text(derivation.placeholder(&OutputName::main()).to_string().into_bytes());
+        let source = Text(derivation.placeholder(&OutputName::main()).to_bytes());
         let link = Link::new(source, Text(file.target.clone()));
         state.declare(Arc::new(derivation.declared_at(Arc::clone(&positions))), Some(order));
         let evaluation = state.evaluations.last_mut().ok_or_else(outside)?;

@@ -3,12 +3,12 @@
 use std::cell::RefCell;
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use super::contents::Contents;
-use crate::hash::{QuickMap, QuickSet};
+use crate::places::{OwnPlaces, PlaceMap};
 use crate::platform::{Directory, Result, failed};
 use crate::settings::Interrupt;
 
@@ -18,11 +18,11 @@ const MOST: usize = 128;
 /// Directories that are open.
 #[derive(Debug, Default)]
 pub struct Directories {
-    open: RefCell<QuickMap<PathBuf, Rc<Directory>>>,
+    open: RefCell<PlaceMap<'static, Rc<Directory>>>,
     /// The last requested one: neighbors are declared together.
     last: RefCell<Option<Rc<Directory>>>,
     /// Missing directories, for callers that change nothing in the meantime.
-    missing: Option<RefCell<QuickSet<PathBuf>>>,
+    missing: Option<RefCell<OwnPlaces>>,
     /// Stops the hashing of files in them.
     interrupt: Interrupt,
     /// The contents of secrets that are to be written.

@@ -120,6 +120,15 @@ impl Engine {
             None if is_applied => Arc::clone(&current.derivations),
             None => Arc::new(self.known_outputs(&wanted, &current)?),
         };
+        let (home, root) = (&self.settings.home, self.store.root());
+        if extent == Extent::Foresight
+            && known.len() < wanted.len()
+            && altered.is_empty()
+            && switch::needs_only_builds(manifest, home, root, &current)
+        {
+            let plan = Plan::bare(current, Arc::clone(&known), true);
+            return Ok(Planned { plan, wanted, known, is_lost: false, left_out: Vec::new() });
+        }
         let mut desired = match applied.filter(|_| is_applied) {
             Some(desired) => desired?,
             None => desired_of(&known)?,

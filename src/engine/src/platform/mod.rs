@@ -67,13 +67,13 @@ pub use become_program::{SCRIPT, become_program};
 pub use directory::{Blank, Directory, Identity, NewFile, Node, Seen, id_at, look, set_mode_of};
 pub use links::{LinkLimits, Links, links_below};
 pub use modify::{
-    APPEND_ONLY, append_durably, append_file, copy_file, create_directories, create_directories_as,
-    create_directory, create_directory_as, create_file, create_user_directories, create_user_file,
-    fixing_flag, give_to, give_to_number, hard_link, has_old_time, is_file_immutable, is_immutable,
-    remove_directory, remove_file, rename, replace_symlink, set_file_immutable, set_file_mutable,
-    set_mode, set_old_time, symlink, sync_directory, sync_file, sync_file_system, touch,
-    write_file, write_file_as, write_file_atomically, write_file_durably,
-    write_private_file_atomically, write_record, write_user_file_atomically,
+    APPEND_ONLY, ImmutableFile, append_durably, append_file, copy_file, create_directories,
+    create_directories_as, create_directory, create_directory_as, create_file,
+    create_user_directories, create_user_file, fixing_flag, give_to, give_to_number, hard_link,
+    has_old_time, immutable_file, is_immutable, remove_directory, remove_file, rename,
+    replace_symlink, set_file_immutable, set_mode, set_old_time, symlink, sync_directory,
+    sync_file, sync_file_system, touch, write_file, write_file_as, write_file_atomically,
+    write_file_durably, write_private_file_atomically, write_record, write_user_file_atomically,
 };
 pub use mounts::Mounts;
 pub use no_core::NoCore;

@@ -464,15 +464,31 @@ pub fn fixing_flag(path: &Path) -> Option<&'static str> {
     immutable.then_some("immutable").or_else(|| append_only.then_some(APPEND_ONLY))
 }
 
-/// Returns whether a file that is open is immutable. Says no where it is not worth asking.
-pub fn is_file_immutable(file: &File) -> bool {
-    system::may_set_immutable() && system::is_immutable_file(file)
+/// The flags of an immutable file, which is open.
+#[derive(Debug)]
+pub struct ImmutableFile<'a> {
+    file: &'a File,
+    flags: system::Flags,
 }
 
-/// Makes a file that is open mutable for a moment: until [`set_file_immutable`].
-pub fn set_file_mutable(file: &File) {
-    // Callers that need the directory notice.
-    let _ = system::set_immutable_of(file, false);
+impl ImmutableFile<'_> {
+    /// Makes it mutable for a moment: until [`protect`](ImmutableFile::protect).
+    pub fn lift(&self) {
+        // Callers that need the file notice.
+        let _ = system::set_flags(self.file, &self.flags, false);
+    }
+
+    /// Makes it immutable again, under whatever names it has by now.
+    pub fn protect(&self) {
+        // A file system without such a flag had none to set again.
+        let _ = system::set_flags(self.file, &self.flags, true);
+    }
+}
+
+/// Returns a file that is open, if it is immutable.
+pub fn immutable_file(file: &File) -> Option<ImmutableFile<'_>> {
+    let flags = system::may_set_immutable().then(|| system::immutable_flags(file))??;
+    Some(ImmutableFile { file, flags })
 }
 
 /// Makes a file immutable again, under whatever names it has by now.

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use super::path_from_bytes;
+use crate::places::PlaceMap;
 
 /// A mounted part of a file system.
 #[derive(Debug)]
@@ -26,7 +27,7 @@ struct Mount {
 pub struct Mounts {
     all: Vec<Mount>,
     /// The last mount at each place.
-    at: HashMap<PathBuf, usize>,
+    at: PlaceMap<'static, usize>,
 }
 
 impl Mounts {
@@ -53,8 +54,10 @@ impl Mounts {
         if !all.iter().any(|mount| mount.is_shared) {
             return Mounts::default();
         }
-        let at = all.iter().enumerate().map(|(number, mount)| (mount.point.clone(), number));
-        let at = at.collect();
+        let mut at = PlaceMap::default();
+        for (number, mount) in all.iter().enumerate() {
+            at.insert(mount.point.clone(), number);
+        }
         Mounts { all, at }
     }
 

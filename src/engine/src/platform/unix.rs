@@ -193,6 +193,24 @@ pub(super) fn is_immutable_file(file: impl std::os::fd::AsFd) -> bool {
     ioctl_getflags(&file).is_ok_and(|flags| flags.contains(IFlags::IMMUTABLE))
 }
 
+/// The flags of a file (FS_IOC_GETFLAGS of ioctl_iflags(2)).
+#[cfg(target_os = "linux")]
+pub(super) type Flags = rustix::fs::IFlags;
+
+/// Returns the flags of an open file if it is immutable.
+#[cfg(target_os = "linux")]
+pub(super) fn immutable_flags(file: &fs::File) -> Option<Flags> {
+    rustix::fs::ioctl_getflags(file).ok().filter(|flags| flags.contains(Flags::IMMUTABLE))
+}
+
+/// Gives an open file these flags, immutable or not.
+#[cfg(target_os = "linux")]
+pub(super) fn set_flags(file: &fs::File, flags: &Flags, immutable: bool) -> io::Result<()> {
+    let mut flags = *flags;
+    flags.set(Flags::IMMUTABLE, immutable);
+    Ok(rustix::fs::ioctl_setflags(file, flags)?)
+}
+
 /// Returns whether a path is immutable, and whether it is append-only.
 #[cfg(target_os = "linux")]
 pub(super) fn fixing_flags(path: &Path) -> [bool; 2] {
@@ -248,18 +266,38 @@ pub(super) fn is_immutable_file(file: &fs::File) -> bool {
     file.metadata().is_ok_and(|data| data.st_flags() & 2 != 0)
 }
 
+/// The flags of a file: a call that sets one asks for the others itself.
+#[cfg(not(target_os = "linux"))]
+pub(super) type Flags = ();
+
+/// Returns the flags of an open file if it is immutable.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn immutable_flags(file: &fs::File) -> Option<Flags> {
+    is_immutable_file(file).then_some(())
+}
+
+/// Makes an open file immutable, or lifts that.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn set_flags(file: &fs::File, _flags: &Flags, immutable: bool) -> io::Result<()> {
+    set_immutable_of(file, immutable)
+}
+
 /// Returns what the system tells of a file; a symbolic link is not followed.
 ///
 /// # Errors
 /// When it is missing or the system does not tell.
 pub fn facts_of(path: &Path) -> super::Result<super::Facts> {
     let data = fs::symlink_metadata(path).map_err(super::failed("access", path))?;
-    Ok(facts(
+    Ok(facts_from(&data))
+}
+
+fn facts_from(data: &fs::Metadata) -> super::Facts {
+    facts(
         super::read::kind_from(data.file_type()),
         [data.dev(), data.ino(), data.len(), u64::from(data.mode())],
         (data.mtime(), data.mtime_nsec()),
         (data.ctime(), data.ctime_nsec()),
-    ))
+    )
 }
 
 /// Makes facts of device, inode, size and mode, and of the times when content and state changed, in

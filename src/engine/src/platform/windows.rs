@@ -130,9 +130,17 @@ pub(super) fn fixing_flags(_path: &Path) -> [bool; 2] {
     [false; 2]
 }
 
-/// Does the same for a file that is open.
-pub(super) fn is_immutable_file(_file: &fs::File) -> bool {
-    false
+/// The flags of a file.
+pub(super) type Flags = ();
+
+/// Returns the flags of an open file if it is immutable; this system does not tell cheaply.
+pub(super) fn immutable_flags(_file: &fs::File) -> Option<Flags> {
+    None
+}
+
+/// Makes an open file immutable, or lifts that; here that is done by its path alone.
+pub(super) fn set_flags(_file: &fs::File, _flags: &Flags, _immutable: bool) -> io::Result<()> {
+    Ok(())
 }
 
 /// Makes an open file immutable; here that is done by its path alone.
@@ -145,8 +153,12 @@ pub(super) fn set_immutable_of(_file: &fs::File, _immutable: bool) -> io::Result
 /// # Errors
 /// When it is missing or the system does not tell.
 pub fn facts_of(path: &Path) -> super::Result<super::Facts> {
-    use std::os::windows::fs::MetadataExt;
     let data = fs::symlink_metadata(path).map_err(super::failed("access", path))?;
+    facts_from(&data).map_err(super::failed("access", path))
+}
+
+fn facts_from(data: &fs::Metadata) -> io::Result<super::Facts> {
+    use std::os::windows::fs::MetadataExt;
     Ok(super::Facts {
         kind: super::read::kind_from(data.file_type()),
         numbers: [
@@ -155,11 +167,11 @@ pub fn facts_of(path: &Path) -> super::Result<super::Facts> {
             data.creation_time(),
             u64::from(data.file_attributes()),
         ],
-        modified: data.modified().map_err(super::failed("access", path))?,
-        newest: data.modified().map_err(super::failed("access", path))?,
+        modified: data.modified()?,
+        newest: data.modified()?,
         has_fractions: false,
         is_immutable: false,
-        has_old_time: super::has_old_time(&data),
+        has_old_time: super::has_old_time(data),
     })
 }
 

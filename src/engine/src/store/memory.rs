@@ -12,7 +12,7 @@
 //! the directory of all objects. Numbers are little-endian. The first row is the target itself;
 //! below a directory there is a row for everything in it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
@@ -21,7 +21,7 @@ use rayon::iter::{IndexedParallelIterator, IntoParallelRefIterator, ParallelIter
 
 use super::examination::{Examination, object_of};
 use super::{Result, Store, tree};
-use crate::hash::Hash;
+use crate::hash::{Hash, QuickMap, QuickSet};
 use crate::platform::{self, Directory, FACTS, FileKind, Step, Walk};
 
 const HEADER: &[u8] = b"syslua objects 1\n";
@@ -196,7 +196,7 @@ impl ObjectMemory {
 pub(super) struct Finder<'a> {
     pub(super) memory: &'a ObjectMemory,
     next: usize,
-    by_source: Option<HashMap<&'a [u8], (usize, usize)>>,
+    by_source: Option<QuickMap<&'a [u8], (usize, usize)>>,
 }
 
 impl<'a> Finder<'a> {
@@ -248,7 +248,7 @@ pub fn record<'a>(
 ) -> Result<Vec<&'a [u8]>> {
     let mut text = Vec::with_capacity(memory.text.len().max(HEADER.len()));
     text.extend_from_slice(HEADER);
-    let mut seen = HashSet::new();
+    let mut seen = QuickSet::default();
     let mut finder = Finder::new(memory);
     let mut examination = Examination::new(store, memory);
     let mut damaged = Vec::new();
@@ -425,7 +425,7 @@ pub struct Looked {
     /// The targets of links that are suspect, relative to the directory of all objects.
     pub suspects: HashSet<Vec<u8>>,
     /// Where the rows of each target are, once something was asked for.
-    by_source: OnceLock<HashMap<Vec<u8>, (usize, usize)>>,
+    by_source: OnceLock<QuickMap<Vec<u8>, (usize, usize)>>,
 }
 
 impl Looked {
@@ -450,7 +450,7 @@ impl Looked {
 
 /// Knows the files that the memory holds, to tell whether one may get another name.
 #[derive(Debug)]
-pub struct KnownFiles(HashMap<[u64; 2], ([u64; FACTS], Hash)>);
+pub struct KnownFiles(QuickMap<[u64; 2], ([u64; FACTS], Hash)>);
 
 impl KnownFiles {
     /// Reads the memory of a root.

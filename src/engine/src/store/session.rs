@@ -2,11 +2,11 @@
 //! they look like since they got or lost names, and which objects are damaged. The object memory
 //! takes it over at the end.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::memory::{Entry, Looked};
-use crate::hash::Hash;
+use crate::hash::{Hash, QuickMap};
 use crate::names::ObjectName;
 use crate::platform::{self, FACTS, FileKind};
 
@@ -17,7 +17,7 @@ pub type FileId = [u64; 2];
 #[derive(Debug, Default)]
 pub struct Session {
     published: Mutex<BTreeMap<Vec<u8>, Entry>>,
-    stamps: Mutex<HashMap<FileId, [u64; FACTS]>>,
+    stamps: Mutex<QuickMap<FileId, [u64; FACTS]>>,
     damaged: Mutex<BTreeSet<ObjectName>>,
     looked: Mutex<Option<Arc<Looked>>>,
 }
@@ -49,8 +49,10 @@ impl Session {
     pub fn published_at(&self, path: &[u8]) -> Vec<(Vec<u8>, Entry)> {
         let published = held(&self.published);
         let owned = |(path, entry): (&Vec<u8>, &Entry)| (path.clone(), entry.clone());
-        let mut found: Vec<_> = published.get_key_value(path).map(owned).into_iter().collect();
-        if !found.is_empty() {
+        let top = published.get_key_value(path);
+        let is_directory = top.is_some_and(|(_, entry)| entry.kind == FileKind::Directory);
+        let mut found: Vec<_> = top.map(owned).into_iter().collect();
+        if is_directory {
             let below = [path, b"/"].concat();
             let rest =
                 published.range(below.clone()..).take_while(|(path, _)| path.starts_with(&below));

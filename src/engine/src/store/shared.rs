@@ -379,15 +379,15 @@ impl SharedFiles<'_> {
         over: Option<&OsStr>,
     ) -> Option<Facts> {
         let (directory, new) = new;
-        let (mut is_immutable, mut linked) = (false, false);
+        let (mut immutable, mut linked) = (None, false);
         for _ in 0..LINK_TRIES {
             // An immutable file can have no more names, and none of its names can be changed.
-            if platform::is_file_immutable(file) {
+            if let Some(file) = platform::immutable_file(file) {
                 if !self.lifted.note(&name.to_string_lossy()) {
                     return None;
                 }
-                is_immutable = true;
-                platform::set_file_mutable(file);
+                file.lift();
+                immutable = Some(file);
             }
             linked = files.hard_link(name, directory, new).is_ok();
             if linked {
@@ -401,8 +401,8 @@ impl SharedFiles<'_> {
                 let _ = directory.remove(new);
             }
         }
-        if is_immutable {
-            platform::set_file_immutable(file);
+        if let Some(file) = immutable {
+            file.protect();
         }
         // It was compared just before, and has another ctime now.
         if linked { self.note((directory, over.unwrap_or(new))) } else { None }

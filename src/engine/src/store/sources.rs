@@ -8,7 +8,8 @@
 //! the fingerprint, the NAR hash, the length of the path in 4 bytes and the path, and at the end
 //! the SHA-256 of all that.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::BuildHasherDefault;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -20,7 +21,7 @@ use rayon::slice::ParallelSlice;
 use super::tree::{LARGE, SeenTrees};
 use super::{Result, Store, tree};
 use crate::encode;
-use crate::hash::{Hash, Hasher, Sink};
+use crate::hash::{Hash, Hasher, QuickMap, Sink};
 use crate::platform::{self, Directory, Facts, FileKind, Step, Walk};
 use crate::settings::Interrupt;
 
@@ -58,9 +59,9 @@ const FEW: usize = 16;
 #[derive(Debug, Default)]
 pub struct SourceMemory {
     /// By the bytes of paths, which are quicker to compare than their components.
-    entries: HashMap<Vec<u8>, Entry>,
+    entries: QuickMap<Vec<u8>, Entry>,
     /// Reads these, where that takes a while.
-    loading: Option<JoinHandle<HashMap<Vec<u8>, Entry>>>,
+    loading: Option<JoinHandle<QuickMap<Vec<u8>, Entry>>>,
     changed: bool,
     /// Sources that had changed too shortly before they were hashed, and what is left out of them.
     unsettled: BTreeMap<PathBuf, (BTreeSet<PathBuf>, Option<Fresh>)>,
@@ -112,13 +113,14 @@ fn take_hash(text: &mut &[u8]) -> Option<Hash> {
     take(text, HASH)?.try_into().ok().map(Hash::from_bytes)
 }
 
-fn parse(text: &[u8]) -> Option<HashMap<Vec<u8>, Entry>> {
+fn parse(text: &[u8]) -> Option<QuickMap<Vec<u8>, Entry>> {
     let (content, sum) = text.split_at_checked(text.len().checked_sub(HASH)?)?;
     if Hash::of(content).as_bytes() != sum {
         return None;
     }
     let mut rest = content.strip_prefix(HEADER)?;
-    let mut entries = HashMap::with_capacity(rest.len() / (3 * HASH));
+    let mut entries =
+        QuickMap::with_capacity_and_hasher(rest.len() / (3 * HASH), BuildHasherDefault::default());
     while !rest.is_empty() {
         let entry = Entry { fingerprint: take_hash(&mut rest)?, nar: take_hash(&mut rest)? };
         let length = u32::from_le_bytes(take(&mut rest, size_of::<u32>())?.try_into().ok()?);
@@ -127,7 +129,7 @@ fn parse(text: &[u8]) -> Option<HashMap<Vec<u8>, Entry>> {
     Some(entries)
 }
 
-fn render(entries: &HashMap<Vec<u8>, Entry>) -> Vec<u8> {
+fn render(entries: &QuickMap<Vec<u8>, Entry>) -> Vec<u8> {
     let mut text = HEADER.to_vec();
     for (path, entry) in entries.iter().collect::<BTreeMap<_, _>>() {
         // A path that exceeds the limit of every system is not remembered.
@@ -273,7 +275,9 @@ impl SourceMemory {
             && large == 0
             && let Some(root) = &self.root
         {
-            tree::hash_listed(path, excluded, root, &self.seen, &self.interrupt)?
+            let (seen, interrupt) = (&self.seen, &self.interrupt);
+            // On a thread of those that read its files, which it would wait for otherwise.
+            rayon::join(|| tree::hash_listed(path, excluded, root, seen, interrupt), || ()).0?
         } else {
             tree::hash_without(path, excluded, &self.interrupt)?
         };
@@ -530,7 +534,7 @@ mod tests {
             fingerprint: Hash::of(&number.to_le_bytes()),
             nar: Hash::of(b"nar"),
         };
-        let entries = HashMap::from_iter(
+        let entries = QuickMap::from_iter(
             (0..4000).map(|number| (format!("/{number}").into_bytes(), entry(number))),
         );
         std::fs::write(store.source_memory(), render(&entries)).unwrap();
@@ -581,7 +585,7 @@ mod tests {
             assert!(SourceMemory::load(&store).entries.is_empty());
         }
         let entry = Entry { fingerprint: Hash::of(b"1"), nar: Hash::of(b"2") };
-        let entries = HashMap::from([(b"/a".to_vec(), entry), (b"/b\xff".to_vec(), entry)]);
+        let entries = QuickMap::from_iter([(b"/a".to_vec(), entry), (b"/b\xff".to_vec(), entry)]);
         let whole = render(&entries);
         assert_eq!(parse(&whole), Some(entries));
         for place in 0..whole.len() {

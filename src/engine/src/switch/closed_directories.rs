@@ -10,8 +10,8 @@ use super::conflicts::Declared;
 use super::difference::Old;
 use super::targets::{may_change, user_of};
 use crate::action::{After, Before, Directories, Target, TargetChange, target};
-use crate::hash::{QuickMap, QuickSet};
 use crate::journal::Change;
+use crate::places::{OwnPlaces, PlaceMap};
 use crate::platform::{self, FileKind};
 use crate::value::Text;
 
@@ -31,12 +31,12 @@ fn declared_mode(target: &Target) -> Option<u32> {
 
 /// Returns the directories with a declared mode, now or until now, whose mode this process may
 /// change.
-pub fn find(present: &QuickMap<PathBuf, Old<'_>>, places: &[Declared<'_>]) -> QuickSet<PathBuf> {
+pub fn find(present: &PlaceMap<'_, Old<'_>>, places: &[Declared<'_>]) -> OwnPlaces {
     let old = present.iter().map(|(place, old)| (place, old.target));
-    let new = places.iter().map(|declared| (&declared.place, declared.target));
+    let new = places.iter().map(|declared| (declared.place.as_path(), declared.target));
     old.chain(new)
         .filter(|(place, target)| declared_mode(target).is_some() && may_change(place))
-        .map(|(place, _)| place.clone())
+        .map(|(place, _)| place.to_owned())
         .collect()
 }
 
@@ -78,7 +78,7 @@ pub fn check(places: &[Declared<'_>]) -> Result<(), Error> {
 pub fn add_openings(
     mut changes: Vec<Change>,
     leftover: &[Text],
-    closable: &QuickSet<PathBuf>,
+    closable: &OwnPlaces,
     made: &BTreeSet<Text>,
 ) -> Vec<Change> {
     let leftover: Vec<PathBuf> = leftover.iter().map(Text::to_path).collect();
@@ -101,7 +101,7 @@ pub fn add_openings(
         // What becomes of a directory itself may need a look into it.
         let above = place.ancestors().skip(usize::from(!is_emptied));
         let is_closable = |above: &&Path| {
-            closable.contains(*above) || made.contains(&text(above)) && may_change(above)
+            closable.contains(above) || made.contains(&text(above)) && may_change(above)
         };
         used.extend(above.filter(is_closable));
     }

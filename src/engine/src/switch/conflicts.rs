@@ -1,12 +1,11 @@
 //! Declarations that contradict each other.
 
-use std::hash::BuildHasherDefault;
 use std::path::{Path, PathBuf};
 
 use super::desired::Entry;
 use super::{Error, Targets};
 use crate::action::Target;
-use crate::hash::QuickMap;
+use crate::places::{OwnPlaces, PlaceMap};
 use crate::platform::{self, FileKind};
 use crate::store::Store;
 
@@ -34,15 +33,14 @@ pub fn places<'a>(
     // places.
     while manage_links(targets, entries)? {}
     let mut places: Vec<Declared<'a>> = Vec::new();
-    let mut by_place: QuickMap<PathBuf, usize> =
-        QuickMap::with_capacity_and_hasher(entries.len(), BuildHasherDefault::default());
+    let mut by_place = PlaceMap::with_capacity(entries.len());
     for entry in entries {
         let Some(target) = entry.activation.action.as_target() else { continue };
         let positions = &entry.activation.positions;
         // What a snapshot has in force is where it was put.
         let declared = entry.activation.place.as_ref().unwrap_or(target.target());
         let place = targets.place_of(target, declared, positions)?;
-        let known = by_place.entry(comparable(&place)).or_insert(places.len());
+        let known = by_place.or_insert_with(comparable(&place), || places.len());
         let Some(first) = places.get(*known) else {
             places.push(Declared { place, entry, target });
             continue;
@@ -111,6 +109,21 @@ pub fn places<'a>(
         }
     }
     Ok(places)
+}
+
+/// Returns every directory above one of the places.
+pub fn occupied(places: &[Declared<'_>]) -> OwnPlaces {
+    let mut occupied = OwnPlaces::default();
+    let mut last: Option<&Path> = None;
+    for parent in places.iter().filter_map(|declared| declared.place.parent()) {
+        if last.is_none_or(|last| last.as_os_str() != parent.as_os_str()) {
+            occupied.extend(parent.ancestors().map(Path::to_owned));
+            last = Some(parent);
+        }
+    }
+    let directories = places.iter().filter(|declared| declared.target.keeps_below());
+    occupied.extend(directories.map(|declared| declared.place.clone()));
+    occupied
 }
 
 /// Makes sure that no link is followed that another target takes the place of: what is below it

@@ -1,8 +1,10 @@
 //! The wanted state: the actions of a manifest, if their content is known, or the actions of a
 //! snapshot.
 
+use std::borrow::Cow;
 use std::collections::hash_map::Entry as MapEntry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::BuildHasherDefault;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,8 +13,8 @@ use super::{Error, Secrets};
 use crate::action::merging::Merges;
 use crate::action::{self, Action, Target};
 use crate::activation::Activation;
-use crate::derivation::{FileContent, FileRecipe, Recipe};
-use crate::hash::Hash;
+use crate::derivation::{Derivation, FileContent, FileRecipe, Recipe};
+use crate::hash::{Hash, QuickMap};
 use crate::manifest::Manifest;
 use crate::names::Placeholder;
 use crate::platform;
@@ -29,21 +31,45 @@ pub struct Entry {
     pub shown: Option<Action>,
     /// Whether it names content that is not built yet.
     pub may_change: bool,
-    /// The user's own file that it is made of, when it is one of a tree.
-    pub origin: Option<PathBuf>,
-    /// The user's own file or tree that it is made of, when it is the whole of it.
-    pub own: Option<PathBuf>,
+    /// The user's own file or tree that it is made of.
+    made_of: Option<MadeOf>,
+}
+
+/// A file or tree of the user that an action is made of. There are thousands, and most plans ask
+/// for none of them.
+#[derive(Clone, Debug)]
+enum MadeOf {
+    /// The whole of the source of a derivation.
+    Source(Arc<Derivation>),
+    /// What is at a path below it.
+    Below(Arc<Derivation>, PathBuf),
+    /// A file or tree itself.
+    Itself(PathBuf),
+    /// A file of a tree itself.
+    InTree(PathBuf),
 }
 
 impl Entry {
     /// Returns an entry for an applied action of a snapshot.
     pub fn applied(activation: &Arc<Activation>) -> Entry {
-        Entry {
-            activation: Arc::clone(activation),
-            shown: None,
-            may_change: false,
-            origin: None,
-            own: None,
+        Entry { activation: Arc::clone(activation), shown: None, may_change: false, made_of: None }
+    }
+
+    /// Returns the user's own file that it is made of, when it is one of a tree.
+    pub fn origin(&self) -> Option<Cow<'_, Path>> {
+        match self.made_of.as_ref()? {
+            MadeOf::Below(derivation, below) => Some(source_of(derivation)?.join(below).into()),
+            MadeOf::InTree(path) => Some(path.into()),
+            MadeOf::Source(_) | MadeOf::Itself(_) => None,
+        }
+    }
+
+    /// Returns the user's own file or tree that it is made of, when it is the whole of it.
+    pub fn own(&self) -> Option<&Path> {
+        match self.made_of.as_ref()? {
+            MadeOf::Source(derivation) => source_of(derivation),
+            MadeOf::Itself(path) => Some(path),
+            MadeOf::Below(..) | MadeOf::InTree(_) => None,
         }
     }
 
@@ -193,27 +219,34 @@ fn own_sources(entries: &[Entry]) -> Vec<PathBuf> {
     own.filter_map(|target| Some(target.tree().or(target.leads_to())?.to_path())).collect()
 }
 
-/// Returns the user's own file that a link leads to or to a copy of, if it is one of a tree.
-fn origin(target: &Target, source_of: &impl Fn(Placeholder) -> Option<PathBuf>) -> Option<PathBuf> {
-    let source = target.source()?;
-    if target.tree().is_some() {
-        return Some(source.to_path());
+/// Returns the user's own file or tree that a derivation is a copy of.
+fn source_of(derivation: &Derivation) -> Option<&Path> {
+    match &derivation.spec.recipe {
+        Recipe::File(FileRecipe { content: FileContent::Source(source), executable: false }) => {
+            Some(&source.path)
+        }
+        _ => None,
     }
-    let (start, placeholder) = Placeholder::find(&source.0)?;
-    let below = source.0[start + Placeholder::LENGTH..].strip_prefix(b"/")?;
-    Some(source_of(placeholder)?.join(platform::path_from_bytes(below)))
 }
 
-/// Returns the user's own file or tree that a link leads to or to a copy of, if it is the whole of
-/// it.
-fn own(target: &Target, source_of: &impl Fn(Placeholder) -> Option<PathBuf>) -> Option<PathBuf> {
+/// Returns the user's own file or tree that a link leads to or to a copy of.
+fn made_of<'a>(
+    target: &Target,
+    owner: impl Fn(Placeholder) -> Option<&'a Arc<Derivation>>,
+) -> Option<MadeOf> {
     let source = target.source()?;
-    match Placeholder::find(&source.0) {
-        Some((start, placeholder)) if start + Placeholder::LENGTH == source.0.len() => {
-            source_of(placeholder)
-        }
-        Some(_) => None,
-        None => target.properties().mutable.then(|| source.to_path()),
+    if target.tree().is_some() {
+        return Some(MadeOf::InTree(source.to_path()));
+    }
+    let Some((start, placeholder)) = Placeholder::find(&source.0) else {
+        return target.properties().mutable.then(|| MadeOf::Itself(source.to_path()));
+    };
+    let derivation = owner(placeholder).filter(|derivation| source_of(derivation).is_some())?;
+    let derivation = Arc::clone(derivation);
+    match &source.0[start + Placeholder::LENGTH..] {
+        [] => Some(MadeOf::Source(derivation)),
+        [b'/', below @ ..] => Some(MadeOf::Below(derivation, platform::path_from_bytes(below))),
+        _ => None,
     }
 }
 
@@ -241,16 +274,14 @@ fn resolve(
         let (derivation, _) = owners.get(&placeholder)?;
         path(placeholder).or_else(|| Some(format!("<{}>", derivation.title()).into_bytes()))
     };
-    let source_of = |placeholder: Placeholder| match &owners.get(&placeholder)?.0.spec.recipe {
-        Recipe::File(FileRecipe { content: FileContent::Source(source), executable: false }) => {
-            Some(source.path.clone())
-        }
-        _ => None,
-    };
+    let owner = |placeholder: Placeholder| owners.get(&placeholder).map(|(owner, _)| *owner);
     // What is there only since others need it comes first.
     let implied = current.activations.iter().filter(|applied| is_implied(applied)).count();
     // Targets, which are thousands, by their place; everything else by its whole content.
-    let mut targets: HashMap<&[u8], usize> = HashMap::with_capacity(manifest.activations.len());
+    let mut targets: QuickMap<&[u8], usize> = QuickMap::with_capacity_and_hasher(
+        manifest.activations.len(),
+        BuildHasherDefault::default(),
+    );
     let mut others = HashMap::new();
     let mut entries: Vec<Entry> = Vec::with_capacity(manifest.activations.len());
     let mut straight = None;
@@ -276,14 +307,7 @@ fn resolve(
             && let MapEntry::Vacant(place) = targets.entry(&target.target().0)
         {
             place.insert(entries.len());
-            let (origin, own) = (origin(target, &source_of), own(target, &source_of));
-            entries.push(Entry {
-                activation: Arc::clone(applied),
-                may_change: false,
-                shown: None,
-                origin,
-                own,
-            });
+            entries.push(Entry { made_of: made_of(target, owner), ..Entry::applied(applied) });
             continue;
         }
         let unknown =
@@ -311,8 +335,7 @@ fn resolve(
                     may_change: true,
                     shown: Some(shown),
                     // No links are unfolded for copies.
-                    origin: None,
-                    own: None,
+                    made_of: None,
                 });
             }
             continue;
@@ -350,9 +373,8 @@ fn resolve(
                 .get(implied + entries.len())
                 .filter(|applied| ***applied == activation);
             let activation = applied.map_or_else(|| Arc::new(activation), Arc::clone);
-            let origin = declared.action.as_target().and_then(|target| origin(target, &source_of));
-            let own = declared.action.as_target().and_then(|target| own(target, &source_of));
-            entries.push(Entry { activation, may_change: shown.is_some(), shown, origin, own });
+            let made_of = declared.action.as_target().and_then(|target| made_of(target, owner));
+            entries.push(Entry { activation, may_change: shown.is_some(), shown, made_of });
         }
     }
     Ok(entries)

@@ -1,5 +1,6 @@
 //! The change at one target: compares the existing file with the wanted state.
 
+use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -254,27 +255,31 @@ fn follows(scene: &Scene, declared: &Declared<'_>, old: &Old<'_>) -> bool {
         return false;
     };
     // What is not built yet will be a copy of a file that is there.
-    let local = declared.entry.origin.as_ref().filter(|_| declared.entry.may_change);
-    let (new, old) = (local.cloned().unwrap_or_else(|| new.to_path()), old.to_path());
-    let objects = scene.store.objects();
-    let known = |path: &Path| {
-        let inner = platform::bytes_of_path(path.strip_prefix(objects).ok()?);
-        scene.store.session().nar_of(&inner)
+    let local = declared.entry.may_change.then(|| declared.entry.origin()).flatten();
+    let known = |path: &Text| {
+        let inner = path.0.strip_prefix(scene.objects.as_slice())?.strip_prefix(b"/")?;
+        scene.store.session().nar_of(inner)
     };
     // It tells bytes and whether a file can be run.
     if local.is_none()
-        && let (Some(old), Some(new)) = (known(&old), known(&new))
+        && let (Some(old), Some(new)) = (known(old), known(new))
     {
         return old == new;
     }
-    old.starts_with(objects)
-        && (local.is_some() || new.starts_with(objects))
-        && is_same_file(&old, &new)
+    let is_local = local.is_some();
+    let (new, old) = (local.map_or_else(|| new.to_path(), Cow::into_owned), old.to_path());
+    let objects = scene.store.objects();
+    old.starts_with(objects) && (is_local || new.starts_with(objects)) && is_same_file(&old, &new)
 }
 
 /// The report for a target that is right. The destination of a link through another one changes
 /// with that one.
-fn standing_mark(scene: &Scene, declared: &Declared<'_>, old: &Old<'_>, compares: bool) -> Mark {
+pub fn standing_mark(
+    scene: &Scene,
+    declared: &Declared<'_>,
+    old: &Old<'_>,
+    compares: bool,
+) -> Mark {
     let is_same =
         declared.target.continues(old.target) || compares && follows(scene, declared, old);
     if is_same { Mark::Unchanged } else { Mark::Change }

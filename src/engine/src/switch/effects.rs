@@ -1,6 +1,7 @@
 //! Effects in a plan: those to run, those to run again after a change, and those to undo.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::cell::OnceCell;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use super::Targets;
@@ -10,6 +11,7 @@ use super::mentions::{Mentions, Named};
 use super::step::{Mark, Step, Work};
 use crate::action::{Action, After, Before, Effect};
 use crate::activation::Activation;
+use crate::places::PlaceMap;
 use crate::platform;
 use crate::snapshot::Snapshot;
 use crate::store::Store;
@@ -22,8 +24,10 @@ pub struct Changed<'a> {
     pub removed: BTreeSet<&'a Path>,
     /// Where something is made or replaced.
     pub made: BTreeSet<&'a Path>,
-    /// Where links led, and lead: what is below them may change with them.
-    pub links: BTreeMap<&'a Path, [Option<PathBuf>; 2]>,
+    /// The steps that remove something, and those that make or replace something.
+    steps: [&'a [Step]; 2],
+    /// Where links led, and lead: what is below them may change with them. Few plans ask for it.
+    links: OnceCell<PlaceMap<'a, [Option<PathBuf>; 2]>>,
 }
 
 impl<'a> Changed<'a> {
@@ -36,8 +40,22 @@ impl<'a> Changed<'a> {
             });
             changed.filter_map(|step| step.place.as_deref()).collect()
         }
-        let mut links = BTreeMap::new();
-        for step in removals.iter().chain(changes) {
+        Changed {
+            removed: places(removals),
+            made: places(changes),
+            steps: [removals, changes],
+            links: OnceCell::new(),
+        }
+    }
+
+    /// Returns where links led, and lead.
+    fn links(&self) -> &PlaceMap<'a, [Option<PathBuf>; 2]> {
+        self.links.get_or_init(|| Changed::links_of(self.steps))
+    }
+
+    fn links_of(steps: [&'a [Step]; 2]) -> PlaceMap<'a, [Option<PathBuf>; 2]> {
+        let mut links = PlaceMap::default();
+        for step in steps.into_iter().flatten() {
             let Some(place) = step.place.as_deref() else { continue };
             let ends = match step.change() {
                 Some(change) => {
@@ -60,12 +78,12 @@ impl<'a> Changed<'a> {
                 links.insert(place, ends);
             }
         }
-        Changed { removed: places(removals), made: places(changes), links }
+        links
     }
 
     /// Returns whether what is at a path below a place changes with it.
     fn changes_below(&self, place: &Path, below: &Path) -> bool {
-        match self.links.get(place) {
+        match self.links().get(place) {
             Some([Some(before), Some(after)]) => {
                 let (before, after) = (before.join(below), after.join(below));
                 // What neither of them has is not of this link.

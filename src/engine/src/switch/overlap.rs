@@ -1,6 +1,7 @@
 //! Files that the config reads are never targets: sources and targets do not overlap, and targets
 //! are never above the root.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -8,7 +9,7 @@ use super::Error;
 use super::conflicts::Declared;
 use super::step::Step;
 use crate::action::{Before, TargetChange};
-use crate::hash::{QuickMap, QuickSet};
+use crate::places::{OwnPlaces, PlaceMap};
 use crate::platform::{self, FileKind, Mounts};
 use crate::store::Store;
 use crate::value::Text;
@@ -20,15 +21,15 @@ const MOST_LINKS: usize = 40;
 #[derive(Debug, Default)]
 pub struct Reads {
     /// By where they really are, as they are named.
-    named: QuickMap<PathBuf, PathBuf>,
+    named: PlaceMap<'static, PathBuf>,
     /// The directories above them and above the links that lead to them.
-    above: QuickMap<PathBuf, PathBuf>,
+    above: PlaceMap<'static, PathBuf>,
     /// The links that lead to them.
-    links: QuickMap<PathBuf, PathBuf>,
+    links: PlaceMap<'static, PathBuf>,
     /// The links that lead to what is read in the store, with all that is read by them.
-    links_into_store: QuickMap<PathBuf, Vec<PathBuf>>,
+    links_into_store: PlaceMap<'static, Vec<PathBuf>>,
     /// The directories above the root, and the links that lead to it.
-    above_root: QuickSet<PathBuf>,
+    above_root: OwnPlaces,
     /// What holds the root, as it is named and where it really is.
     around_root: Option<(PathBuf, PathBuf)>,
     /// The first link on the way to the root.
@@ -47,7 +48,7 @@ struct Way {
 /// Follows paths, looking at every directory once.
 #[derive(Default)]
 struct Ways {
-    known: QuickMap<PathBuf, Rc<Way>>,
+    known: PlaceMap<'static, Rc<Way>>,
 }
 
 impl Ways {
@@ -95,19 +96,19 @@ impl Reads {
             let way = ways.follow(&path, 0);
             if way.end.starts_with(&root.end) {
                 for link in way.links {
-                    reads.links_into_store.entry(link).or_default().push(path.clone());
+                    reads.links_into_store.or_insert_with(link, Vec::new).push(path.clone());
                 }
                 continue;
             }
             for link in way.links {
                 reads.add_above(&link, &path);
-                reads.links.entry(link).or_insert_with(|| path.clone());
+                reads.links.or_insert_with(link, || path.clone());
             }
             reads.add_above(&way.end, &path);
             if root.end.starts_with(&way.end) {
                 reads.around_root.get_or_insert_with(|| (path.clone(), way.end.clone()));
             }
-            reads.named.entry(way.end).or_insert(path);
+            reads.named.or_insert_with(way.end, || path);
         }
         reads.above_root.extend(root.end.ancestors().map(Path::to_owned));
         reads.link_to_root = root.links.first().cloned();
@@ -119,7 +120,7 @@ impl Reads {
 
     fn add_above(&mut self, place: &Path, named: &Path) {
         for above in place.ancestors().skip(1) {
-            if self.above.contains_key(above) {
+            if self.above.contains(above) {
                 break;
             }
             self.above.insert(above.to_owned(), named.to_owned());
@@ -128,13 +129,13 @@ impl Reads {
 
     /// Returns whether a file is read, or is inside a read directory.
     pub fn holds(&self, place: &Path) -> bool {
-        let holds = |place: &Path| place.ancestors().any(|above| self.named.contains_key(above));
+        let holds = |place: &Path| place.ancestors().any(|above| self.named.contains(above));
         holds(place) || self.mounts.other_names(place).iter().any(|place| holds(place))
     }
 
     /// Returns whether a directory is read, is inside a read directory, or contains one.
     pub fn needs(&self, directory: &Path) -> bool {
-        let is_above = |directory: &Path| self.above.contains_key(directory);
+        let is_above = |directory: &Path| self.above.contains(directory);
         is_above(directory)
             || self.holds(directory)
             || self.mounts.other_names(directory).iter().any(|directory| is_above(directory))
@@ -148,8 +149,9 @@ impl Reads {
     pub fn check_root(&self, store: &Store, places: &[Declared<'_>]) -> Result<(), Error> {
         let Some((named, end)) = &self.around_root else { return Ok(()) };
         let is_of = |declared: &&Declared<'_>| {
-            let mut sources = [&declared.entry.own, &declared.entry.origin].into_iter().flatten();
-            sources.any(|source| platform::canonical(source).starts_with(end))
+            let own = declared.entry.own().map(Cow::Borrowed);
+            let mut sources = own.into_iter().chain(declared.entry.origin());
+            sources.any(|source| platform::canonical(&source).starts_with(end))
         };
         let declared = places.iter().find(is_of);
         let positions = declared
@@ -221,8 +223,8 @@ impl Reads {
             return Err(refused("is a link that leads to", source));
         }
         // A link of sys.lua through which its own source is read.
-        if let (Some(own), Some(read)) = (&entry.own, self.links_into_store.get(place))
-            && read.contains(own)
+        if let (Some(read), Some(own)) = (self.links_into_store.get(place), entry.own())
+            && read.iter().any(|read| read == own)
         {
             return Err(refused("is a link that leads to", own));
         }

@@ -21,10 +21,10 @@ use crate::action::{
 };
 use crate::activation::Activation;
 use crate::generations;
-use crate::hash::QuickSet;
 use crate::journal::{self, Change, Journal, Note, Written};
 use crate::manifest::Manifest;
 use crate::names::SnapshotId;
+use crate::places::OwnPlaces;
 use crate::platform;
 use crate::settings::{Event, Settings};
 use crate::snapshot::{self, HomeAt, Snapshot};
@@ -335,7 +335,7 @@ fn changes(
     let ours = plan.backups.directories.iter().map(Text::to_path).chain(made);
     // A restored file belongs to the user, even an empty directory.
     let back = changes.iter().filter_map(Change::target);
-    let back: QuickSet<PathBuf> = back
+    let back: OwnPlaces = back
         .filter(|change| matches!(change.after, After::Original { .. }))
         .map(|change| change.place.to_path())
         .collect();

@@ -2,6 +2,7 @@
 //! this, and perform nothing else.
 
 use std::borrow::Cow;
+use std::cell::LazyCell;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::BuildHasherDefault;
@@ -14,6 +15,8 @@ use super::conflicts::Declared;
 use super::desired::Desired;
 use super::difference::{Old, is_left_alone, removal, wanted};
 use super::effects::{Changed, Effects, Planner};
+use super::elsewhere::{AtTargets, leads_elsewhere};
+use super::obstacles::{check_parent, missing_parents};
 use super::overlap::Reads;
 use super::scene::Scene;
 use super::services::{declared_once, leave_alone, own_targets};
@@ -25,10 +28,11 @@ use crate::action::{self, After, Before, Contents, Found, Target, TargetChange};
 use crate::activation::Activation;
 use crate::hash::{Hash, QuickMap, QuickSet};
 use crate::names::ObjectName;
-use crate::platform::{self, Directory};
+use crate::places::{OwnPlaces, PlaceMap, PlaceSet};
+use crate::platform;
 use crate::snapshot::Snapshot;
 use crate::store::{Outputs, Store};
-use crate::value::{Positions, Text};
+use crate::value::Text;
 
 /// A plan.
 #[derive(Debug)]
@@ -54,9 +58,9 @@ pub struct Plan {
     /// Removed directories that originals are restored to, outermost first.
     pub restored: Vec<PathBuf>,
     /// The directories below which targets will be.
-    pub occupied: QuickSet<PathBuf>,
+    pub occupied: OwnPlaces,
     /// The directories that are opened for changes in them, besides those that sys.lua made.
-    pub closable: QuickSet<PathBuf>,
+    pub closable: OwnPlaces,
     /// The originals that cannot come back, in words.
     pub stuck: Vec<String>,
     /// The files that the config reads: directories of it stay, even empty ones of sys.lua.
@@ -69,6 +73,35 @@ pub struct Plan {
     pub left_out: Vec<String>,
     /// What package managers are to do.
     pub packages: PackageWork,
+}
+
+impl Plan {
+    /// Returns a plan that tells nothing but whether anything changes.
+    pub fn bare(
+        current: Snapshot,
+        derivations: Arc<BTreeMap<Hash, Outputs>>,
+        changes: bool,
+    ) -> Plan {
+        Plan {
+            current,
+            steps: Vec::new(),
+            activations: Vec::new(),
+            derivations,
+            environment_changes: false,
+            changes,
+            always: false,
+            created: Vec::new(),
+            restored: Vec::new(),
+            occupied: OwnPlaces::default(),
+            closable: OwnPlaces::default(),
+            stuck: Vec::new(),
+            reads: Reads::default(),
+            backups: Backups::default(),
+            contents: Arc::default(),
+            left_out: Vec::new(),
+            packages: PackageWork::default(),
+        }
+    }
 }
 
 /// How much a plan is to tell.
@@ -114,7 +147,7 @@ pub fn plan(
         && !is_applied
         && !is_elsewhere
         && desired.altered.is_empty()
-        && leads_elsewhere_only(&desired, &current)
+        && leads_elsewhere_only(desired.entries.iter().map(|entry| &*entry.activation), &current)
     {
         return Ok(Plan {
             changes: true,
@@ -125,50 +158,31 @@ pub fn plan(
     // Otherwise a service that is declared twice is told as two files at one place.
     declared_once(&desired.entries)?;
     let targets = Targets::new(home);
-    let present = present(&targets, &current)?;
-    let unfolded = unfolded(home, &targets, &desired.entries)?;
-    desired.entries.splice(0..0, unfolded);
-    let mut places = conflicts::places(store, &targets, &desired.entries)?;
     let mut scene = Scene::new(store, home, Reads::new(store, desired.reads.drain(..)));
     scene.merges = std::mem::take(&mut desired.merges);
     if let Some((old_root, moves)) = moved {
         scene.add_moves(&old_root, moves);
     }
-    if look_at_what_stays(&scene, &targets, &present, &places)? {
-        places = conflicts::places(store, &targets, &desired.entries)?;
-    }
-    if desired.is_evaluated {
-        scene.reads.check_root(store, &places)?;
-    }
-    scene.reads.check(&places)?;
-    closed_directories::check(&places)?;
-    scene.add_closable(closed_directories::find(&present, &places));
-    let mut gone = removals(&mut scene, &present, &places, false)?;
-    let mut stuck = keep_stuck(&mut scene, &mut gone)?;
-    // Directories of sys.lua are removed after their contents, and exist until then.
-    let mut restored = missing_parents(&scene, &gone)?;
-    let mut directories = removals(&mut scene, &present, &places, true)?;
-    stuck.extend(keep_stuck(&mut scene, &mut directories)?);
-    restored.extend(missing_parents(&scene, &directories)?);
-    restored.sort();
-    restored.dedup();
-    gone.extend(directories);
-    if desired.is_evaluated {
-        scene.reads.check_removals(&gone)?;
-    }
-    if let Some(other) = current.home.as_ref().map(Text::to_path).filter(|other| other != home) {
-        for step in &mut gone {
-            step.shown = Some(step.shown().in_home(&other));
+    let may_follow = extent == Extent::News
+        && desired.is_complete
+        && !is_elsewhere
+        && desired.altered.is_empty();
+    let followed =
+        if may_follow { leads_elsewhere(&mut scene, &desired, &current, true)? } else { None };
+    let at_targets = match followed {
+        Some(followed) => followed,
+        None => {
+            let present = present(&targets, &current)?;
+            let unfolded = unfolded(home, &targets, &desired.entries)?;
+            desired.entries.splice(0..0, unfolded);
+            // Only the notation of a path may differ: that needs a full check.
+            let looks = extent != Extent::Foresight
+                || is_applied
+                || has_same_objects && desired.is_complete;
+            resolved(&mut scene, &targets, &desired, (&current, &present), (looks, extent))?
         }
-    }
-    // Only the notation of a path may differ: that needs a full check.
-    let looks =
-        extent != Extent::Foresight || is_applied || has_same_objects && desired.is_complete;
-    let services = own_targets(desired.entries.iter().map(|entry| &*entry.activation));
-    let known = Known { present: &present, services: &services, altered: &desired.altered };
-    let mut changes = changes(&mut scene, &known, &places, looks, extent)?;
-    let mut created = missing_parents(&scene, &changes)?;
-    created.retain(|directory| restored.binary_search(directory).is_err());
+    };
+    let AtTargets { places, gone, mut changes, created, restored, stuck } = at_targets;
     let planner = Planner { store, targets: &targets, changed: Changed::by(&gone, &changes) };
     let Effects { first, last } = planner.plan(&current, &desired.entries);
     let mut services = planner.services(&current, &desired.entries)?;
@@ -201,7 +215,7 @@ pub fn plan(
         || !desired.is_complete
         || !has_same_objects
         || steps.iter().any(|step| step.mark != Mark::Unchanged || step.change().is_some());
-    let occupied = occupied(&places);
+    let occupied = conflicts::occupied(&places);
     let reads =
         if desired.is_evaluated { std::mem::take(&mut scene.reads) } else { Reads::default() };
     let closable = scene.closable().clone();
@@ -227,6 +241,53 @@ pub fn plan(
     })
 }
 
+/// Resolves the places of all targets, and compares each with what is there. With `looks`, also
+/// applied ones.
+fn resolved<'a>(
+    scene: &mut Scene<'_>,
+    targets: &Targets<'_>,
+    desired: &'a Desired,
+    (current, present): (&Snapshot, &PlaceMap<'_, Old<'_>>),
+    (looks, extent): (bool, Extent),
+) -> Result<AtTargets<'a>, Error> {
+    let store = scene.store;
+    let mut places = conflicts::places(store, targets, &desired.entries)?;
+    if look_at_what_stays(scene, targets, present, &places)? {
+        places = conflicts::places(store, targets, &desired.entries)?;
+    }
+    if desired.is_evaluated {
+        scene.reads.check_root(store, &places)?;
+    }
+    scene.reads.check(&places)?;
+    closed_directories::check(&places)?;
+    scene.add_closable(closed_directories::find(present, &places));
+    let mut gone = removals(scene, present, &places, false)?;
+    let mut stuck = keep_stuck(scene, &mut gone)?;
+    // Directories of sys.lua are removed after their contents, and exist until then.
+    let mut restored = missing_parents(scene, &gone)?;
+    let mut directories = removals(scene, present, &places, true)?;
+    stuck.extend(keep_stuck(scene, &mut directories)?);
+    restored.extend(missing_parents(scene, &directories)?);
+    restored.sort();
+    restored.dedup();
+    gone.extend(directories);
+    if desired.is_evaluated {
+        scene.reads.check_removals(&gone)?;
+    }
+    let home = scene.home;
+    if let Some(other) = current.home.as_ref().map(Text::to_path).filter(|other| other != home) {
+        for step in &mut gone {
+            step.shown = Some(step.shown().in_home(&other));
+        }
+    }
+    let services = own_targets(desired.entries.iter().map(|entry| &*entry.activation));
+    let known = Known { present, services: &services, altered: &desired.altered };
+    let changes = changes(scene, &known, &places, looks, extent)?;
+    let mut created = missing_parents(scene, &changes)?;
+    created.retain(|directory| restored.binary_search(directory).is_err());
+    Ok(AtTargets { places, gone, changes, created, restored, stuck })
+}
+
 /// Returns a plan without changes. `steps` are the steps of its targets.
 fn nothing_to_do(
     store: &Store,
@@ -240,25 +301,8 @@ fn nothing_to_do(
     let Effects { first, last } = planner.plan(&current, &desired.entries);
     steps.extend(first.into_iter().chain(last));
     steps.extend(planner.services(&current, &desired.entries)?);
-    Ok(Plan {
-        activations: desired.activations(),
-        derivations: desired.derivations,
-        current,
-        steps,
-        environment_changes: false,
-        changes: false,
-        left_out: Vec::new(),
-        always: false,
-        created: Vec::new(),
-        restored: Vec::new(),
-        occupied: QuickSet::default(),
-        closable: QuickSet::default(),
-        stuck: Vec::new(),
-        reads: Reads::default(),
-        backups: Backups::default(),
-        contents: Arc::default(),
-        packages: PackageWork::default(),
-    })
+    let activations = desired.activations();
+    Ok(Plan { activations, steps, ..Plan::bare(current, desired.derivations, false) })
 }
 
 /// Returns whether the applied objects are the same, whatever derivations built them.
@@ -275,8 +319,8 @@ fn has_same_objects(desired: &Desired, current: &Snapshot) -> bool {
 fn present<'a>(
     targets: &Targets<'_>,
     current: &'a Snapshot,
-) -> Result<QuickMap<PathBuf, Old<'a>>, Error> {
-    let mut present: QuickMap<PathBuf, Old<'_>> = QuickMap::default();
+) -> Result<PlaceMap<'static, Old<'a>>, Error> {
+    let mut present = PlaceMap::with_capacity(current.activations.len());
     for (order, activation) in current.activations.iter().enumerate() {
         let Some(target) = activation.action.as_target() else { continue };
         let recorded = current.place_of(activation, targets.home()).unwrap_or_default();
@@ -285,13 +329,13 @@ fn present<'a>(
         let is_elsewhere = current.home.is_some() && place != recorded.to_path();
         // Of those that put the same at one place, written in different ways, the first one counts,
         // as when they are declared.
-        if present.get(&place).is_none_or(|first| !first.target.puts_same(target)) {
+        if present.get(&place).is_none_or(|first: &Old<'_>| !first.target.puts_same(target)) {
             present.insert(place, Old { activation, target, order, is_elsewhere });
         }
     }
     // Also for files: a link may have replaced one.
-    for place in present.keys() {
-        targets.manage(place.clone());
+    for (place, _) in present.iter() {
+        targets.manage(place.to_owned());
     }
     targets.forget();
     Ok(present)
@@ -303,14 +347,14 @@ fn present<'a>(
 fn look_at_what_stays(
     scene: &Scene,
     targets: &Targets<'_>,
-    present: &QuickMap<PathBuf, Old<'_>>,
+    present: &PlaceMap<'_, Old<'_>>,
     places: &[Declared<'_>],
 ) -> Result<bool, Error> {
-    let kept: QuickSet<&PathBuf> = places.iter().map(|declared| &declared.place).collect();
+    let kept: PlaceSet<'_> = places.iter().map(|declared| declared.place.as_path()).collect();
     let passed = targets.passed();
     let mut found = false;
     for (place, old) in
-        present.iter().filter(|(place, _)| passed.contains(*place) && !kept.contains(place))
+        present.iter().filter(|(place, _)| passed.contains(place) && !kept.contains(place))
     {
         let original = scene.original_of(place, old.activation);
         let standing = action::look(&scene.directories, place)?;
@@ -320,9 +364,9 @@ fn look_at_what_stays(
             is_left_alone(scene, place, old, &standing)?
         };
         let actual =
-            if stays && standing != Found::Nothing { Some(place.clone()) } else { original };
+            if stays && standing != Found::Nothing { Some(place.to_owned()) } else { original };
         if let Some(actual) = actual {
-            targets.look_at(place.clone(), actual);
+            targets.look_at(place.to_owned(), actual);
             found = true;
         }
     }
@@ -369,17 +413,17 @@ fn with_places(
 /// has no original: an original is restored first.
 fn removals(
     scene: &mut Scene,
-    present: &QuickMap<PathBuf, Old<'_>>,
+    present: &PlaceMap<'_, Old<'_>>,
     places: &[Declared<'_>],
     of_directories: bool,
 ) -> Result<Vec<Step>, Error> {
-    let kept: QuickSet<&PathBuf> = places.iter().map(|declared| &declared.place).collect();
+    let kept: PlaceSet<'_> = places.iter().map(|declared| declared.place.as_path()).collect();
     let given = places.iter().filter(|declared| declared.target.is_given());
-    let given: QuickSet<&PathBuf> = given.map(|declared| &declared.place).collect();
-    let goes = |place: &PathBuf, old: &Old<'_>| {
+    let given: PlaceSet<'_> = given.map(|declared| declared.place.as_path()).collect();
+    let goes = |place: &Path, old: &Old<'_>| {
         !kept.contains(place) || given.contains(place) && !old.target.is_given()
     };
-    let mut gone: Vec<(&PathBuf, &Old<'_>)> =
+    let mut gone: Vec<(&Path, &Old<'_>)> =
         present.iter().filter(|(place, old)| goes(place, old)).collect();
     gone.retain(|(_, old)| old.target.keeps_below() == of_directories);
     gone.sort_by_key(|(place, old)| {
@@ -403,7 +447,7 @@ fn removals(
             _ => true,
         };
         if step.change().is_some_and(is_gone) {
-            scene.remove(place.clone(), original);
+            scene.remove(place.to_owned(), original);
         }
         steps.push(step);
     }
@@ -439,7 +483,7 @@ fn keep_stuck(scene: &mut Scene, steps: &mut [Step]) -> Result<Vec<String>, Erro
 /// What the plan knows besides the declarations.
 struct Known<'a> {
     /// What is in force, by its place.
-    present: &'a QuickMap<PathBuf, Old<'a>>,
+    present: &'a PlaceMap<'a, Old<'a>>,
     /// The targets that belong to services.
     services: &'a HashSet<&'a Text>,
     /// What programs changed where links lead, in words.
@@ -460,8 +504,9 @@ fn changes(
     let (mut directories, others): (Vec<_>, Vec<_>) =
         places.iter().partition(|declared| declared.target.keeps_below());
     directories.sort_by_key(|declared| &declared.place);
-    let declared_at: QuickSet<&Path> =
-        places.iter().map(|declared| declared.place.as_path()).collect();
+    let declared_at = LazyCell::new(|| {
+        places.iter().map(|declared| declared.place.as_path()).collect::<PlaceSet<'_>>()
+    });
     let (mut steps, mut links, mut rest) = (Vec::new(), Vec::new(), Vec::new());
     for declared in directories.into_iter().chain(others) {
         let Declared { place, entry, target } = declared;
@@ -532,120 +577,4 @@ fn is_masked(scene: &Scene, target: &Target, place: &Path, services: &HashSet<&T
             action::look(&scene.directories, place),
             Ok(Found::Link(leads_to, _)) if leads_to.as_os_str() == "/dev/null"
         )
-}
-
-/// Returns every directory above one of the places.
-fn occupied(places: &[Declared<'_>]) -> QuickSet<PathBuf> {
-    let mut occupied = QuickSet::default();
-    let mut last: Option<&Path> = None;
-    for parent in places.iter().filter_map(|declared| declared.place.parent()) {
-        if last.is_none_or(|last| last.as_os_str() != parent.as_os_str()) {
-            occupied.extend(parent.ancestors().map(Path::to_owned));
-            last = Some(parent);
-        }
-    }
-    let directories = places.iter().filter(|declared| declared.target.keeps_below());
-    occupied.extend(directories.map(|declared| declared.place.clone()));
-    occupied
-}
-
-/// Checks that the places of changes can be changed; returns the directories that are missing above
-/// them, outermost first.
-fn missing_parents(scene: &Scene, steps: &[Step]) -> Result<Vec<PathBuf>, Error> {
-    let (mut missing, mut seen) = (Vec::new(), QuickSet::default());
-    for step in steps {
-        let (Some(change), Some(place)) = (step.change(), &step.place) else { continue };
-        let positions = &step.activation.positions;
-        // A place that must stay free needs no directories above.
-        let stays_away =
-            matches!((&change.before, &change.after), (Before::Nothing, After::Nothing));
-        if !stays_away && let Some(parent) = place.parent().filter(|parent| seen.insert(*parent)) {
-            missing.extend(check_parent(scene, place, positions)?);
-            check_flags(scene, parent, place, positions)?;
-        }
-        check_mount(change, place, positions)?;
-        if !matches!(change.before, Before::Nothing) {
-            check_flags(scene, place, place, positions)?;
-        }
-        check_renames(scene, change, place, positions)?;
-    }
-    missing.sort();
-    missing.dedup();
-    Ok(missing)
-}
-
-/// Checks that a place can be changed; returns the directories that are missing above it.
-fn check_parent(scene: &Scene, place: &Path, positions: &Positions) -> Result<Vec<PathBuf>, Error> {
-    let problem = |problem: String| Error::Parent {
-        target: place.to_owned(),
-        problem,
-        positions: positions.clone(),
-    };
-    let missing = match scene.missing_parents(place)? {
-        Ok(missing) => missing,
-        Err(file) => return Err(problem(format!("{} is not a directory", file.display()))),
-    };
-    let first = missing.first().map_or(place, PathBuf::as_path);
-    let above = first.ancestors().skip(1).find_map(|above| Directory::open(above).ok());
-    if let Some(directory) = above.filter(|above| !scene.opens(&above.path())) {
-        directory.check_writable().map_err(|error| problem(error.to_string()))?;
-    }
-    Ok(missing)
-}
-
-/// Returns whether two places are in different mounts. Where the system tells these, only they
-/// count: the files of an overlay have the devices of its layers.
-fn is_other(inner: (u64, u64), outer: (u64, u64)) -> bool {
-    if inner.1 != 0 && outer.1 != 0 { inner.1 != outer.1 } else { inner != outer }
-}
-
-/// Checks that a path to be moved away is not a mount point: the kernel refuses to rename it.
-fn check_mount(change: &TargetChange, place: &Path, positions: &Positions) -> Result<(), Error> {
-    let device = |path: &Path| platform::look(path).ok().flatten().map(|seen| seen.device);
-    if matches!(change.before, Before::Kept { .. })
-        && let (Some(inner), Some(outer)) = (device(place), place.parent().and_then(device))
-        && is_other(inner, outer)
-    {
-        return Err(Error::Mounted { target: place.to_owned(), positions: positions.clone() });
-    }
-    Ok(())
-}
-
-/// Checks that a path, a target or the directory around one, has no flag (chattr(1)) that keeps
-/// even root from renaming. A managed link may lead to objects, which have one; it goes before.
-fn check_flags(
-    scene: &Scene,
-    path: &Path,
-    place: &Path,
-    positions: &Positions,
-) -> Result<(), Error> {
-    match platform::fixing_flag(path) {
-        Some(flag)
-            if !platform::canonical(path)
-                .starts_with(platform::canonical(scene.store.objects())) =>
-        {
-            let (target, path) = (place.to_owned(), path.to_owned());
-            Err(Error::Flagged { target, path, flag, positions: positions.clone() })
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Checks that the file system can rename the directory to be moved away, and the one to be
-/// restored.
-fn check_renames(
-    scene: &Scene,
-    change: &TargetChange,
-    place: &Path,
-    positions: &Positions,
-) -> Result<(), Error> {
-    let goes = matches!(change.before, Before::Kept { .. }).then(|| place.to_owned());
-    let comes =
-        if let After::Original { kept, .. } = &change.after { Some(kept.to_path()) } else { None };
-    for path in goes.into_iter().chain(comes) {
-        if platform::is_fixed(&path, &scene.store.staging())? {
-            return Err(Error::Fixed { path, positions: positions.clone() });
-        }
-    }
-    Ok(())
 }

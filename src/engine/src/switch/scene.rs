@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::action::merging::Merges;
 use crate::action::{self, Accounts, Directories, Found, Look};
 use crate::activation::Activation;
-use crate::hash::QuickSet;
+use crate::places::OwnPlaces;
 use crate::platform::{self, FileKind, Result};
 use crate::snapshot::Moves;
 use crate::store::Store;
@@ -22,6 +22,8 @@ use super::targets::may_change;
 pub struct Scene<'a> {
     /// It belongs to sys.lua.
     pub store: &'a Store,
+    /// Where objects are, as bytes.
+    pub objects: Vec<u8>,
     /// Where objects, the ways to them and secrets were before the root got another place.
     old_objects: Option<[PathBuf; 3]>,
     moves: Option<Moves>,
@@ -34,13 +36,13 @@ pub struct Scene<'a> {
     accounts: Accounts,
     backups: OnceCell<Backups>,
     /// Links and files of sys.lua that are removed.
-    removed: QuickSet<PathBuf>,
+    removed: OwnPlaces,
     /// Originals that are restored where a target is removed.
     restored: BTreeMap<PathBuf, PathBuf>,
     /// Directories that replace other files.
-    made: QuickSet<PathBuf>,
+    made: OwnPlaces,
     /// Directories that a switch opens for changes in them.
-    closable: QuickSet<PathBuf>,
+    closable: OwnPlaces,
     /// What an earlier plan merged.
     pub merges: Merges,
 }
@@ -60,6 +62,7 @@ impl<'a> Scene<'a> {
     pub fn new(store: &'a Store, home: &'a Path, reads: Reads) -> Scene<'a> {
         Scene {
             store,
+            objects: platform::bytes_of_path(store.objects()),
             old_objects: None,
             moves: None,
             home,
@@ -67,21 +70,21 @@ impl<'a> Scene<'a> {
             directories: Directories::looking().stopped_by(store.interrupt()),
             accounts: Accounts::default(),
             backups: OnceCell::new(),
-            removed: QuickSet::default(),
+            removed: OwnPlaces::default(),
             restored: BTreeMap::new(),
-            made: QuickSet::default(),
-            closable: QuickSet::default(),
+            made: OwnPlaces::default(),
+            closable: OwnPlaces::default(),
             merges: Merges::new(),
         }
     }
 
     /// From now on, changes in these directories are possible, whatever their modes.
-    pub fn add_closable(&mut self, closable: QuickSet<PathBuf>) {
+    pub fn add_closable(&mut self, closable: OwnPlaces) {
         self.closable = closable;
     }
 
     /// Returns the directories that are opened for changes in them, besides those that were made.
-    pub fn closable(&self) -> &QuickSet<PathBuf> {
+    pub fn closable(&self) -> &OwnPlaces {
         &self.closable
     }
 

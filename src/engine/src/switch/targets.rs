@@ -4,11 +4,13 @@
 //! links of root or of their directory's owner are followed.
 
 use std::cell::{Cell, RefCell};
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use super::Error;
 use crate::action::Target;
-use crate::hash::{QuickMap, QuickSet};
+use crate::hash::QuickMap;
+use crate::places::{OwnPlaces, PlaceMap};
 use crate::platform::{self, FileKind};
 use crate::value::{Positions, Text};
 
@@ -26,10 +28,12 @@ const OF_WINDOWS: &[u8] = b"C:/ProgramData/syslua/services/";
 pub struct Targets<'a> {
     home: &'a Path,
     places: RefCell<QuickMap<Text, PathBuf>>,
-    parents: RefCell<QuickMap<PathBuf, PathBuf>>,
-    managed: RefCell<QuickSet<PathBuf>>,
-    replaced: RefCell<QuickSet<PathBuf>>,
-    actual: RefCell<QuickMap<PathBuf, PathBuf>>,
+    parents: RefCell<PlaceMap<'static, PathBuf>>,
+    /// The last parent that was asked for, and where it is: neighbours are declared together.
+    last_parent: RefCell<Option<(PathBuf, PathBuf)>>,
+    managed: RefCell<OwnPlaces>,
+    replaced: RefCell<OwnPlaces>,
+    actual: RefCell<PlaceMap<'static, PathBuf>>,
     /// Whether what is known of places depends on links.
     has_followed: Cell<bool>,
 }
@@ -41,6 +45,7 @@ impl<'a> Targets<'a> {
             home,
             places: RefCell::default(),
             parents: RefCell::default(),
+            last_parent: RefCell::default(),
             managed: RefCell::default(),
             replaced: RefCell::default(),
             actual: RefCell::default(),
@@ -71,8 +76,8 @@ impl<'a> Targets<'a> {
     }
 
     /// Returns every directory on the way to a target that was asked for.
-    pub fn passed(&self) -> QuickSet<PathBuf> {
-        self.parents.borrow().values().cloned().collect()
+    pub fn passed(&self) -> OwnPlaces {
+        self.parents.borrow().iter().map(|(_, place)| place.clone()).collect()
     }
 
     /// Returns whether a link at this place is not followed.
@@ -87,6 +92,7 @@ impl<'a> Targets<'a> {
         }
         self.places.borrow_mut().clear();
         self.parents.borrow_mut().clear();
+        self.last_parent.take();
     }
 
     /// Returns where that is which an action puts at a path.
@@ -121,7 +127,8 @@ impl<'a> Targets<'a> {
             return Err(Error::Relative { given: target.display(), positions: positions.clone() });
         };
         // It would be known only when the target is looked at, which is after all is built.
-        if path.iter().any(|name| name.len() > LONGEST_NAME) {
+        let is_long = path.as_os_str().len() > LONGEST_NAME;
+        if is_long && path.iter().any(|name| name.len() > LONGEST_NAME) {
             let problem = "File name too long".to_owned();
             return Err(Error::Parent {
                 target: path.clone(),
@@ -129,14 +136,24 @@ impl<'a> Targets<'a> {
                 positions: positions.clone(),
             });
         }
-        let mut links = 0;
-        let parent = self.resolve(parent, &mut links).map_err(|problem| Error::Parent {
+        let place = self.in_parent(parent, name).map_err(|problem| Error::Parent {
             target: path.clone(),
             problem,
             positions: positions.clone(),
         })?;
-        let place = parent.join(name);
         self.places.borrow_mut().insert(target.clone(), place.clone());
+        Ok(place)
+    }
+
+    fn in_parent(&self, parent: &Path, name: &OsStr) -> Result<PathBuf, String> {
+        if let Some((last, resolved)) = &*self.last_parent.borrow()
+            && last.as_os_str() == parent.as_os_str()
+        {
+            return Ok(resolved.join(name));
+        }
+        let resolved = self.resolve(parent, &mut 0)?;
+        let place = resolved.join(name);
+        *self.last_parent.borrow_mut() = Some((parent.to_owned(), resolved));
         Ok(place)
     }
 

@@ -11,11 +11,13 @@ use rayon::slice::ParallelSlice;
 use super::desired::{Desired, Entry};
 use super::step::{Mark, Step};
 use super::ways::Ways;
-use crate::action::{Accounts, Directories, Look};
+use crate::action::{Accounts, Directories, Look, Target};
 use crate::activation::Activation;
+use crate::manifest::Manifest;
 use crate::platform;
 use crate::snapshot::Snapshot;
 use crate::store::Store;
+use crate::value::Text;
 
 /// Returns whether the wanted actions equal the applied ones, whatever their positions.
 pub fn is_applied(desired: &Desired, current: &Snapshot) -> bool {
@@ -37,10 +39,12 @@ fn is_there(new: &Activation, old: &Activation) -> bool {
 }
 
 /// Returns whether the wanted and the applied state differ only in the destinations of links.
-pub fn leads_elsewhere_only(desired: &Desired, current: &Snapshot) -> bool {
-    let is_alike = |entry: &Entry, old: &Arc<Activation>| {
-        let new = &entry.activation;
-        if Arc::ptr_eq(new, old) {
+pub fn leads_elsewhere_only<'a>(
+    wanted: impl ExactSizeIterator<Item = &'a Activation>,
+    current: &Snapshot,
+) -> bool {
+    let is_alike = |new: &Activation, old: &Arc<Activation>| {
+        if std::ptr::eq(new, &**old) {
             return true;
         }
         let is_same = match (new.action.as_target(), old.action.as_target()) {
@@ -53,8 +57,30 @@ pub fn leads_elsewhere_only(desired: &Desired, current: &Snapshot) -> bool {
         };
         is_same && new.user == old.user && new.project == old.project && is_there(new, old)
     };
-    desired.entries.len() == current.activations.len()
-        && desired.entries.iter().zip(&current.activations).all(|(entry, old)| is_alike(entry, old))
+    wanted.len() == current.activations.len()
+        && wanted.zip(&current.activations).all(|(new, old)| is_alike(new, old))
+}
+
+/// Returns whether a manifest, some of which is not built yet, wants targets only, and what is
+/// applied but for the destinations of links. What did not contradict itself then does not now,
+/// which takes no resolving of thousands of links to tell.
+pub fn needs_only_builds(
+    manifest: &Manifest,
+    home: &Path,
+    root: &Path,
+    current: &Snapshot,
+) -> bool {
+    let is_at = |place: &Option<Text>, path: &Path| {
+        place.as_ref().is_some_and(|place| place.0 == platform::bytes_of_path(path))
+    };
+    let is_plain = |activation: &Activation| {
+        activation.action.as_target().is_some_and(|target| !target.is_implied())
+    };
+    current.moved.is_none()
+        && is_at(&current.home, home)
+        && is_at(&current.root, root)
+        && manifest.activations.iter().all(is_plain)
+        && leads_elsewhere_only(manifest.activations.iter(), current)
 }
 
 /// Returns the steps of the applied actions, links first, all without effect, or none if
@@ -78,10 +104,7 @@ pub fn unchanged(
     }
     let root = platform::canonical(store.root());
     let look = |entries: &[Entry]| look_at(entries, store, home, &root, is_brief);
-    // Where rights are those of a whole process, root cannot take on those of others beside itself.
-    let is_many = desired.entries.len() >= MANY
-        && (cfg!(target_os = "linux") || platform::user_number() != 0);
-    let looked: Option<Vec<_>> = if is_many {
+    let looked: Option<Vec<_>> = if is_in_parallel(desired.entries.len()) {
         desired.entries.par_chunks(PART).map(look).collect()
     } else {
         Some(vec![look(&desired.entries)?])
@@ -93,7 +116,32 @@ pub fn unchanged(
 /// From this number on, targets are checked in parallel, this number on each thread: neighbors are
 /// in one directory.
 const MANY: usize = 2000;
-const PART: usize = 256;
+pub const PART: usize = 256;
+
+/// Returns whether so many targets are checked in parallel.
+pub fn is_in_parallel(count: usize) -> bool {
+    // Where rights are those of a whole process, root cannot take on those of others beside itself.
+    count >= MANY && (cfg!(target_os = "linux") || platform::user_number() != 0)
+}
+
+/// Returns where a target is, taken as it is written: a parent that is a link cannot be opened, and
+/// then the plan resolves it. `None` where only that can tell.
+pub fn place_as_written(
+    target: &Target,
+    home: &Path,
+    root: &Path,
+    last_parent: &mut PathBuf,
+) -> Option<PathBuf> {
+    let place = target.target().expand_home(home).to_path();
+    let parent = place.parent()?;
+    if parent.as_os_str() != last_parent.as_os_str() {
+        if parent.starts_with(root) || !parent.is_absolute() {
+            return None;
+        }
+        *last_parent = parent.to_owned();
+    }
+    Some(place)
+}
 
 /// Returns the steps of some entries, those of links apart from the rest.
 fn look_at(
@@ -110,16 +158,7 @@ fn look_at(
     let (mut links, mut rest) = (Vec::new(), Vec::new());
     for entry in entries {
         let Some(target) = entry.activation.action.as_target() else { continue };
-        // Taken as it is written: a parent that is a link cannot be opened, and then the plan
-        // resolves it.
-        let place = target.target().expand_home(home).to_path();
-        let parent = place.parent()?;
-        if parent.as_os_str() != last_parent.as_os_str() {
-            if parent.starts_with(root) || !parent.is_absolute() {
-                return None;
-            }
-            last_parent = parent.to_owned();
-        }
+        let place = place_as_written(target, home, root, &mut last_parent)?;
         if !target.stands(look, &place).ok()? {
             return None;
         }

@@ -10,7 +10,7 @@ use super::desired::Entry;
 use super::targets::Targets;
 use crate::action::Directory;
 use crate::activation::Activation;
-use crate::hash::{QuickMap, QuickSet};
+use crate::places::{OwnPlaces, PlaceMap, PlaceSet};
 use crate::platform::{self, FileKind};
 use crate::value::Text;
 
@@ -33,22 +33,26 @@ pub fn unfolded(
 ) -> Result<Vec<Entry>, Error> {
     let mut links: BTreeMap<PathBuf, &Entry> = BTreeMap::new();
     let mut looks = Looks::default();
-    let mut last: Option<(PathBuf, &Path)> = None;
+    let mut last: Option<(PathBuf, PathBuf)> = None;
     for entry in entries {
-        let Some(origin) = entry.origin.as_deref().and_then(Path::parent) else { continue };
+        let Some(origin) = entry.origin() else { continue };
+        let Some(origin) = origin.parent() else { continue };
         let Some(target) = entry.activation.action.target() else { continue };
         let target = target.expand_home(home).to_path();
         let Some(parent) = target.parent() else { continue };
-        if last.as_ref().is_some_and(|(known, of)| known == parent && *of == origin) {
+        if last
+            .as_ref()
+            .is_some_and(|(known, of)| is_written_as(known, parent) && is_written_as(of, origin))
+        {
             continue;
         }
         if let Some(link) = looks.outermost(parent, origin, home) {
             links.entry(link).or_insert(entry);
         }
-        last = Some((parent.to_owned(), origin));
+        last = Some((parent.to_owned(), origin.to_owned()));
     }
     let mut found: Vec<Entry> = Vec::new();
-    let mut seen: QuickSet<PathBuf> = QuickSet::default();
+    let mut seen = OwnPlaces::default();
     // The outer ones come first: what is below them is not there any more.
     for (link, entry) in links {
         if link.ancestors().skip(1).any(|above| seen.contains(above)) {
@@ -67,11 +71,15 @@ pub fn unfolded(
     Ok(found)
 }
 
+fn is_written_as(first: &Path, second: &Path) -> bool {
+    first.as_os_str() == second.as_os_str()
+}
+
 /// The observed paths.
 #[derive(Default)]
 struct Looks {
-    ends: QuickMap<PathBuf, Option<PathBuf>>,
-    real: QuickMap<PathBuf, PathBuf>,
+    ends: PlaceMap<'static, Option<PathBuf>>,
+    real: PlaceMap<'static, PathBuf>,
 }
 
 impl Looks {
@@ -111,13 +119,13 @@ impl Looks {
     }
 
     fn real(&mut self, path: &Path) -> &Path {
-        self.real.entry(path.to_owned()).or_insert_with(|| platform::canonical(path))
+        self.real.or_insert_with(path.to_owned(), || platform::canonical(path))
     }
 }
 
 /// Returns, in words, what is behind a link and will not be seen below its place any more. `places`
 /// are the targets.
-pub fn hidden_behind(link: &Path, places: &QuickSet<&Path>) -> Option<String> {
+pub fn hidden_behind(link: &Path, places: &PlaceSet<'_>) -> Option<String> {
     let mut names = Vec::new();
     collect(link, link, places, &mut names);
     if names.is_empty() {
@@ -129,7 +137,7 @@ pub fn hidden_behind(link: &Path, places: &QuickSet<&Path>) -> Option<String> {
     Some(format!("not declared in it: {}{more}", shown.join(", ")))
 }
 
-fn collect(top: &Path, directory: &Path, places: &QuickSet<&Path>, names: &mut Vec<PathBuf>) {
+fn collect(top: &Path, directory: &Path, places: &PlaceSet<'_>, names: &mut Vec<PathBuf>) {
     for (name, kind) in platform::list_directory(directory).unwrap_or_default() {
         let path = directory.join(name);
         if names.len() > MOST_NAMES {
@@ -137,7 +145,7 @@ fn collect(top: &Path, directory: &Path, places: &QuickSet<&Path>, names: &mut V
         }
         if kind == FileKind::Directory {
             collect(top, &path, places, names);
-        } else if !places.contains(path.as_path())
+        } else if !places.contains(&path)
             && let Ok(below) = path.strip_prefix(top)
         {
             names.push(below.to_owned());

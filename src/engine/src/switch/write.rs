@@ -16,7 +16,7 @@ const READABLE: u32 = 0o644;
 const TRAVERSED: u32 = 0o711;
 const CLOSED: u32 = 0o700;
 
-/// From this number of actions on, it is worth reading the copy before beside the rest.
+/// From this number of actions on, it is worth copying the config beside the rest.
 const MANY: usize = 500;
 
 /// What lists the projects, in the directory of their environments.
@@ -36,25 +36,31 @@ pub fn write_snapshot(
     let write = |name: &str, content: &[u8], mode: u32| -> Result<(), Error> {
         Ok(platform::write_file_as(&temporary.join(name), content, mode)?)
     };
-    let texts = || (snapshot.to_text(), manifest.to_text());
-    let before = || config_copy::before(store, manifest, snapshot.parent);
-    let ((snapshot_text, mut manifest_text), before) = if snapshot.activations.len() < MANY {
-        (texts(), before())
-    } else {
-        rayon::join(texts, before)
+    let texts = || -> Result<(), Error> {
+        write("snapshot.json", &snapshot.to_text(), PRIVATE)?;
+        let mut text = manifest.to_text();
+        text.push(b'\n');
+        write("manifest.json", &text, PRIVATE)?;
+        let environment = Environment::new(snapshot.actions(), home);
+        let identity =
+            Identity { root: store.root(), user: None, project: None, snapshot: snapshot.id };
+        for shell in shells::scripts() {
+            write(shell.file(), &shell.render(&environment, &identity), READABLE)?;
+        }
+        write_users(store, &temporary, snapshot)?;
+        write_projects(store, home, &temporary, snapshot)
     };
-    write("snapshot.json", &snapshot_text, PRIVATE)?;
-    manifest_text.push(b'\n');
-    write("manifest.json", &manifest_text, PRIVATE)?;
-    let environment = Environment::new(snapshot.actions(), home);
-    let identity =
-        Identity { root: store.root(), user: None, project: None, snapshot: snapshot.id };
-    for shell in shells::scripts() {
-        write(shell.file(), &shell.render(&environment, &identity), READABLE)?;
+    let copy = || -> Result<(), Error> {
+        let before = config_copy::before(store, manifest, snapshot.parent);
+        Ok(config_copy::write(store, &temporary.join("config"), manifest, &before)?)
+    };
+    if snapshot.activations.len() < MANY {
+        texts()?;
+        copy()?;
+    } else {
+        let (texts, copy) = rayon::join(texts, copy);
+        texts.and(copy)?;
     }
-    write_users(store, &temporary, snapshot)?;
-    write_projects(store, home, &temporary, snapshot)?;
-    config_copy::write(store, &temporary.join("config"), manifest, &before)?;
     // One call for all new objects too, which nothing else syncs.
     platform::sync_file_system(&temporary)?;
     platform::remove_tree(&place)?;
