@@ -151,17 +151,6 @@ describe("the store", function()
   end)
 
   describe("tells about", function()
-    it("the root as a whole", function()
-      local lines = get_lines(expect(0, "info"))
-      assert.equal("Root      " .. here.root, lines[1])
-      assert.truthy(lines[2]:find("^Platform  [%w_]+%-linux$"), lines[2])
-      assert.truthy(lines[3]:find("^Snapshot  1, applied .*, from .*/init%.lua$"), lines[3])
-      assert.truthy(lines[4]:find("^Store     3 objects, 1%.%d kB$"), lines[4])
-      local document = expect(0, "info", "--json")
-      assert.truthy(document:find('"objects":3', 1, true), document)
-      assert.truthy(document:find('"snapshot":{', 1, true), document)
-    end)
-
     it("an object by name, beginning, digits, package and path", function()
       for _, word in ipairs({
         low,

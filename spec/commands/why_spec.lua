@@ -69,14 +69,6 @@ EDITOR = code   (project p)
     end
   end)
 
-  it("tells of what is below or above a managed target", function()
-    local below = here.run("why", "~/.x/deeper")
-    assert.equal(0, below.code, below.stderr)
-    assert.truthy(below.stdout:find("^~/%.x/deeper is below a managed target:\n~/%.x %-> "))
-    local above = here.run("why", "~")
-    assert.truthy(above.stdout:find("^~ is above managed targets:\n~/%.x %-> "), above.stdout)
-  end)
-
   it("tells of an object, and what keeps it", function()
     local object = here.read_link("home/.x"):match("[^/]+$")
     here.shell("ln -s home/.x link")
@@ -203,15 +195,5 @@ EDITOR = code   (project p)
     assert.equal("why", result.command)
     assert.equal("vim", result.actions[1].value)
     assert.equal("nano", result.actions[1].overridden[2].value)
-  end)
-
-  it("names the closest when there is no such thing", function()
-    local result = here.run("why", "EDITR")
-    assert.equal(1, result.code)
-    assert.equal(
-      "error: no applied declaration is about EDITR\n  hint: did you mean EDITOR?\n",
-      result.stderr
-    )
-    assert.equal(2, here.run("why").code)
   end)
 end)
