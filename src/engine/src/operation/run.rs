@@ -113,10 +113,13 @@ pub fn run(workspace: &Workspace, command: &Command) -> Result<Vec<u8>> {
             let command = name.clone();
             let attended = match steps {
                 Ok(steps) => lease.run(move |runner| {
-                    if let Some(beginning) = beginning {
-                        beginning
-                            .make(runner)
-                            .map_err(|reason| Error::NotStarted { command, reason })?;
+                    let refusal = match beginning {
+                        Some(beginning) => beginning.make(runner).err(),
+                        // It was to be made before this.
+                        None => runner.refusal.take(),
+                    };
+                    if let Some(reason) = refusal {
+                        return Err(Error::NotStarted { command, reason });
                     }
                     attendance.run(Means::Jail(runner, steps))
                 }),

@@ -26,6 +26,8 @@ pub struct Runner {
     /// The lock of the jail, which its processes hold too: they have the descriptors of this
     /// thread.
     pub lock: Option<Lock>,
+    /// Why there is no jail, after a job that was to make one.
+    pub refusal: Option<String>,
 }
 
 /// Why a job could not be done.
@@ -112,6 +114,17 @@ impl Lease {
 }
 
 impl Lease {
+    /// Does a job on the thread, without waiting for it.
+    ///
+    /// # Errors
+    /// When the thread is gone.
+    pub fn start(&self, job: impl FnOnce(&mut Runner) + Send + 'static) -> Result<(), Error> {
+        let job = move |runner: &mut Runner| {
+            drop(std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| job(runner))));
+        };
+        self.jobs.send(Box::new(job)).map_err(|_| gone())
+    }
+
     /// Does a last job on the thread, without waiting for it. Others get the thread afterwards.
     pub fn end(self, job: impl FnOnce(&mut Runner) + Send + 'static) {
         let jobs = self.jobs.clone();
@@ -141,7 +154,8 @@ fn begin(base: Option<Base>) -> Result<Sender<Job>, Error> {
         let is_fine = prepared.is_ok();
         let _ = ready.send(prepared);
         if is_fine {
-            let mut runner = Runner { places: base.map(Base::places), keeper: None, lock: None };
+            let mut runner =
+                Runner { places: base.map(Base::places), keeper: None, lock: None, refusal: None };
             jobs.into_iter().for_each(|job| job(&mut runner));
         }
     };

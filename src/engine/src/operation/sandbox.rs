@@ -77,6 +77,7 @@ impl Beginning {
     /// # Errors
     /// When the system refuses; in words.
     pub fn make(self, runner: &mut Runner) -> std::result::Result<(), String> {
+        runner.refusal = None;
         runner.lock = None;
         runner.lock = Some(
             Lock::take_briefly(&self.lock, &self.patience).map_err(|error| error.to_string())?,
@@ -234,8 +235,9 @@ impl BuildSandbox {
         Ok(Confined::Landlock(lease, rules))
     }
 
-    /// Makes the jail of the build before a program is started in it, when it is known that there
-    /// are jails here. What fails then fails once more with the program, which says why.
+    /// Begins to make the jail of the build before a program is started in it, when it is known that
+    /// there are jails here. It does not wait for that: the program comes after it on the same
+    /// thread, and says why it failed.
     pub fn prepare(&self, workspace: &Workspace) {
         let wants_jail = matches!(workspace.settings.sandbox, Sandbox::Auto | Sandbox::Require);
         let has_jails = matches!(self.shared.runners.has_namespaces.get(), Some(Ok(())));
@@ -244,7 +246,7 @@ impl BuildSandbox {
             return;
         }
         if let Ok((lease, Some(beginning))) = self.begin(&workspace.rules(Vec::new()), workspace)
-            && lease.run(move |runner| beginning.make(runner)).is_ok_and(|made| made.is_ok())
+            && lease.start(move |runner| runner.refusal = beginning.make(runner).err()).is_ok()
         {
             self.keep(lease);
         }

@@ -149,10 +149,10 @@ pub fn realize_ahead(
         done,
     };
     scheduler.run(tasks, on_event);
+    scheduler.record_beside();
     if let Some(slots) = &scheduler.shared.slots {
         slots.clear(store);
     }
-    scheduler.record_beside();
     match together(scheduler.failure, scheduler.mismatches) {
         // The recorder finishes when it is dropped.
         Some(failure) => Err(failure),

@@ -485,9 +485,11 @@ pub fn protect<'a>(store: &Store, objects: impl IntoIterator<Item = &'a ObjectNa
 /// Syncs objects that are much in a few files, file by file; returns whether it did. To sync the
 /// file system would also wait for everything that other programs wrote to it.
 fn sync_large(store: &Store, objects: &[&ObjectName]) -> Result<bool> {
+    // Their records are read for that.
+    const FEW_OBJECTS: usize = 64;
     const FEW: usize = 256;
     const MUCH: u64 = 16 << 20;
-    if objects.len() > FEW {
+    if objects.len() > FEW_OBJECTS {
         return Ok(false);
     }
     let mut size = 0;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::Result;
-use super::session::Session;
+use super::session::{Gate, Session};
 use crate::hash::Hash;
 use crate::names::{Name, ObjectName, SnapshotId, Version};
 use crate::platform::lock::{Lock, Patience};
@@ -73,7 +73,9 @@ pub struct Store {
 #[derive(Debug)]
 pub struct Publication {
     objects: Directory,
+    // Given back in this order.
     _lock: Lock,
+    _gate: Option<Gate>,
 }
 
 impl Drop for Publication {
@@ -128,11 +130,12 @@ impl Store {
     /// # Errors
     /// When the lock file cannot be used, on a timeout, or on an interrupt.
     pub fn lock_publication(&self) -> Result<Publication> {
-        let lock = Lock::take_briefly(&self.publication_lock(), &self.patience)?;
+        let (gate, patience) = self.session.enter(&self.patience);
+        let lock = Lock::take_briefly(&self.publication_lock(), &patience)?;
         // If a link is in its place, the target of the link does not change.
         let objects = Directory::at(&self.objects)?;
         objects.set_own_mode(if platform::is_system_user() { 0o755 } else { 0o700 })?;
-        Ok(Publication { objects, _lock: lock })
+        Ok(Publication { objects, _lock: lock, _gate: gate })
     }
 
     /// Returns the root.

@@ -6,6 +6,9 @@ use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 
 /// From how many bytes on a search is worth the time to make the fast one.
 const MUCH: usize = 32 * 1024;
+/// So few patterns are looked for one after the other in less than that: to make a search for all
+/// of them takes longer.
+const FEW: usize = 16;
 
 /// A search for several byte strings at once, in pieces of a stream.
 ///
@@ -13,7 +16,7 @@ const MUCH: usize = 32 * 1024;
 /// for `foo-123`.
 #[derive(Debug)]
 pub struct Patterns {
-    /// Quickly made.
+    /// Quickly made, where there are more than a few patterns.
     search: Option<AhoCorasick>,
     /// Quickly done.
     fast_search: OnceLock<Option<AhoCorasick>>,
@@ -34,9 +37,9 @@ impl Patterns {
     /// When there are too many patterns.
     pub fn new(patterns: &[(Vec<u8>, Option<Vec<u8>>)]) -> Result<Patterns, PatternError> {
         let texts: Vec<Vec<u8>> = patterns.iter().map(|(pattern, _)| pattern.clone()).collect();
-        let is_any = !texts.is_empty();
+        let is_many = texts.len() > FEW || texts.iter().any(Vec::is_empty);
         let search =
-            is_any.then(|| build(&texts, Some(AhoCorasickKind::NoncontiguousNFA))).transpose()?;
+            is_many.then(|| build(&texts, Some(AhoCorasickKind::NoncontiguousNFA))).transpose()?;
         Ok(Patterns {
             search,
             fast_search: OnceLock::new(),
@@ -53,7 +56,7 @@ impl Patterns {
 
     /// Returns whether there is nothing to search for.
     pub fn is_empty(&self) -> bool {
-        self.search.is_none()
+        self.texts.is_empty()
     }
 
     /// Returns whether a pattern has a replacement.
@@ -61,11 +64,42 @@ impl Patterns {
         self.replacements.get(number).is_some_and(Option::is_some)
     }
 
-    /// Returns the search for this number of bytes.
-    fn search(&self, length: usize) -> Option<&AhoCorasick> {
+    /// Gives the finds in bytes to `take`, in their order, until that returns `false`.
+    fn each_find(&self, bytes: &[u8], mut take: impl FnMut(Find) -> bool) {
         let fast = || self.fast_search.get_or_init(|| build(&self.texts, None).ok()).as_ref();
-        let search = self.search.as_ref()?;
-        Some(if length < MUCH { search } else { fast().unwrap_or(search) })
+        let search = if bytes.len() < MUCH { None } else { fast() };
+        if let Some(search) = search.or(self.search.as_ref()) {
+            let finds = search.find_iter(bytes).map(|find| Find {
+                number: find.pattern().as_usize(),
+                start: find.start(),
+                end: find.end(),
+            });
+            let _ = finds.map(&mut take).all(|goes_on| goes_on);
+            return;
+        }
+        // For each pattern, where it is next.
+        let next = |text: &Vec<u8>, from: usize| {
+            memchr::memmem::find(&bytes[from..], text).map(|start| from + start)
+        };
+        let mut places: Vec<_> = self.texts.iter().map(|text| next(text, 0)).collect();
+        loop {
+            let found = places.iter().enumerate().filter_map(|(number, place)| {
+                let start = (*place)?;
+                Some(Find { number, start, end: start + self.texts[number].len() })
+            });
+            // Of equal patterns the first counts.
+            let first = found.min_by_key(|find| (find.start, std::cmp::Reverse(find.end)));
+            let Some(find) = first else { return };
+            let end = find.end;
+            if !take(find) {
+                return;
+            }
+            for (text, place) in self.texts.iter().zip(&mut places) {
+                if place.is_some_and(|start| start < end) {
+                    *place = next(text, end);
+                }
+            }
+        }
     }
 
     /// Begins a stream.
@@ -81,6 +115,13 @@ impl Patterns {
         stream.finish(&mut |part| result.extend_from_slice(part), &mut found);
         result
     }
+}
+
+/// Where a pattern is.
+struct Find {
+    number: usize,
+    start: usize,
+    end: usize,
 }
 
 fn build(
@@ -105,40 +146,67 @@ impl Stream<'_> {
         out: &mut impl FnMut(&[u8]),
         found: &mut impl FnMut(usize),
     ) {
-        if self.patterns.search.is_none() {
+        if self.patterns.is_empty() {
             return out(bytes);
         }
-        self.pending.extend_from_slice(bytes);
+        let longest = self.patterns.longest;
+        let mut rest = bytes;
+        if bytes.len() > longest {
+            // Only finds that begin in what is pending need it together with what follows.
+            let pending = self.pending.len();
+            if pending > 0 {
+                self.pending.extend_from_slice(&bytes[..longest]);
+                let done = self.patterns.emit(&self.pending, pending, out, found);
+                rest = &bytes[done - pending..];
+                self.pending.clear();
+            }
+            if rest.len() >= longest {
+                let done = self.patterns.emit(rest, rest.len() + 1 - longest, out, found);
+                rest = &rest[done..];
+            }
+        }
+        self.pending.extend_from_slice(rest);
         // A find that begins before this place cannot be lengthened by bytes to come.
-        let certain = (self.pending.len() + 1).saturating_sub(self.patterns.longest);
-        self.emit(certain, out, found);
+        let certain = (self.pending.len() + 1).saturating_sub(longest);
+        if certain > 0 {
+            let done = self.patterns.emit(&self.pending, certain, out, found);
+            self.pending.drain(..done);
+        }
     }
 
     /// Ends the stream.
-    pub fn finish(mut self, out: &mut impl FnMut(&[u8]), found: &mut impl FnMut(usize)) {
-        let all = self.pending.len();
-        self.emit(all, out, found);
+    pub fn finish(self, out: &mut impl FnMut(&[u8]), found: &mut impl FnMut(usize)) {
+        self.patterns.emit(&self.pending, self.pending.len(), out, found);
     }
+}
 
-    fn emit(&mut self, certain: usize, out: &mut impl FnMut(&[u8]), found: &mut impl FnMut(usize)) {
-        let Some(search) = self.patterns.search(self.pending.len()) else { return };
+impl Patterns {
+    /// Gives bytes to `out` up to a place, and further to the end of the last find that begins
+    /// before it; returns how many these were.
+    fn emit(
+        &self,
+        bytes: &[u8],
+        certain: usize,
+        out: &mut impl FnMut(&[u8]),
+        found: &mut impl FnMut(usize),
+    ) -> usize {
         let (mut done, mut end) = (0, certain);
-        for find in search.find_iter(&self.pending) {
-            if find.start() >= certain {
-                break;
+        self.each_find(bytes, |find| {
+            if find.start >= certain {
+                return false;
             }
-            let number = find.pattern().as_usize();
-            found(number);
-            if let Some(replacement) = &self.patterns.replacements[number] {
-                out(&self.pending[done..find.start()]);
+            found(find.number);
+            if let Some(replacement) = &self.replacements[find.number] {
+                out(&bytes[done..find.start]);
                 out(replacement);
-                done = find.end();
+                done = find.end;
             }
             // What was found is used up, also where nothing is replaced.
-            end = end.max(find.end());
-        }
-        out(&self.pending[done..end]);
-        self.pending.drain(..end);
+            end = end.max(find.end);
+            true
+        });
+        out(&bytes[done..end]);
+        end
     }
 }
 
@@ -176,6 +244,39 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn few_patterns_are_found_as_many_are(
+            texts in prop::collection::vec("[ab]{1,4}", 1..FEW),
+            text in "[abc]{0,60}",
+            size in 1usize..9,
+        ) {
+            let pairs: Vec<_> =
+                texts.iter().map(|text| (text.clone().into_bytes(), None)).collect();
+            let patterns = Patterns::new(&pairs).unwrap();
+            let mut finds = Vec::new();
+            patterns.each_find(text.as_bytes(), |find| {
+                finds.push((find.number, find.start, find.end));
+                true
+            });
+            let search = build(&patterns.texts, None).unwrap();
+            let all: Vec<_> = search
+                .find_iter(&text)
+                .map(|find| (find.pattern().as_usize(), find.start(), find.end()))
+                .collect();
+            prop_assert_eq!(&finds, &all);
+            // A stream finds the same, and loses no byte.
+            let (mut whole, mut numbers) = (Vec::new(), Vec::new());
+            let mut stream = patterns.stream();
+            for piece in text.as_bytes().chunks(size) {
+                let put = &mut |part: &[u8]| whole.extend_from_slice(part);
+                stream.push(piece, put, &mut |number| numbers.push(number));
+            }
+            let put = &mut |part: &[u8]| whole.extend_from_slice(part);
+            stream.finish(put, &mut |number| numbers.push(number));
+            prop_assert_eq!(whole, text.into_bytes());
+            prop_assert_eq!(numbers, all.iter().map(|(number, ..)| *number).collect::<Vec<_>>());
+        }
+
         #[test]
         fn pieces_of_any_size_give_the_same(
             words in prop::collection::vec(

@@ -3,11 +3,13 @@
 //! takes it over at the end.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::memory::{Entry, Looked};
 use crate::hash::{Hash, QuickMap};
 use crate::names::ObjectName;
+use crate::platform::lock::Patience;
 use crate::platform::{self, FACTS, FileKind};
 
 /// What identifies a file: the numbers of its file system and of itself.
@@ -20,7 +22,24 @@ pub struct Session {
     stamps: Mutex<QuickMap<FileId, [u64; FACTS]>>,
     damaged: Mutex<BTreeSet<ObjectName>>,
     looked: Mutex<Option<Arc<Looked>>>,
+    /// Whether a thread has the publication lock, or waits for it.
+    is_publishing: Mutex<bool>,
+    published_one: Condvar,
 }
+
+/// The right of one thread of this process to take the publication lock.
+#[derive(Debug)]
+pub struct Gate(Arc<Session>);
+
+impl Drop for Gate {
+    fn drop(&mut self) {
+        *held(&self.0.is_publishing) = false;
+        self.0.published_one.notify_one();
+    }
+}
+
+/// How often a thread that waits for others looks whether it was interrupted.
+const TICK: Duration = Duration::from_millis(20);
 
 fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -31,6 +50,23 @@ fn newer(first: [u64; FACTS], second: [u64; FACTS]) -> [u64; FACTS] {
 }
 
 impl Session {
+    /// Waits until no other thread of this process has the publication lock: a thread that waits
+    /// for a lock of a file sleeps for much longer than another one has it. Returns what is left of
+    /// the patience; nothing where it was used up, and then the lock itself says who has it.
+    pub fn enter(self: &Arc<Session>, patience: &Patience) -> (Option<Gate>, Patience) {
+        let begin = Instant::now();
+        let left = || patience.timeout.map(|timeout| timeout.saturating_sub(begin.elapsed()));
+        let mut is_publishing = held(&self.is_publishing);
+        while *is_publishing && !patience.interrupt.is_set() && left() != Some(Duration::ZERO) {
+            let longest = left().unwrap_or(TICK).min(TICK);
+            let waited = self.published_one.wait_timeout(is_publishing, longest);
+            is_publishing = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        let gate = (!*is_publishing).then(|| Gate(Arc::clone(self)));
+        *is_publishing = true;
+        (gate, Patience { timeout: left(), interrupt: patience.interrupt.clone() })
+    }
+
     /// Notes what is in an object that was just published, by paths relative to the directory of
     /// all objects.
     pub fn note_published(&self, entries: impl IntoIterator<Item = (Vec<u8>, Entry)>) {
@@ -108,5 +144,43 @@ impl Session {
     /// Returns whether an object is known to be damaged.
     pub fn is_damaged(&self, object: &ObjectName) -> bool {
         held(&self.damaged).contains(object)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::Ordering;
+
+    use super::*;
+
+    #[test]
+    fn one_thread_publishes_at_a_time_and_the_others_wait_no_longer_than_they_may() {
+        let session = Arc::new(Session::default());
+        let patience = |timeout| Patience { timeout, ..Patience::default() };
+        let (gate, left) = session.enter(&patience(None));
+        assert!(gate.is_some() && left.timeout.is_none());
+        let short = Duration::from_millis(30);
+        let (other, left) = session.enter(&patience(Some(short)));
+        assert!(other.is_none());
+        assert_eq!(left.timeout, Some(Duration::ZERO));
+        let stopped = Patience::default();
+        stopped.interrupt.0.store(true, Ordering::Relaxed);
+        assert!(session.enter(&stopped).0.is_none());
+        // Who got no gate opens none.
+        drop(other);
+        assert!(session.enter(&patience(Some(short))).0.is_none());
+        drop(gate);
+        let count = Mutex::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..50 {
+                        let (_gate, _) = session.enter(&patience(None));
+                        *count.try_lock().unwrap() += 1;
+                    }
+                });
+            }
+        });
+        assert_eq!(*count.lock().unwrap(), 200);
     }
 }

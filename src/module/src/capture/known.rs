@@ -188,15 +188,14 @@ impl Known {
     fn differing(&self, name: &str, before: &Members, table: &LuaTable) -> LuaResult<Vec<String>> {
         let mut altered = Vec::new();
         let mut same = 0;
-        for pair in table.pairs::<LuaValue, LuaValue>() {
-            let (key, value) = pair?;
+        table.for_each(|key: LuaValue, value: LuaValue| {
             let LuaValue::String(key) = key else {
                 altered.push(format!("{name}[{}]", key.to_string()?));
-                continue;
+                return Ok(());
             };
             if before.get(&*key.as_bytes()).is_some_and(|member| member.is(&value)) {
                 same += 1;
-                continue;
+                return Ok(());
             }
             let whole = format!("{name}.{}", key.to_string_lossy());
             // Plain data of sys.lua is hashed: see `content`.
@@ -204,7 +203,8 @@ impl Known {
             if !is_plain && !self.is_called(&value, &whole) {
                 altered.push(whole);
             }
-        }
+            Ok(())
+        })?;
         if same < before.len() {
             for key in before.keys() {
                 let key = String::from_utf8_lossy(key);

@@ -25,7 +25,7 @@ const WAITING: usize = 4;
 /// Files of at least this number of bytes are copied past the page cache, if nothing reads the copy
 /// soon, in pieces of this number of bytes.
 const PAST_CACHE: u64 = 4 << 20;
-const COPIED_PIECE: usize = 1 << 20;
+const COPIED_PIECE: usize = 4 << 20;
 
 /// A small file after the search.
 pub struct Small {
