@@ -235,9 +235,9 @@ impl BuildSandbox {
         Ok(Confined::Landlock(lease, rules))
     }
 
-    /// Begins to make the jail of the build before a program is started in it, when it is known that
-    /// there are jails here. It does not wait for that: the program comes after it on the same
-    /// thread, and says why it failed.
+    /// Begins to make the jail of the build before a program is started in it, when it is known
+    /// that there are jails here. It does not wait for that: the program comes after it on the
+    /// same thread, and says why it failed.
     pub fn prepare(&self, workspace: &Workspace) {
         let wants_jail = matches!(workspace.settings.sandbox, Sandbox::Auto | Sandbox::Require);
         let has_jails = matches!(self.shared.runners.has_namespaces.get(), Some(Ok(())));
