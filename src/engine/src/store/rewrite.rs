@@ -69,12 +69,12 @@ impl Patterns {
         let fast = || self.fast_search.get_or_init(|| build(&self.texts, None).ok()).as_ref();
         let search = if bytes.len() < MUCH { None } else { fast() };
         if let Some(search) = search.or(self.search.as_ref()) {
-            let finds = search.find_iter(bytes).map(|find| Find {
-                number: find.pattern().as_usize(),
-                start: find.start(),
-                end: find.end(),
-            });
-            let _ = finds.map(&mut take).all(|goes_on| goes_on);
+            for find in search.find_iter(bytes) {
+                let number = find.pattern().as_usize();
+                if !take(Find { number, start: find.start(), end: find.end() }) {
+                    break;
+                }
+            }
             return;
         }
         // For each pattern, where it is next.
