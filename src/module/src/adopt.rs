@@ -8,8 +8,9 @@ use syslua_engine::platform::{self, FileKind};
 use syslua_engine::store::Access;
 use syslua_engine::value::Text;
 
-use crate::error::{Answer, Error, register as register_function, register_outside, register_verb};
+use crate::error::{Answer, Error};
 use crate::options::Options;
+use crate::register::{register as register_function, register_outside, register_verb};
 
 fn path_of(text: &LuaString) -> std::path::PathBuf {
     platform::path_from_bytes(&text.as_bytes())

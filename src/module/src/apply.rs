@@ -8,13 +8,12 @@ use syslua_engine::generations::Ahead;
 use syslua_engine::settings::Event;
 use syslua_engine::store::Access;
 
-use crate::error::{Answer, Error, register_verb};
-use crate::evaluation::manifest_of;
-use crate::inputs;
+use crate::error::{Answer, Error};
+use crate::manifests::manifest_of;
 use crate::options::Options;
-use crate::pins;
-use crate::state;
+use crate::register::register_verb;
 use crate::task::LuaTasks;
+use crate::{inputs, pins, state};
 
 /// Returns a report as a table, in which what is absent is `nil`.
 pub fn report(lua: &Lua, report: &impl Serialize) -> Answer<LuaValue> {

@@ -5,15 +5,14 @@ use std::collections::BTreeSet;
 use mlua::prelude::*;
 use syslua_engine::engine::Engine;
 use syslua_engine::platform;
-use syslua_engine::store::Access;
-use syslua_engine::store::Outputs;
+use syslua_engine::store::{Access, Outputs};
 
 use crate::derive::derivation_of;
-use crate::error::{Answer, register_verb};
+use crate::error::Answer;
 use crate::options::Options;
-use crate::pins;
-use crate::state;
+use crate::register::register_verb;
 use crate::task::LuaTasks;
+use crate::{pins, state};
 
 /// Realizes derivations side by side; returns the paths of their outputs by name, in the same
 /// order.

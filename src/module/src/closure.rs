@@ -11,8 +11,9 @@ use syslua_engine::platform;
 use syslua_engine::store::Access;
 
 use crate::apply::report;
-use crate::error::{Answer, Error, OrFail, register_verb};
+use crate::error::{Answer, Error, OrFail};
 use crate::options::Options;
+use crate::register::register_verb;
 
 /// Hands bytes to a function of Lua, so that they come after what Lua wrote. It answers what is
 /// wrong, or nothing.

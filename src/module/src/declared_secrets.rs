@@ -11,10 +11,11 @@ use syslua_engine::failure::FailureKind;
 use syslua_engine::hash::Hash;
 use syslua_engine::value::Text;
 
-use crate::error::{Answer, OrFail, register as register_function};
-use crate::evaluation::record_in_scope;
-use crate::file::{add_ticket_at, derive_file, ticket};
+use crate::error::{Answer, OrFail};
 use crate::given::{Given, Piece};
+use crate::recipes::derive_file;
+use crate::records::{add_ticket_at, record_in_scope, ticket};
+use crate::register::register as register_function;
 use crate::state::Ticket;
 
 /// Returns what a secret is made of; declares the derivation of each document.

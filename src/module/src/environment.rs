@@ -14,8 +14,9 @@ use syslua_engine::platform;
 use syslua_engine::settings::Settings;
 use syslua_engine::store::Store;
 
-use crate::error::{Answer, Error, register as register_function};
+use crate::error::{Answer, Error};
 use crate::options::Options;
+use crate::register::register as register_function;
 
 /// Returns the directory that a variable names, when it is absolute.
 fn directory_of(variable: &str) -> Option<PathBuf> {
@@ -37,7 +38,7 @@ fn describe(lua: &Lua, shell: &dyn Shell, settings: &Settings) -> LuaResult<LuaT
         shell.profile(&places).map(|profile| lua.create_string(platform::bytes_of_path(&profile)));
     table.raw_set("profile", profile.transpose()?)?;
     let common = ScriptPath::new(&script, home);
-    if crate::options::is_root() {
+    if crate::machine::is_root() {
         // What root declares for itself is in a script of its own, which only root may read.
         let own = settings.root.join("users/root").join(shell.file());
         table.raw_set("earlier_line", shell.source_line(std::slice::from_ref(&common)))?;
@@ -131,11 +132,11 @@ fn session(
     positions: Vec<Vec<String>>,
 ) -> Answer<LuaTable> {
     let read = |(table, positions): (&LuaTable, Vec<String>)| {
-        Ok(Activation::new(crate::evaluation::action(lua, table)?, positions))
+        Ok(Activation::new(crate::records::action(lua, table)?, positions))
     };
     let activations = actions.iter().zip(positions).map(read).collect::<Answer<Vec<_>>>()?;
     // What no shell could have, no session can.
-    crate::evaluation::check_activations(&activations, environment::Target { os, places: None })?;
+    crate::manifests::check_activations(&activations, environment::Target { os, places: None })?;
     let environment = Environment::of_session(&activations);
     if os == "windows" {
         return registry_scripts(lua, &environment);

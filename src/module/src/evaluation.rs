@@ -1,34 +1,31 @@
 //! Evaluations: collecting what a config declares into a manifest.
 
-use std::collections::{BTreeMap, HashSet};
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
+use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use mlua::prelude::*;
-use syslua_engine::action::Action;
-use syslua_engine::activation::{Activation, Overridden, Project};
-use syslua_engine::derivation::{Derivation, FileContent, Recipe};
-use syslua_engine::environment;
 use syslua_engine::failure::FailureKind;
-use syslua_engine::generations;
-use syslua_engine::hash::Hash;
 use syslua_engine::manifest::Manifest;
-use syslua_engine::platform;
 use syslua_engine::settings::System;
 use syslua_engine::store::Store;
 use syslua_engine::store::sources::SourceMemory;
-use syslua_engine::value::{Positions, Text};
+use syslua_engine::value::Text;
+use syslua_engine::{generations, platform};
 use syslua_lua_source::Chunk;
 
-use crate::convert::{ConfigFiles, Place, to_value};
-use crate::error::{Answer, Error, OrFail, register as register_function, register_pure};
-use crate::inputs;
-use crate::options::{self, Options};
+use crate::config_files::ConfigFiles;
+use crate::console::{loops, signals};
+use crate::error::{Answer, Error, OrFail};
+use crate::manifests::{
+    RAW, check_environment, details, manifest_of, with_bytes, with_dependencies,
+};
+use crate::options::Options;
+use crate::records::{record, set_scope};
+use crate::register::{register as register_function, register_pure};
 use crate::state::{self, Evaluation};
-
-/// The field by which a table stands for a manifest that stays with the engine.
-const RAW: &str = "raw_manifest";
+use crate::{inputs, machine};
 
 /// The platform, options, the config's directory, and where its files are when they are restored
 /// from a copy.
@@ -120,296 +117,11 @@ fn finish(
     Ok(table)
 }
 
-/// Refuses an environment with which shells or programs would fail. `places` are the home and the
-/// root of this machine.
-fn check_environment(
-    manifest: &Manifest,
-    system: &System,
-    places: Option<&(PathBuf, PathBuf)>,
-) -> Answer<()> {
-    let is_here = system.os == System::current().os;
-    let places = places.filter(|_| is_here).map(|(home, root)| (home.as_path(), root.as_path()));
-    let target = environment::Target { os: &system.os, places };
-    check_activations(&manifest.activations, target)
-}
-
-/// Does the same for declarations of one target.
-///
-/// # Errors
-/// What is refused, and where it was declared.
-pub fn check_activations(
-    activations: &[Activation],
-    target: environment::Target<'_>,
-) -> Answer<()> {
-    environment::check(activations, target).map_err(|refusal| {
-        let failure =
-            Error::new(FailureKind::Config, refusal.message).at(refusal.positions.first().cloned());
-        match refusal.hint {
-            Some(hint) => failure.with_hint(hint),
-            None => failure,
-        }
-    })
-}
-
 /// Returns what was declared in the order of its declaration: what is collected is handed over
 /// last.
 fn in_order<T>(mut declared: Vec<(usize, T)>) -> Vec<T> {
     declared.sort_by_key(|(order, _)| *order);
     declared.into_iter().map(|(_, one)| one).collect()
-}
-
-/// Adds what was declared before the evaluation began, before what needs it.
-fn with_dependencies(lua: &Lua, declared: Vec<Arc<Derivation>>) -> Vec<Arc<Derivation>> {
-    let mut seen: HashSet<Hash> = HashSet::new();
-    let mut all = Vec::with_capacity(declared.len());
-    for derivation in declared {
-        if derivation.dependencies.iter().any(|dependency| !seen.contains(dependency)) {
-            let needed = state::closure(lua, [derivation.hash]);
-            all.extend(needed.into_iter().filter(|needed| seen.insert(needed.hash)));
-        } else if seen.insert(derivation.hash) {
-            all.push(derivation);
-        }
-    }
-    all
-}
-
-/// Reads an action that the Lua side recorded.
-///
-/// # Errors
-/// When the engine knows no such action.
-pub fn action(lua: &Lua, table: &LuaTable) -> Answer<Action> {
-    let value = to_value(lua, &LuaValue::Table(table.clone()), &Place::top("action"))?;
-    serde_json::from_value(value.to_json()).map_err(|error| {
-        Error::new(
-            FailureKind::Internal,
-            format!("an action that the engine does not know: {error}"),
-        )
-    })
-}
-
-/// Records an action that the Lua side describes. `explained` are the number by which it won, and
-/// over which others.
-fn record(
-    lua: &Lua,
-    table: &LuaTable,
-    positions: Positions,
-    explained: Option<&LuaTable>,
-) -> Answer<bool> {
-    let mut activation = Activation::new(action(lua, table)?, positions);
-    if let Some(explained) = explained {
-        Explained::read(explained)?.note(&mut activation);
-    }
-    record_in_scope(lua, activation, None).map(|()| true)
-}
-
-/// By which number a declaration won, and over which others.
-#[derive(Clone, Debug, Default)]
-pub struct Explained {
-    priority: Option<i64>,
-    overridden: Vec<Overridden>,
-}
-
-impl Explained {
-    /// Reads the fields `priority` and `overridden` of a table.
-    ///
-    /// # Errors
-    /// When the table is not as the Lua side makes it.
-    pub fn read(table: &LuaTable) -> LuaResult<Explained> {
-        let loser = |loser: LuaTable| {
-            Ok(Overridden {
-                value: Text(loser.raw_get::<LuaString>("value")?.as_bytes().to_vec()),
-                priority: loser.raw_get("priority")?,
-                positions: loser.raw_get::<Vec<String>>("positions")?.into(),
-            })
-        };
-        let overridden: Option<Vec<LuaTable>> = table.raw_get("overridden")?;
-        let overridden = overridden.into_iter().flatten().map(loser).collect::<LuaResult<_>>()?;
-        Ok(Explained { priority: table.raw_get("priority")?, overridden })
-    }
-
-    /// Notes it in the action.
-    pub fn note(self, activation: &mut Activation) {
-        activation.priority = self.priority;
-        activation.overridden = self.overridden;
-    }
-}
-
-/// Records an action in the scope that is set: at the end, or at a place in the order of
-/// declaration.
-///
-/// # Errors
-/// When no evaluation is under way, or the scope takes no such action.
-pub fn record_in_scope(lua: &Lua, activation: Activation, order: Option<usize>) -> Answer<()> {
-    let recorded = state::change(lua, |state| match state.evaluations.last_mut() {
-        Some(evaluation) => evaluation.record(activation, order),
-        None => Err(Error::new(
-            FailureKind::Config,
-            "activate{} works only while a config is evaluated",
-        )
-        .with_hint("call it in setup()")),
-    });
-    recorded.unwrap_or_else(|| Err(Error::in_use()))
-}
-
-fn set_scope(
-    lua: &Lua,
-    user: Option<String>,
-    home: &LuaString,
-    project: Option<&LuaTable>,
-) -> Answer<bool> {
-    let user = user.map(|name| (name, platform::path_from_bytes(&home.as_bytes())));
-    let project = project.map(|project| -> Answer<Project> {
-        let path = project.raw_get::<Option<LuaString>>("path")?;
-        Ok(Project {
-            name: project.raw_get("name")?,
-            path: path.map(|path| Text(path.as_bytes().to_vec())),
-        })
-    });
-    let project = project.transpose()?;
-    state::change(lua, |state| {
-        if let Some(evaluation) = state.evaluations.last_mut() {
-            evaluation.user = user;
-            evaluation.project = project;
-        }
-    });
-    Ok(true)
-}
-
-/// Returns the manifest that a value of Lua is.
-///
-/// # Errors
-/// When it is not one.
-pub fn manifest_of(lua: &Lua, value: &LuaValue) -> Answer<Arc<Manifest>> {
-    if let LuaValue::Table(table) = value {
-        let Some(number) = table.raw_get::<Option<usize>>(RAW)? else {
-            return manifest_from_table(lua, table).map(Arc::new);
-        };
-        if let Some(manifest) =
-            state::read(lua, |state| state.manifests.get(number.wrapping_sub(1)).cloned())
-        {
-            return Ok(manifest);
-        }
-    }
-    Err(Error::new(
-        FailureKind::Config,
-        format!("expected a manifest, got a {}", value.type_name()),
-    )
-    .with_hint("syslua.evaluate(\"init.lua\") returns one"))
-}
-
-/// Reads a manifest back from the table that `evaluate` gave. Its derivations are found by hash.
-fn manifest_from_table(lua: &Lua, table: &LuaTable) -> Answer<Manifest> {
-    let field = |key: &str| table.raw_get::<Option<LuaTable>>(key);
-    let (Some(derivations), Some(activations)) = (field("derivations")?, field("activations")?)
-    else {
-        return Err(Error::new(
-            FailureKind::Config,
-            "this table is not a manifest: it has no `derivations` and `activations`",
-        )
-        .with_hint("syslua.evaluate(\"init.lua\") returns one"));
-    };
-    let mut declared = Vec::new();
-    for derivation in derivations.sequence_values::<LuaTable>() {
-        let hash: LuaValue = derivation.and_then(|derivation| derivation.raw_get("hash"))?;
-        declared.push(crate::derive::derivation_of(lua, &hash)?);
-    }
-    let value = to_value(lua, &LuaValue::Table(activations), &Place::top("activations"))?;
-    let json = match value.to_json() {
-        serde_json::Value::Object(empty) if empty.is_empty() => serde_json::json!([]),
-        json => json,
-    };
-    let activations: Vec<Activation> = serde_json::from_value(unescape(json)).map_err(|error| {
-        Error::new(
-            FailureKind::Config,
-            format!("`activations` was changed after syslua.evaluate: {error}"),
-        )
-    })?;
-    let config_path: Option<PathBuf> = table
-        .raw_get::<Option<LuaString>>("config_path")?
-        .map(|path| platform::path_from_bytes(&path.as_bytes()));
-    let manifest = Manifest {
-        derivations: with_dependencies(lua, declared),
-        activations,
-        config_path,
-        ..Manifest::default()
-    };
-    check_environment(&manifest, &System::current(), None)?;
-    Ok(manifest)
-}
-
-/// Returns what tests of configs need to know of a manifest's derivations besides their JSON: the
-/// placeholders of outputs, and of files their content or where their source is.
-fn details(lua: &Lua, manifest: &Manifest) -> LuaResult<Vec<LuaTable>> {
-    let detail = |derivation: &Arc<Derivation>| {
-        let table = lua.create_table()?;
-        let paths = lua.create_table()?;
-        for output in &derivation.spec.outputs {
-            paths.raw_set(output.as_str(), derivation.placeholder(output).to_string())?;
-        }
-        table.raw_set("paths", paths)?;
-        if let Recipe::File(file) = &derivation.spec.recipe {
-            table.raw_set("executable", file.executable)?;
-            match &file.content {
-                FileContent::Text(text) => table.raw_set("content", lua.create_string(text)?)?,
-                FileContent::Source(source) => {
-                    table.raw_set(
-                        "source",
-                        lua.create_string(platform::bytes_of_path(&source.path))?,
-                    )?;
-                }
-                FileContent::Named(name, text) => {
-                    table.raw_set("below", name.as_str())?;
-                    table.raw_set("content", lua.create_string(text)?)?;
-                }
-                FileContent::Built(_) => {}
-            }
-        }
-        Ok(table)
-    };
-    manifest.derivations.iter().map(detail).collect()
-}
-
-/// Returns a manifest's JSON as a table in which texts that are not UTF-8 are strings too.
-fn with_bytes(lua: &Lua, json: &serde_json::Value) -> LuaResult<LuaValue> {
-    use serde::Deserialize;
-    use serde_json::Value as Json;
-    match json {
-        Json::Null => Ok(LuaValue::Nil),
-        Json::Array(items) => {
-            let items = items.iter().map(|item| with_bytes(lua, item));
-            Ok(LuaValue::Table(lua.create_sequence_from(items.collect::<LuaResult<Vec<_>>>()?)?))
-        }
-        Json::Object(map) => {
-            if map.len() == 1 && map.contains_key("$bytes") {
-                let text = Text::deserialize(json).map_err(LuaError::external)?;
-                return Ok(LuaValue::String(lua.create_string(&text.0)?));
-            }
-            let table = lua.create_table_with_capacity(0, map.len())?;
-            for (key, item) in map {
-                table.raw_set(key.as_str(), with_bytes(lua, item)?)?;
-            }
-            Ok(LuaValue::Table(table))
-        }
-        other => lua.to_value(other),
-    }
-}
-
-/// `{"$bytes": ...}` came out of JSON and was escaped as if it were a key of the user.
-fn unescape(json: serde_json::Value) -> serde_json::Value {
-    use serde_json::Value as Json;
-    match json {
-        Json::Array(items) => items.into_iter().map(unescape).collect(),
-        Json::Object(map) => {
-            let entry = |(key, value): (String, Json)| {
-                (
-                    key.strip_prefix("$$").map(|key| format!("${key}")).unwrap_or(key),
-                    unescape(value),
-                )
-            };
-            Json::Object(map.into_iter().map(entry).collect())
-        }
-        other => other,
-    }
 }
 
 /// Says why a file is not read, without its name, and what to do.
@@ -437,6 +149,15 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
                 .map(|()| true)
         },
     )?;
+    register_function(lua, native, "run_interruptibly", |lua, function: LuaFunction| {
+        signals::while_working(|| -> Answer<bool> {
+            match loops::run(lua, &function) {
+                Ok(false) => Ok(true),
+                Ok(true) => Err(Error::interrupted()),
+                Err(error) => Err(error.into()),
+            }
+        })
+    })?;
     register_function(lua, native, "abandon_evaluation", |lua, ()| end(lua).map(|_| true))?;
     register_function(
         lua,
@@ -497,7 +218,7 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
         write_file(&platform::path_from_bytes(&path.as_bytes()), &text.as_bytes()).map(|()| true)
     })?;
     register_function(lua, native, "user_home", |lua, name: String| {
-        let home = options::home_of(&name);
+        let home = machine::home_of(&name);
         Ok(home.map(|home| lua.create_string(platform::bytes_of_path(&home))).transpose()?)
     })?;
     register_function(lua, native, "read_link", |lua, path: LuaString| {

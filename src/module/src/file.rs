@@ -11,69 +11,28 @@ use mlua::BString;
 use mlua::prelude::*;
 use syslua_engine::action::{self, Absent, Action, Directory, Link, Tree};
 use syslua_engine::activation::Activation;
-use syslua_engine::derivation::{Derivation, FileContent, FileRecipe, Recipe, Spec};
+use syslua_engine::derivation::{Derivation, FileContent, FileRecipe};
 use syslua_engine::failure::FailureKind;
 use syslua_engine::hash::Hash;
-use syslua_engine::names::{Name, OutputName};
+use syslua_engine::names::OutputName;
 use syslua_engine::platform::{self, FileKind};
-use syslua_engine::settings::System;
 use syslua_engine::store::sources::Known;
-use syslua_engine::value::{Positions, Source, Text, Value};
+use syslua_engine::value::{Source, Text, Value};
 
-use crate::collected::{PlainFile, is_plain_target, join};
-use crate::convert::{Place, check_paths};
+use crate::collection::{Members, PlainFile, is_plain_target, join};
 use crate::declared_secrets::declare_secret;
-use crate::derive::{declare, follow, system};
-use crate::error::{Answer, Error, OrFail, register as register_function, register_plain};
-use crate::evaluation::record_in_scope;
+use crate::derive::{follow, system};
+use crate::error::{Answer, Error};
 use crate::given::{Given, More, Origin};
+use crate::recipes::{derive_file, name_of, spec};
+use crate::records::{add_ticket_at, at, outside, record_in_scope, ticket};
+use crate::register::{register as register_function, register_plain};
 use crate::state::{self, State, Ticket};
-use crate::tree::{
-    Excluded, Members, Wholes, is_private_below, is_readable_by_all, leads_back, members,
-};
-
-/// The longest name of an object that is made of a target's.
-const LONGEST_NAME: usize = 60;
+use crate::tree::{Excluded, Wholes, is_private_below, is_readable_by_all, leads_back, members};
+use crate::values::convert::{Place, check_paths};
 
 /// How many items of the list that [`declare_files`] takes are one file.
 const COLUMNS: usize = 5;
-
-/// Returns the name for the store: what people see in `ls`.
-fn name_of(target: &[u8]) -> String {
-    let end = target.iter().rposition(|byte| *byte != b'/').map_or(0, |last| last + 1);
-    let start = target[..end].iter().rposition(|byte| *byte == b'/').map_or(0, |slash| slash + 1);
-    let is_kept = |byte: u8| byte.is_ascii_alphanumeric() || b"+-._?=".contains(&byte);
-    let name =
-        target[start..end].iter().map(|byte| if is_kept(*byte) { char::from(*byte) } else { '-' });
-    let name: String =
-        name.skip_while(|character| ".-".contains(*character)).take(LONGEST_NAME).collect();
-    if name.is_empty() { "file".to_owned() } else { name }
-}
-
-/// The failure of a `file{}` outside of an evaluation.
-pub fn outside() -> Error {
-    Error::new(FailureKind::Config, "file{} works only while a config is evaluated")
-}
-
-/// Adds a place of declaration; returns its number.
-///
-/// # Errors
-/// Outside of an evaluation.
-pub fn add_ticket_at(lua: &Lua, positions: Positions) -> Answer<usize> {
-    let number =
-        state::change(lua, |state| Some(state.evaluations.last_mut()?.add_ticket(positions)))
-            .flatten();
-    number.ok_or_else(outside)
-}
-
-/// Returns the place of declaration of a number.
-///
-/// # Errors
-/// When there is none.
-pub fn ticket(lua: &Lua, number: usize) -> Answer<Ticket> {
-    let ticket = state::read(lua, |state| state.evaluations.last()?.ticket(number).cloned());
-    ticket.ok_or_else(|| Error::new(FailureKind::Internal, "there is no such declaration"))
-}
 
 /// Returns a place as an absolute one.
 fn absolute(place: PathBuf) -> Answer<PathBuf> {
@@ -116,18 +75,6 @@ fn look(lua: &Lua, path: &Path, excluded: &Excluded) -> Answer<Option<Known>> {
     Ok(known?)
 }
 
-/// Returns what is said of the derivation of a file or tree.
-pub fn spec(target: &[u8], recipe: FileRecipe, system: &Arc<System>) -> Answer<Spec> {
-    Ok(Spec {
-        name: Name::parse(&name_of(target)).or_fail(FailureKind::Config)?,
-        version: None,
-        outputs: vec![OutputName::main()],
-        system: Arc::clone(system),
-        recipe: Recipe::File(recipe),
-        output_hash: None,
-    })
-}
-
 /// Returns the name of the link of the root's through which links lead to the files of a tree. It
 /// says where the tree is to be, not what is in it; of several at one place each has its own.
 fn way_to(lua: &Lua, target: &[u8]) -> Answer<Text> {
@@ -137,21 +84,6 @@ fn way_to(lua: &Lua, target: &[u8]) -> Answer<Text> {
         Hash::of(&[user.as_bytes(), b"\0", target, format!("\0{number}").as_bytes()].concat())
             .to_hex();
     Ok(Text(format!("{}-{}", name_of(target), &digest[..9]).into_bytes()))
-}
-
-/// Declares the derivation of a file or tree; returns the path that it will have.
-///
-/// # Errors
-/// Outside of an evaluation.
-pub fn derive_file(
-    lua: &Lua,
-    target: &[u8],
-    recipe: FileRecipe,
-    ticket: &Ticket,
-) -> Answer<Vec<u8>> {
-    let spec = spec(target, recipe, &system(lua))?;
-    let derivation = declare(lua, spec, None, Arc::clone(&ticket.positions), Some(ticket.order))?;
-    Ok(derivation.placeholder(&OutputName::main()).to_bytes())
 }
 
 /// What is known of a tree.
@@ -590,15 +522,6 @@ fn declare_plain(
     declared.unwrap_or_else(|| Err(Error::in_use())).map(|()| true)
 }
 
-/// Adds the line of a declaration to a failure that has none.
-pub fn at(lua: &Lua, number: usize) -> impl Fn(Error) -> Error {
-    move |mut error| {
-        error.position =
-            error.position.take().or_else(|| ticket(lua, number).ok()?.positions.first().cloned());
-        error
-    }
-}
-
 /// Declares the files of a list, in which each is [`COLUMNS`] items, and those of a collection, in
 /// the order of their declaration; relative sources begin at a directory. Returns what there is to
 /// say of them: as `missing` the first file whose source does not exist, by its number in the list,
@@ -667,27 +590,4 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
         Ok(ticket(lua, number)?.positions.to_vec())
     })?;
     register_plain(lua, native, "declare_files", declare_files)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn objects_are_named_after_targets() {
-        for (target, name) in [
-            ("~/.bashrc", "bashrc"),
-            ("~/.config/git/config", "config"),
-            ("/a/b/", "b"),
-            ("/a/b c%", "b-c-"),
-            ("/a/.-.x", "x"),
-            ("/...", "file"),
-            ("/", "file"),
-            ("~/\u{e4}", "file"),
-            ("~/x\u{e4}", "x--"),
-        ] {
-            assert_eq!(name_of(target.as_bytes()), name, "{target}");
-        }
-        assert_eq!(name_of(&[b'a'; 80]).len(), LONGEST_NAME);
-    }
 }

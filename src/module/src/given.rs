@@ -10,8 +10,8 @@ use syslua_engine::platform;
 use syslua_engine::tree_choice::Choice;
 use syslua_engine::value::Source;
 
-use crate::derive::source_of;
-use crate::evaluation::Explained;
+use crate::records::Explained;
+use crate::values::handles::source_of;
 
 /// Where the content of a file is from.
 pub enum Origin {

@@ -1,22 +1,17 @@
 //! Paths of inputs in strings of configs: a string that has one counts by the content of the input.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use memchr::memmem;
 use mlua::prelude::*;
-use syslua_engine::hash::Hash;
 use syslua_engine::platform;
 use syslua_engine::value::{Source, Value};
 
-use crate::state;
+use crate::state::{self, InputTrees};
 
 /// The digits of a hash, which a tree is called by.
 const DIGITS: usize = 64;
-
-/// The trees of inputs by their paths, each with its NAR hash.
-pub type InputTrees = BTreeMap<PathBuf, Hash>;
 
 /// Returns a string of a config with the trees of inputs that it names taken out of it, or `None`
 /// if it names none.

@@ -11,10 +11,10 @@ use mlua::prelude::*;
 use syslua_engine::failure::{Failure, FailureKind};
 use syslua_engine::hash::Hash;
 use syslua_engine::inputs::{
-    self, Change, Changes, Declarer, InputAddress, LockFile, Move, Once, Request, Resolved,
-    SealedPart, ToolChange, Written, redact,
+    self, Change, Changes, Declarer, InputAddress, LockFile, Move, Request, Resolved, SealedPart,
+    ToolChange, Written, redact,
 };
-use syslua_engine::lock::{LockedInput, LockedTool, is_name};
+use syslua_engine::lock::{LockedInput, is_name};
 use syslua_engine::pins::{PinChange, Pins, Rule};
 use syslua_engine::platform;
 use syslua_engine::store::Store;
@@ -22,95 +22,12 @@ use syslua_engine::trust::Project;
 use syslua_engine::value::Text;
 use zeroize::Zeroizing;
 
-use crate::error::{
-    Answer, Error, OrFail, register as register_function, register_verb, register_working, to_table,
-};
+use crate::error::{Answer, Error, OrFail, joined, to_table};
 use crate::given::Piece;
-use crate::options::Options;
-use crate::pins;
-use crate::state;
-
-/// The lock of the config that is evaluated.
-pub struct LockSession {
-    file: LockFile,
-    /// The wanted result.
-    inputs: BTreeMap<String, LockedInput>,
-    /// The tools that it is to have too.
-    tools: BTreeMap<String, LockedTool>,
-    /// Whether nothing may be added.
-    pub is_frozen: bool,
-    /// Whether the config is restored from a copy, whose lock is not written.
-    pub is_restored: bool,
-    /// Inputs that were to move, and could not be looked up: they stay as they are locked.
-    failures: Vec<(String, Failure)>,
-    /// What this evaluation fetched.
-    once: Arc<Once>,
-}
-
-impl LockSession {
-    /// Returns what a tool is locked to.
-    pub fn tool(&self, key: &str) -> Option<&LockedTool> {
-        self.tools.get(key).or_else(|| self.file.lock.tools.get(key))
-    }
-
-    /// Notes what was to move, and could not be looked up.
-    pub fn add_failures(&mut self, failures: Vec<(String, Failure)>) {
-        self.failures.extend(failures);
-    }
-
-    /// Notes what a tool is to be locked to.
-    pub fn set_tool(&mut self, key: String, tool: LockedTool) {
-        self.tools.insert(key, tool);
-    }
-}
-
-/// The lock of a config that was evaluated, and what is to be written into it.
-#[derive(Clone)]
-pub struct PendingLock {
-    /// The lock as it was read.
-    pub file: LockFile,
-    /// What happens to inputs.
-    pub changes: Vec<Change>,
-    /// What happens to tools.
-    tools: Vec<ToolChange>,
-    /// Grows while builds fetch.
-    pub pins: Arc<Pins>,
-    /// Pins that move or go since that was asked for.
-    pub moved: Vec<PinChange>,
-    /// What was to move, and could not be looked up: the name and why.
-    pub failures: Vec<(String, Failure)>,
-    /// What was written.
-    pub written: Written,
-}
-
-impl PendingLock {
-    /// Returns all changes of pins.
-    fn pin_changes(&self) -> Vec<PinChange> {
-        [self.pins.changes(), self.moved.clone()].concat()
-    }
-}
-
-impl PendingLock {
-    /// Returns whether nothing happens but that pins are used by more builds.
-    fn is_of_uses(&self) -> bool {
-        self.changes.is_empty()
-            && self.tools.is_empty()
-            && self.pin_changes().iter().all(PinChange::is_of_platforms)
-    }
-
-    fn changes<'a>(&'a self, pins: &'a [PinChange]) -> Changes<'a> {
-        Changes { inputs: &self.changes, tools: &self.tools, pins }
-    }
-}
-
-/// Reads an option that is false unless given.
-///
-/// # Errors
-/// When it is another value than a boolean.
-pub fn flag(table: Option<&LuaTable>, name: &str) -> Answer<bool> {
-    let value = table.map(|table| table.get::<Option<bool>>(name)).transpose()?;
-    Ok(value.flatten().unwrap_or(false))
-}
+use crate::locks::{LockSession, PendingLock, config_path};
+use crate::options::{Options, flag};
+use crate::register::{register as register_function, register_verb, register_working};
+use crate::{pins, state};
 
 fn not_evaluating() -> Error {
     Error::new(FailureKind::Internal, "no evaluation is under way")
@@ -274,19 +191,6 @@ fn restored(root: &Path, request: &Request) -> Answer<Resolved> {
         (None, ..) => return Err(missing()),
     };
     Ok(Resolved { path, tree, entry, notices: Vec::new(), is_local: address.is_local() })
-}
-
-/// Returns the first of several failures, with what the others say.
-pub fn joined(mut failures: Vec<Failure>) -> Error {
-    let mut first = failures.remove(0);
-    if first.kind != FailureKind::Interrupted && !failures.is_empty() {
-        let others = failures.iter().map(|failure| match &failure.position {
-            Some(position) => format!("{position}: {}", failure.message),
-            None => failure.message.clone(),
-        });
-        first.details = Some(others.collect::<Vec<_>>().join("\n"));
-    }
-    first.into()
 }
 
 /// Resolves inputs. Those that were to move and cannot be looked up stay as they are locked, and
@@ -524,16 +428,6 @@ fn entry_table(lua: &Lua, entry: &LockedInput) -> LuaResult<LuaTable> {
     table.raw_set("sha256", entry.sha256.map(Hash::to_hex))?;
     table.raw_set("last_modified", entry.last_modified)?;
     Ok(table)
-}
-
-/// Returns the path of a config as evaluations have it.
-///
-/// # Errors
-/// When it cannot be made absolute.
-pub fn config_path(config: &LuaString) -> Answer<PathBuf> {
-    std::path::absolute(platform::path_from_bytes(&config.as_bytes())).map_err(|error| {
-        Error::new(FailureKind::Usage, format!("the path of the config is unusable: {error}"))
-    })
 }
 
 /// Returns what is pending of the lock of a config: a list of `{ name, section, old?, new? }`.

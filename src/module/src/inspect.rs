@@ -13,14 +13,12 @@ use syslua_engine::value::Text;
 
 use crate::apply::report;
 use crate::derive::derivation_of;
-use crate::error::{
-    Answer, OrFail, register as register_function, register_outside, register_verb,
-};
-use crate::evaluation::manifest_of;
+use crate::error::{Answer, OrFail};
+use crate::manifests::manifest_of;
 use crate::options::Options;
-use crate::pins;
-use crate::state;
+use crate::register::{register as register_function, register_outside, register_verb};
 use crate::task::LuaTasks;
+use crate::{pins, state};
 
 fn engine(lua: &Lua, options: Option<&LuaTable>, access: Access) -> Answer<(Engine, Options)> {
     let options = Options::read(lua, options)?;

@@ -3,6 +3,23 @@
 //! `require("syslua")` gives a table with facts about the machine, `native` (the functions below,
 //! which answer `true, result` or `false, failure`), and everything in `lua/syslua/`, loaded on
 //! first use. The Lua side raises failures, so that they reach a `pcall` as tables.
+//!
+//! Each floor uses only the floors above it in this list, and within a floor a room uses only rooms
+//! listed before it:
+//!
+//! - **F0** [`error`], [`machine`], [`network`], [`identities`], [`arguments`], [`locks`],
+//!   [`config_files`], [`call_stack`], [`collection`], [`console`]: errors, this machine, the
+//!   terminal, data of evaluations
+//! - **F1** [`state`], [`register`], [`options`]: what one Lua state knows; how functions are
+//!   registered; the options of a call
+//! - **F2** [`values`], [`input_paths`], [`capture`], [`derive`], [`manifests`], [`records`],
+//!   [`position`]: values, and what is made of them
+//! - **F3** [`given`], [`tools`], [`pins`], [`inputs`], [`tree`], [`collected`], [`recipes`],
+//!   [`declared_secrets`], [`file`], [`environment`], [`template`], [`packages`]: what a config
+//!   declares and gets
+//! - **F4** [`evaluation`], [`task`]: evaluations and builds
+//! - **F5** [`apply`], [`adopt`], [`build`], [`closure`], [`inspect`], [`project`], [`repository`],
+//!   [`secrets`], [`services`], [`snapshots`], [`watch`]: the functions behind commands
 #![cfg_attr(
     test,
     allow(
@@ -12,44 +29,55 @@
     )
 )]
 
-mod adopt;
-mod apply;
 mod arguments;
-mod bars;
-mod build;
-mod capture;
-mod closure;
-mod collected;
-mod convert;
-mod declared_secrets;
-mod derive;
-mod environment;
+mod call_stack;
+mod collection;
+mod config_files;
+mod console;
 mod error;
-mod evaluation;
+mod identities;
+mod locks;
+mod machine;
+mod network;
+
+mod options;
+mod register;
+mod state;
+
+mod capture;
+mod derive;
+mod input_paths;
+mod manifests;
+mod position;
+mod records;
+mod values;
+
+mod collected;
+mod declared_secrets;
+mod environment;
 mod file;
 mod given;
-mod input_paths;
 mod inputs;
-mod inspect;
-mod loops;
-mod network;
-mod options;
 mod packages;
 mod pins;
-mod position;
-mod project;
-mod render;
-mod repository;
-mod secrets;
-mod services;
-mod signals;
-mod snapshots;
-mod state;
-mod task;
+mod recipes;
 mod template;
 mod tools;
 mod tree;
-mod ui;
+
+mod evaluation;
+mod task;
+
+mod adopt;
+mod apply;
+mod build;
+mod closure;
+mod inspect;
+mod project;
+mod repository;
+mod secrets;
+mod services;
+mod snapshots;
 mod watch;
 
 use mlua::prelude::*;
@@ -97,12 +125,12 @@ pub fn syslua(lua: &Lua) -> LuaResult<LuaTable> {
     state::install(lua)?;
     let native = lua.create_table()?;
     apply::register(lua, &native)?;
-    bars::register(lua, &native)?;
+    console::progress::register(lua, &native)?;
     build::register(lua, &native)?;
     adopt::register(lua, &native)?;
     closure::register(lua, &native)?;
     collected::register(lua, &native)?;
-    render::register(lua, &native)?;
+    values::render::register(lua, &native)?;
     declared_secrets::register(lua, &native)?;
     derive::register(lua, &native)?;
     environment::register(lua, &native)?;
@@ -112,7 +140,7 @@ pub fn syslua(lua: &Lua) -> LuaResult<LuaTable> {
     repository::register(lua, &native)?;
     pins::register(lua, &native)?;
     tools::register(lua, &native)?;
-    loops::register(lua, &native)?;
+    console::loops::register(lua, &native)?;
     inspect::register(lua, &native)?;
     position::register(lua, &native)?;
     project::register(lua, &native)?;
@@ -121,7 +149,7 @@ pub fn syslua(lua: &Lua) -> LuaResult<LuaTable> {
     packages::register_all(lua, &native)?;
     snapshots::register(lua, &native)?;
     template::register(lua, &native)?;
-    ui::register(lua, &native)?;
+    console::terminal::register(lua, &native)?;
     watch::register(lua, &native)?;
     lua.set_named_registry_value(capture::NATIVE, &native)?;
     module.set("native", native)?;
@@ -151,8 +179,8 @@ fn set_facts(lua: &Lua, module: &LuaTable) -> LuaResult<()> {
     module.set("is_windows", system.os == "windows")?;
     module.set("os", system.os)?;
     module.set("arch", system.arch)?;
-    module.set("hostname", lua.create_string(options::hostname())?)?;
-    module.set("username", lua.create_string(options::username())?)
+    module.set("hostname", lua.create_string(machine::hostname())?)?;
+    module.set("username", lua.create_string(machine::username())?)
 }
 
 /// Loads `syslua.<name>` or `syslua.helpers.<name>` when a field is asked for that is not there

@@ -12,9 +12,9 @@ use syslua_engine::platform;
 use syslua_engine::settings::{Event, Sandbox, Settings, System, UnpackLimits, UserRange};
 use syslua_engine::store::Access;
 
+use crate::console::interrupt::interrupt;
 use crate::error::{Answer, Error};
-use crate::network;
-use crate::{signals, state};
+use crate::{machine, network, state};
 
 /// At least two, so that one long download does not hold up everything else.
 const FEWEST_JOBS: usize = 2;
@@ -42,7 +42,7 @@ impl Options {
     pub fn read(lua: &Lua, options: Option<&LuaTable>) -> Answer<Options> {
         let empty = lua.create_table()?;
         let options = options.unwrap_or(&empty);
-        let home = home()?;
+        let home = machine::home()?;
         let root = options.get::<Option<LuaString>>("root")?;
         let root = match root {
             Some(root) => platform::path_from_bytes(&root.as_bytes()),
@@ -80,13 +80,13 @@ impl Options {
                 sandbox: sandbox(options)?,
                 leaves_services: options.get::<Option<bool>>("no_services")?.unwrap_or(false),
                 build_users: build_users(options)?,
-                interrupt: signals::interrupt(),
+                interrupt: interrupt(),
                 shared_environment: shared_environment(),
                 system: System::current(),
                 unpack: UnpackLimits::default(),
                 output: network::output_limits()?,
                 pins: Arc::default(),
-                identities: crate::secrets::find_identities,
+                identities: crate::identities::find_identities,
             },
             dry_run: options.get::<Option<bool>>("dry_run")?.unwrap_or(false),
             description: options.get::<Option<String>>("description")?.unwrap_or_default(),
@@ -159,96 +159,30 @@ fn build_users(options: &LuaTable) -> Answer<UserRange> {
         .map_err(|error| Error::new(FailureKind::Usage, format!("{name} is `{text}`: {error}")))
 }
 
-fn variable(name: &str) -> Option<PathBuf> {
-    std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
-}
-
-pub fn home() -> Answer<PathBuf> {
-    let from_variable = variable(if cfg!(windows) { "USERPROFILE" } else { "HOME" })
-        .filter(|home| home.is_absolute());
-    from_variable.or_else(home_of_user).ok_or_else(|| {
-        Error::new(FailureKind::Usage, "the home directory is not known")
-            .with_hint("set HOME to an absolute path")
-    })
-}
-
 fn default_root(home: &std::path::Path) -> PathBuf {
-    if let Some(root) = variable("SYSLUA_ROOT") {
+    if let Some(root) = machine::variable("SYSLUA_ROOT") {
         return root;
     }
     if cfg!(windows) {
-        return variable("LOCALAPPDATA")
+        return machine::variable("LOCALAPPDATA")
             .unwrap_or_else(|| home.join("AppData/Local"))
             .join("syslua");
     }
-    if is_root() {
+    if machine::is_root() {
         return PathBuf::from("/syslua");
     }
     if cfg!(target_os = "macos") {
         return home.join("Library/Application Support/syslua");
     }
-    let data = variable("XDG_DATA_HOME").filter(|data| data.is_absolute());
+    let data = machine::variable("XDG_DATA_HOME").filter(|data| data.is_absolute());
     data.unwrap_or_else(|| home.join(".local/share")).join("syslua")
 }
 
-#[cfg(unix)]
-fn user() -> Option<nix::unistd::User> {
-    nix::unistd::User::from_uid(nix::unistd::geteuid()).ok().flatten()
-}
-
-#[cfg(unix)]
-fn home_of_user() -> Option<PathBuf> {
-    user().map(|user| user.dir)
-}
-
-#[cfg(unix)]
-pub fn is_root() -> bool {
-    nix::unistd::geteuid().is_root()
-}
-
-/// Returns the name of the user who runs this.
-#[cfg(unix)]
-pub fn username() -> Vec<u8> {
-    user().map_or_else(|| nix::unistd::geteuid().to_string(), |user| user.name).into_bytes()
-}
-
-/// Returns the home directory of a user of this machine, if there is such a user.
-#[cfg(unix)]
-pub fn home_of(name: &str) -> Option<PathBuf> {
-    nix::unistd::User::from_name(name).ok().flatten().map(|user| user.dir)
-}
-
-/// Returns the name of this machine.
-#[cfg(unix)]
-pub fn hostname() -> Vec<u8> {
-    use std::os::unix::ffi::OsStringExt;
-    nix::unistd::gethostname().map(OsStringExt::into_vec).unwrap_or_default()
-}
-
-#[cfg(windows)]
-fn home_of_user() -> Option<PathBuf> {
-    None
-}
-
-/// Returns the home directory of a user of this machine: where Windows puts it.
-#[cfg(windows)]
-pub fn home_of(name: &str) -> Option<PathBuf> {
-    Some(PathBuf::from("C:/Users").join(name)).filter(|home| platform::is_directory(home))
-}
-
-#[cfg(windows)]
-pub fn is_root() -> bool {
-    false
-}
-
-/// Returns the name of the user who runs this.
-#[cfg(windows)]
-pub fn username() -> Vec<u8> {
-    std::env::var_os("USERNAME").unwrap_or_default().into_encoded_bytes()
-}
-
-/// Returns the name of this machine.
-#[cfg(windows)]
-pub fn hostname() -> Vec<u8> {
-    std::env::var_os("COMPUTERNAME").unwrap_or_default().into_encoded_bytes()
+/// Reads an option that is false unless given.
+///
+/// # Errors
+/// When it is another value than a boolean.
+pub fn flag(table: Option<&LuaTable>, name: &str) -> Answer<bool> {
+    let value = table.map(|table| table.get::<Option<bool>>(name)).transpose()?;
+    Ok(value.flatten().unwrap_or(false))
 }

@@ -2,7 +2,7 @@
 
 use mlua::prelude::*;
 
-use crate::error::register;
+use crate::register::register;
 
 /// Registers the function.
 ///

@@ -10,10 +10,11 @@ use syslua_engine::pins::{Pin, PinChange, Pins, Rule, parts_of};
 use syslua_engine::realize;
 use syslua_engine::store::Access;
 
-use crate::error::{Answer, register_verb};
-use crate::evaluation::manifest_of;
-use crate::inputs::{config_path, flag};
-use crate::options::Options;
+use crate::error::Answer;
+use crate::locks::config_path;
+use crate::manifests::manifest_of;
+use crate::options::{Options, flag};
+use crate::register::register_verb;
 use crate::state;
 
 /// Returns the pins of a config that was evaluated; without one nothing is pinned.

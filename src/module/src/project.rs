@@ -20,15 +20,12 @@ use syslua_engine::store::{Access, Store};
 use syslua_engine::trust::{self, Doubt, Project};
 use syslua_engine::variable::Template;
 
-use crate::error::{
-    Answer, Error, OrFail, register as register_function, register_outside, register_verb,
-    to_table as failure_table,
-};
-use crate::evaluation::manifest_of;
+use crate::error::{Answer, Error, OrFail, to_table as failure_table};
+use crate::manifests::manifest_of;
 use crate::options::Options;
-use crate::pins;
-use crate::state;
+use crate::register::{register as register_function, register_outside, register_verb};
 use crate::task::LuaTasks;
+use crate::{pins, state};
 
 fn bytes(text: &OsString) -> Vec<u8> {
     platform::bytes_of_path(std::path::Path::new(text))

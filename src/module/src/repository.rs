@@ -8,8 +8,9 @@ use syslua_engine::failure::FailureKind;
 use syslua_engine::inputs::{self, redact};
 use syslua_engine::platform;
 
-use crate::error::{Answer, Error, register as register_function};
-use crate::inputs::config_path;
+use crate::error::{Answer, Error};
+use crate::locks::config_path;
+use crate::register::register as register_function;
 use crate::state;
 
 /// Commits the lock of a config, whatever else is changed or staged. Where git cannot, the lock is

@@ -3,85 +3,24 @@
 
 mod edit;
 mod outline;
+mod shared;
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use mlua::prelude::*;
+use shared::{path_of, recipients_of_environment, to_lua};
 use syslua_engine::failure::FailureKind;
 use syslua_engine::platform;
 use syslua_secrets::file::{self, Stored};
-use syslua_secrets::identity::{self, Identities, Places};
 use syslua_secrets::recipient::Recipient;
-use syslua_secrets::{KeyPath, Plain, Problem, Type, Value, rules};
+use syslua_secrets::{KeyPath, Plain, Problem, Type, Value, identity, rules};
 use zeroize::Zeroizing;
 
-use crate::error::{self, Answer, Error};
-use crate::options;
-
-fn path_of(path: &LuaString) -> PathBuf {
-    platform::path_from_bytes(&path.as_bytes())
-}
-
-/// The directory of settings, where sops looks for `sops/age/keys.txt`.
-fn settings_directory(home: Option<&Path>) -> Option<PathBuf> {
-    if let Some(directory) =
-        std::env::var_os("XDG_CONFIG_HOME").map(PathBuf::from).filter(|path| path.is_absolute())
-    {
-        return Some(directory);
-    }
-    if cfg!(windows) {
-        return std::env::var_os("APPDATA").map(PathBuf::from);
-    }
-    home.map(|home| {
-        home.join(if cfg!(target_os = "macos") { "Library/Application Support" } else { ".config" })
-    })
-}
-
-/// Looks for identities in every place where sops does, and as root for the keys of the host.
-pub fn find_identities() -> Identities {
-    let home = options::home().ok();
-    Identities::find(&Places {
-        variable: &|name| std::env::var(name).ok().filter(|value| !value.is_empty()),
-        settings: settings_directory(home.as_deref()),
-        home,
-        host_keys: options::is_root().then(|| PathBuf::from("/etc/ssh")),
-    })
-}
-
-/// The recipients of `SOPS_AGE_RECIPIENTS`, which sops encrypts new documents to.
-fn recipients_of_environment() -> Answer<Vec<Recipient>> {
-    let text = std::env::var("SOPS_AGE_RECIPIENTS").unwrap_or_default();
-    let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
-    Ok(parts.map(Recipient::parse).collect::<Result<_, Problem>>()?)
-}
-
-/// Returns data as Lua has it: no null, and times as text.
-fn to_lua(lua: &Lua, plain: &Plain) -> LuaResult<LuaValue> {
-    match plain {
-        Plain::Value(value) => match value {
-            Value::Null => Ok(LuaNil),
-            Value::Bool(truth) => Ok(LuaValue::Boolean(*truth)),
-            Value::Int(number) => number.into_lua(lua),
-            Value::Float(number) => number.into_lua(lua),
-            other => lua.create_string(&*other.to_content()).map(LuaValue::String),
-        },
-        Plain::List(items) => {
-            let table = lua.create_table()?;
-            for item in items {
-                table.raw_push(to_lua(lua, item)?)?;
-            }
-            Ok(LuaValue::Table(table))
-        }
-        Plain::Map(entries) => {
-            let table = lua.create_table()?;
-            for (key, value) in entries {
-                table.raw_set(key.as_str(), to_lua(lua, value)?)?;
-            }
-            Ok(LuaValue::Table(table))
-        }
-    }
-}
+use crate::error::{Answer, Error};
+use crate::identities::{find_identities, settings_directory};
+use crate::machine;
+use crate::register::register as register_function;
 
 /// The value of a key: `content` as a file gets it, `json`, `value` and its type.
 fn get(lua: &Lua, path: &LuaString, key: Option<&str>) -> Answer<LuaTable> {
@@ -243,7 +182,7 @@ fn recipients(
     reason = "an identity is a file of the user, and no build can change it"
 )]
 fn keygen(lua: &Lua, path: Option<&LuaString>) -> Answer<LuaTable> {
-    let home = options::home().ok();
+    let home = machine::home().ok();
     let path = match path {
         Some(path) => path_of(path),
         None => match std::env::var_os("SOPS_AGE_KEY_FILE").filter(|file| !file.is_empty()) {
@@ -292,22 +231,22 @@ fn keygen(lua: &Lua, path: Option<&LuaString>) -> Answer<LuaTable> {
 /// Registers them.
 pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
     type Get = (LuaString, Option<String>);
-    error::register(lua, native, "secrets_get", |lua, (path, key): Get| {
+    register_function(lua, native, "secrets_get", |lua, (path, key): Get| {
         let _no_core = platform::NoCore::begin();
         get(lua, &path, key.as_deref())
     })?;
     type Set = (LuaString, String, LuaString, Option<String>);
-    error::register(lua, native, "secrets_set", |lua, (path, key, text, kind): Set| {
+    register_function(lua, native, "secrets_set", |lua, (path, key, text, kind): Set| {
         let _no_core = platform::NoCore::begin();
         set(lua, &path, &key, &text, kind.as_deref())
     })?;
     type Rotate = (LuaString, Option<Vec<String>>);
-    error::register(lua, native, "secrets_rotate", |lua, (path, recipients): Rotate| {
+    register_function(lua, native, "secrets_rotate", |lua, (path, recipients): Rotate| {
         let _no_core = platform::NoCore::begin();
         rotate(lua, &path, recipients)
     })?;
     type Change = (LuaString, String, Option<String>);
-    error::register(
+    register_function(
         lua,
         native,
         "secrets_recipients",
@@ -316,22 +255,22 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
             recipients(lua, &path, &action, recipient.as_deref())
         },
     )?;
-    error::register(lua, native, "secrets_keygen", |lua, path: Option<LuaString>| {
+    register_function(lua, native, "secrets_keygen", |lua, path: Option<LuaString>| {
         let _no_core = platform::NoCore::begin();
         keygen(lua, path.as_ref())
     })?;
     type Edit = (LuaString, Vec<String>, LuaFunction);
-    error::register(lua, native, "secrets_edit", |lua, (path, editor, on_problem): Edit| {
+    register_function(lua, native, "secrets_edit", |lua, (path, editor, on_problem): Edit| {
         let _no_core = platform::NoCore::begin();
         edit::edit(lua, &path, &editor, &on_problem)
     })?;
     // For commands that have values in Lua, which nothing wipes, until they end.
-    error::register(lua, native, "leave_no_core", |_, ()| {
+    register_function(lua, native, "leave_no_core", |_, ()| {
         std::mem::forget(platform::NoCore::begin());
         Ok(true)
     })?;
     type Load = (String, LuaString, LuaString, LuaFunction, LuaFunction);
-    error::register(
+    register_function(
         lua,
         native,
         "secret_document",
@@ -339,7 +278,7 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
             outline::document(lua, &kind, &name, &content, &leaf, &map)
         },
     )?;
-    error::register(lua, native, "secrets_outline", |lua, path: LuaString| {
+    register_function(lua, native, "secrets_outline", |lua, path: LuaString| {
         outline::outline(lua, &path)
     })
 }

@@ -13,12 +13,13 @@ use syslua_services::problem::Refusal;
 use syslua_services::render::{self, Manager, Unit};
 
 use crate::apply::report;
-use crate::convert::{Place, check_paths, to_value};
 use crate::derive::{declare, system};
-use crate::error::{Answer, Error, register as register_function, register_verb};
-use crate::file::spec;
+use crate::error::{Answer, Error};
 use crate::options::Options;
+use crate::recipes::spec;
+use crate::register::{register as register_function, register_verb};
 use crate::state::{self, State};
+use crate::values::convert::{Place, check_paths, to_value};
 
 /// Returns a refusal as a table: which field, what is wrong with it, and what to do.
 fn refusal(lua: &Lua, refusal: &Refusal) -> Answer<LuaTable> {

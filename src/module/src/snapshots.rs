@@ -10,8 +10,9 @@ use syslua_engine::names::SnapshotId;
 use syslua_engine::store::Access;
 
 use crate::apply::report;
-use crate::error::{Answer, Error, register as register_function, register_outside, register_verb};
+use crate::error::{Answer, Error};
 use crate::options::Options;
+use crate::register::{register as register_function, register_outside, register_verb};
 
 /// Reads the number of a snapshot, which Lua gives as a text or a number.
 fn snapshot_id(given: Option<&str>) -> Answer<Option<SnapshotId>> {

@@ -21,18 +21,18 @@ use syslua_engine::store::sources::SourceMemory;
 use syslua_engine::value::Positions;
 use syslua_lua_source::Chunk;
 
-use crate::capture::Known;
-use crate::collected::Collection;
-use crate::convert::ConfigFiles;
+use crate::call_stack::{Base, Frames, Rules};
+use crate::collection::Collection;
+use crate::config_files::ConfigFiles;
 use crate::error::{Answer, Error};
-use crate::input_paths::InputTrees;
-use crate::inputs::{LockSession, PendingLock};
-use crate::position::{Base, Frames, Rules};
-use crate::tools::OpenRegistry;
+use crate::locks::{LockSession, PendingLock};
 
 /// The registry entry that holds the `config` functions by hash; Rust data must not hold Lua
 /// values.
 const CONFIGS: &str = "syslua.configs";
+
+/// The trees of inputs by their paths, each with its NAR hash.
+pub type InputTrees = BTreeMap<PathBuf, Hash>;
 
 /// What one Lua state knows.
 #[derive(Default)]
@@ -49,8 +49,6 @@ pub struct State {
     chunks: Vec<HashMap<String, Vec<Rc<Chunk>>>>,
     /// Whose chunks are looked at first, instead of those of the evaluation.
     other_chunks: Option<usize>,
-    /// What the interpreter and sys.lua bring.
-    pub known: Rc<Known>,
     /// Whether a function of a build is running.
     pub is_building: bool,
     /// What the chunk names of others say.
@@ -71,8 +69,6 @@ pub struct State {
     pub input_trees: Rc<InputTrees>,
     /// What is to be written into the locks of configs, by their entry files.
     pub pending_locks: BTreeMap<PathBuf, Rc<PendingLock>>,
-    /// The registry of tools that was opened last.
-    pub registry: Option<OpenRegistry>,
 }
 
 /// A derivation that was declared.

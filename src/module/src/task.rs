@@ -22,10 +22,12 @@ use syslua_engine::store::Store;
 use syslua_engine::value::{Source, Value};
 
 use crate::capture::{Moment, check};
-use crate::convert::from_value;
-use crate::derive::{DEPENDENCY, handle_of, source_of};
+use crate::console::interrupt::interrupt;
+use crate::console::loops;
 use crate::error::{Answer, Error, from_lua, to_table};
-use crate::{inputs, loops, signals, state};
+use crate::values::convert::from_value;
+use crate::values::handles::{DEPENDENCY, handle_of, source_of};
+use crate::{inputs, state};
 
 /// Makes tasks of the functions that configs declared in this Lua state.
 pub struct LuaTasks<'a> {
@@ -261,7 +263,7 @@ impl LuaTask {
         loop {
             let (step, payload) = self.go_on(succeeded, value)?;
             // Whatever it made of that.
-            if signals::interrupt().is_set() {
+            if interrupt().is_set() {
                 return Ok(Step::Failed(Failure::interrupted()));
             }
             let ("request", LuaValue::Table(request)) = (step.as_str(), &payload) else {

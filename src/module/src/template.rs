@@ -4,9 +4,11 @@
 use mlua::prelude::*;
 use syslua_engine::template::{self, Rendered, TemplateError, Texts};
 
-use crate::convert::{Place, to_value};
+use crate::error::Answer;
+use crate::register::register_pure as register_function;
+use crate::values::convert::{Place, to_value};
+
 // Builds may use it too: it only knows its arguments.
-use crate::error::{Answer, register_pure as register_function};
 
 /// Renders a template. Returns `{ text }`, `{ missing }`: names of templates that are included and
 /// not among `texts`, where `false` says that there is none, or `{ problem }`.

@@ -16,8 +16,9 @@ use syslua_engine::tools::library::resolve::{Vars, platforms, resolve, unevaluat
 use syslua_engine::tools::library::{Index, Platform, request};
 use syslua_engine::tools::{self, ToolRequest, Wanted};
 
-use crate::error::{Answer, Error, OrFail, register as register_function, register_working};
+use crate::error::{Answer, Error, OrFail};
 use crate::options::Options;
+use crate::register::{register as register_function, register_working};
 use crate::state;
 
 /// What the Lua side says of a registry.
@@ -82,8 +83,7 @@ fn open(
     package: Option<&str>,
 ) -> Answer<Rc<Index>> {
     let Registry { path, sha256 } = registry(table)?;
-    let known = state::change(lua, |state| {
-        let opened = state.registry.as_mut()?;
+    let known = lua.app_data_mut::<OpenRegistry>().and_then(|mut opened| {
         let is_trusted = opened.checked.elapsed() < TRUST;
         if !opened.is_same(&path, sha256, package) {
             return None;
@@ -93,7 +93,7 @@ fn open(
         }
         Some(Rc::clone(&opened.index))
     });
-    if let Some(index) = known.flatten() {
+    if let Some(index) = known {
         return Ok(index);
     }
     let stamp = if sha256.is_none() { tools::stamp(&path) } else { None };
@@ -107,7 +107,7 @@ fn open(
     let index = Rc::new(opened.index);
     let kept =
         OpenRegistry { path, sha256, index: Rc::clone(&index), stamp, opened: begun, checked };
-    state::change(lua, |state| state.registry = Some(kept));
+    lua.set_app_data(kept);
     Ok(index)
 }
 
@@ -324,7 +324,7 @@ fn lock(
         }
     }
     if !failures.is_empty() {
-        return Err(crate::inputs::joined(failures));
+        return Err(crate::error::joined(failures));
     }
     state::change(lua, |state| {
         let session = state.evaluations.last_mut().and_then(|evaluation| evaluation.lock.as_mut());

@@ -10,6 +10,7 @@ use syslua_engine::failure::FailureKind;
 use syslua_engine::platform::{self, FileKind};
 use syslua_engine::tree_choice::{Choice, IGNORE_FILE};
 
+use crate::collection::Members;
 use crate::derive::entries_below;
 use crate::error::{Answer, Error};
 use crate::state;
@@ -75,17 +76,6 @@ impl Wholes {
         table.raw_set("missing", missing)?;
         Ok(LuaValue::Table(table))
     }
-}
-
-/// What is in a tree, by its paths below it.
-#[derive(Debug, Default)]
-pub struct Members {
-    /// The files and links, in the order of their bytes.
-    pub below: Vec<Vec<u8>>,
-    /// The directories in which there is nothing.
-    pub empty: Vec<PathBuf>,
-    /// Where those links end that lead to another place in the config's directory.
-    pub followed: BTreeMap<Vec<u8>, PathBuf>,
 }
 
 /// Returns what is in a tree, except for what is left out, or `None` if there is no directory. A

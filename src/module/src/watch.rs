@@ -6,12 +6,12 @@ use mlua::prelude::*;
 use syslua_engine::failure::FailureKind;
 use syslua_engine::hash::Hash;
 use syslua_engine::manifest::Manifest;
-use syslua_engine::platform;
-use syslua_engine::watch;
+use syslua_engine::{platform, watch};
 
-use crate::error::{Answer, Error, OrFail, register as register_function, register_verb};
-use crate::evaluation::manifest_of;
-use crate::signals;
+use crate::console::interrupt::interrupt;
+use crate::error::{Answer, Error, OrFail};
+use crate::manifests::manifest_of;
+use crate::register::{register as register_function, register_verb};
 
 /// Returns the files and trees that a config read: its own texts, and its sources.
 fn reads(manifest: &Manifest) -> Vec<PathBuf> {
@@ -33,7 +33,7 @@ fn to_paths(paths: Vec<LuaString>) -> Vec<PathBuf> {
 
 fn wait(paths: Vec<LuaString>, known: &str) -> Answer<String> {
     let known = Hash::parse(known).or_fail(FailureKind::Internal)?;
-    let changed = watch::wait(&to_paths(paths), &known, &signals::interrupt());
+    let changed = watch::wait(&to_paths(paths), &known, &interrupt());
     changed.map(Hash::to_hex).ok_or_else(Error::interrupted)
 }
 
@@ -45,7 +45,7 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
         Ok(paths.collect::<LuaResult<Vec<_>>>()?)
     })?;
     register_verb(lua, native, "watch_look", |_, paths: Vec<LuaString>| {
-        Ok(watch::look(&to_paths(paths), &signals::interrupt()).to_hex())
+        Ok(watch::look(&to_paths(paths), &interrupt()).to_hex())
     })?;
     register_verb(lua, native, "watch_wait", |_, (paths, known): (Vec<LuaString>, String)| {
         wait(paths, &known)

@@ -12,7 +12,7 @@ use mlua::prelude::*;
 use syslua_engine::failure::FailureKind;
 use syslua_engine::value::{Fields, Value};
 
-use super::walk::plain_value;
+use super::plain::plain_value;
 use crate::error::{Answer, Error};
 use crate::state;
 
@@ -461,7 +461,7 @@ fn copy_originals(lua: &Lua) -> LuaResult<LuaTable> {
 /// # Errors
 /// When Lua is out of memory.
 pub fn set_fixed(lua: &Lua, functions: &LuaTable) -> LuaResult<()> {
-    let mut known = Known::clone(&state::read(lua, |state| Rc::clone(&state.known)));
+    let mut known = Known::clone(&remembered(lua));
     let originals = originals(lua)?;
     for (name, function) in sorted(functions)? {
         let name = String::from_utf8_lossy(&name).into_owned();
@@ -473,8 +473,13 @@ pub fn set_fixed(lua: &Lua, functions: &LuaTable) -> LuaResult<()> {
         }
     }
     let known = Rc::new(known);
-    state::change(lua, |state| state.known = known);
+    lua.set_app_data::<Rc<Known>>(known);
     Ok(())
+}
+
+/// Returns what this Lua state knows until now.
+fn remembered(lua: &Lua) -> Rc<Known> {
+    lua.app_data_ref::<Rc<Known>>().map(|known| Rc::clone(&known)).unwrap_or_default()
 }
 
 /// Remembers the interpreter's own functions.
@@ -482,27 +487,27 @@ pub fn install(lua: &Lua) -> LuaResult<()> {
     lua.set_named_registry_value(KEPT, lua.create_table()?)?;
     lua.set_named_registry_value(ORIGINALS, copy_originals(lua)?)?;
     let known = Known::of_interpreter(lua)?;
-    state::change(lua, |state| state.known = Rc::new(known));
+    lua.set_app_data::<Rc<Known>>(Rc::new(known));
     Ok(())
 }
 
 /// Returns what is known; helpers are looked up again only when asked to.
 pub fn known(lua: &Lua, anew: bool) -> Answer<Rc<Known>> {
-    let remembered = state::read(lua, |state| Rc::clone(&state.known));
+    let remembered = remembered(lua);
     if remembered.has_shipped && !anew {
         return Ok(remembered);
     }
     let mut known = Known::clone(&remembered);
     known.add_all_shipped(lua)?;
     let known = Rc::new(known);
-    state::change(lua, |state| state.known = Rc::clone(&known));
+    lua.set_app_data::<Rc<Known>>(Rc::clone(&known));
     Ok(known)
 }
 
 /// Returns the name of a function that is a recipe of sys.lua.
 pub fn name_of_recipe(lua: &Lua, function: &LuaFunction) -> Answer<Option<Rc<str>>> {
     let value = LuaValue::Function(function.clone());
-    let remembered = state::read(lua, |state| Rc::clone(&state.known));
+    let remembered = remembered(lua);
     if let Some(found) = remembered.name(&value) {
         return Ok(Some(found));
     }
@@ -513,7 +518,7 @@ pub fn name_of_recipe(lua: &Lua, function: &LuaFunction) -> Answer<Option<Rc<str
     let mut with_recipes = Known::clone(&remembered);
     with_recipes.add_recipes(lua)?;
     let found = with_recipes.name(&value);
-    state::change(lua, |state| state.known = Rc::new(with_recipes));
+    lua.set_app_data::<Rc<Known>>(Rc::new(with_recipes));
     match found {
         Some(found) => Ok(Some(found)),
         None => Ok(known(lua, true)?.name(&value)),

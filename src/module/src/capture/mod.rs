@@ -6,6 +6,7 @@ mod cells;
 mod code;
 mod globals;
 mod known;
+mod plain;
 mod walk;
 
 use mlua::prelude::*;
@@ -13,13 +14,13 @@ use syslua_engine::encode::{self, Recipe};
 use syslua_engine::failure::FailureKind;
 use syslua_engine::hash::Hash;
 use syslua_engine::value::{Function, Value};
-
-pub use globals::{GUARDED, add_environment, close_environment};
-pub use known::{Known, NATIVE, originals, set_fixed};
+use walk::Walk;
 
 use crate::error::{Answer, Error};
 use crate::state;
-use walk::Walk;
+
+pub use globals::{GUARDED, add_environment, close_environment};
+pub use known::{NATIVE, originals, set_fixed};
 
 /// Remembers what is needed of the interpreter's own library.
 pub fn install(lua: &Lua) -> LuaResult<()> {

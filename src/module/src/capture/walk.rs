@@ -15,11 +15,13 @@ use super::cells::{Cells, Upvalue};
 use super::code;
 use super::globals::{self, Globals, is_globals};
 use super::known::{self, Known, is_ours, known};
-use crate::convert::{ConfigFiles, SECRET, SECRET_HINT};
-use crate::derive::{handle_of, source_of};
+use super::plain::plain_value;
+use crate::config_files::ConfigFiles;
 use crate::error::{Answer, Error};
-use crate::input_paths::{self, InputTrees};
-use crate::state;
+use crate::input_paths;
+use crate::state::{self, InputTrees};
+use crate::values::convert::{SECRET, SECRET_HINT};
+use crate::values::handles::{handle_of, source_of};
 
 /// Since Lua 5.2 the globals are an upvalue of that name; before, it is a name like any other.
 const HAS_ENV: bool = cfg!(not(feature = "lua51"));
@@ -622,18 +624,6 @@ fn read_again(lua: &Lua, source: &str) -> Vec<Rc<Chunk>> {
     state::read(lua, |state| state.chunks(source))
 }
 
-/// Returns what leads nowhere: neither a table nor a function, nor anything that is refused.
-pub fn plain_value(given: &LuaValue) -> Option<Value> {
-    match given {
-        LuaValue::Nil => Some(Value::Nil),
-        LuaValue::Boolean(value) => Some(Value::Bool(*value)),
-        LuaValue::Integer(value) => Some(Value::Int(*value)),
-        LuaValue::Number(float) => Some(captured_number(*float)),
-        LuaValue::String(text) => Some(Value::Bytes(text.as_bytes().to_vec())),
-        _ => None,
-    }
-}
-
 fn inner_name(name: &str, key: &LuaValue) -> String {
     let whole = match key {
         LuaValue::String(key) => format!("{name}.{}", key.to_string_lossy()),
@@ -647,18 +637,4 @@ fn inner_name(name: &str, key: &LuaValue) -> String {
     let half = LONGEST_NAME / 2 - 2;
     let (begin, end) = (whole.chars().take(half), whole.chars().skip(count - half));
     begin.chain("...".chars()).chain(end).collect()
-}
-
-/// A captured float keeps its kind where Lua has one; without integers all numbers look alike.
-fn captured_number(float: f64) -> Value {
-    let has_integers = cfg!(any(feature = "lua53", feature = "lua54"));
-    let is_negative_zero = float == 0.0 && float.is_sign_negative();
-    if !has_integers
-        && !is_negative_zero
-        && let Ok(value) = crate::convert::number(float, &crate::convert::Place::top("number"))
-    {
-        return value;
-    }
-    // Its bits tell nothing: they differ between machines.
-    Value::Float(if float.is_nan() { f64::NAN } else { float })
 }

@@ -8,8 +8,9 @@ use syslua_engine::platform;
 use syslua_secrets::file::Stored;
 use syslua_secrets::private::PrivateFile;
 
-use super::{find_identities, path_of, recipients_of_environment};
+use super::shared::{path_of, recipients_of_environment};
 use crate::error::{Answer, Error};
+use crate::identities::find_identities;
 
 /// Where a private file may be, the last one on a disk.
 fn private_places() -> Vec<PathBuf> {

@@ -7,7 +7,7 @@ use syslua_secrets::{
     Document, Format, KeyPath, Plain, Problem, Step, Type, Value, age_file, file,
 };
 
-use super::{path_of, to_lua};
+use super::shared::{path_of, to_lua};
 use crate::error::{Answer, Error};
 
 /// Keys and types of a document, without decrypting.

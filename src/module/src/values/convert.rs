@@ -4,9 +4,12 @@ use mlua::prelude::*;
 use syslua_engine::failure::FailureKind;
 use syslua_engine::value::Value;
 
-use crate::derive::{handle_of, source_of};
+use crate::config_files::ConfigFiles;
 use crate::error::{Answer, Error};
-use crate::render::NULL;
+use crate::values::handles::{handle_of, source_of};
+
+/// The registry entry of the table that stands for `null`.
+pub const NULL: &str = "syslua.null";
 
 /// Below this, a float that is integral is the same number as an integer on every Lua.
 const EXACT: f64 = 9_007_199_254_740_992.0;
@@ -182,33 +185,6 @@ fn table_to_value(lua: &Lua, table: &LuaTable, place: &Place<'_>) -> Answer<Valu
     }
     list.sort_by_key(|(index, _)| *index);
     Ok(Value::List(list.into_iter().map(|(_, value)| value).collect()))
-}
-
-/// Where the files of a config are.
-pub struct ConfigFiles {
-    directory: Vec<u8>,
-    /// Directories that are there but not part of it: the home and the root may be.
-    elsewhere: Vec<Vec<u8>>,
-}
-
-impl ConfigFiles {
-    /// Makes it; nothing for `/`, below which is everything.
-    pub fn new(directory: &[u8], elsewhere: &[&[u8]]) -> Option<ConfigFiles> {
-        let inner =
-            elsewhere.iter().filter(|other| **other != directory && is_below(other, directory));
-        let elsewhere = inner.map(|other| other.to_vec()).collect();
-        (directory != b"/").then(|| ConfigFiles { directory: directory.to_vec(), elsewhere })
-    }
-
-    /// Returns whether a text is the path of one. Several lines are no path.
-    pub fn has(&self, text: &[u8]) -> bool {
-        is_below(text, &self.directory) && !self.elsewhere.iter().any(|other| is_below(text, other))
-    }
-}
-
-fn is_below(text: &[u8], directory: &[u8]) -> bool {
-    let Some(rest) = text.strip_prefix(directory) else { return false };
-    (rest.is_empty() || rest.starts_with(b"/")) && !rest.contains(&b'\n')
 }
 
 /// Refuses paths of files of the config among options.

@@ -7,12 +7,10 @@
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 
-use mlua::ffi;
-use mlua::lua_State;
 use mlua::prelude::*;
+use mlua::{ffi, lua_State};
 
-use crate::error::{Answer, Error, register as register_function};
-use crate::signals;
+use crate::console::interrupt::interrupt;
 
 /// The Lua thread that runs a function of the user; null when none does.
 static RUNNING: AtomicPtr<lua_State> = AtomicPtr::new(ptr::null_mut());
@@ -103,7 +101,7 @@ impl Running {
             with_coroutines,
             hook,
         };
-        if signals::interrupt().is_set() {
+        if interrupt().is_set() {
             set_hook(state);
         }
         running
@@ -144,7 +142,7 @@ fn current(lua: &Lua) -> LuaResult<*mut lua_State> {
 pub fn run(lua: &Lua, function: &LuaFunction) -> LuaResult<bool> {
     let running = Running::new(current(lua)?, lua.globals().raw_get::<LuaValue>("jit")?.is_table());
     let result = function.call::<()>(());
-    let is_interrupted = signals::interrupt().is_set();
+    let is_interrupted = interrupt().is_set();
     drop(running);
     if is_interrupted { Ok(true) } else { result.map(|()| false) }
 }
@@ -161,7 +159,7 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
         let before = RUNNING.load(Ordering::Relaxed);
         if !before.is_null() {
             RUNNING.store(coroutine.state(), Ordering::Relaxed);
-            if signals::interrupt().is_set() {
+            if interrupt().is_set() {
                 set_hook(coroutine.state());
             }
         }
@@ -172,20 +170,11 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
         if !before.0.is_null() {
             let before = before.0.cast();
             RUNNING.store(before, Ordering::Relaxed);
-            if signals::interrupt().is_set() {
+            if interrupt().is_set() {
                 set_hook(before);
             }
         }
         Ok(())
     })?;
-    native.set("leave_coroutine", leave)?;
-    register_function(lua, native, "run_interruptibly", |lua, function: LuaFunction| {
-        signals::while_working(|| -> Answer<bool> {
-            match run(lua, &function) {
-                Ok(false) => Ok(true),
-                Ok(true) => Err(Error::interrupted()),
-                Err(error) => Err(error.into()),
-            }
-        })
-    })
+    native.set("leave_coroutine", leave)
 }

@@ -7,20 +7,6 @@
 //! then, so that it is not lost. This room does not know what stopping means; the engine checks the
 //! flag.
 
-use std::sync::Arc;
-use std::sync::OnceLock;
-use std::sync::atomic::AtomicBool;
-
-use syslua_engine::settings::Interrupt;
-
-/// The flag that handlers set, shared with every engine of this process.
-static FLAG: OnceLock<Arc<AtomicBool>> = OnceLock::new();
-
-/// Returns the flag that a signal sets while a verb works.
-pub fn interrupt() -> Interrupt {
-    Interrupt(Arc::clone(FLAG.get_or_init(Arc::default)))
-}
-
 /// Does a verb's work, with the handlers in force. Verbs may nest: the outermost one installs and
 /// puts back.
 pub fn while_working<T, E>(work: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
@@ -50,8 +36,8 @@ mod system {
 
     use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, raise, sigaction};
 
-    use super::{FLAG, interrupt};
-    use crate::loops;
+    use crate::console::interrupt::{FLAG, interrupt};
+    use crate::console::loops;
 
     /// The number of verbs that work, and what was in force before the first.
     static BEFORE: Mutex<(usize, Vec<(Signal, SigAction)>)> = Mutex::new((0, Vec::new()));

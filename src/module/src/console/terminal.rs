@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use mlua::prelude::*;
 use syslua_engine::platform;
 
-use crate::signals;
+use crate::console::signals;
 
 /// Registers `is_terminal`, which takes 1 for standard output and 2 for standard error;
 /// `terminal_width`; `cells`, how many of them a text takes up; `wait_for_input`; and

@@ -8,12 +8,11 @@ use syslua_engine::failure::FailureKind;
 use syslua_engine::value::Value;
 use syslua_merge::{Format, Problem, special_float};
 
-use crate::convert::{Place, to_value};
-// Builds may use them too: they only know what they are given.
-use crate::error::{Answer, Error, OrFail, register_pure as register_function};
+use crate::error::{Answer, Error, OrFail};
+use crate::register::register_pure as register_function;
+use crate::values::convert::{NULL, Place, to_value};
 
-/// The registry entry of the table that stands for `null`.
-pub const NULL: &str = "syslua.null";
+// Builds may use them too: they only know what they are given.
 
 /// Returns data as JSON for other programs: keys sorted, without escapes for sys.lua's own formats.
 fn plain_json(value: &Value, place: &Place<'_>) -> Answer<Json> {
