@@ -90,10 +90,11 @@ pub use session::{
     Login, Mark, Terminal, has_mark, login_variables, look_after, prepare_session, was_interrupted,
 };
 pub use system::{
-    ask_to_stop, bytes_of_path, end_group, facts_of, free_space, has_object_mode, is_executable,
-    is_executable_file, is_object_mode, is_system_user, leave_session, may_set_immutable, mode_of,
-    name_from_bytes, open_standard_descriptors, own_group, own_number, owner_of, path_from_bytes,
-    read_at, shell_command, signal_of, terminal_width, user_number, wait_for_input,
+    ask_to_stop, bytes_of_path, end_group, facts_of, facts_of_file, free_space, has_object_mode,
+    is_executable, is_executable_file, is_object_mode, is_system_user, leave_session,
+    may_set_immutable, mode_of, name_from_bytes, open_standard_descriptors, own_group, own_number,
+    owner_of, path_from_bytes, read_at, shell_command, signal_of, terminal_width, user_number,
+    wait_for_input,
 };
 pub use tree::{
     copy_file_in, copy_tree, lift_immutable_tree, locate, open_up, remove_in, remove_tree,

@@ -291,6 +291,14 @@ pub fn facts_of(path: &Path) -> super::Result<super::Facts> {
     Ok(facts_from(&data))
 }
 
+/// Returns what the system tells of an open file.
+///
+/// # Errors
+/// When it does not tell.
+pub fn facts_of_file(file: &fs::File) -> io::Result<super::Facts> {
+    file.metadata().map(|data| facts_from(&data))
+}
+
 fn facts_from(data: &fs::Metadata) -> super::Facts {
     facts(
         super::read::kind_from(data.file_type()),

@@ -157,6 +157,14 @@ pub fn facts_of(path: &Path) -> super::Result<super::Facts> {
     facts_from(&data).map_err(super::failed("access", path))
 }
 
+/// Returns what the system tells of an open file.
+///
+/// # Errors
+/// When it does not tell.
+pub fn facts_of_file(file: &fs::File) -> io::Result<super::Facts> {
+    facts_from(&file.metadata()?)
+}
+
 fn facts_from(data: &fs::Metadata) -> io::Result<super::Facts> {
     use std::os::windows::fs::MetadataExt;
     Ok(super::Facts {

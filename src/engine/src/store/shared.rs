@@ -18,7 +18,7 @@ use super::memory::KnownFiles;
 use super::{Result, Store, tree};
 use crate::hash::{Hash, READ_SIZE};
 use crate::platform::lock::{Lock, LockError, Mode};
-use crate::platform::{self, Directory, Facts, FileKind, Step, Walk};
+use crate::platform::{self, Directory, Facts, FileKind, ImmutableFile, Step, Walk};
 
 /// The files of a store that objects share.
 pub struct SharedFiles<'a> {
@@ -253,11 +253,14 @@ impl SharedFiles<'_> {
 
     /// Returns what the file of a name looks like, if it does so as when it was known to be whole.
     fn known_facts(&self, (files, name): Place<'_>, nar: Hash) -> Option<Facts> {
-        let known = self.known.get_or_init(|| KnownFiles::load(self.store));
-        if known.is_empty() {
+        if self.known().is_empty() {
             return None;
         }
-        files.facts_of(name).ok().filter(|facts| known.has(self.store, facts, nar))
+        files.facts_of(name).ok().filter(|facts| self.known().has(self.store, facts, nar))
+    }
+
+    fn known(&self) -> &KnownFiles {
+        self.known.get_or_init(|| KnownFiles::load(self.store))
     }
 
     /// Gives a file that has the mode and time of objects the inode of an equal one. Where there is
@@ -311,7 +314,8 @@ impl SharedFiles<'_> {
             let own = (files, name.as_os_str());
             match holds(own, content, mode) {
                 Held::Same(open) => {
-                    if let Some(facts) = self.link_open(own, (directory, file), &open, None) {
+                    if let Some(facts) = self.link_open(own, (directory, file), (&open, None), None)
+                    {
                         return Ok(facts);
                     }
                     // It has as many names as the file system lets it have.
@@ -332,27 +336,33 @@ impl SharedFiles<'_> {
     pub fn link_known(&self, nar: Hash, directory: &Directory, file: &OsStr) -> Option<Facts> {
         let name = OsString::from(nar.to_hex());
         let own = (self.look_into().ok()??, name.as_os_str());
-        if !self.known_facts(own, nar)?.is_immutable {
-            return self.link(own, (directory, file));
+        // To lift a flag it has to be open, and then each look is a shorter call.
+        if self.known().is_empty() || !platform::may_set_immutable() {
+            return self.known_facts(own, nar).and_then(|_| self.link(own, (directory, file)));
         }
         let open = own.0.open_file(own.1).ok()?;
-        self.link_open(own, (directory, file), &open, None)
+        let immutable = platform::immutable_file(&open);
+        let facts = platform::facts_of_file(&open).ok()?;
+        let facts = Facts { is_immutable: immutable.is_some(), ..facts };
+        if !self.known().has(self.store, &facts, nar) {
+            return None;
+        }
+        self.link_open(own, (directory, file), (&open, immutable), None)
     }
 
     /// Gives a file that is not immutable and was just compared a new name; returns what it looks
     /// like since, or `None` where the file system refuses.
     fn link(&self, (files, name): Place<'_>, (directory, new): Place<'_>) -> Option<Facts> {
         files.hard_link(name, directory, new).ok()?;
-        self.note((directory, new))
+        Some(self.note(directory.facts_of(new).ok()?))
     }
 
     /// Notes what a file looks like that was compared just before, and got a name since.
-    fn note(&self, (directory, name): Place<'_>) -> Option<Facts> {
-        let facts = directory.facts_of(name).ok()?;
+    fn note(&self, facts: Facts) -> Facts {
         if facts.has_old_time {
             self.store.session().note_stamp(facts.numbers);
         }
-        Some(facts)
+        facts
     }
 
     /// Gives the file of a name another one, in the place of what has it; returns whether it has
@@ -365,24 +375,25 @@ impl SharedFiles<'_> {
         over: &OsStr,
     ) -> bool {
         open(own).is_some_and(|(file, _)| {
-            self.link_open(own, (directory, beside), &file, Some(over)).is_some()
+            self.link_open(own, (directory, beside), (&file, None), Some(over)).is_some()
         })
     }
 
-    /// Gives a file that is open a new name, which is nothing's, and then the place of another one.
-    /// Returns what it looks like since, or `None` if it has no other name than before.
-    fn link_open(
+    /// Gives a file that is open, and may be known to be immutable, a new name, which is nothing's,
+    /// and then the place of another one. Returns what it looks like since, or `None` if it has no
+    /// other name than before.
+    fn link_open<'f>(
         &self,
         (files, name): Place<'_>,
         new: Place<'_>,
-        file: &File,
+        (file, mut known): (&'f File, Option<ImmutableFile<'f>>),
         over: Option<&OsStr>,
     ) -> Option<Facts> {
         let (directory, new) = new;
         let (mut immutable, mut linked) = (None, false);
         for _ in 0..LINK_TRIES {
             // An immutable file can have no more names, and none of its names can be changed.
-            if let Some(file) = platform::immutable_file(file) {
+            if let Some(file) = known.take().or_else(|| platform::immutable_file(file)) {
                 if !self.lifted.note(&name.to_string_lossy()) {
                     return None;
                 }
@@ -401,11 +412,12 @@ impl SharedFiles<'_> {
                 let _ = directory.remove(new);
             }
         }
-        if let Some(file) = immutable {
+        if let Some(file) = &immutable {
             file.protect();
         }
         // It was compared just before, and has another ctime now.
-        if linked { self.note((directory, over.unwrap_or(new))) } else { None }
+        let facts = linked.then(|| platform::facts_of_file(file).ok()).flatten()?;
+        Some(self.note(Facts { is_immutable: immutable.is_some(), ..facts }))
     }
 }
 

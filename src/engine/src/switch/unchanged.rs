@@ -61,8 +61,8 @@ pub fn leads_elsewhere_only<'a>(
         && wanted.zip(&current.activations).all(|(new, old)| is_alike(new, old))
 }
 
-/// Returns whether a manifest, some of which is not built yet, wants targets only, and what is
-/// applied but for the destinations of links. What did not contradict itself then does not now,
+/// Returns whether a manifest, some of which is not built yet, wants what is applied but for the
+/// destinations of links, and nothing that runs. What did not contradict itself then does not now,
 /// which takes no resolving of thousands of links to tell.
 pub fn needs_only_builds(
     manifest: &Manifest,
@@ -74,7 +74,15 @@ pub fn needs_only_builds(
         place.as_ref().is_some_and(|place| place.0 == platform::bytes_of_path(path))
     };
     let is_plain = |activation: &Activation| {
-        activation.action.as_target().is_some_and(|target| !target.is_implied())
+        let action = &activation.action;
+        match action.as_target() {
+            Some(target) => !target.is_implied(),
+            None => {
+                action.as_effect().is_none()
+                    && action.as_service().is_none()
+                    && action.as_package().is_none()
+            }
+        }
     };
     current.moved.is_none()
         && is_at(&current.home, home)

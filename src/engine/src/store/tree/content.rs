@@ -67,13 +67,9 @@ pub fn read_small(
         return Ok(None);
     }
     let path = || directory.path().join(name);
-    let mut bytes = Vec::with_capacity(usize::try_from(node.size).unwrap_or_default() + 1);
-    file.take(SMALL + 1)
-        .read_to_end(&mut bytes)
+    let bytes = read_known(file, usize::try_from(node.size).unwrap_or_default())
         .map_err(|cause| platform::failed("read", &path())(cause))?;
-    if bytes.len() as u64 != node.size {
-        return Err(changed(&path()));
-    }
+    let Some(mut bytes) = bytes else { return Err(changed(&path())) };
     if let Some((to, name)) = copy {
         let mut copy = create(to, name, &node)?;
         copy.write_all(&bytes)
@@ -170,6 +166,22 @@ pub fn copy_large<S: Sink>(
     }
     let look = before.filter(|before| is_beside && Unwritten::look(&file) == Some(*before));
     Ok(CopiedLarge { executable: node.is_executable(), length, found, look })
+}
+
+/// Reads a file of a known size, or returns `None` when it has another one. A read that returns less
+/// than it was asked for has come to the end, so that most files take one.
+fn read_known(mut file: File, size: usize) -> io::Result<Option<Vec<u8>>> {
+    let mut bytes = vec![0; size + 1];
+    let first = loop {
+        match file.read(&mut bytes) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            read => break read?,
+        }
+    };
+    let length =
+        if first < size { first + read_whole(&mut file, &mut bytes[first..])? } else { first };
+    bytes.truncate(length);
+    Ok((length == size).then_some(bytes))
 }
 
 /// Reads until a buffer is full or the file ends; returns how many bytes that were.
