@@ -28,6 +28,7 @@ local internal = {
   "loader",
   "loops",
   "merge",
+  "operations",
   "options",
   "priority",
   "protected",
