@@ -928,7 +928,7 @@ function BuildContext.run(command, opts) end
 -- The engine, as the Lua side calls it
 
 --- Functions that can fail answer `true` and their result, or `false` and a failure: see
---- `lua/syslua/border.lua`, which raises it.
+--- `lua/syslua/bindings.lua`, which raises it.
 ---@class syslua.Native
 ---@field null table what `null` of JSON is in Lua
 ---@field array_metatable table what `lib.array` marks tables with

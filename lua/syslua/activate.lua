@@ -1,6 +1,6 @@
 --- `activate{}`: declares what to do with content, by recording actions. It performs nothing.
 
-local border = require("syslua.border")
+local bindings = require("syslua.bindings")
 local enablement = require("syslua.enablement")
 local failure = require("syslua.util.failure")
 local mode = require("syslua.util.mode")
@@ -225,7 +225,7 @@ local function get_unit(unit)
   local place = unit:find("^~/") and scope.get_place(unit)
     or path.is_absolute(unit) and unit
     or path.join(scope.get_directory(), unit)
-  local content, problem, hint = border.read(place)
+  local content, problem, hint = bindings.read(place)
   if not content then
     failure.raise({
       kind = "config",
@@ -253,9 +253,9 @@ local function new_context()
     end
     local chain = positions or position.chain()
     if of_shells[action.kind] then
-      scope.for_shells(border.call, "record", action, chain)
+      scope.for_shells(bindings.call, "record", action, chain)
     else
-      border.call("record", action, chain)
+      bindings.call("record", action, chain)
     end
   end
   ---@class syslua.ActivationContext
@@ -358,7 +358,7 @@ local function new_context()
       })
     end
     local whose = enablement.get_scope("ctx.enable_service", opts.scope)
-    local units = border.call("given_unit", name, whose, get_unit(opts.unit))
+    local units = bindings.call("given_unit", name, whose, get_unit(opts.unit))
     if units.why then
       enablement.raise("ctx.enable_service", units)
     end

@@ -87,7 +87,7 @@ local function read_kept(session)
   local content, problem, hint = loader.take(current.loader, file)
   session.kept = {}
   if not content then
-    if require("syslua.border").call("exists", file) then
+    if require("syslua.bindings").call("exists", file) then
       raise_about_file(
         ("%s: cannot read it: %s"):format(answers.file_name, problem),
         position.caller(),
@@ -320,7 +320,7 @@ function answers.render_kept(session)
   if not is_new then
     return nil
   end
-  return session.file, require("syslua.border").call("to_json", all, true) .. "\n"
+  return session.file, require("syslua.bindings").call("to_json", all, true) .. "\n"
 end
 
 return answers

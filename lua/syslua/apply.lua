@@ -1,8 +1,8 @@
 --- `syslua.apply(manifest, options)`: makes the system match a manifest. It does not know how.
 
-local border = require("syslua.border")
+local bindings = require("syslua.bindings")
 
-local check_options = require("syslua.settings").new_check("syslua.apply", {
+local check_options = require("syslua.call_options").new_check("syslua.apply", {
   dry_run = { type = "boolean" },
   description = { type = "string" },
   confirm = { type = "number" },
@@ -16,5 +16,5 @@ local check_options = require("syslua.settings").new_check("syslua.apply", {
 ---@return syslua.Applied
 return function(manifest, options)
   check_options(options)
-  return border.call("apply", manifest, options)
+  return bindings.call("apply", manifest, options)
 end

@@ -2,7 +2,7 @@
 -- relative to the directory of the calling file. The loader of that file reads texts, so that they
 -- are trusted, and kept with a snapshot, like its modules.
 
-local border = require("syslua.border")
+local bindings = require("syslua.bindings")
 local failure = require("syslua.util.failure")
 local guard = require("syslua.guard")
 local loader = require("syslua.loader")
@@ -70,7 +70,7 @@ local function locate(call, given)
   local home = scope.get_home()
   local file = path.join(path.dirname(name), path.expand(given, home))
   if not caller then
-    return border.call("absolute", file)
+    return bindings.call("absolute", file)
   end
   file = path.normalize(path.join(caller.directory, file))
   local top = path.normalize(caller.directory)
@@ -128,7 +128,7 @@ function beside.note_private(caller, file, content, name)
   local current = scope.get()
   -- The copies that a snapshot keeps are private, whatever the files are.
   local is_copy = caller and caller.places and caller.places[file]
-  if not current or is_copy or not border.call("is_private", file) then
+  if not current or is_copy or not bindings.call("is_private", file) then
     return false
   end
   local part = trim(content)
@@ -213,7 +213,7 @@ end
 function beside.exists(given)
   local file, caller = locate("lib.exists", given)
   note_look(file, "exists")
-  return border.call("stands", file) or (caller ~= nil and loader.holds(caller, file))
+  return bindings.call("stands", file) or (caller ~= nil and loader.holds(caller, file))
 end
 
 -- Characters of Lua patterns without a meaning in these patterns.
@@ -315,7 +315,7 @@ function beside.list(given, glob)
   local names = caller and loader.list(caller, directory, is_deep)
   if not names then
     note_look(directory, is_deep and "tree" or "names")
-    names = border.call("list_directory", directory, is_deep)
+    names = bindings.call("list_directory", directory, is_deep)
   end
   if not names then
     raise(

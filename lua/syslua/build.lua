@@ -1,18 +1,18 @@
 --- `syslua.build(derivation, options)`: realizes a derivation now. It does not know how.
 
-local border = require("syslua.border")
+local bindings = require("syslua.bindings")
 local failure = require("syslua.util.failure")
 local path = require("syslua.util.path")
 local position = require("syslua.util.position")
-local settings = require("syslua.settings")
+local call_options = require("syslua.call_options")
 
-local check_options = settings.new_check("syslua.build", { check = { type = "boolean" } })
+local check_options = call_options.new_check("syslua.build", { check = { type = "boolean" } })
 
 -- Builds a realized derivation again, and raises a failure when it comes out differently.
 ---@return syslua.OutputPaths
 local function check(derivation, options)
   ---@type syslua.Checked
-  local checked = border.call("check", derivation, options)
+  local checked = bindings.call("check", derivation, options)
   local found = checked.derivation
   ---@cast found syslua.RealizedReport
   local output, file = checked.output, checked.file
@@ -41,5 +41,5 @@ return function(derivation, options)
   if options and options.check then
     return check(derivation, options)
   end
-  return border.call("build", { derivation }, options)[1]
+  return bindings.call("build", { derivation }, options)[1]
 end

@@ -5,7 +5,7 @@
 -- `table.sort`) the mark that was set before it is still there at the next call or at the end: then
 -- the build starts over, with all its operations in place. It does not know what the operations do.
 
-local border = require("syslua.border")
+local bindings = require("syslua.bindings")
 local failure = require("syslua.util.failure")
 local fixed = require("syslua.fixed")
 local guard = require("syslua.guard")
@@ -56,7 +56,7 @@ end
 
 local function check_path(call, name, value)
   -- The engine knows what handles and sources stand for.
-  if type(value) == "table" and border.call("is_reference", value) then
+  if type(value) == "table" and bindings.call("is_reference", value) then
     return value
   end
   if type(value) ~= "string" or value == "" or value:find("%z") then

@@ -1,7 +1,7 @@
 --- `derive{}`: declares how to produce content. It does not know how that is built.
 
 local beside = require("syslua.beside")
-local border = require("syslua.border")
+local bindings = require("syslua.bindings")
 local failure = require("syslua.util.failure")
 local position = require("syslua.util.position")
 local schema = require("syslua.schema")
@@ -62,7 +62,7 @@ return function(spec)
   if beside.has_private() then
     check_texts(opts, {})
   end
-  return border.call("derive", {
+  return bindings.call("derive", {
     name = spec.name,
     version = spec.version,
     outputs = spec.outputs,

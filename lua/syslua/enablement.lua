@@ -1,7 +1,7 @@
 --- Enables services: records the files of their units, the links that enable them, and what their
 -- manager is asked to do. It does not know how units are written.
 
-local border = require("syslua.border")
+local bindings = require("syslua.bindings")
 local failure = require("syslua.util.failure")
 local position = require("syslua.util.position")
 local scope = require("syslua.scope")
@@ -75,9 +75,9 @@ end
 function enablement.record(name, units, options)
   local chain, described = position.chain(), {}
   for index, unit in ipairs(units) do
-    local file = unit.file or border.call("declare_text", unit.name, unit.text, chain)
+    local file = unit.file or bindings.call("declare_text", unit.name, unit.text, chain)
     local links = {}
-    border.call("record", {
+    bindings.call("record", {
       kind = unit.copy and "install" or "symlink",
       source = file,
       target = unit.target,
@@ -85,7 +85,7 @@ function enablement.record(name, units, options)
     for number, link in ipairs(unit.links) do
       links[number] = link[1]
       local source = scope.get_place(link[2])
-      border.call("record", { kind = "symlink", source = source, target = link[1] }, chain)
+      bindings.call("record", { kind = "symlink", source = source, target = link[1] }, chain)
     end
     described[index] = {
       name = unit.name,
@@ -96,7 +96,7 @@ function enablement.record(name, units, options)
     }
   end
   local depends, names = options.depends, options.names
-  border.call("record", {
+  bindings.call("record", {
     kind = "enable_service",
     name = name,
     scope = options.scope,

@@ -2,7 +2,7 @@
 --- it is.
 
 local answers = require("syslua.answers")
-local border = require("syslua.border")
+local bindings = require("syslua.bindings")
 local config_output = require("syslua.config_output")
 local evaluation = require("syslua.evaluation")
 local failure = require("syslua.util.failure")
@@ -206,7 +206,7 @@ end
 -- Resolves the inputs of a config, as far as it has any.
 ---@return syslua.input_graph.Node?, syslua.input_graph.Session?
 local function resolve_inputs(files, entry, name, globals, options)
-  local locked = border.call("open_lock", path.join(files.directory, name), options)
+  local locked = bindings.call("open_lock", path.join(files.directory, name), options)
   local keys = {}
   for _, key in ipairs(locked) do
     keys[key] = true
@@ -225,7 +225,7 @@ local function resolve_inputs(files, entry, name, globals, options)
     nodes = {},
     registries = {},
   }
-  for _, key in ipairs(border.call("registries_of_lock")) do
+  for _, key in ipairs(bindings.call("registries_of_lock")) do
     session.registries[key] = true
   end
   if entry.inputs == nil or (type(entry.inputs) == "table" and next(entry.inputs) == nil) then
@@ -249,7 +249,7 @@ end
 local function open_registries(files, name, options)
   local keys = {}
   local given = { lock_sha256 = options.lock_sha256 }
-  for _, key in ipairs(border.call("open_lock", path.join(files.directory, name), given)) do
+  for _, key in ipairs(bindings.call("open_lock", path.join(files.directory, name), given)) do
     keys[key] = true
   end
   local current = assert(scope.get())
@@ -441,7 +441,7 @@ end
 
 -- A directory means its init.lua.
 local function get_entry(config, places)
-  local absolute = border.call("absolute", path.expand(config, scope.get_home()))
+  local absolute = bindings.call("absolute", path.expand(config, scope.get_home()))
   if places and places[absolute] then
     return path.dirname(absolute), path.basename(absolute)
   end
@@ -538,7 +538,7 @@ local function evaluate_once(config, options, session, delayed)
   if options.raw then
     return manifest
   end
-  return border.call("manifest_table", manifest)
+  return bindings.call("manifest_table", manifest)
 end
 
 --- Evaluates a config; returns its manifest. With `raw` the manifest stays with the engine, for

@@ -2,7 +2,7 @@
 -- that begins and ends with it: the platform, the directory, the blocks of declarations; the
 -- positions, the texts of files, and what is recorded. It does not know what helpers collect.
 
-local border = require("syslua.border")
+local bindings = require("syslua.bindings")
 
 ---@class syslua.evaluation.Room
 ---@field current syslua.Evaluation? the innermost one under way; only this file sets it
@@ -37,7 +37,7 @@ local evaluation = {}
 ---@param options table the root, and whether a verb follows
 ---@param places table<string, string>? where the files are, if the config is restored from a copy
 function evaluation.begin(value, options, places)
-  border.call("begin_evaluation", value.target, options, value.directory, places)
+  bindings.call("begin_evaluation", value.target, options, value.directory, places)
   value.outer = evaluation.current
   evaluation.current = value
 end
@@ -49,7 +49,7 @@ end
 --- Ends the innermost evaluation, and drops what it recorded.
 function evaluation.abandon()
   close()
-  border.call("abandon_evaluation")
+  bindings.call("abandon_evaluation")
 end
 
 --- Ends the innermost evaluation; returns its manifest.
@@ -58,7 +58,7 @@ end
 ---@return table
 function evaluation.finish(config, files)
   close()
-  return border.call("finish_evaluation", config, files)
+  return bindings.call("finish_evaluation", config, files)
 end
 
 return evaluation

@@ -2,7 +2,7 @@
 -- none, so that nothing can be added to it that its hash does not know. It does not know how they
 -- are made.
 
-local border = require("syslua.border")
+local bindings = require("syslua.bindings")
 local failure = require("syslua.util.failure")
 local guard = require("syslua.guard")
 local position = require("syslua.util.position")
@@ -119,7 +119,7 @@ local dependency = {
   end,
 }
 
-border.call("set_kinds", shown, {
+bindings.call("set_kinds", shown, {
   derivation = derivation,
   source = source,
   outputs = outputs,

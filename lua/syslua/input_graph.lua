@@ -1,7 +1,7 @@
 --- The inputs of a config, and the inputs of these: their names, their requests, and the loaders of
 -- their files. It fetches nothing: the engine resolves all inputs of one depth at once.
 
-local border = require("syslua.border")
+local bindings = require("syslua.bindings")
 local failure = require("syslua.util.failure")
 local loader = require("syslua.loader")
 local path = require("syslua.util.path")
@@ -103,7 +103,7 @@ local function parse(given, file, source)
     local is_table = type(value) == "table" and not text.is_secret(value)
     local url = is_table and value.url or value
     local position = file .. ":" .. find_line(lines, name, type(url) == "string" and url or nil)
-    if not border.call("is_input_name", name) then
+    if not bindings.call("is_input_name", name) then
       raise(
         ("`%s` cannot be the name of an input"):format(name),
         position,
@@ -242,7 +242,7 @@ local function resolve_level(session, level)
   if not requests[1] then
     return {}
   end
-  local answers = border.call("resolve_inputs", requests, session.options)
+  local answers = bindings.call("resolve_inputs", requests, session.options)
   local nodes = {}
   for index, item in ipairs(asked) do
     ---@type syslua.input_graph.Resolved
@@ -394,7 +394,7 @@ local function is_deferred(session, declared)
     return false
   end
   -- An address that changed is an error, as that of any input.
-  return border.call("keep_input", name, declared.url) ~= nil or not session.locked[name]
+  return bindings.call("keep_input", name, declared.url) ~= nil or not session.locked[name]
 end
 
 -- Resolves inputs, and all inputs of these.

@@ -1,16 +1,16 @@
 --- `syslua.inputs`: the inputs of configs, and their entries in locks. It builds and applies
 --- nothing.
 
-local border = require("syslua.border")
+local bindings = require("syslua.bindings")
 local failure = require("syslua.util.failure")
-local settings = require("syslua.settings")
+local call_options = require("syslua.call_options")
 local text = require("syslua.util.text")
 
 local check = {
-  update = settings.new_check("syslua.inputs.update", { dry_run = { type = "boolean" } }),
-  outdated = settings.new_check("syslua.inputs.outdated"),
-  check = settings.new_check("syslua.inputs.check"),
-  prune = settings.new_check("syslua.inputs.prune", { dry_run = { type = "boolean" } }),
+  update = call_options.new_check("syslua.inputs.update", { dry_run = { type = "boolean" } }),
+  outdated = call_options.new_check("syslua.inputs.outdated"),
+  check = call_options.new_check("syslua.inputs.check"),
+  prune = call_options.new_check("syslua.inputs.prune", { dry_run = { type = "boolean" } }),
 }
 
 ---@class syslua.Inputs
@@ -20,14 +20,14 @@ local inputs = {}
 ---@param url string
 ---@return syslua.InputAddress
 function inputs.parse(url)
-  return border.call("parse_input", url)
+  return bindings.call("parse_input", url)
 end
 
 --- Returns what the lock of a config has.
 ---@param config string the entry file
 ---@return syslua.LockReport
 function inputs.lock(config)
-  return border.call("read_lock", config)
+  return bindings.call("read_lock", config)
 end
 
 -- Evaluates the inputs of a config, and returns them in the order in which they were resolved.
@@ -159,7 +159,7 @@ local function add_commits(changes, nodes, options)
       moves[#moves + 1], moved[#moved + 1] = request, change
     end
   end
-  local counts = moves[1] and border.call("count_commits", moves, options) or {}
+  local counts = moves[1] and bindings.call("count_commits", moves, options) or {}
   for index, change in ipairs(moved) do
     change.commits = counts[index] or nil
   end
@@ -168,7 +168,7 @@ end
 -- The changes: the old and the new entries of the lock; and what cannot be looked up.
 ---@return syslua.LockChange[], syslua.LookupFailure[]
 local function find_changes(config, names, options)
-  local tools = border.call("tools_of_config", config)
+  local tools = bindings.call("tools_of_config", config)
   local with_tools
   if next(tools) ~= nil then
     local tool_lock, selection = require("syslua.tool_lock"), new_tool_selection(names)
@@ -189,20 +189,20 @@ local function find_changes(config, names, options)
     end
   end
   if keys[1] then
-    border.call("refresh_pins", config, keys, options)
+    bindings.call("refresh_pins", config, keys, options)
   end
-  local changes = border.call("pending_lock", config)
+  local changes = bindings.call("pending_lock", config)
   add_commits(changes, nodes, options)
-  return changes, border.call("lock_failures", config)
+  return changes, bindings.call("lock_failures", config)
 end
 
 -- Writes the lock of a config. The lock of a trusted project stays trusted.
 local function write(config, options)
   if not ("/" .. config):find("[/\\]syslua%.lua$") then
-    border.call("write_lock", config)
+    bindings.call("write_lock", config)
     return
   end
-  local succeeded, problem = pcall(border.call, "write_trusted_lock", config, options)
+  local succeeded, problem = pcall(bindings.call, "write_trusted_lock", config, options)
   -- What was not trusted is written, and trusted no more than before.
   if not succeeded and failure.from(problem).kind ~= "untrusted" then
     error(problem, 0)
@@ -247,7 +247,7 @@ function inputs.try_update(config, names, options)
   check.update(options)
   local changes, failures = find_changes(config, names, options)
   if options and options.dry_run then
-    border.call("forget_lock", config)
+    bindings.call("forget_lock", config)
   else
     write(config, options)
   end
@@ -276,7 +276,7 @@ end
 function inputs.try_outdated(config, options)
   check.outdated(options)
   local changes, failures = find_changes(config, nil, options)
-  border.call("forget_lock", config)
+  bindings.call("forget_lock", config)
   return changes, failures
 end
 
@@ -315,7 +315,7 @@ function inputs.complete(config, platforms, options)
   for _, platform in ipairs(platforms) do
     local arch, os = platform:match("^(.-)%-(.+)$")
     evaluate(config, options, { os = os, arch = arch })
-    for _, change in ipairs(border.call("pending_lock", config)) do
+    for _, change in ipairs(bindings.call("pending_lock", config)) do
       local name = ("%s %s"):format(change.section, change.name)
       local before = by_name[name]
       if before then
@@ -324,7 +324,7 @@ function inputs.complete(config, platforms, options)
         by_name[name], all[#all + 1] = change, change
       end
     end
-    border.call("write_lock", config)
+    bindings.call("write_lock", config)
   end
   return all
 end
@@ -343,9 +343,9 @@ end
 function inputs.check(config, options)
   check.check(options)
   local manifest = evaluate(config, options)
-  local unknown = border.call("check_pins", config, manifest, options)
-  local changes = border.call("pending_lock", config)
-  border.call("forget_lock", config)
+  local unknown = bindings.call("check_pins", config, manifest, options)
+  local changes = bindings.call("pending_lock", config)
+  bindings.call("forget_lock", config)
   return changes, unknown
 end
 
@@ -358,11 +358,11 @@ function inputs.prune(config, options)
   check.prune(options)
   local gone = require("syslua.tool_lock").find_undeclared(config, options or {})
   local manifest = evaluate(config, options)
-  border.call("prune_pins", config, manifest, options)
-  border.call("drop_tools", config, gone)
-  local changes = border.call("pending_lock", config)
+  bindings.call("prune_pins", config, manifest, options)
+  bindings.call("drop_tools", config, gone)
+  local changes = bindings.call("pending_lock", config)
   if options and options.dry_run then
-    border.call("forget_lock", config)
+    bindings.call("forget_lock", config)
   else
     write(config, options)
   end

@@ -2,11 +2,11 @@
 
 local answers = require("syslua.answers")
 local beside = require("syslua.beside")
-local border = require("syslua.border")
+local bindings = require("syslua.bindings")
 local closest = require("syslua.util.closest")
 local failure = require("syslua.util.failure")
-local merge = require("syslua.merge")
-local options = require("syslua.options")
+local list_variables = require("syslua.variables")
+local option_merge = require("syslua.option_merge")
 local position = require("syslua.util.position")
 local priority = require("syslua.priority")
 local reference = require("syslua.reference")
@@ -37,7 +37,7 @@ local ini_fields = { indent = { type = "string" }, separator = { type = "string"
 ---@return string
 function lib.toJSON(value, opts)
   schema.check("the options of lib.toJSON", opts or {}, pretty_fields)
-  return border.call("to_json", value, opts and opts.pretty)
+  return bindings.call("to_json", value, opts and opts.pretty)
 end
 
 local function check_text(call, value)
@@ -55,7 +55,7 @@ local function parse(call, format, given, name)
   check_text(call, given)
   -- `text:gsub(...)` passes a number as well.
   name = type(name) == "string" and name or beside.get_name(given)
-  return border.call("parse", given, format, name)
+  return bindings.call("parse", given, format, name)
 end
 
 --- Returns the value of a JSON text. `null` is `lib.null`, and lists are marked, so `lib.toJSON`
@@ -101,14 +101,14 @@ end
 ---@return string
 function lib.toTOML(value, opts)
   schema.check("the options of lib.toTOML", opts or {}, pretty_fields)
-  return border.call("to_toml", value, opts and opts.pretty)
+  return bindings.call("to_toml", value, opts and opts.pretty)
 end
 
 --- Returns a value as YAML, in block style with keys sorted.
 ---@param value any
 ---@return string
 function lib.toYAML(value)
-  return border.call("to_yaml", value)
+  return bindings.call("to_yaml", value)
 end
 
 --- Returns a table as INI: plain values first, then a section for each table, all sorted. A list
@@ -119,7 +119,12 @@ end
 ---@return string
 function lib.toINI(value, opts)
   schema.check("the options of lib.toINI", opts or {}, ini_fields)
-  return border.call("to_ini", value, opts and opts.indent or "", opts and opts.separator or " = ")
+  return bindings.call(
+    "to_ini",
+    value,
+    opts and opts.indent or "",
+    opts and opts.separator or " = "
+  )
 end
 
 --- Returns the bytes of a file beside the config. The snapshot keeps a copy of it, as of the
@@ -194,7 +199,7 @@ function lib.merge(...)
       })
     end
   end
-  return options.overlay(...)
+  return option_merge.overlay(...)
 end
 
 --- Returns a value that wins over others. In a list it replaces the entries of others.
@@ -260,13 +265,13 @@ function env.defineMergeable(name, separator)
   if separator == nil then
     separator = require("syslua.system").get().os == "windows" and ";" or ":"
   end
-  merge.define("lib.env.defineMergeable", name, separator)
+  list_variables.define("lib.env.defineMergeable", name, separator)
 end
 
 --- Defines a variable with a single value: one of its declarations wins.
 ---@param name string
 function env.defineSingular(name)
-  merge.define("lib.env.defineSingular", name, false)
+  list_variables.define("lib.env.defineSingular", name, false)
 end
 
 -- A misspelt function is named where it is used.

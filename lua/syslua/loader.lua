@@ -3,7 +3,7 @@
 -- declare. It has over 600 lines, because finding, reading, compiling and running a file all need
 -- the state of one loader.
 
-local border = require("syslua.border")
+local bindings = require("syslua.bindings")
 local failure = require("syslua.util.failure")
 local fixed = require("syslua.fixed")
 local watched = require("syslua.loops").coroutine
@@ -52,7 +52,7 @@ local function compile(text, chunk_name, environment)
       position = cause.position,
     })
   end
-  border.call("add_chunk", chunk_name, code)
+  bindings.call("add_chunk", chunk_name, code)
   fixed.add_chunk(chunk_name)
   return chunk
 end
@@ -94,7 +94,7 @@ local function read_trusted(self, file)
   if project and project.note_look then
     project.note_look(path.normalize(file), "content")
   end
-  return border.read(get_place(self, file))
+  return bindings.read(get_place(self, file))
 end
 
 -- Reads a file of the config, whose copy the snapshot keeps. Returns nil, the reason and the remedy
@@ -187,7 +187,7 @@ end
 -- A module outside of a project: its functions have the globals of the project, so what they read
 -- of it counts. It is code that the machine's owner installed.
 local function require_for_project(self, name, file)
-  local text = file and file:sub(-4) == ".lua" and border.read(file)
+  local text = file and file:sub(-4) == ".lua" and bindings.read(file)
   if not text then
     failure.raise({
       kind = "config",
@@ -196,7 +196,7 @@ local function require_for_project(self, name, file)
       hint = "trust does not cover what such modules read: a syslua.lua has none of them",
     })
   end
-  border.call("add_read", file)
+  bindings.call("add_read", file)
   local result = compile(text, "@" .. file, self.environment)(name, file)
   self.modules[name] = result == nil and true or result
   return self.modules[name]
@@ -255,7 +255,7 @@ local function run_file(self, relative, shipped, ...)
   local file = shipped or path.join(self.directory, relative)
   local text, problem, hint
   if shipped then
-    text, problem = border.read(shipped)
+    text, problem = bindings.read(shipped)
     -- So the copy that a snapshot keeps of the config is whole.
     self.files[path.normalize(path.join(self.directory, relative))] = text
   else
@@ -586,7 +586,7 @@ function make_environment(self, extra)
   end
   environment._G = environment
   environment.pairs = require("syslua.util.ordered_pairs")
-  environment.print = require("syslua.util.talk")
+  environment.print = require("syslua.util.print_to_stderr")
   environment.require = function(name)
     return require_module(self, name)
   end
@@ -607,7 +607,7 @@ function make_environment(self, extra)
     end,
   })
   self.all[#self.all + 1] = self
-  border.call("add_environment", environment)
+  bindings.call("add_environment", environment)
 end
 
 --- Makes the loader of one evaluation. Its globals are those of Lua and `extra`; what a config's
@@ -685,7 +685,7 @@ function loader.take(self, file)
   if self then
     return read_config_file(self, file)
   end
-  return border.read(file)
+  return bindings.read(file)
 end
 
 -- Calls a function for each path of the copy below another path, until it returns a value; returns
@@ -797,7 +797,7 @@ function loader.close(self, extra, for_builds)
       one.environment[name] = nil
     end
     -- Builds run later, and may use the library.
-    border.call("close_environment", one.environment, for_builds)
+    bindings.call("close_environment", one.environment, for_builds)
   end
 end
 

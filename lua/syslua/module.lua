@@ -3,7 +3,7 @@
 
 local closest = require("syslua.util.closest")
 local failure = require("syslua.util.failure")
-local options = require("syslua.options")
+local option_merge = require("syslua.option_merge")
 local position = require("syslua.util.position")
 local priority = require("syslua.priority")
 local schema = require("syslua.schema")
@@ -143,7 +143,7 @@ local function finalize(collected)
   -- A module may set up others, which come after it.
   for entry in get_next, collected do
     entry.is_done = true
-    local merged = options.merge(entry.module.name, entry.module.options, entry.given)
+    local merged = option_merge.merge(entry.module.name, entry.module.options, entry.given)
     position.at(get_chain(entry.given), entry.module.config, merged)
   end
 end

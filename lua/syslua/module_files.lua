@@ -1,6 +1,6 @@
 --- Modules that are not files of a config: those that come with sys.lua, and installed ones.
 
-local border = require("syslua.border")
+local bindings = require("syslua.bindings")
 local path = require("syslua.util.path")
 local position = require("syslua.util.position")
 
@@ -28,7 +28,7 @@ end
 ---@param name string
 ---@return boolean
 function module_files.exists(name)
-  return border.call("exists", name)
+  return bindings.call("exists", name)
 end
 
 --- Returns the names of shipped modules below a name, for messages.
@@ -37,7 +37,7 @@ end
 function module_files.list_shipped(top)
   local names = {}
   for _, directory in ipairs(module_files.get_shipped_directories(top)) do
-    local listed, entries = pcall(border.call, "list_tree", directory)
+    local listed, entries = pcall(bindings.call, "list_tree", directory)
     for _, entry in
       ipairs(listed and entries --[[@as table[] ]] or {})
     do
@@ -90,7 +90,7 @@ function module_files.load(name)
     installed[name] = files
   end
   for _, file in ipairs(installed[name]) do
-    border.call("add_read", file)
+    bindings.call("add_read", file)
   end
   return result
 end

@@ -1,8 +1,8 @@
 --- `syslua.plan(manifest, options)`: what an apply would do. It changes nothing.
 
-local border = require("syslua.border")
+local bindings = require("syslua.bindings")
 
-local check_options = require("syslua.settings").new_check("syslua.plan", {
+local check_options = require("syslua.call_options").new_check("syslua.plan", {
   build = { type = "boolean" },
   diff = { type = "boolean" },
 })
@@ -13,5 +13,5 @@ local check_options = require("syslua.settings").new_check("syslua.plan", {
 ---@return syslua.Plan
 return function(manifest, options)
   check_options(options)
-  return border.call("plan", manifest, options)
+  return bindings.call("plan", manifest, options)
 end

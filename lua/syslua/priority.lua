@@ -23,7 +23,7 @@ priority.absent = setmetatable({}, {
 ---@field number integer
 ---@field is_override boolean? whether it competes rather than sorts
 
--- The border refuses tables of this kind by its name.
+-- The bindings refuse tables of this kind by its name.
 local metatable = { __name = "syslua.Priority" }
 
 --- Returns whether a value has its own number.

@@ -13,7 +13,7 @@ local reference = {}
 ---@field parts (string|{ reference: string })[]
 ---@operator concat(string): syslua.Reference
 
--- The border refuses tables of this kind by its name.
+-- The bindings refuse tables of this kind by its name.
 local metatable = { __name = "syslua.Reference" }
 
 --- Returns whether a value is a text with references.

@@ -1,7 +1,7 @@
 --- The scope of declarations in the evaluation under way: the user or project that they are for,
 -- and what helpers collect in each block until the end. It does not know what they collect.
 
-local border = require("syslua.border")
+local bindings = require("syslua.bindings")
 local evaluation = require("syslua.evaluation")
 local path = require("syslua.util.path")
 
@@ -24,7 +24,7 @@ local function new_block(user, project, home)
 end
 
 local function activate(block)
-  border.call("set_scope", block.user, block.home, block.project)
+  bindings.call("set_scope", block.user, block.home, block.project)
 end
 
 --- Returns an evaluation to begin, with a block of common declarations.
@@ -136,7 +136,7 @@ function scope.for_shells(callback, ...)
     callback(...)
     return
   end
-  border.call("set_scope", block.whose, block.home, nil)
+  bindings.call("set_scope", block.whose, block.home, nil)
   local succeeded, problem = pcall(callback, ...)
   activate(block)
   if not succeeded then

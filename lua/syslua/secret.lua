@@ -53,7 +53,8 @@ local function raise(message, hint)
   })
 end
 
--- The border refuses tables of this kind by its name, and `text.describe` knows it by the other.
+-- The bindings refuse tables of this kind by its name, and `text.describe` knows it by the
+-- other.
 local metatable = { __name = "syslua.Secret", __metatable = text.secret_mark }
 
 --- Returns whether a value is a secret.

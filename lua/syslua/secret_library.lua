@@ -1,6 +1,6 @@
 --- `lib.secret`: secrets made of others. Nothing is decrypted here.
 
-local border = require("syslua.border")
+local bindings = require("syslua.bindings")
 local position = require("syslua.util.position")
 local scope = require("syslua.scope")
 local secret = require("syslua.secret")
@@ -146,7 +146,7 @@ local function finalize(variables)
       })
     end
   end
-  border.call("declare_secret_variables", list, variables[1].positions)
+  bindings.call("declare_secret_variables", list, variables[1].positions)
 end
 
 --- Declares environment variables whose values are secrets: they are in a private file, which the

@@ -1,15 +1,15 @@
 --- `syslua.snapshots`: the applied snapshots, and going back to them. It reads no config.
 
-local border = require("syslua.border")
-local settings = require("syslua.settings")
+local bindings = require("syslua.bindings")
+local call_options = require("syslua.call_options")
 
 local dry_run = { dry_run = { type = "boolean" } }
 local check = {
-  list = settings.new_check("syslua.snapshots.list"),
-  diff = settings.new_check("syslua.snapshots.diff"),
-  rollback = settings.new_check("syslua.snapshots.rollback", dry_run),
-  destroy = settings.new_check("syslua.snapshots.destroy", dry_run),
-  confirm = settings.new_check("syslua.snapshots.confirm"),
+  list = call_options.new_check("syslua.snapshots.list"),
+  diff = call_options.new_check("syslua.snapshots.diff"),
+  rollback = call_options.new_check("syslua.snapshots.rollback", dry_run),
+  destroy = call_options.new_check("syslua.snapshots.destroy", dry_run),
+  confirm = call_options.new_check("syslua.snapshots.confirm"),
 }
 
 ---@class syslua.Snapshots
@@ -20,7 +20,7 @@ local snapshots = {}
 ---@return syslua.History
 function snapshots.list(options)
   check.list(options)
-  return border.call("history", options)
+  return bindings.call("history", options)
 end
 
 --- Returns the differences of two snapshots; by default the previous and the current one.
@@ -30,7 +30,7 @@ end
 ---@return syslua.SnapshotDiff
 function snapshots.diff(first, second, options)
   check.diff(options)
-  return border.call(
+  return bindings.call(
     "diff_snapshots",
     first and tostring(first),
     second and tostring(second),
@@ -44,7 +44,7 @@ end
 ---@return syslua.RolledBack
 function snapshots.rollback(id, options)
   check.rollback(options)
-  return border.call("rollback", id and tostring(id), options)
+  return bindings.call("rollback", id and tostring(id), options)
 end
 
 --- Restores the state before the first apply and removes the root, except for displaced copies.
@@ -53,7 +53,7 @@ end
 ---@return syslua.Destroyed
 function snapshots.destroy(options)
   check.destroy(options)
-  return border.call("destroy", options)
+  return bindings.call("destroy", options)
 end
 
 --- Confirms an apply that waits for confirmation.
@@ -61,7 +61,7 @@ end
 ---@return syslua.Confirmed
 function snapshots.confirm(options)
   check.confirm(options)
-  return border.call("confirm", options)
+  return bindings.call("confirm", options)
 end
 
 return snapshots

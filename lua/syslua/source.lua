@@ -1,6 +1,6 @@
 --- `source(path)`: declares a local file or tree as input of a build, known by its content.
 
-local border = require("syslua.border")
+local bindings = require("syslua.bindings")
 local failure = require("syslua.util.failure")
 local path = require("syslua.util.path")
 local position = require("syslua.util.position")
@@ -19,7 +19,7 @@ local fields = { filter = { type = "function" } }
 -- The paths that a filter leaves out; what is below a directory that is left out is not asked for.
 local function get_excluded(place, filter)
   local excluded, left_out = {}, {}
-  for _, entry in ipairs(border.call("list_tree", place)) do
+  for _, entry in ipairs(bindings.call("list_tree", place)) do
     local parent = entry.path:match("^(.*)/[^/]*$")
     if parent and left_out[parent] then
       left_out[entry.path] = true
@@ -48,9 +48,9 @@ return function(given, opts)
     })
   end
   local place = path.join(scope.get_directory(), path.expand(given, scope.get_home()))
-  place = border.call("absolute", place)
+  place = bindings.call("absolute", place)
   local filter = opts and opts.filter
-  local made = border.call("source", place, filter and get_excluded(place, filter), true)
+  local made = bindings.call("source", place, filter and get_excluded(place, filter), true)
   local current = scope.get()
   local project = current and current.project
   if project and project.note_source then

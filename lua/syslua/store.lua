@@ -1,20 +1,20 @@
 --- `syslua.store`: the objects of builds, their holders, and garbage collection. It reads no
 --- config, and takes objects by their full names.
 
-local border = require("syslua.border")
-local settings = require("syslua.settings")
+local bindings = require("syslua.bindings")
+local call_options = require("syslua.call_options")
 
 local check = {
-  list = settings.new_check("syslua.store.list"),
-  hold = settings.new_check("syslua.store.hold"),
-  verify = settings.new_check("syslua.store.verify"),
-  gc = settings.new_check("syslua.store.gc", {
+  list = call_options.new_check("syslua.store.list"),
+  hold = call_options.new_check("syslua.store.hold"),
+  verify = call_options.new_check("syslua.store.verify"),
+  gc = call_options.new_check("syslua.store.gc", {
     dry_run = { type = "boolean" },
     keep = { type = "integer" },
     older_than = { type = "number" },
   }),
-  export = settings.new_check("syslua.store.export"),
-  import = settings.new_check("syslua.store.import"),
+  export = call_options.new_check("syslua.store.export"),
+  import = call_options.new_check("syslua.store.import"),
 }
 
 ---@class syslua.Store
@@ -25,7 +25,7 @@ local store = {}
 ---@return syslua.Listed
 function store.list(options)
   check.list(options)
-  return border.call("list", options)
+  return bindings.call("list", options)
 end
 
 --- Returns what keeps an object, and what the object needs.
@@ -34,7 +34,7 @@ end
 ---@return syslua.Held
 function store.hold(object, options)
   check.hold(options)
-  return border.call("hold", object, options)
+  return bindings.call("hold", object, options)
 end
 
 --- Checks every object against its hash.
@@ -42,7 +42,7 @@ end
 ---@return syslua.Verified
 function store.verify(options)
   check.verify(options)
-  return border.call("verify", options)
+  return bindings.call("verify", options)
 end
 
 --- Deletes objects that nothing references. `keep` and `older_than` delete snapshots first. With
@@ -51,7 +51,7 @@ end
 ---@return syslua.Collected
 function store.gc(options)
   check.gc(options)
-  return border.call("gc", options)
+  return bindings.call("gc", options)
 end
 
 --- Writes objects and their dependencies into a file, which `import` reads.
@@ -61,7 +61,7 @@ end
 ---@return syslua.Exported
 function store.export(objects, file, options)
   check.export(options)
-  return border.call("export", objects, border.call("absolute", file), options)
+  return bindings.call("export", objects, bindings.call("absolute", file), options)
 end
 
 --- Imports a file that `export` wrote, even in another root.
@@ -70,7 +70,7 @@ end
 ---@return syslua.Imported
 function store.import(file, options)
   check.import(options)
-  return border.call("import_closure", border.call("absolute", file), options)
+  return bindings.call("import_closure", bindings.call("absolute", file), options)
 end
 
 return store

@@ -1,7 +1,7 @@
 --- The things that commands and services depend on (derivations, sources, secrets and targets) as
 -- texts, by which the engine detects changes.
 
-local border = require("syslua.border")
+local bindings = require("syslua.bindings")
 local failure = require("syslua.util.failure")
 local path = require("syslua.util.path")
 local position = require("syslua.util.position")
@@ -28,7 +28,7 @@ function subjects.get(what, given)
     local is_target = type(value) == "string"
       and not value:find("%z")
       and (path.is_absolute(value) or value:find("^~/.") ~= nil)
-    local is_reference = type(value) == "table" and border.call("is_reference", value)
+    local is_reference = type(value) == "table" and bindings.call("is_reference", value)
     local sha256 = is_reference and get_field(value, "sha256")
     if is_target then
       result[#result + 1] = value

@@ -2,7 +2,7 @@
 -- engine render them. It does not know what becomes of the text.
 
 local beside = require("syslua.beside")
-local border = require("syslua.border")
+local bindings = require("syslua.bindings")
 local failure = require("syslua.util.failure")
 local loader = require("syslua.loader")
 local path = require("syslua.util.path")
@@ -18,7 +18,7 @@ local text_name = "\0"
 local function read(file, where)
   local current = assert(assert(scope.get()).loader)
   local text, problem, hint = loader.take_any(current, file)
-  if not text and border.call("exists", file) then
+  if not text and bindings.call("exists", file) then
     failure.raise({
       kind = "config",
       message = ("cannot read the template %s: %s"):format(loader.show(current, file), problem),
@@ -64,7 +64,7 @@ end
 -- the user that asks for it.
 local function render(texts, name, values, where)
   while true do
-    local result = border.call("render_template", texts, name, values)
+    local result = bindings.call("render_template", texts, name, values)
     if result.text then
       note_private(texts, result.text)
       return result.text
@@ -93,7 +93,7 @@ end
 function template.render_file(given, values)
   local where = position.caller()
   local file = path.join(scope.get_directory(), path.expand(given, scope.get_home()))
-  file = path.normalize(border.call("absolute", file))
+  file = path.normalize(bindings.call("absolute", file))
   local text = read(file, where)
   if not text then
     failure.raise({

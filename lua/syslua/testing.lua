@@ -3,7 +3,7 @@
 -- adds assertions. Nothing is built or applied.
 
 local evaluate = require("syslua.evaluate")
-local border = require("syslua.border")
+local bindings = require("syslua.bindings")
 local closest = require("syslua.util.closest")
 local failure = require("syslua.util.failure")
 local system = require("syslua.system")
@@ -77,11 +77,11 @@ end
 local function get_content(self, action)
   local detail, below = find_derivation(self, action.source)
   if not detail then
-    return (border.read(action.source))
+    return (bindings.read(action.source))
   elseif detail.content and below == (detail.below and "/" .. detail.below or "") then
     return detail.content
   end
-  return detail.source and border.read(detail.source .. below) or nil
+  return detail.source and bindings.read(detail.source .. below) or nil
 end
 
 local function is_executable(detail, mode)
@@ -256,9 +256,9 @@ function testing.evaluate(config, options)
       machine.notices[#machine.notices + 1] = event.message
     end,
   })
-  machine.manifest = border.call("manifest_table", raw, true)
+  machine.manifest = bindings.call("manifest_table", raw, true)
   local self = { by_path = {} }
-  add_packages(self, machine, border.call("manifest_details", raw))
+  add_packages(self, machine, bindings.call("manifest_details", raw))
   for _, action in ipairs(machine.manifest.activations) do
     add_action(self, machine, action, sys.os)
   end

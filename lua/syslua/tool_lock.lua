@@ -1,7 +1,7 @@
 --- Tools in a lock: updates them, completes them for other platforms, and finds them. It works
 -- while a config is evaluated as far as its inputs, and builds nothing.
 
-local border = require("syslua.border")
+local bindings = require("syslua.bindings")
 local failure = require("syslua.util.failure")
 local scope = require("syslua.scope")
 local tables = require("syslua.util.table")
@@ -44,7 +44,7 @@ local function try(config, options, changes)
   end
   local succeeded, problem = pcall(require("syslua.evaluate"), config, given)
   if succeeded then
-    border.call("forget_lock", config)
+    bindings.call("forget_lock", config)
   elseif failure.from(problem).kind == "interrupted" then
     error(problem, 0)
   end
@@ -78,7 +78,7 @@ end
 -- Those of the lock that are chosen, by the registry that they are in and the server.
 local function group(config, choose, declared)
   local groups, order = {}, {}
-  local all = border.call("tools_of_config", config)
+  local all = bindings.call("tools_of_config", config)
   for _, key in ipairs(tables.get_sorted_keys(all)) do
     local entry = all[key]
     if choose(key, entry) then
@@ -122,7 +122,7 @@ function tool_lock.refresh(config, options, is_chosen, again, declared)
       }
     end
     local how = { github = items.github, platforms = {}, lenient = true, partial = true }
-    local answer = border.call("lock_tools", place, requests, how, options)
+    local answer = bindings.call("lock_tools", place, requests, how, options)
     for _, notice in ipairs(answer.notices) do
       current.notify(notice)
     end
@@ -135,7 +135,7 @@ end
 ---@param options table
 ---@return string[]
 function tool_lock.find_undeclared(config, options)
-  local all = border.call("tools_of_config", config)
+  local all = bindings.call("tools_of_config", config)
   local here = tool_lock.get_declared(config, options)
   if next(all) == nil or not here then
     return {}
@@ -185,7 +185,7 @@ function tool_lock.with_registry(config, options, callback, github)
   local given = copy_options(options)
   given.raw, given.locked, given.setup = true, nil, call
   require("syslua.evaluate")(config, given)
-  border.call("forget_lock", config)
+  bindings.call("forget_lock", config)
   return result
 end
 

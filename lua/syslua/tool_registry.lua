@@ -1,7 +1,7 @@
 --- Where the registries of tools are: inputs of the config, or the registry that the release
 -- names. They are fetched when a tool is not locked, not before.
 
-local border = require("syslua.border")
+local bindings = require("syslua.bindings")
 local failure = require("syslua.util.failure")
 local tables = require("syslua.util.table")
 local text = require("syslua.util.text")
@@ -70,7 +70,7 @@ function tool_registry.begin(locked, is_declared, options)
   local own_inputs, kept, registry = {}, nil, { known = {}, options = options }
   local moves = options.update and options.update("tools") and not is_declared
   if locked.tools and not is_declared then
-    kept = border.call("keep_input", "tools")
+    kept = bindings.call("keep_input", "tools")
   end
 
   local function get_default_url()

@@ -1,7 +1,7 @@
 --- `tools{}`: command-line tools by their names in a registry, resolved once, locked, and put on
 -- PATH. And `syslua.tools.resolve`: where a release is.
 
-local border = require("syslua.border")
+local bindings = require("syslua.bindings")
 local failure = require("syslua.util.failure")
 local position = require("syslua.util.position")
 local schema = require("syslua.schema")
@@ -187,7 +187,7 @@ end
 -- Reports constraints of the registry that cannot be evaluated and therefore count as false.
 local function notify_unevaluated(place, key, entry, platform, where)
   local succeeded, release =
-    pcall(border.call, "resolve_tool", place, entry.package, entry.version, platform, {
+    pcall(bindings.call, "resolve_tool", place, entry.package, entry.version, platform, {
       vars = entry.vars,
     })
   local notices = {}
@@ -255,7 +255,7 @@ local function complete(list, entries, platform, github, where)
   end
   local place = registry.get(list[1].registry, where, github)
   local how = { github = github, platforms = { platform } }
-  local answer = border.call("lock_tools", place, missing, how, options)
+  local answer = bindings.call("lock_tools", place, missing, how, options)
   notify(answer.notices, where)
   for key, entry in next, answer.entries do
     entries[key] = entry
@@ -287,11 +287,11 @@ end
 -- The recipe of a tool contains only the row of its platform. `chain` has the lines that declare
 -- it: all tools of a call have the same, which is found once.
 local function make(entry, row, github, chain)
-  return border.call("derive", {
+  return bindings.call("derive", {
     name = (entry.package:match("[^/]+$"):gsub("[^%w_.+-]", "-")),
     version = tools.get_version(entry.version),
     opts = {
-      url = github and border.call("mirrored", row.url, github) or row.url,
+      url = github and bindings.call("mirrored", row.url, github) or row.url,
       sha256 = row.sha256,
       checksum = row.checksum,
       format = row.format,
@@ -304,7 +304,7 @@ end
 
 local function put_on_path(derivation, chain)
   local action = { kind = "add_to_path", directory = derivation.out .. "/bin" }
-  scope.for_shells(border.call, "record", action, chain)
+  scope.for_shells(bindings.call, "record", action, chain)
 end
 
 local function declare(_, given)
@@ -327,7 +327,7 @@ local function declare(_, given)
     end
   end
   local platform = system.get().platform
-  local entries = keys[1] and border.call("locked_tools", keys) or {}
+  local entries = keys[1] and bindings.call("locked_tools", keys) or {}
   for _, tool in ipairs(fresh) do
     tool.key = tool_key.choose(tool.plain, tool, entries)
   end
@@ -363,7 +363,7 @@ local resolve_fields = {
 function tools.resolve(given)
   schema.check("syslua.tools.resolve{}", given, resolve_fields)
   check_vars(given.name, given.vars)
-  return border.call(
+  return bindings.call(
     "resolve_tool",
     { path = given.registry },
     given.name,

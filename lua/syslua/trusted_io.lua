@@ -1,7 +1,7 @@
 --- `io` of a project: it reads only trusted files of the project, and starts no programs. It does
 -- not know what trust is.
 
-local border = require("syslua.border")
+local bindings = require("syslua.bindings")
 local failure = require("syslua.util.failure")
 local position = require("syslua.util.position")
 
@@ -50,7 +50,7 @@ function trusted_io.make(project)
   local input
 
   local function open_trusted(name)
-    local text, problem = read(border.call("absolute", name))
+    local text, problem = read(bindings.call("absolute", name))
     if not text then
       return nil, ("%s: %s"):format(name, problem), 2
     end

@@ -12,7 +12,7 @@ describe("cli.main", function()
     calls = {}
     result = { changed = true, root = "/r", snapshot = { id = "1" }, realize = {}, actions = {} }
     config = os.tmpname()
-    package.loaded["syslua.border"] = nil
+    package.loaded["syslua.bindings"] = nil
     package.loaded.syslua = {
       version = "1.2.3",
       platform = "x86_64-linux",
@@ -61,7 +61,7 @@ describe("cli.main", function()
   after_each(function()
     os.remove(config)
     package.loaded.syslua = nil
-    package.loaded["syslua.border"] = nil
+    package.loaded["syslua.bindings"] = nil
   end)
 
   local function run(...)

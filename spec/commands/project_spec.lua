@@ -176,7 +176,7 @@ describe("a directory with an entry file #once", function()
       ["debug.getregistry()"] = "debug.getregistry",
       ["require('debug').getupvalue(print, 1)"] = "debug.getupvalue",
       ["return (package.searchers or package.loaders)[2]"] = "package.searchers",
-      ["require('syslua.border')"] = "a library of C or a part of sys.lua",
+      ["require('syslua.bindings')"] = "a library of C or a part of sys.lua",
       ["require('syslua.native')"] = "a library of C or a part of sys.lua",
     }) do
       projects.write(here, "web", call)
@@ -326,8 +326,8 @@ describe("a directory with an entry file #once", function()
     here.write(
       "follow.lua",
       ([[
-      local border = require("syslua.border")
-      print(border.call("trust_follow", %q, ..., '{"version": 1}'))
+      local bindings = require("syslua.bindings")
+      print(bindings.call("trust_follow", %q, ..., '{"version": 1}'))
     ]]):format(lock)
     )
     assert.equal("true\n", here.lua("follow.lua").stdout)

@@ -349,7 +349,7 @@ describe("the table of shells #once", function()
     for _, name in ipairs(columns) do
       known[name:lower()] = true
     end
-    for _, name in ipairs(require("syslua.border").call("shell_names")) do
+    for _, name in ipairs(require("syslua.bindings").call("shell_names")) do
       assert.is_true(known[name], name)
     end
   end)

@@ -6,7 +6,7 @@ local machine = require("spec.support.machine")
 -- Each runs in `setup`, and what it does is gone afterwards, or the command says what is wrong.
 local pranks = {
   'package.loaded["syslua"] = nil',
-  'package.loaded["syslua.border"] = nil',
+  'package.loaded["syslua.bindings"] = nil',
   "package.loaded.string, package.loaded.table = nil, nil",
   "for key in next, _G do rawset(_G, key, nil) end",
   'debug.setmetatable("", nil)',

@@ -172,8 +172,8 @@ local refused = {
   ["a verb of sys.lua"] = { 'local x = require("syslua").build', "return x", "`x`", "sys.lua" },
   ["evaluate"] = { 'local x = require("syslua").evaluate', "return x", "`x`", "sys.lua" },
   ["the function derive"] = { "local x = derive", "return x", "`x`", "sys.lua" },
-  ["the border"] = {
-    'local x = require("syslua.border").call',
+  ["the bindings"] = {
+    'local x = require("syslua.bindings").call',
     "return x",
     "`x`",
     "sys.lua",

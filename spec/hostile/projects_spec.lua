@@ -116,7 +116,7 @@ describe("a hostile directory #once", function()
         "syslua.lua",
         "syslua/init.lua",
         "syslua/cli.lua",
-        "syslua/border.lua",
+        "syslua/bindings.lua",
         "syslua/commands/env.lua",
         "syslua/cli/entering.lua",
         "argparse.lua",

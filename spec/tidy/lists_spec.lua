@@ -1,6 +1,6 @@
 --- docs/reference/config.md has the table of list variables that the engine has.
 
-local border = require("syslua.border")
+local bindings = require("syslua.bindings")
 local tree = require("spec.support.tree")
 
 describe("the table of list variables #once", function()
@@ -15,7 +15,7 @@ describe("the table of list variables #once", function()
       end
     end
     local known = {}
-    for _, list in ipairs(border.call("lists")) do
+    for _, list in ipairs(bindings.call("lists")) do
       local default = list.default == "" and "an empty entry" or list.default or ""
       known[list.name] = { separator = list.separator, default = default }
     end

@@ -2,7 +2,7 @@
 -- files and declarations, and changes nothing. It has over 600 lines, because all that can become
 -- of a path is decided here, with the same knowledge of the machine and the config.
 
-local border = require("syslua.border")
+local bindings = require("syslua.bindings")
 local failure = require("syslua.util.failure")
 local path = require("syslua.util.path")
 local text = require("syslua.util.text")
@@ -88,7 +88,7 @@ end
 
 -- A path with the links above it resolved.
 local function resolve(place)
-  local parent = border.call("look", path.dirname(place))
+  local parent = bindings.call("look", path.dirname(place))
   return path.join(parent and parent.real or path.dirname(place), path.basename(place))
 end
 
@@ -153,7 +153,7 @@ end
 -- Whether a tree declares a file of this path below it, once it is there.
 local function takes(tree, below)
   return not tree.from
-    or border.call("tree_takes", {
+    or bindings.call("tree_takes", {
       source = tree.from,
       below = below,
       exclude = tree.exclude,
@@ -192,10 +192,10 @@ local function get_source(given, declared, rest, known)
       position
     )
   end
-  local source = border.call("look", declared.from .. rest)
+  local source = bindings.call("look", declared.from .. rest)
   if not source then
     -- A file that is new in a tree.
-    local above = border.call("look", declared.from)
+    local above = bindings.call("look", declared.from)
     source = { real = (above and above.real or declared.from) .. rest, kind = "nothing" }
   end
   if not source.real or not holds(known.directory, source.real) then
@@ -230,7 +230,7 @@ local function check_private(given, seen, known)
   local credentials = require("syslua.cli.credentials")
   local found, count = {}, 0
   local function check(file, names)
-    local seen_there = border.call("look", file)
+    local seen_there = bindings.call("look", file)
     if not seen_there or seen_there.kind ~= "file" then
       return
     end
@@ -246,12 +246,12 @@ local function check_private(given, seen, known)
     end
   end
   if seen.kind == "directory" then
-    for _, entry in ipairs(border.call("list_tree", seen.place)) do
+    for _, entry in ipairs(bindings.call("list_tree", seen.place)) do
       local inner = path.join(seen.place, entry.path)
       if entry.kind == "file" then
         check(inner, { path.join(given, entry.path), inner })
       elseif entry.kind == "symlink" then
-        local link = border.call("look", inner)
+        local link = bindings.call("look", inner)
         if link and link.real then
           check(link.real, { path.join(given, entry.path), link.real })
         end
@@ -299,7 +299,7 @@ local function adopt_drift(given, seen, managed, known)
     )
   end
   local source, relative = get_source(given, declared, rest, known)
-  local kind = source.kind == "symlink" and border.call("look", source.real).kind or source.kind
+  local kind = source.kind == "symlink" and bindings.call("look", source.real).kind or source.kind
   if kind ~= seen.kind then
     raise(
       ("%s is now %s, and its source %s is %s"):format(
@@ -427,7 +427,7 @@ end
 
 local function read_tree(given, seen)
   local files, private, links = {}, {}, {}
-  for _, entry in ipairs(border.call("list_tree", seen.place)) do
+  for _, entry in ipairs(bindings.call("list_tree", seen.place)) do
     local inner = path.join(seen.place, entry.path)
     if path.basename(entry.path) == ".git" then
       raise(
@@ -437,7 +437,7 @@ local function read_tree(given, seen)
     elseif entry.kind == "special" then
       raise(("%s is not a file, directory or link"):format(show(inner)), "adopt the other files")
     elseif entry.kind == "symlink" then
-      local link = border.call("look", inner)
+      local link = bindings.call("look", inner)
       if link and link.target and leads_out(entry.path, link.target) then
         raise(
           ("%s is a link from %s to %s: a copy of it would have another target"):format(
@@ -450,7 +450,7 @@ local function read_tree(given, seen)
       end
       links[#links + 1] = inner
     elseif entry.kind == "file" then
-      local file = border.call("look", inner) or { mode = "644" }
+      local file = bindings.call("look", inner) or { mode = "644" }
       files[#files + 1] = { path = entry.path, mode = file.mode }
       private[#private + 1] = is_private(file.mode) and inner or nil
     end
@@ -535,7 +535,7 @@ local function adopt_new(given, seen, known)
   for index, inner in ipairs(item.inner or { "" }) do
     targets[index] = path.join(seen.place, inner)
   end
-  border.call("check_targets", targets, known.options)
+  bindings.call("check_targets", targets, known.options)
   item.inner, item.targets = nil, targets
   item.reads = item.action == "link" and seen.real or nil
   return item
@@ -574,7 +574,7 @@ function adoption.check_together(items, known)
       local place = resolve(file.place)
       declared_targets[#declared_targets + 1] = { place = place, item = file, position = position }
     end
-    local seen = file.from and border.call("look", file.from)
+    local seen = file.from and bindings.call("look", file.from)
     if seen and seen.real then
       local place = seen.real
       declared_sources[#declared_sources + 1] = { place = place, item = file, position = position }
@@ -605,8 +605,8 @@ end
 ---@param known syslua.cli.Known
 ---@return syslua.cli.Adoption[]
 function adoption.examine(word, known)
-  local given = path.normalize(border.call("absolute", word))
-  local seen = border.call("look", given)
+  local given = path.normalize(bindings.call("absolute", word))
+  local seen = bindings.call("look", given)
   if not seen then
     raise(("there is nothing at %s"):format(show(given)), "name an existing file or directory")
     return {}
@@ -624,7 +624,7 @@ function adoption.examine(word, known)
   end
   local found = {}
   for _, target in ipairs(below) do
-    local inner = border.call("look", target.place)
+    local inner = bindings.call("look", target.place)
     if inner then
       found[#found + 1] = adopt_drift(target.place, inner, target, known)
     end

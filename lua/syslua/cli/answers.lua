@@ -79,7 +79,7 @@ end
 ---@param args syslua.cli.Args
 ---@return nil|fun(open: syslua.Question[]): table<string, syslua.Answer>
 function cli_answers.get_asker(args)
-  if args.json or args.dry_run or not require("syslua.cli.question").can_ask() then
+  if args.json or args.dry_run or not require("syslua.cli.prompt").can_ask() then
     return nil
   end
   return function(open)

@@ -46,7 +46,7 @@ function commands.list()
     return names
   end
   local found, orders = {}, {}
-  local files = require("syslua.border").call("list_directory", directory, false) or {}
+  local files = require("syslua.bindings").call("list_directory", directory, false) or {}
   for _, file in ipairs(files) do
     local name = file:match("^(%l+)%.lua$")
     if name then

@@ -169,26 +169,26 @@ end
 ---@type table<string, fun(options: table, add: fun(value: string?))>
 local values_of = {
   snapshots = function(options, add)
-    for _, snapshot in ipairs(require("syslua.border").call("history", options).snapshots) do
+    for _, snapshot in ipairs(require("syslua.bindings").call("history", options).snapshots) do
       add(snapshot.id)
     end
   end,
   objects = function(options, add)
-    for _, object in ipairs(require("syslua.border").call("list", options).objects) do
+    for _, object in ipairs(require("syslua.bindings").call("list", options).objects) do
       add(object.object)
     end
   end,
   subjects = function(options, add)
-    for _, action in ipairs(require("syslua.border").call("actions", options).actions) do
+    for _, action in ipairs(require("syslua.bindings").call("actions", options).actions) do
       add(action.target)
       add(action.name)
     end
-    for _, object in ipairs(require("syslua.border").call("list", options).objects) do
+    for _, object in ipairs(require("syslua.bindings").call("list", options).objects) do
       add(object.object)
     end
   end,
   projects = function(options, add)
-    for _, action in ipairs(require("syslua.border").call("actions", options).actions) do
+    for _, action in ipairs(require("syslua.bindings").call("actions", options).actions) do
       add(action.project and action.project.name)
     end
   end,
@@ -200,12 +200,12 @@ local values_of = {
     end
   end,
   users = function(options, add)
-    for _, action in ipairs(require("syslua.border").call("actions", options).actions) do
+    for _, action in ipairs(require("syslua.bindings").call("actions", options).actions) do
       add(action.user)
     end
   end,
   shells = function(_, add)
-    for _, name in ipairs(require("syslua.border").call("shell_names")) do
+    for _, name in ipairs(require("syslua.bindings").call("shell_names")) do
       add(name)
     end
   end,

@@ -1,6 +1,6 @@
 --- Which config a command is about. It does not read it.
 
-local border = require("syslua.border")
+local bindings = require("syslua.bindings")
 local failure = require("syslua.util.failure")
 local path = require("syslua.util.path")
 
@@ -17,7 +17,7 @@ end
 
 -- Only directories have a ".".
 local function is_directory(name)
-  return border.call("exists", path.join(name, "."))
+  return bindings.call("exists", path.join(name, "."))
 end
 
 --- Returns the path of the default config, which need not be there, and why it is that. A directory
@@ -93,7 +93,7 @@ end
 ---@return string?
 function config_path.get_replaced(snapshot, config)
   local current = snapshot.config_path
-  if not current or current == require("syslua.border").call("absolute", config) then
+  if not current or current == require("syslua.bindings").call("absolute", config) then
     return nil
   end
   return path.display(current, path.get_home())

@@ -3,7 +3,7 @@
 
 local confirmation = {}
 
-local border = require("syslua.border")
+local bindings = require("syslua.bindings")
 local failure = require("syslua.util.failure")
 local terminal = require("syslua.cli.terminal")
 
@@ -22,7 +22,7 @@ function confirmation.watch(result, options)
   local words = { "-e", text }
   local started, problem = native.spawn_interpreter(words)
   if not started then
-    border.call("revert", result.confirmation, options)
+    bindings.call("revert", result.confirmation, options)
     failure.raise({
       kind = "switch",
       message = "cannot start the process that waits for the confirmation: " .. tostring(problem),
@@ -38,7 +38,7 @@ function confirmation.run(mark, root)
   native.leave_session()
   io.stdout:write("ready\n")
   io.stdout:flush()
-  local ok = pcall(border.call, "watch", mark, { root = root })
+  local ok = pcall(bindings.call, "watch", mark, { root = root })
   os.exit(ok and 0 or 1)
 end
 
@@ -62,13 +62,13 @@ function confirmation.ask(result, args, options)
   terminal.flush()
   local answer = native.wait_for_input(seconds + 1) and io.read("*l") or nil
   if answer and answer:find("^[yY]") then
-    border.call("confirm", options)
+    bindings.call("confirm", options)
     terminal.write({ "Confirmed." })
     return 0
   end
   -- It may have been confirmed elsewhere in the meantime.
-  local _, was_reverted = pcall(border.call, "revert", result.confirmation, options)
-  local status = border.call("status", options)
+  local _, was_reverted = pcall(bindings.call, "revert", result.confirmation, options)
+  local status = bindings.call("status", options)
   if status.snapshot.id == result.new_snapshot then
     terminal.write({ "", "Another process confirmed the changes." })
     return 0

@@ -2,7 +2,7 @@
 -- `.emmyrc.json` beside a config. It writes the new ones of `init`, and updates those with the mark
 -- of sys.lua.
 
-local border = require("syslua.border")
+local bindings = require("syslua.bindings")
 local path = require("syslua.util.path")
 local position = require("syslua.util.position")
 
@@ -15,16 +15,16 @@ local mark =
 
 local own = position.own_directory:gsub("^@", "")
 
-local read = border.read
+local read = bindings.read
 
 local function exists(name)
-  return border.call("exists", name)
+  return bindings.call("exists", name)
 end
 
 -- The first of some directories that is there.
 local function find(...)
   for index = 1, select("#", ...) do
-    local directory = border.call("absolute", path.normalize((select(index, ...))))
+    local directory = bindings.call("absolute", path.normalize((select(index, ...))))
     if exists(path.join(directory, ".")) then
       return directory
     end
@@ -123,7 +123,7 @@ local function refresh_file(name, make)
   local rendered = render(content)
   if rendered ~= text then
     -- A directory that cannot be written keeps what it has.
-    pcall(border.call, "write_file", name, rendered)
+    pcall(bindings.call, "write_file", name, rendered)
   end
 end
 

@@ -1,7 +1,7 @@
 --- Entering directories that have an entry file of their own: whether they are trusted, and their
 -- environments. It does not know how shells and programs get these.
 
-local border = require("syslua.border")
+local bindings = require("syslua.bindings")
 local failure = require("syslua.util.failure")
 local path = require("syslua.util.path")
 local scope = require("syslua.scope")
@@ -42,7 +42,7 @@ local missing = "No such file or directory"
 --- Returns the directories with an entry file around the working directory, outermost first.
 ---@return string[]
 function entering.find()
-  return border.call("project_directories")
+  return bindings.call("project_directories")
 end
 
 local function is_unconfined(options)
@@ -55,7 +55,7 @@ local function ask_for_file(found, file, options, ask)
   if not ask or not readable or not ask.file(found, file, look.text, look.is_trusted ~= nil) then
     return nil
   end
-  border.call("trust_accept", found.directory, { [file] = look.sha256 }, nil, options)
+  bindings.call("trust_accept", found.directory, { [file] = look.sha256 }, nil, options)
   return look.text
 end
 
@@ -79,8 +79,8 @@ local function get_reader(found, options, ask)
     return ask_for_file(found, file, options, ask) or refuse(result)
   end
   function project.contains(file)
-    local absolute = border.call("absolute", file)
-    return path.is_below(border.call("real_path", absolute), found.directory)
+    local absolute = bindings.call("absolute", file)
+    return path.is_below(bindings.call("real_path", absolute), found.directory)
       or path.is_below(path.normalize(absolute), found.directory)
   end
   function project.note_look(place, kind)
@@ -89,15 +89,15 @@ local function get_reader(found, options, ask)
     if not seen[key] and not scope.is_in_input(place) then
       seen[key] = true
       looks[#looks + 1] =
-        { path = place, kind = kind, answer = border.call("project_look", place, kind) }
+        { path = place, kind = kind, answer = bindings.call("project_look", place, kind) }
     end
   end
   function project.check_source(place, sha256)
-    local is_known = border.call("trust_source", found.directory, place, sha256, options)
+    local is_known = bindings.call("trust_source", found.directory, place, sha256, options)
     if is_known then
       return
     elseif ask and ask.file(found, place, nil, is_known ~= nil) then
-      border.call("trust_accept", found.directory, {}, { [place] = sha256 }, options)
+      bindings.call("trust_accept", found.directory, {}, { [place] = sha256 }, options)
       return
     end
     refuse(failure.new({
@@ -122,7 +122,7 @@ end
 -- trusted.
 local function check_scripts(manifest, project)
   local has_script = false
-  for _, activation in ipairs(border.call("manifest_table", manifest).activations) do
+  for _, activation in ipairs(bindings.call("manifest_table", manifest).activations) do
     local action = activation.action or activation
     if action.kind == "source_in_shell" then
       has_script = true
@@ -152,7 +152,7 @@ local function get_lock_hash(found, options)
     return ""
   end
   return failure.raise(
-    readable and border.call("trust_read", found.directory, found.lock, options) or look
+    readable and bindings.call("trust_read", found.directory, found.lock, options) or look
   )
 end
 
@@ -183,33 +183,33 @@ end
 ---@return syslua.cli.FoundProject found
 function entering.enter(directory, options, ask)
   ---@type syslua.cli.FoundProject
-  local found = border.call("trust_check", directory, options)
+  local found = bindings.call("trust_check", directory, options)
   if found.doubt and ask and found.can_be_settled and ask.directory(found) then
-    found = border.call("trust_check", directory, options)
+    found = bindings.call("trust_check", directory, options)
   end
   if found.doubt then
     return nil, found
   end
-  local number = border.call("project_kept", directory, found.hash, options)
+  local number = bindings.call("project_kept", directory, found.hash, options)
   if not number then
     local manifest, looks = evaluate(found, options, ask)
     -- A file that was replaced in the meantime is found here, and the rest is part of it.
     ---@type syslua.cli.FoundProject
-    local again = border.call("trust_check", directory, options)
+    local again = bindings.call("trust_check", directory, options)
     if again.doubt or (again.hash ~= found.hash and not ask) then
       return nil, again
     end
     local built, result =
-      pcall(border.call, "project_enter", manifest, directory, again.hash, looks, options)
+      pcall(bindings.call, "project_enter", manifest, directory, again.hash, looks, options)
     -- Resolved inputs are locked also when a build fails; the written lock stays trusted.
-    if border.call("write_trusted_lock", again.entry, options) then
+    if bindings.call("write_trusted_lock", again.entry, options) then
       ---@type syslua.cli.FoundProject
-      local locked = border.call("trust_check", directory, options)
+      local locked = bindings.call("trust_check", directory, options)
       -- A lock that replaced another one in the meantime is not trusted.
       if locked.doubt then
         return nil, locked
       elseif built then
-        result = border.call("project_enter", manifest, directory, locked.hash, looks, options)
+        result = bindings.call("project_enter", manifest, directory, locked.hash, looks, options)
       end
       again = locked
     end
@@ -247,7 +247,7 @@ local function run_step(shell, user, options)
     local entered, layer, found = pcall(entering.enter, directory, options)
     if not entered then
       local problem = failure.from(layer)
-      found = border.call("trust_check", directory, options)
+      found = bindings.call("trust_check", directory, options)
       said = say(found, found.doubt or problem, said)
       layer = nil
     elseif not layer then
@@ -259,7 +259,7 @@ local function run_step(shell, user, options)
       layers[#layers + 1] = layer
     end
   end
-  return border.call("project_step", {
+  return bindings.call("project_step", {
     shell = shell,
     user = user,
     entered = os.getenv("SYSLUA_ENTERED") or "",

@@ -204,7 +204,7 @@ function graph_page.render(shown, config)
     nodes = lib.array(shown.nodes),
     edges = lib.array(shown.edges),
   }
-  local json = require("syslua.border").call("report_json", data)
+  local json = require("syslua.bindings").call("report_json", data)
   -- In a script only `</script>` and `<!--` end what is written.
   json = json:gsub("<", "\\u003c")
   return (page:gsub("@DATA@", function()

@@ -214,7 +214,7 @@ local function is_script(word)
   if word == "-" or word:find("[/.]") then
     return true
   end
-  return require("syslua.border").call("exists", word)
+  return require("syslua.bindings").call("exists", word)
 end
 
 --- Runs the command that the words after `lua -l syslua` name, and exits with its code. Returns

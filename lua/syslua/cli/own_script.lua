@@ -1,7 +1,7 @@
 --- The script that the shells of the user read who runs a command: what root declares for itself
 -- alone is in a script beside that of all users.
 
-local border = require("syslua.border")
+local bindings = require("syslua.bindings")
 local path = require("syslua.util.path")
 
 local own_script = {}
@@ -11,7 +11,7 @@ local own_script = {}
 ---@return string?
 function own_script.get_user(root)
   local is_own = require("syslua").username == "root"
-    and border.call("exists", path.join(root, "users/root/env.sh"))
+    and bindings.call("exists", path.join(root, "users/root/env.sh"))
   return is_own and "root" or nil
 end
 

@@ -1,7 +1,7 @@
 --- The names of packages: modules below `pkgs` beside a config, or that come with sys.lua. It does
 -- not load them.
 
-local border = require("syslua.border")
+local bindings = require("syslua.bindings")
 local path = require("syslua.util.path")
 local position = require("syslua.util.position")
 
@@ -9,7 +9,7 @@ local package_names = {}
 
 -- Adds the names of all packages below a directory: `cli.fd`.
 local function add_below(names, directory)
-  local listed, entries = pcall(border.call, "list_tree", directory)
+  local listed, entries = pcall(bindings.call, "list_tree", directory)
   local own, seen = {}, {}
   for _, entry in
     ipairs(listed and entries --[[@as table[] ]] or {})

@@ -102,7 +102,7 @@ function packages.evaluate(words, argument, options)
   given.locked = nil
   local manifest = require("syslua").evaluate(config, given)
   -- What is used once is not locked.
-  require("syslua.border").call("forget_lock", config)
+  require("syslua.bindings").call("forget_lock", config)
   return { manifest = manifest, name = given.project.name, modules = modules }
 end
 

@@ -469,7 +469,7 @@ function report.to_json(command, result)
       document[key] = value
     end
   end
-  return text.inert_json(require("syslua.border").call("report_json", document))
+  return text.inert_json(require("syslua.bindings").call("report_json", document))
 end
 
 return report

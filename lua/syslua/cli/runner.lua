@@ -81,8 +81,8 @@ local function is_refused(name, command, args, options)
   if not command.asks or args.dry_run or args.yes then
     return false
   end
-  local question = require("syslua.cli.question")
-  local is_due = question.is_due(args)
+  local prompt = require("syslua.cli.prompt")
+  local is_due = prompt.is_due(args)
   if not is_due and command.asks ~= "required" then
     return false
   end
@@ -99,7 +99,7 @@ local function is_refused(name, command, args, options)
     })
   end
   write(command, planned, args, more)
-  return not question.ask("Do it?")
+  return not prompt.ask("Do it?")
 end
 
 -- What a report says failed are errors, also with --quiet.
@@ -118,7 +118,7 @@ end
 function runner.run(name, args)
   local command = commands.load(name)
   local terminal = require("syslua.cli.terminal")
-  local options = require("syslua.cli.options").from_args(args)
+  local options = require("syslua.cli.engine_options").from_args(args)
   if arguments.has_flag(command, "--dry-run") then
     options.dry_run = args.dry_run or false
   end
@@ -126,8 +126,8 @@ function runner.run(name, args)
   if is_refused(name, command, args, options) then
     code = "refused"
   else
-    local question = require("syslua.cli.question")
-    report, code, more = command.run(args, options, question.is_due(args) and question.ask or nil)
+    local prompt = require("syslua.cli.prompt")
+    report, code, more = command.run(args, options, prompt.is_due(args) and prompt.ask or nil)
   end
   if code == "refused" then
     terminal.write({ "Nothing was done." })

@@ -1,7 +1,7 @@
 --- Turns services into lines for people: what is asked of their manager, and what they do.
 -- It does not write them.
 
-local columns = require("syslua.cli.columns")
+local columns = require("syslua.cli.table")
 local text = require("syslua.util.text")
 
 local service_report = {}

@@ -1,7 +1,7 @@
 --- The lines through which shells read the environment at their start: adding them to the files of
 -- a user, and removing them. The engine knows the files and lines.
 
-local border = require("syslua.border")
+local bindings = require("syslua.bindings")
 local path = require("syslua.util.path")
 
 local shell_profiles = {}
@@ -57,30 +57,30 @@ end
 ---@param options table
 ---@return syslua.cli.ShellProfile[]
 function shell_profiles.list(options)
-  return border.call("shells", options)
+  return bindings.call("shells", options)
 end
 
 --- Returns whether a shell has its own file already.
 ---@param shell syslua.cli.ShellProfile
 ---@return boolean
 function shell_profiles.exists(shell)
-  return shell.profile ~= nil and border.read(shell.profile) ~= nil
+  return shell.profile ~= nil and bindings.read(shell.profile) ~= nil
 end
 
 -- Adds the line to a file, unless it reads the environment already. A file that is made for it may
 -- be `passing`: then it goes with the line.
 local function add_to(profile, shell, is_passing)
   local shown = path.display(profile, path.get_home())
-  local text, unread = border.read(profile)
+  local text, unread = bindings.read(profile)
   text = text and shell.earlier_line and without(text, shell.earlier_line) or text
   if text and (text:find(shell.line, 1, true) or text:find(shell.script, 1, true)) then
     return { ("%s reads the environment already"):format(shown) }
   end
   local problem
-  if not text and border.call("exists", profile) then
+  if not text and bindings.call("exists", profile) then
     problem = unread
   elseif not text then
-    border.call("write_file", profile, "")
+    bindings.call("write_file", profile, "")
     text = ""
   else
     is_passing = false
@@ -105,8 +105,8 @@ end
 local function get_login_file()
   for _, name in ipairs(login_files) do
     local file = path.join(path.get_home(), name)
-    if border.call("exists", file) then
-      local text = border.read(file)
+    if bindings.call("exists", file) then
+      local text = bindings.read(file)
       return not (text and text:find("bashrc", 1, true)) and file or nil
     end
   end
@@ -154,7 +154,7 @@ function shell_profiles.remove(shells, is_dry)
   local lines = {}
   for _, shell in ipairs(shells) do
     for _, profile in ipairs(get_files(shell)) do
-      local text = border.read(profile)
+      local text = bindings.read(profile)
       local rest, is_to_go = without(text or "", shell.line)
       rest = rest or shell.earlier_line and without(text or "", shell.earlier_line)
       if rest then

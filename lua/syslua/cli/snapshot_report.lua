@@ -1,7 +1,7 @@
 --- Turns what is known of snapshots into lines for people.
 -- It does not write them, and does not know how snapshots are made.
 
-local columns = require("syslua.cli.columns")
+local columns = require("syslua.cli.table")
 local path = require("syslua.util.path")
 local report = require("syslua.cli.report")
 local text = require("syslua.util.text")

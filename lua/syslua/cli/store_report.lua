@@ -1,7 +1,7 @@
 --- Turns what the store holds, and what is wrong with it, into lines for people.
 -- It does not write them, and does not know the engine: it gets reports.
 
-local columns = require("syslua.cli.columns")
+local columns = require("syslua.cli.table")
 local path = require("syslua.util.path")
 local report = require("syslua.cli.report")
 local terminal = require("syslua.cli.terminal")

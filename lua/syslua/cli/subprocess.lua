@@ -1,7 +1,7 @@
 --- Becoming a program: a shell, or a command, in an environment that was made. It does not know
 --- what is in it.
 
-local border = require("syslua.border")
+local bindings = require("syslua.bindings")
 local failure = require("syslua.util.failure")
 local path = require("syslua.util.path")
 
@@ -27,7 +27,7 @@ local function write_files(entered, root)
   end
   local directory = path.join(root, "cache/shell")
   for name, text in next, entered.files do
-    border.call("write_file", path.join(directory, name), text)
+    bindings.call("write_file", path.join(directory, name), text)
   end
   -- Where the user's own are.
   variables["SYSLUA_" .. entered.directory] = variables[entered.directory] or ""
@@ -49,7 +49,7 @@ function subprocess.start(words, entered, options)
     for _, argument in ipairs(entered.arguments or {}) do
       words[#words + 1] = argument
     end
-    entered.variables = write_files(entered, border.call("info", options).root)
+    entered.variables = write_files(entered, bindings.call("info", options).root)
     script = entered.script
   end
   require("syslua.cli.terminal").clear()
@@ -57,7 +57,7 @@ function subprocess.start(words, entered, options)
   io.stderr:flush()
   ---@type boolean, any
   local started, code =
-    pcall(border.call, "become_program", words, entered.variables, script, options)
+    pcall(bindings.call, "become_program", words, entered.variables, script, options)
   if started then
     return code
   end

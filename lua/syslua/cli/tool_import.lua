@@ -1,7 +1,7 @@
 --- Reads what mise and aqua have of tools, and writes them as `tools{}`, with the hashes that they
 --- locked. It does not know the command line.
 
-local border = require("syslua.border")
+local bindings = require("syslua.bindings")
 local failure = require("syslua.util.failure")
 local path = require("syslua.util.path")
 local tables = require("syslua.util.table")
@@ -31,7 +31,7 @@ local mise_platforms = {
   ["aarch64-windows"] = "windows-arm64",
 }
 
-local read = border.read
+local read = bindings.read
 
 local function must_read(file)
   local text, problem, hint = read(file)
@@ -46,7 +46,7 @@ local function must_read(file)
 end
 
 local function parse(format, text, file)
-  local succeeded, result = pcall(border.call, "parse_document", format, text)
+  local succeeded, result = pcall(bindings.call, "parse_document", format, text)
   if succeeded and type(result) == "table" then
     return result
   end
@@ -350,7 +350,7 @@ local function make_entries(tools, place, options)
       local succeeded, release = false, nil
       if tool.locked and tool.get_hash then
         succeeded, release = pcall(
-          border.call,
+          bindings.call,
           "resolve_tool",
           place,
           tool.name,
@@ -410,14 +410,14 @@ local function render(tools, left, variables, source)
 end
 
 local function write(file, text)
-  border.call("write_file", file, text)
+  bindings.call("write_file", file, text)
 end
 
 -- Takes the tools out that the registry does not have: a config with one of them cannot be applied.
 local function take_out_unknown(tools, left, place, options)
   for index = #tools, 1, -1 do
     local name = assert(tools[index]).name
-    local succeeded, problem = pcall(border.call, "find_tool", place, name, options)
+    local succeeded, problem = pcall(bindings.call, "find_tool", place, name, options)
     if not succeeded then
       local kind = failure.from(problem).kind
       if kind ~= "tools" then

@@ -1,10 +1,10 @@
 --- Asks on the terminal whether the files of a directory are trusted. It shows which they are, and
 -- runs none of them.
 
-local border = require("syslua.border")
+local bindings = require("syslua.bindings")
 local failure = require("syslua.util.failure")
 local path = require("syslua.util.path")
-local question = require("syslua.cli.question")
+local prompt = require("syslua.cli.prompt")
 local text = require("syslua.util.text")
 
 local native = require("syslua").native
@@ -89,7 +89,7 @@ local function describe(found, file, code, mark)
 end
 
 local function check_terminal(found)
-  if not question.can_ask() then
+  if not prompt.can_ask() then
     failure.raise({
       kind = "usage",
       message = ("%s is not trusted, and --trust asks on a terminal only"):format(found.directory),
@@ -117,14 +117,14 @@ function trust.get_asker(options)
       lines[#lines + 1] = describe(found, file.path, file.text, get_mark(file.is_trusted))
     end
     require("syslua.cli.terminal").write(lines)
-    if not question.ask("Have you read them, and do you trust them?") then
+    if not prompt.ask("Have you read them, and do you trust them?") then
       return false
     end
     local accepted = {}
     for _, file in ipairs(files) do
       accepted[file.path] = file.sha256
     end
-    border.call("trust_accept", found.directory, accepted, nil, options)
+    bindings.call("trust_accept", found.directory, accepted, nil, options)
     return true
   end
 
@@ -134,7 +134,7 @@ function trust.get_asker(options)
       ("%s wants one more file (+ new, ~ changed):"):format(text.printable(found.directory)),
       describe(found, file, code, is_known and "~" or "+"),
     })
-    return question.ask("Do you trust it?")
+    return prompt.ask("Do you trust it?")
   end
 
   return asker

@@ -82,7 +82,7 @@ local function raise(message, hint)
 end
 
 local function read(name)
-  local text, problem, hint = require("syslua.border").read(name)
+  local text, problem, hint = require("syslua.bindings").read(name)
   if not text then
     raise(("cannot read %s: %s"):format(name, problem), hint)
   end
@@ -106,17 +106,17 @@ local function evaluate(config, options)
 end
 
 local function get_known(config, options, args)
-  local border = require("syslua.border")
+  local bindings = require("syslua.bindings")
   local path = require("syslua.util.path")
   local function real(place)
-    local seen = border.call("look", place)
+    local seen = bindings.call("look", place)
     return seen and seen.real or place
   end
   -- Those that are as applied too.
   options.brief = false
-  local status = border.call("status", options)
+  local status = bindings.call("status", options)
   return {
-    directory = real(path.dirname(border.call("absolute", config))),
+    directory = real(path.dirname(bindings.call("absolute", config))),
     home = real(path.get_home()),
     root = real(status.root),
     is_system = require("syslua").username == "root",
@@ -147,11 +147,11 @@ end
 
 -- Copies to the first name that is free, or that the same content has.
 local function copy(item, known, options)
-  local border = require("syslua.border")
+  local bindings = require("syslua.bindings")
   local path = require("syslua.util.path")
   local name, number = item.source, 1
   while true do
-    local taken = border.call("take_over", item.path, path.join(known.directory, name), options)
+    local taken = bindings.call("take_over", item.path, path.join(known.directory, name), options)
     if taken ~= "occupied" then
       item.source = name
       item.lines = item.render and item.render(name) or item.lines
@@ -169,10 +169,10 @@ local function encrypt(item, known)
   local secrets = require("syslua.secrets")
   local path = require("syslua.util.path")
   local file = path.join(known.directory, item.source)
-  local border = require("syslua.border")
-  border.call("leave_no_core")
+  local bindings = require("syslua.bindings")
+  bindings.call("leave_no_core")
   local text = read(item.path)
-  if border.call("look", file) then
+  if bindings.call("look", file) then
     local found, value = pcall(secrets.get, file, item.key)
     if found and value ~= nil and value ~= text then
       raise(
@@ -185,7 +185,7 @@ local function encrypt(item, known)
 end
 
 local function perform(items, known, options)
-  local border = require("syslua.border")
+  local bindings = require("syslua.bindings")
   local path = require("syslua.util.path")
   for _, item in ipairs(items) do
     if item.action == "copy" then
@@ -194,26 +194,26 @@ local function perform(items, known, options)
       encrypt(item, known)
     elseif item.action == "source" then
       local source = path.join(known.directory, item.source)
-      item.kept = border.call("take_into", item.path, source, options)
+      item.kept = bindings.call("take_into", item.path, source, options)
     end
   end
 end
 
 -- Adds lines to the config. When it fails with them, or does not come to them, it is as it was.
 local function write(config, lines, known, options)
-  local border = require("syslua.border")
+  local bindings = require("syslua.bindings")
   local old = read(config)
   local before, after, indent = split_at_marker(old, config)
   local added = {}
   for index, line in ipairs(lines) do
     added[index] = indent .. line .. "\n"
   end
-  border.call("rewrite", config, before .. table.concat(added) .. after)
+  bindings.call("rewrite", config, before .. table.concat(added) .. after)
   local succeeded, files = pcall(evaluate, config, options)
   if succeeded and #files == #known.files + #lines then
     return
   end
-  border.call("rewrite", config, old)
+  bindings.call("rewrite", config, old)
   local cause = succeeded and { kind = "adopt", message = "it does not come to them" }
     or require("syslua").error(files)
   cause.message = ("%s is as it was, since with the lines that were added %s"):format(

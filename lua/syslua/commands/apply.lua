@@ -1,7 +1,7 @@
 --- `apply`: makes this machine match a config.
 -- It does not know how; the engine does, and reports what it did.
 
-local border = require("syslua.border")
+local bindings = require("syslua.bindings")
 
 local shared = require("syslua.cli.arguments").shared
 
@@ -68,7 +68,7 @@ local function is_refused(args, options, config, ask)
   if args.dry_run or not ask then
     return false
   end
-  local current = border.call("environment", nil, options)
+  local current = bindings.call("environment", nil, options)
   local other = require("syslua.cli.config_path").get_replaced(current.snapshot, config)
   return other and not ask(("This replaces %s. Apply it?"):format(other)) or false
 end
@@ -96,12 +96,12 @@ function apply.run(args, options, ask)
     args.on_evaluated(manifest)
   end
   if kept[1] and not args.dry_run then
-    border.call("write_file", kept[1].file, kept[1].text)
+    bindings.call("write_file", kept[1].file, kept[1].text)
   end
   if is_refused(args, options, config, ask) then
     return nil, "refused"
   end
-  local foreseen = border.call("pending_lock", config)
+  local foreseen = bindings.call("pending_lock", config)
   local result = syslua.apply(manifest, options)
   -- What builds pinned is known only after them.
   local locks = args.dry_run and foreseen or result.locks or {}

@@ -1,7 +1,7 @@
 --- `build`: builds what a config declares, and applies nothing.
 -- It does not know how; with `--check` the engine builds again and says what differs.
 
-local border = require("syslua.border")
+local bindings = require("syslua.bindings")
 local failure = require("syslua.util.failure")
 
 local shared = require("syslua.cli.arguments").shared
@@ -40,7 +40,7 @@ build.arguments = {
 -- A word alone is a config when there is such a file, or when it looks like one; else it is the
 -- name of a derivation of the default config.
 local function is_config(word)
-  return word:find("[/\\]") ~= nil or word:find("%.lua$") ~= nil or border.call("exists", word)
+  return word:find("[/\\]") ~= nil or word:find("%.lua$") ~= nil or bindings.call("exists", word)
 end
 
 local function get_config_and_name(args)
@@ -93,7 +93,7 @@ end
 ---@return syslua.cli.BuildResult
 local function check(derivation, options)
   ---@type syslua.Checked
-  local checked = border.call("check", derivation.hash, options)
+  local checked = bindings.call("check", derivation.hash, options)
   ---@type { output: string, file: string, how: string }?
   local difference
   if checked.output and checked.file and checked.how then
@@ -113,7 +113,7 @@ local function realize(derivations, options)
   for index, derivation in ipairs(derivations) do
     hashes[index] = derivation.hash
   end
-  local outputs = border.call("build", hashes, options)
+  local outputs = bindings.call("build", hashes, options)
   local results = {}
   for index, derivation in ipairs(derivations) do
     results[index] = {
@@ -131,7 +131,7 @@ end
 -- Resolved inputs are locked also when a build fails.
 local function realize_and_lock(derivations, options, config)
   local succeeded, results = pcall(realize, derivations, options)
-  border.call("write_lock", config)
+  bindings.call("write_lock", config)
   if not succeeded then
     error(results, 0)
   end

@@ -19,7 +19,7 @@ confirm.arguments = {
 ---@param options table
 ---@return syslua.Confirmed
 function confirm.run(_, options)
-  return require("syslua.border").call("confirm", options)
+  return require("syslua.bindings").call("confirm", options)
 end
 
 --- Renders it for people.

@@ -35,7 +35,7 @@ function destroy.run(args, options)
   -- Afterwards, the place of the root is unknown.
   local profiles = require("syslua.cli.shell_profiles")
   local shells = profiles.list(options)
-  local result = require("syslua.border").call("destroy", options)
+  local result = require("syslua.bindings").call("destroy", options)
   result.profiles = require("syslua.lib").array(profiles.remove(shells, options.dry_run))
   local is_preview = options.dry_run and not args.dry_run
   return result, 0, is_preview

@@ -72,7 +72,7 @@ local function is_snapshot(word, options)
   if #word < fewest_digits then
     return true
   end
-  for _, entry in ipairs(require("syslua.border").call("history", options).snapshots) do
+  for _, entry in ipairs(require("syslua.bindings").call("history", options).snapshots) do
     if entry.id == word then
       return true
     end
@@ -81,7 +81,7 @@ local function is_snapshot(word, options)
 end
 
 local function compare(args, options)
-  local border = require("syslua.border")
+  local bindings = require("syslua.bindings")
   local first, second = args.first, args.second
   if first and not is_snapshot(first, options) then
     local hash = check_hash(first, args.program)
@@ -91,12 +91,12 @@ local function compare(args, options)
         ("`%s diff A B` compares two derivations"):format(args.program)
       )
     end
-    return border.call("diff_derivations", hash, check_hash(second, args.program), options), false
+    return bindings.call("diff_derivations", hash, check_hash(second, args.program), options), false
   end
   if second and not is_snapshot(second, options) then
     raise_usage(("`%s` is not a snapshot, but `%s` is"):format(second, first))
   end
-  return border.call("diff_snapshots", first, second, options), true
+  return bindings.call("diff_snapshots", first, second, options), true
 end
 
 --- Does it; with `--exit-code` the exit code is 3 when something differs.

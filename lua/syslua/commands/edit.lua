@@ -1,7 +1,7 @@
 --- `edit TARGET`: opens the origin of a target in the user's editor, and offers to apply. It does
 -- not know how an apply works.
 
-local read_file = require("syslua.border").read
+local read_file = require("syslua.bindings").read
 local shared = require("syslua.cli.arguments").shared
 
 local edit = {}
@@ -91,7 +91,7 @@ end
 ---@param options table
 ---@return nil, integer?
 function edit.run(args, options)
-  local border = require("syslua.border")
+  local bindings = require("syslua.bindings")
   local failure = require("syslua.util.failure")
   local path = require("syslua.util.path")
   local terminal = require("syslua.cli.terminal")
@@ -103,13 +103,13 @@ function edit.run(args, options)
   end
   require("syslua").evaluate(config, options)
   local given = path.expand(args.target, path.get_home())
-  local place = path.normalize(border.call("absolute", given))
+  local place = path.normalize(bindings.call("absolute", given))
   local declared = find(files, place)
   if not declared then
     raise_unknown(place, files)
     return nil, 2
   end
-  local directory = path.dirname(border.call("absolute", config))
+  local directory = path.dirname(bindings.call("absolute", config))
   local file, line = get_source(declared, place, directory)
   local before = read_file(file)
   terminal.clear()
@@ -130,8 +130,8 @@ function edit.run(args, options)
     terminal.write({ shown .. " is your own file: there is nothing to apply." })
     return nil
   end
-  local question = require("syslua.cli.question")
-  if not (args.yes or (question.can_ask() and question.ask(shown .. " changed. Apply?"))) then
+  local prompt = require("syslua.cli.prompt")
+  if not (args.yes or (prompt.can_ask() and prompt.ask(shown .. " changed. Apply?"))) then
     terminal.write({ ("%s changed. `%s apply` applies the change."):format(shown, args.program) })
     return nil
   end

@@ -1,7 +1,7 @@
 --- `env`: shows the variables and scripts that shells get, or prints them as the script of a shell.
 -- It reads what is applied, and no config.
 
-local border = require("syslua.border")
+local bindings = require("syslua.bindings")
 local failure = require("syslua.util.failure")
 
 local shared = require("syslua.cli.arguments").shared
@@ -59,7 +59,7 @@ env.arguments = {
 
 local function get_shell(name, options)
   local names = {}
-  for _, shell in ipairs(border.call("shells", options)) do
+  for _, shell in ipairs(bindings.call("shells", options)) do
     names[#names + 1] = shell.name
     if shell.name == name then
       return shell
@@ -79,10 +79,10 @@ local function print_script(args, options)
   local path = require("syslua.util.path")
   local name = get_shell(args.shell, options).script
   if args.user then
-    local root = border.call("info", options).root
+    local root = bindings.call("info", options).root
     name = path.join(root, "users/" .. args.user .. "/" .. path.basename(name))
   end
-  local text, problem = border.read(name)
+  local text, problem = bindings.read(name)
   if not text then
     failure.raise({
       kind = "config",
@@ -103,9 +103,9 @@ local function print_hook(args, options)
     "syslua.cli.entering",
     shell,
     args.user and ("%q"):format(args.user) or "nil",
-    border.call("info", options).root
+    bindings.call("info", options).root
   )
-  local text = border.call("hook", shell, args.user, step, options)
+  local text = bindings.call("hook", shell, args.user, step, options)
   if not text then
     failure.raise({
       kind = "usage",
@@ -125,11 +125,11 @@ local function check_user(name, options)
       hint = "for example --user ada",
     })
   end
-  if border.call("user_home", name) then
+  if bindings.call("user_home", name) then
     return
   end
   local names, seen = {}, {}
-  for _, action in ipairs(border.call("actions", options).actions) do
+  for _, action in ipairs(bindings.call("actions", options).actions) do
     local user = action.user
     if user == name then
       return
@@ -168,14 +168,14 @@ function env.run(args, options)
   if args.hook or args.shell then
     -- As the line that `init --shell` adds.
     args.user = args.user
-      or require("syslua.cli.own_script").get_user(border.call("info", options).root)
+      or require("syslua.cli.own_script").get_user(bindings.call("info", options).root)
   end
   if args.hook then
     return print_hook(args, options)
   elseif args.shell then
     return print_script(args, options)
   end
-  return border.call("environment", args.user, options)
+  return bindings.call("environment", args.user, options)
 end
 
 --- Renders it for people.

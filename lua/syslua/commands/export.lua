@@ -1,7 +1,7 @@
 --- `export`: writes objects of the store, and everything they refer to, as one file that
 --- `import closure` reads. The engine knows which objects belong to it.
 
-local border = require("syslua.border")
+local bindings = require("syslua.bindings")
 local failure = require("syslua.util.failure")
 
 local export = {}
@@ -72,22 +72,26 @@ end
 ---@param options table
 ---@return syslua.Exported, integer, boolean
 function export.run(args, options)
-  local object_word = require("syslua.cli.object_word")
+  local object_argument = require("syslua.cli.object_argument")
   local file = args.output ~= "-" and args.output or nil
   if not file then
     check_stdout(args)
   end
   ---@type syslua.Listed
-  local listed = border.call("list", options)
+  local listed = bindings.call("list", options)
   local names = {}
   for index, word in ipairs(args.objects) do
-    names[index] = object_word.find(listed, word, args.program).object
+    names[index] = object_argument.find(listed, word, args.program).object
   end
   if not file then
     require("syslua.cli.terminal").clear()
   end
-  local result =
-    border.call("export", names, file and border.call("absolute", file) or write_stdout, options)
+  local result = bindings.call(
+    "export",
+    names,
+    file and bindings.call("absolute", file) or write_stdout,
+    options
+  )
   return result, 0, file ~= nil
 end
 

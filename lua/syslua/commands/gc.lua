@@ -80,7 +80,7 @@ end
 function gc.run(args, options)
   options.keep = args.keep and get_number(args.keep)
   options.older_than = args.older_than and get_age(args.older_than)
-  return require("syslua.border").call("gc", options)
+  return require("syslua.bindings").call("gc", options)
 end
 
 --- Renders it for people.

@@ -57,19 +57,19 @@ end
 ---@param args syslua.cli.Args
 ---@param options table
 function graph.run(args, options)
-  local border = require("syslua.border")
+  local bindings = require("syslua.bindings")
   local terminal = require("syslua.cli.terminal")
   local config = require("syslua.cli.config_path").get(args.config)
   options.sys = require("syslua.cli.machine_view").get(args)
   local manifest = require("syslua").evaluate(config, options)
   local whole = require("syslua.cli.graph").new(
-    border.call("manifest_table", manifest, true),
-    border.call("manifest_details", manifest)
+    bindings.call("manifest_table", manifest, true),
+    bindings.call("manifest_details", manifest)
   )
   local content = render(args, whole, config)
   if args.output then
-    local file = border.call("absolute", args.output)
-    border.call("write_file", file, content)
+    local file = bindings.call("absolute", args.output)
+    bindings.call("write_file", file, content)
     if not args.quiet then
       local path = require("syslua.util.path")
       terminal.talk({ "wrote " .. path.display(file, path.get_home()) })

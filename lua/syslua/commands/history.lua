@@ -21,7 +21,7 @@ history.arguments = {
 ---@param options table
 ---@return syslua.History
 function history.run(_, options)
-  return require("syslua.border").call("history", options)
+  return require("syslua.bindings").call("history", options)
 end
 
 --- Renders it for people.

@@ -1,7 +1,7 @@
 --- `import KIND PATH`: takes over what something else wrote. It knows the kinds; each does its own
 --- work.
 
-local border = require("syslua.border")
+local bindings = require("syslua.bindings")
 local failure = require("syslua.util.failure")
 
 local shared = require("syslua.cli.arguments").shared
@@ -147,9 +147,9 @@ local takers = {
         ):format(args.program),
       })
     end
-    local file = args.path ~= "-" and border.call("absolute", args.path) or nil
+    local file = args.path ~= "-" and bindings.call("absolute", args.path) or nil
     ---@type syslua.Imported
-    local result = border.call("import_closure", file, options)
+    local result = bindings.call("import_closure", file, options)
     return result, require("syslua.cli.closure_report").render_import(result, args)
   end,
 }

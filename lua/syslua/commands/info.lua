@@ -1,7 +1,7 @@
 --- `info`: shows the root as a whole, or one object of its store.
 -- It reads records only.
 
-local border = require("syslua.border")
+local bindings = require("syslua.bindings")
 
 local shared = require("syslua.cli.arguments").shared
 
@@ -43,12 +43,12 @@ end
 ---@return table report, integer code, table? held what is known of the object
 function info.run(args, options)
   if not args.object then
-    return border.call("info", options), 0, nil
+    return bindings.call("info", options), 0, nil
   end
   ---@type syslua.Listed
-  local listed = border.call("list", options)
-  local object = require("syslua.cli.object_word").find(listed, args.object, args.program)
-  local held = border.call("hold", object.object, options)
+  local listed = bindings.call("list", options)
+  local object = require("syslua.cli.object_argument").find(listed, args.object, args.program)
+  local held = bindings.call("hold", object.object, options)
   local report = {
     root = listed.root,
     object = object,

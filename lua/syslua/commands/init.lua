@@ -185,9 +185,9 @@ end
 -- On a terminal the login shell is offered.
 ---@return table<string, boolean?>
 local function offer(args, known)
-  local question = require("syslua.cli.question")
+  local prompt = require("syslua.cli.prompt")
   local login = known[(os.getenv("SHELL") or ""):match("[^/]*$")]
-  if not login or not login.profile or args.quiet or not question.can_ask() then
+  if not login or not login.profile or args.quiet or not prompt.can_ask() then
     return {}
   end
   local path = require("syslua.util.path")
@@ -196,7 +196,7 @@ local function offer(args, known)
     login.name,
     shown
   )
-  return question.ask(asked) and { [login.name] = true } or {}
+  return prompt.ask(asked) and { [login.name] = true } or {}
 end
 
 -- Adds the line that reads the environment to the files of shells; returns what there is to say of
@@ -233,7 +233,7 @@ local clone_forms = "it is https://HOST/REPO, ssh://HOST/REPO, USER@HOST:REPO or
 local function parse_url(given)
   local failure = require("syslua.util.failure")
   -- It may have a login in it, which is for no message.
-  local shown = require("syslua.border").call("redact_address", given)
+  local shown = require("syslua.bindings").call("redact_address", given)
   shown = shown:gsub("([?&])([^=&#]*)=[^&#]*", function(before, name)
     local is_known = name == "dir" or name == "submodules"
     return not is_known and before .. name .. "=***" or nil
@@ -272,17 +272,17 @@ local function parse_url(given)
 end
 
 local function is_empty(directory)
-  local border = require("syslua.border")
-  if not border.call("exists", directory) then
+  local bindings = require("syslua.bindings")
+  if not bindings.call("exists", directory) then
     return true
   end
-  local succeeded, entries = pcall(border.call, "list_tree", directory)
+  local succeeded, entries = pcall(bindings.call, "list_tree", directory)
   return succeeded and entries[1] == nil
 end
 
 -- Clones a config into its place, says what an apply would do, and offers it.
 local function clone(args, directory)
-  local border = require("syslua.border")
+  local bindings = require("syslua.bindings")
   local failure = require("syslua.util.failure")
   local path = require("syslua.util.path")
   local terminal = require("syslua.cli.terminal")
@@ -295,13 +295,13 @@ local function clone(args, directory)
       hint = "name another directory after the address, or move the existing one away",
     })
   end
-  border.call("clone", address.repository, address.ref, directory, args.offline or false)
+  bindings.call("clone", address.repository, address.ref, directory, args.offline or false)
   local inner = address.dir and path.join(directory, address.dir) or directory
   local entry = path.join(inner, "init.lua")
   if not args.quiet then
     terminal.write({ "cloned " .. shown })
   end
-  if not border.call("exists", entry) then
+  if not bindings.call("exists", entry) then
     failure.raise({
       kind = "config",
       message = ("the repository has no %s"):format(
@@ -318,9 +318,9 @@ local function clone(args, directory)
   given.config, given.from = entry, nil
   local runner = require("syslua.cli.runner")
   runner.run("plan", given)
-  local question = require("syslua.cli.question")
+  local prompt = require("syslua.cli.prompt")
   local short = quote_for_shell(path.display(inner, path.get_home()))
-  if args.yes or (question.can_ask() and question.ask("Apply it?")) then
+  if args.yes or (prompt.can_ask() and prompt.ask("Apply it?")) then
     given.yes = true
     return nil, runner.run("apply", given)
   elseif not args.quiet then
@@ -333,11 +333,11 @@ end
 local function ignore_answers(directory)
   local path = require("syslua.util.path")
   local file, name = path.join(directory, ".gitignore"), require("syslua.answers").file_name
-  local border = require("syslua.border")
-  local is_there = border.call("exists", file)
+  local bindings = require("syslua.bindings")
+  local is_there = bindings.call("exists", file)
   local content = ""
   if is_there then
-    local text, problem, hint = border.read(file)
+    local text, problem, hint = bindings.read(file)
     if not text then
       require("syslua.util.failure").raise({
         kind = "config",
@@ -356,7 +356,7 @@ local function ignore_answers(directory)
   if content ~= "" and content:sub(-1) ~= "\n" then
     content = content .. "\n"
   end
-  border.call("write_file", file, content .. "/" .. name .. "\n")
+  bindings.call("write_file", file, content .. "/" .. name .. "\n")
   return ("%s %s"):format(is_there and "added to" or "wrote", path.display(file, path.get_home()))
 end
 
@@ -365,7 +365,7 @@ end
 ---@param options table
 ---@return { lines: string[] }?, integer?
 function init.run(args, options)
-  local border = require("syslua.border")
+  local bindings = require("syslua.bindings")
   local path = require("syslua.util.path")
   local tables = require("syslua.util.table")
 
@@ -376,7 +376,7 @@ function init.run(args, options)
   local files = get_files(directory)
   local names, existing = tables.get_sorted_keys(files), {}
   for _, name in ipairs(names) do
-    if border.call("exists", path.join(directory, name)) then
+    if bindings.call("exists", path.join(directory, name)) then
       existing[#existing + 1] = name
     end
   end
@@ -386,7 +386,7 @@ function init.run(args, options)
   local lines, ignored = {}, ignore_answers(directory)
   for _, name in ipairs(names) do
     local full = path.join(directory, name)
-    border.call("write_file", full, files[name])
+    bindings.call("write_file", full, files[name])
     lines[#lines + 1] = "wrote " .. path.display(full, path.get_home())
   end
   lines[#lines + 1] = ignored

@@ -53,12 +53,12 @@ end
 
 -- The versions of a tool.
 local function get_available(args, options)
-  local border = require("syslua.border")
+  local bindings = require("syslua.bindings")
   local config = require("syslua.cli.config_path").get_or_default(args.config)
   local tool_lock = require("syslua.tool_lock")
   local declared = tool_lock.get_declared(config, options)
   local versions = tool_lock.with_registry(config, options, function(place, github)
-    return border.call("tool_versions", place, args.available, github, options)
+    return bindings.call("tool_versions", place, args.available, github, options)
   end, declared and declared.first_github)
   return { tool = args.available, versions = require("syslua.lib").array(versions) }
 end
@@ -68,14 +68,14 @@ end
 ---@param options table
 ---@return table
 function list.run(args, options)
-  local border = require("syslua.border")
+  local bindings = require("syslua.bindings")
   if args.available then
     return get_available(args, options)
   end
   ---@type syslua.Listed
-  local result = border.call("list", options)
+  local result = bindings.call("list", options)
   if not args.all then
-    local packages = select_packages(result, border.call("actions", options).actions)
+    local packages = select_packages(result, bindings.call("actions", options).actions)
     result.objects = require("syslua.lib").array(packages)
   end
   return result

@@ -1,6 +1,6 @@
 --- `logs`: shows what a service printed, with the log program of the system. It reads no config.
 
-local border = require("syslua.border")
+local bindings = require("syslua.bindings")
 local failure = require("syslua.util.failure")
 local text = require("syslua.util.text")
 
@@ -81,7 +81,7 @@ local function get_words(service, args)
     add("--unit=" .. service.unit)
   elseif service.user then
     -- What the unit printed, and what its manager says of it.
-    local user = "_UID=" .. tostring(border.call("user_number", service.user))
+    local user = "_UID=" .. tostring(bindings.call("user_number", service.user))
     add(user)
     add("_SYSTEMD_USER_UNIT=" .. service.unit)
     add("+")
@@ -104,7 +104,7 @@ end
 ---@param options table
 ---@return nil, integer
 function logs.run(args, options)
-  local found = find(border.call("services", options).services, args.name, args.of)
+  local found = find(bindings.call("services", options).services, args.name, args.of)
   if not require("syslua").is_linux then
     failure.raise({
       kind = "usage",
@@ -122,7 +122,7 @@ function logs.run(args, options)
     io.stderr:write(note:format(get_owner(found[1]), args.name, table.concat(others, "|")))
   end
   io.stdout:flush()
-  return nil, border.call("become_program", get_words(found[1], args), {}, nil, options)
+  return nil, bindings.call("become_program", get_words(found[1], args), {}, nil, options)
 end
 
 return logs

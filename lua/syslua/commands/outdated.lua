@@ -21,11 +21,11 @@ outdated.arguments = {
 
 -- The day of the registry that the lock has, where it has tools.
 local function get_registry_date(config)
-  local border = require("syslua.border")
-  if next(border.call("tools_of_config", config)) == nil then
+  local bindings = require("syslua.bindings")
+  if next(bindings.call("tools_of_config", config)) == nil then
     return nil
   end
-  local locked = border.call("read_lock", config).inputs.tools
+  local locked = bindings.call("read_lock", config).inputs.tools
   local time = require("syslua.tool_registry").get_time(locked)
   return time and os.date("!%Y-%m-%d", time) --[[@as string]] or nil
 end

@@ -49,7 +49,7 @@ function plan.run(args, options)
   local seen = answers.watch(options)
   local manifest = syslua.evaluate(config, options)
   local result = syslua.plan(manifest, options)
-  local locks = require("syslua.border").call("pending_lock", config)
+  local locks = require("syslua.bindings").call("pending_lock", config)
   result.locks = locks[1] and require("syslua.lib").array(locks) or nil
   result.answers = answers.to_json(seen)
   local code = args.exit_code and result.changed and 3 or 0

@@ -35,7 +35,7 @@ rollback.arguments = {
 ---@param options table
 ---@return syslua.RolledBack
 function rollback.run(args, options)
-  return require("syslua.border").call("rollback", args.id, options)
+  return require("syslua.bindings").call("rollback", args.id, options)
 end
 
 --- Renders it for people.

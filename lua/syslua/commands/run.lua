@@ -1,6 +1,6 @@
 --- `run`: runs a program of a package or tool, which is built and not installed.
 
-local border = require("syslua.border")
+local bindings = require("syslua.bindings")
 local failure = require("syslua.util.failure")
 local path = require("syslua.util.path")
 local text = require("syslua.util.text")
@@ -83,7 +83,7 @@ end
 local function find_programs(directories)
   local programs, names = {}, {}
   for _, directory in ipairs(directories) do
-    local listed, entries = pcall(border.call, "list_tree", directory)
+    local listed, entries = pcall(bindings.call, "list_tree", directory)
     for _, entry in
       ipairs(listed and entries --[[@as table[] ]] or {})
     do
@@ -136,7 +136,7 @@ end
 ---@return nil, integer
 function run.run(args, options)
   local found = require("syslua.cli.packages").evaluate({ args.package }, args.config, options)
-  local entered = border.call("enter", found.manifest, found.name, nil, options)
+  local entered = bindings.call("enter", found.manifest, found.name, nil, options)
   local words = { choose(args.package, found.modules[1], args.wanted_program, entered.directories) }
   for _, word in ipairs(args.command or {}) do
     words[#words + 1] = word

@@ -35,10 +35,10 @@ search.arguments = {
 ---@param options table
 ---@return table
 function search.run(args, options)
-  local border = require("syslua.border")
+  local bindings = require("syslua.bindings")
   local config = require("syslua.cli.config_path").get_or_default(args.config)
   local found = require("syslua.tool_lock").with_registry(config, options, function(place)
-    return border.call("search_tools", place, args.word, options)
+    return bindings.call("search_tools", place, args.word, options)
   end)
   local array = require("syslua.lib").array
   for _, tool in ipairs(found) do

@@ -1,7 +1,7 @@
 --- `secrets`: the values of a document of SOPS, its data key and its recipients. The Rust side
 -- writes the documents.
 
-local border = require("syslua.border")
+local bindings = require("syslua.bindings")
 local failure = require("syslua.util.failure")
 
 local shared = require("syslua.cli.arguments").shared
@@ -96,10 +96,10 @@ end
 -- The document: the named one, or `secrets.yaml` in the directory of the config.
 local function get_file(args)
   if args.file then
-    return border.call("absolute", args.file)
+    return bindings.call("absolute", args.file)
   end
   local path = require("syslua.util.path")
-  local config = border.call("absolute", require("syslua.cli.config_path").get())
+  local config = bindings.call("absolute", require("syslua.cli.config_path").get())
   return path.join(config:match("^(.*)[/\\]") or ".", "secrets.yaml")
 end
 
@@ -152,7 +152,7 @@ function run.set(args)
   check_words(args, 1, 2, "set KEY [VALUE]")
   local file = get_file(args)
   local value = args.words[2] or read_value(args.words[1])
-  local result = border.call("secrets_set", file, args.words[1], value, args.type)
+  local result = bindings.call("secrets_set", file, args.words[1], value, args.type)
   result.file = file
   local line = result.changed and ("set %s in %s"):format(result.key, file)
     or ("%s has this value already"):format(result.key)
@@ -162,10 +162,10 @@ end
 function run.get(args)
   check_words(args, 0, 1, "get [KEY]")
   local file, key = get_file(args), args.words and args.words[1]
-  local result = border.call("secrets_get", file, key)
+  local result = bindings.call("secrets_get", file, key)
   if args.json then
     local native = require("syslua").native
-    local value = border.answer(native.parse(result.json, "JSON"))
+    local value = bindings.answer(native.parse(result.json, "JSON"))
     return { file = file, key = key, type = result.type, value = value }, 0, {}
   end
   local terminal = require("syslua.cli.terminal")
@@ -199,7 +199,7 @@ function run.edit(args)
     return answer ~= nil and not answer:find("^%s*[nN]")
   end
   local result =
-    border.call("secrets_edit", file, require("syslua.cli.editor").get_words(), on_problem)
+    bindings.call("secrets_edit", file, require("syslua.cli.editor").get_words(), on_problem)
   result.file = file
   return result, 0, {
     result.changed and ("wrote %s"):format(file) or "nothing was changed",
@@ -220,15 +220,15 @@ end
 function run.rotate(args)
   check_words(args, 0, 0, "rotate")
   local file = get_file(args)
-  local result = border.call("secrets_rotate", file, args.recipient)
+  local result = bindings.call("secrets_rotate", file, args.recipient)
   result.file = file
   return result, 0, describe(result, file, "rotated the data key of")
 end
 
 function run.keygen(args)
   check_words(args, 0, 0, "keygen")
-  local output = args.output and border.call("absolute", args.output)
-  local result = border.call("secrets_keygen", output)
+  local output = args.output and bindings.call("absolute", args.output)
+  local result = bindings.call("secrets_keygen", output)
   return result,
     0,
     {
@@ -242,7 +242,7 @@ function run.recipients(args)
   local words = args.words or {}
   local action, file = words[1] or "list", get_file(args)
   if action == "list" then
-    local result = border.call("secrets_recipients", file, "list")
+    local result = bindings.call("secrets_recipients", file, "list")
     result.file = file
     return result, 0, result.recipients
   elseif (action ~= "add" and action ~= "remove") or not words[2] then
@@ -251,7 +251,7 @@ function run.recipients(args)
       ("write `%s secrets recipients add age1...`"):format(args.program)
     )
   end
-  local result = border.call("secrets_recipients", file, action, words[2])
+  local result = bindings.call("secrets_recipients", file, action, words[2])
   result.file = file
   if not result.changed then
     return result, 0, { words[2] .. " is a recipient already" }
@@ -267,7 +267,7 @@ function secrets.run(args)
   refuse_flag(args, "type", "set")
   refuse_flag(args, "recipient", "rotate")
   refuse_flag(args, "output", "keygen")
-  border.call("leave_no_core")
+  bindings.call("leave_no_core")
   return run[args.action](args)
 end
 

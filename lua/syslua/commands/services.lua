@@ -20,7 +20,7 @@ services.arguments = {
 ---@param options table
 ---@return table
 function services.run(_, options)
-  return require("syslua.border").call("services", options)
+  return require("syslua.bindings").call("services", options)
 end
 
 --- Renders it for people.

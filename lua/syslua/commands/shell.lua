@@ -2,7 +2,7 @@
 -- directories around, or of packages.
 -- Nothing of the system is applied.
 
-local border = require("syslua.border")
+local bindings = require("syslua.bindings")
 local failure = require("syslua.util.failure")
 
 local shared = require("syslua.cli.arguments").shared
@@ -121,7 +121,7 @@ local function enter_directories(directories, args, options)
       require("syslua.cli.terminal").talk({ "warning: " .. doubt.message })
     end
   end
-  return border.call("project_start", numbers, require("syslua.cli.subprocess").get_shell_name())
+  return bindings.call("project_start", numbers, require("syslua.cli.subprocess").get_shell_name())
 end
 
 -- The packages of all flags, in their order.
@@ -151,7 +151,7 @@ function shell.run(args, options)
   elseif wanted[1] then
     local found = require("syslua.cli.packages").evaluate(wanted, args.config, options)
     local entered =
-      border.call("enter", found.manifest, found.name, subprocess.get_shell_name(), options)
+      bindings.call("enter", found.manifest, found.name, subprocess.get_shell_name(), options)
     return nil, subprocess.start(args.command or {}, entered, options)
   elseif not args.project and not args.config then
     local directories = require("syslua.cli.entering").find()
@@ -167,13 +167,13 @@ function shell.run(args, options)
   end
   local config = require("syslua.cli.config_path").get(args.config)
   local manifest = require("syslua").evaluate(config, options)
-  local project = check_project(args.project, config, border.call("projects", manifest))
+  local project = check_project(args.project, config, bindings.call("projects", manifest))
   local words = args.command or {}
   local shell_name = subprocess.get_shell_name()
   ---@type boolean, any
-  local succeeded, entered = pcall(border.call, "enter", manifest, project, shell_name, options)
+  local succeeded, entered = pcall(bindings.call, "enter", manifest, project, shell_name, options)
   -- Resolved inputs are locked also when a build fails.
-  border.call("write_lock", config)
+  bindings.call("write_lock", config)
   if not succeeded then
     error(entered, 0)
   end

@@ -44,7 +44,7 @@ status.arguments = {
 function status.run(_, options)
   -- A list of a thousand correct targets is useless.
   options.drift_only = options.brief
-  local result = require("syslua.border").call("status", options)
+  local result = require("syslua.bindings").call("status", options)
   result.shell = require("syslua.cli.shell_state").get(result.environments or {})
   return result, (result.drift or 0) > 0 and 3 or 0
 end

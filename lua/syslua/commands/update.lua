@@ -43,13 +43,13 @@ update.arguments = {
 
 -- Commits the lock alone, whatever else is staged.
 local function commit(config, changes)
-  local border = require("syslua.border")
+  local bindings = require("syslua.bindings")
   local names = {}
   for index, change in ipairs(changes) do
     names[index] = change.name
   end
   local enumerate = require("syslua.util.text").enumerate
-  border.call(
+  bindings.call(
     "commit_lock",
     config,
     ("Update %s in syslua.lock\n\n%s\n"):format(

@@ -1,7 +1,7 @@
 --- `verify`: checks every object of the store, and with `--repair` restores those that are damaged.
 -- It chooses the configs that a repair may build from; the rest is the engine's.
 
-local border = require("syslua.border")
+local bindings = require("syslua.bindings")
 
 local shared = require("syslua.cli.arguments").shared
 
@@ -38,16 +38,16 @@ verify.arguments = {
 -- have taken out what makes an object.
 local function get_applied_configs(options)
   ---@type syslua.Status
-  local status = border.call("status", options)
+  local status = bindings.call("status", options)
   local current = status.snapshot
   local configs = {}
-  if current.config_path and border.call("exists", current.config_path) then
+  if current.config_path and bindings.call("exists", current.config_path) then
     configs[1] = { path = current.config_path }
   end
   if current.config_path then
     configs[#configs + 1] = { snapshot = current.id }
   end
-  local snapshots = border.call("history", options).snapshots
+  local snapshots = bindings.call("history", options).snapshots
   for index = #snapshots, 1, -1 do
     local snapshot = snapshots[index]
     if snapshot.config_path and snapshot.id ~= current.id then
@@ -104,32 +104,32 @@ local function read_lock(config, places)
   if places then
     place = places[name] or ""
   end
-  return require("syslua.border").read(place) or ""
+  return require("syslua.bindings").read(place) or ""
 end
 
 -- Repairs with what one config and its lock make, unless an earlier one makes the same; returns nil
 -- then.
 local function repair_from(config, options, tried)
   local manifest = try_to_evaluate(config, options)
-  local text = manifest and border.call("manifest_json", manifest)
+  local text = manifest and bindings.call("manifest_json", manifest)
   local key = text and text .. read_lock(config, options.places)
   if not key or tried[key] then
     return nil
   end
   tried[key] = true
-  return border.call("repair", manifest, options)
+  return bindings.call("repair", manifest, options)
 end
 
 -- The same with the config that a snapshot keeps a copy of.
 local function repair_from_copy(snapshot, options, tried)
-  local copy = border.call("restore_config", snapshot, options)
+  local copy = bindings.call("restore_config", snapshot, options)
   if not copy then
     return nil
   end
   options.places = copy.places
   local succeeded, result = pcall(repair_from, copy.entry, options, tried)
   options.places = nil
-  border.call("remove_restored_config", snapshot, options)
+  bindings.call("remove_restored_config", snapshot, options)
   if not succeeded then
     error(result, 0)
   end
@@ -156,7 +156,7 @@ local function repair(configs, options)
       end
     end
   end
-  return result or border.call("repair", nil, options)
+  return result or bindings.call("repair", nil, options)
 end
 
 --- Does it; the exit code is 3 when something is damaged, or still is after the repair.
@@ -166,10 +166,10 @@ end
 function verify.run(args, options)
   local given = args.config and { { path = require("syslua.cli.config_path").get(args.config) } }
   if args.repair then
-    border.call("check_owner", options)
+    bindings.call("check_owner", options)
   end
   ---@type syslua.Verified
-  local result = border.call("verify", options)
+  local result = bindings.call("verify", options)
   if args.repair and result.broken > 0 then
     result = repair(given or get_applied_configs(options), options)
   end

@@ -23,10 +23,10 @@ local interrupted = 130
 
 -- Returns what is watched: the config's directory, and what the config reads outside of it.
 local function list_paths(directory, manifest)
-  local border = require("syslua.border")
+  local bindings = require("syslua.bindings")
   local path = require("syslua.util.path")
   local paths = { directory }
-  for _, place in ipairs(manifest and border.call("manifest_reads", manifest) or {}) do
+  for _, place in ipairs(manifest and bindings.call("manifest_reads", manifest) or {}) do
     local normal = path.normalize(place)
     if not path.is_below(normal, directory) then
       paths[#paths + 1] = normal
@@ -58,13 +58,13 @@ end
 ---@param args syslua.cli.Args
 ---@return nil, integer
 function watch.run(args)
-  local border = require("syslua.border")
+  local bindings = require("syslua.bindings")
   local path = require("syslua.util.path")
   local terminal = require("syslua.cli.terminal")
   local native = require("syslua").native
 
   local config = require("syslua.cli.config_path").get(args.config)
-  local directory = path.dirname(path.normalize(border.call("absolute", config)))
+  local directory = path.dirname(path.normalize(bindings.call("absolute", config)))
   ---@type any
   local given = {}
   for key, value in next, args do
@@ -78,7 +78,7 @@ function watch.run(args)
   end
   while true do
     -- Before the apply, so that nothing is lost that changes while it runs.
-    local known = border.call("watch_look", paths)
+    local known = bindings.call("watch_look", paths)
     local problem = apply(given)
     if problem and problem.kind == "interrupted" then
       return nil, interrupted

@@ -30,7 +30,7 @@ why.arguments = {
 -- A path as all ways to write it: absolute, without detours.
 local function to_place(word)
   local expanded = path.expand(word, path.get_home())
-  return path.normalize(require("syslua.border").call("absolute", expanded))
+  return path.normalize(require("syslua.bindings").call("absolute", expanded))
 end
 
 local function show_text(value)
@@ -174,20 +174,20 @@ end
 
 -- The object of the store that a word means: as for `info`, and by any path that leads into one.
 local function find_object(word, options, program)
-  local border = require("syslua.border")
-  local listed = border.call("list", options)
+  local bindings = require("syslua.bindings")
+  local listed = bindings.call("list", options)
   local objects = path.join(listed.root, "store/obj")
   local ways = { word }
-  local seen = border.call("look", to_place(word))
+  local seen = bindings.call("look", to_place(word))
   -- Links may be among the parents of the root too.
-  local real = border.call("look", objects)
+  local real = bindings.call("look", objects)
   if seen and seen.real and real and real.real and is_above(real.real, seen.real) then
     ways[2] = path.join(objects, seen.real:sub(#real.real + 2))
   end
   for index = #ways, 1, -1 do
     ---@type boolean, any
     local succeeded, found =
-      pcall(require("syslua.cli.object_word").find, listed, ways[index], program)
+      pcall(require("syslua.cli.object_argument").find, listed, ways[index], program)
     if succeeded then
       return found, listed
     elseif failure.is(found) and found.message:find("may be any of", 1, true) then
@@ -287,13 +287,15 @@ end
 
 -- The entries of PATH that have a program of that name, the first that is found first.
 local function find_program(actions, word)
-  local border, found = require("syslua.border"), {}
+  local bindings, found = require("syslua.bindings"), {}
   if word:find("[/\\]") then
     return found
   end
   for index = #actions, 1, -1 do
     local action = actions[index]
-    if action.kind == "add_to_path" and border.call("look", path.join(action.directory, word)) then
+    if
+      action.kind == "add_to_path" and bindings.call("look", path.join(action.directory, word))
+    then
       found[#found + 1] = action
     end
   end
@@ -302,9 +304,9 @@ end
 
 -- What there is to say about a word.
 local function explain(args, options)
-  local border = require("syslua.border")
+  local bindings = require("syslua.bindings")
   ---@type table<string, any>
-  local result = border.call("actions", options)
+  local result = bindings.call("actions", options)
   local actions = result.actions
   local found, way, known = find(actions, args.what)
   result.what, result.way, result.actions = args.what, way, found
@@ -318,7 +320,7 @@ local function explain(args, options)
   end
   local object, listed = find_object(args.what, options, args.program)
   if object then
-    local held = border.call("hold", object.object, options)
+    local held = bindings.call("hold", object.object, options)
     local array = require("syslua.lib").array
     result.way, result.object, result.holders = "object", object, held.holders
     result.actions = array({})

@@ -2,7 +2,7 @@
 -- merged at the end of the evaluation.
 
 local beside = require("syslua.beside")
-local border = require("syslua.border")
+local bindings = require("syslua.bindings")
 local failure = require("syslua.util.failure")
 local position = require("syslua.util.position")
 local priority = require("syslua.priority")
@@ -78,7 +78,12 @@ local function finalize(aliases)
       action = { kind = "set_function", name = name, bodies = winner.value }
     end
     local number = winner.number ~= priority.plain and winner.number or nil
-    border.call("record", action, winner.positions, { priority = number, overridden = overridden })
+    bindings.call(
+      "record",
+      action,
+      winner.positions,
+      { priority = number, overridden = overridden }
+    )
   end
 end
 

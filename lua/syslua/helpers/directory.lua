@@ -1,7 +1,7 @@
 --- `directory{}`: a directory of the user, also an empty one. It does not know how the engine makes
 --- it.
 
-local border = require("syslua.border")
+local bindings = require("syslua.bindings")
 local mode = require("syslua.util.mode")
 local path = require("syslua.util.path")
 local position = require("syslua.util.position")
@@ -57,5 +57,5 @@ return function(given)
     return
   end
   local action = { kind = "directory", target = target, mode = bits, owner = given.owner }
-  border.call("record", action, position.chain())
+  bindings.call("record", action, position.chain())
 end

@@ -2,8 +2,8 @@
 -- variable becomes one action.
 
 local beside = require("syslua.beside")
-local border = require("syslua.border")
-local merge = require("syslua.merge")
+local bindings = require("syslua.bindings")
+local list_variables = require("syslua.variables")
 local position = require("syslua.util.position")
 local priority = require("syslua.priority")
 local reference = require("syslua.reference")
@@ -82,7 +82,7 @@ end
 -- A value is literal: a `$NAME` in it may be meant as a reference.
 local function note_literal_reference(name, value)
   local current = scope.get()
-  local other = type(value) == "string" and border.call("literal_reference", value)
+  local other = type(value) == "string" and bindings.call("literal_reference", value)
   if current and other and not value:find("^%$HOME/") and value ~= "$HOME" then
     current.notify(
       (
@@ -96,10 +96,10 @@ end
 
 -- Records the variables of a block.
 local function finalize(variables)
-  for _, variable in ipairs(merge.merge_variables(variables)) do
+  for _, variable in ipairs(list_variables.merge_variables(variables)) do
     local action = { kind = "set_variable", name = variable.name, value = variable.value }
     local explained = { priority = variable.priority, overridden = variable.overridden }
-    border.call("record", action, variable.positions, explained)
+    bindings.call("record", action, variable.positions, explained)
   end
 end
 

@@ -7,9 +7,9 @@
 -- when a config needs it.
 
 local beside = require("syslua.beside")
-local border = require("syslua.border")
+local bindings = require("syslua.bindings")
 local failure = require("syslua.util.failure")
-local origin = require("syslua.helpers.file.origin")
+local source_path = require("syslua.helpers.file.source_path")
 local position = require("syslua.util.position")
 local priority = require("syslua.priority")
 local scope = require("syslua.scope")
@@ -121,7 +121,7 @@ local function choose(files)
   end
   for index, file in ipairs(winners) do
     if groups[file] or file.number ~= priority.plain then
-      winners[index] = require("syslua.helpers.file.choice").choose(groups[file] or { file })
+      winners[index] = require("syslua.helpers.file.resolve").choose(groups[file] or { file })
     end
   end
   return winners
@@ -137,13 +137,13 @@ local function declare(files, plain)
     list[count + 4] = content
       or (file.absent or file.secret) and ""
       or file.members and file.from
-      or origin.get_path(file)
-    list[count + 5] = file.has_more and require("syslua.helpers.file.parts").get(file) or false
+      or source_path.get_path(file)
+    list[count + 5] = file.has_more and require("syslua.helpers.file.declare").get(file) or false
     count = count + 5
   end
-  local told = border.answer(native.declare_files(list, scope.get_directory(), plain))
+  local told = bindings.answer(native.declare_files(list, scope.get_directory(), plain))
   if told then
-    require("syslua.helpers.file.parts").tell(told, files)
+    require("syslua.helpers.file.declare").tell(told, files)
   end
 end
 
@@ -171,7 +171,7 @@ local function add_contested(plain, files, trees, takes_all)
     places = places or {}
     places[index] = file.place
   end
-  local contested = border.call("take_contested", plain, places, takes_all)
+  local contested = bindings.call("take_contested", plain, places, takes_all)
   if not contested[1] then
     return files
   end
@@ -190,7 +190,7 @@ end
 
 local function get_plain(collected)
   if not collected.plain then
-    collected.plain = border.call("new_collection", scope.get_home(), scope.get_place("~/"))
+    collected.plain = bindings.call("new_collection", scope.get_home(), scope.get_place("~/"))
   end
   return collected.plain
 end
@@ -213,10 +213,10 @@ local function finalize(collected)
   end
   declare(whole, collected.plain)
   if collected.has_commands then
-    require("syslua.helpers.file.parts").record_commands(winners)
+    require("syslua.helpers.file.declare").record_commands(winners)
   end
   if on_file then
-    require("syslua.helpers.file.choice").tell(winners, on_file)
+    require("syslua.helpers.file.resolve").tell(winners, on_file)
   end
 end
 
@@ -227,7 +227,7 @@ local function collect_plain(collected, given)
   if scope.get_advantage() ~= 0 or beside.has_private() then
     return false
   end
-  return border.answer(native.collect_file(get_plain(collected), given))
+  return bindings.answer(native.collect_file(get_plain(collected), given))
 end
 
 --- Declares a file.
@@ -236,7 +236,7 @@ return function(given)
   ---@type syslua.file.Collected?
   local collected = scope.collect("file")
   if not collected then
-    require("syslua.helpers.file.fields").check(given)
+    require("syslua.helpers.file.validate").check(given)
     failure.raise({
       kind = "config",
       message = "file{} works only while a config is evaluated",
@@ -250,9 +250,9 @@ return function(given)
     return
   end
   ---@type any
-  local file = require("syslua.helpers.file.fields").check(given)
-  file.ticket = border.call("add_ticket_at", position.chain())
-  if file.optional and require("syslua.helpers.file.parts").is_left_out(file) then
+  local file = require("syslua.helpers.file.validate").check(given)
+  file.ticket = bindings.call("add_ticket_at", position.chain())
+  if file.optional and require("syslua.helpers.file.declare").is_left_out(file) then
     return
   elseif file.rename then
     local renamed = require("syslua.helpers.file.tree").get_renamed(get_plain(collected), file)

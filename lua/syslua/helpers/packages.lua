@@ -1,6 +1,6 @@
 --- `packages{}`: packages that the package manager of the system installs.
 
-local border = require("syslua.border")
+local bindings = require("syslua.bindings")
 local failure = require("syslua.util.failure")
 local position = require("syslua.util.position")
 local schema = require("syslua.schema")
@@ -43,7 +43,7 @@ return function(given)
   for _, manager in ipairs(tables.get_sorted_keys(given)) do
     local list = given[manager]
     for _, name in ipairs(type(list) == "table" and list or { list }) do
-      local why = border.call("check_package", manager, name)
+      local why = bindings.call("check_package", manager, name)
       if why then
         failure.raise({
           kind = "config",
@@ -52,7 +52,7 @@ return function(given)
           hint = ('for example packages { %s = { "git" } }'):format(manager),
         })
       end
-      border.call("record", { kind = "package", manager = manager, package = name }, chain)
+      bindings.call("record", { kind = "package", manager = manager, package = name }, chain)
     end
   end
 end

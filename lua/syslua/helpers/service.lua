@@ -1,7 +1,7 @@
 --- `service{}`: a program that the service manager keeps running. It checks and completes what is
 -- declared; the engine writes the units.
 
-local border = require("syslua.border")
+local bindings = require("syslua.bindings")
 local enablement = require("syslua.enablement")
 local position = require("syslua.util.position")
 local schema = require("syslua.schema")
@@ -330,7 +330,7 @@ return function(given)
     return rest and "-" .. expand(rest) or expand(file)
   end)
   local command = given.command
-  local units = border.call("render_service", {
+  local units = bindings.call("render_service", {
     name = given.name,
     scope = whose,
     description = given.description,

@@ -1,7 +1,7 @@
 --- `user{}`: declarations of one user: files in that user's home, variables in that user's
 -- environment. It does not know how the engine becomes that user.
 
-local border = require("syslua.border")
+local bindings = require("syslua.bindings")
 local position = require("syslua.util.position")
 local schema = require("syslua.schema")
 local scope = require("syslua.scope")
@@ -24,7 +24,7 @@ local function get_home(name, target)
   if system.is_foreign() then
     return system.get_usual_home(target.os, name)
   end
-  local home = border.call("user_home", name)
+  local home = bindings.call("user_home", name)
   if not home then
     raise(
       ("there is no user `%s` on this machine"):format(name),

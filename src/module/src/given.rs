@@ -129,7 +129,7 @@ pub struct Given {
 }
 
 /// What there is to say of a file besides its path and its content: what
-/// `lua/syslua/helpers/file/parts.lua` says.
+/// `lua/syslua/helpers/file/declare.lua` says.
 #[derive(Default)]
 pub struct More {
     /// Whether it is public, whatever the mode of its source.

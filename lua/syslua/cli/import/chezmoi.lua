@@ -1,7 +1,7 @@
 --- `import chezmoi [DIR]`: a config that reproduces the files in the home from chezmoi's source
 -- state. Files that differ from it, and features beyond files and values, are omitted and named.
 
-local border = require("syslua.border")
+local bindings = require("syslua.bindings")
 local failure = require("syslua.util.failure")
 local names = require("syslua.cli.import.chezmoi_names")
 local path = require("syslua.util.path")
@@ -41,7 +41,7 @@ local function read_values(context, file)
 end
 
 local function get_sorted(directory)
-  local list = border.call("list_directory", directory, false) or {}
+  local list = bindings.call("list_directory", directory, false) or {}
   table.sort(list)
   return list
 end
@@ -196,7 +196,7 @@ local function add_symlink(context, target, seen, content)
 end
 
 local function add_file(context, source, target, parsed)
-  local seen, content = border.call("look", target), read(source)
+  local seen, content = bindings.call("look", target), read(source)
   if parsed.kind == "script" then
     leave_out(context, source, "a script: see `activate` and `ctx.run`")
   elseif parsed.kind == "modify" then
@@ -237,7 +237,7 @@ end
 
 -- Adds a directory that has nothing else in it: chezmoi makes it too.
 local function add_directory(context, source, target)
-  local seen = border.call("look", target)
+  local seen = bindings.call("look", target)
   if seen and seen.kind == "directory" then
     local line = ("directory { path = %s }"):format(writer.quote(writer.show(target)))
     writer.add(context.found, context.group, line)
@@ -254,7 +254,7 @@ local function walk(context, source, target)
   local is_empty = true
   for _, name in ipairs(get_sorted(source)) do
     local place = path.join(source, name)
-    local kind = border.call("look", place).kind
+    local kind = bindings.call("look", place).kind
     if name:sub(1, 1) == "." then
       local is_known = name:find("^%.chezmoidata") or name == ".chezmoiroot" or name == ".git"
       if name:find("^%.chezmoi") and not is_known then
@@ -303,7 +303,7 @@ local function render_data(context)
     at[last] = { code = of_machine[name] }
     if not of_machine[name] then
       local values = { v = context.used[name] }
-      at[last].code = border.call("render_template", { t = "{{ v | lua }}" }, "t", values).text
+      at[last].code = bindings.call("render_template", { t = "{{ v | lua }}" }, "t", values).text
     end
   end
   local function render(value, indent)
@@ -329,13 +329,13 @@ return function(given)
   local own = read_own(found)
   local named = given or type(own.sourceDir) == "string" and own.sourceDir
   named = named or path.join(os.getenv("XDG_DATA_HOME") or "~/.local/share", "chezmoi")
-  local directory = path.normalize(border.call("absolute", path.expand(named, home)))
+  local directory = path.normalize(bindings.call("absolute", path.expand(named, home)))
   local root = read(path.join(directory, ".chezmoiroot"))
   if root then
     directory = path.normalize(path.join(directory, (root:gsub("%s+$", ""))))
   end
-  local seen = border.call("look", directory)
-  if not seen or not border.call("list_directory", directory, false) then
+  local seen = bindings.call("look", directory)
+  if not seen or not bindings.call("list_directory", directory, false) then
     failure.raise({
       kind = "usage",
       message = ("%s is not a directory"):format(named),

@@ -2,7 +2,7 @@
 -- comments. It does not know where they come from.
 
 local adoption = require("syslua.cli.adoption")
-local border = require("syslua.border")
+local bindings = require("syslua.bindings")
 local failure = require("syslua.util.failure")
 local path = require("syslua.util.path")
 local text = require("syslua.util.text")
@@ -105,7 +105,7 @@ end
 ---@param fields { [1]: string, [2]: any }[]
 function config_writer.add_file(found, group, target, fields)
   config_writer.add(found, group, config_writer.render_file(target, fields))
-  local seen = border.call("look", target)
+  local seen = bindings.call("look", target)
   if seen and seen.real then
     found.fields[seen.real] = fields
   end
@@ -200,7 +200,7 @@ end
 -- Refuses to write over what is there.
 local function check_free(files, force)
   for _, file in ipairs(files) do
-    if not force and border.call("exists", file) then
+    if not force and bindings.call("exists", file) then
       failure.raise({
         kind = "config",
         message = ("%s already exists"):format(config_writer.show(file)),
@@ -218,7 +218,7 @@ end
 ---@return string entry
 function config_writer.write(found, output, force, options)
   add_links(found)
-  local directory = output and border.call("absolute", path.expand(output, path.get_home()))
+  local directory = output and bindings.call("absolute", path.expand(output, path.get_home()))
     or path.dirname((require("syslua.cli.config_path").get_default()))
   directory = path.normalize(directory)
   local entry = path.join(directory, "init.lua")
@@ -231,15 +231,15 @@ function config_writer.write(found, output, force, options)
   check_free(files, force)
   for _, one in ipairs(found.copies) do
     local to = path.join(directory, one.to)
-    if border.call("take_over", one.from, to, options) == "occupied" then
+    if bindings.call("take_over", one.from, to, options) == "occupied" then
       os.remove(to)
-      border.call("take_over", one.from, to, options)
+      bindings.call("take_over", one.from, to, options)
     end
   end
   for _, one in ipairs(found.texts) do
-    border.call("write_file", path.join(directory, one.to), one.text)
+    bindings.call("write_file", path.join(directory, one.to), one.text)
   end
-  border.call("write_file", entry, render(found))
+  bindings.call("write_file", entry, render(found))
   return entry
 end
 

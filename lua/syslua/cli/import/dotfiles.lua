@@ -1,7 +1,7 @@
 --- `import dotfiles DIR`: a config of a tree that is linked or copied into the home, or of a bare
 -- repository whose work tree is the home.
 
-local border = require("syslua.border")
+local bindings = require("syslua.bindings")
 local failure = require("syslua.util.failure")
 local linked_tree = require("syslua.cli.import.linked_tree")
 local path = require("syslua.util.path")
@@ -24,9 +24,9 @@ local function ask_git(directory, words)
 end
 
 local function is_bare(directory)
-  return border.call("exists", path.join(directory, "HEAD"))
-    and border.call("exists", path.join(directory, "objects"))
-    and border.call("exists", path.join(directory, "refs"))
+  return bindings.call("exists", path.join(directory, "HEAD"))
+    and bindings.call("exists", path.join(directory, "objects"))
+    and bindings.call("exists", path.join(directory, "refs"))
 end
 
 -- Where links of people's scripts are.
@@ -65,7 +65,7 @@ local function import_bare(directory, found)
   end
   for name in names:gmatch("[^%z]+") do
     local target = path.join(top, name)
-    local seen = border.call("look", target)
+    local seen = bindings.call("look", target)
     if not seen then
       writer.leave_out(found, target, "it is in the repository, but not in the home")
     elseif seen.kind == "file" then
@@ -83,8 +83,8 @@ end
 ---@return syslua.cli.Found
 return function(given)
   local home = path.normalize(path.get_home())
-  local directory = path.normalize(border.call("absolute", path.expand(given, home)))
-  local seen = border.call("look", directory)
+  local directory = path.normalize(bindings.call("absolute", path.expand(given, home)))
+  local seen = bindings.call("look", directory)
   if not seen or (seen.kind ~= "directory" and seen.kind ~= "symlink") then
     failure.raise({
       kind = "usage",

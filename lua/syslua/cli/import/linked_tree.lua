@@ -1,9 +1,9 @@
 --- A tree whose files are linked into a home, as by GNU Stow and many scripts. The files in the
 -- home decide, not what a tool would do.
 
-local border = require("syslua.border")
+local bindings = require("syslua.bindings")
 local path = require("syslua.util.path")
-local read = require("syslua.border").read
+local read = require("syslua.bindings").read
 local writer = require("syslua.cli.import.config_writer")
 
 local linked_tree = {}
@@ -13,7 +13,7 @@ linked_tree.read = read
 -- Returns where the link at a place leads, its own last component not followed; nil when nowhere.
 local function get_end(seen)
   local lead = path.join(path.dirname(seen.place), seen.target)
-  local succeeded, found = pcall(border.call, "look", path.normalize(lead))
+  local succeeded, found = pcall(bindings.call, "look", path.normalize(lead))
   return succeeded and found and found.place or nil
 end
 
@@ -38,7 +38,7 @@ local function is_same(source, target)
 end
 
 local function add_same(found, group, source, target, seen)
-  local own = border.call("look", source)
+  local own = bindings.call("look", source)
   local mode = writer.get_private_mode(seen)
   if mode and require("syslua").username == "root" then
     writer.leave_out(found, target, "only its owner can read it, and the store of root is open")
@@ -67,7 +67,7 @@ local function look_at(context, source, target)
   if passed_by[path.basename(source)] then
     return nil
   end
-  local own, seen = border.call("look", source), border.call("look", target)
+  local own, seen = bindings.call("look", source), bindings.call("look", target)
   if not own then
     return nil
   elseif not seen then
@@ -99,9 +99,9 @@ end
 local function get_target(directory, name)
   local target = path.join(directory, name)
   local rest = name:match("^dot%-(.+)$")
-  if rest and not border.call("look", target) then
+  if rest and not bindings.call("look", target) then
     local other = path.join(directory, "." .. rest)
-    if border.call("look", other) then
+    if bindings.call("look", other) then
       return other, true
     end
   end
@@ -111,7 +111,7 @@ end
 function walk(context, source, target)
   ---@type any
   local result = { is_whole = true, count = 0, adders = {} }
-  local names = border.call("list_directory", source, false) or {}
+  local names = bindings.call("list_directory", source, false) or {}
   table.sort(names)
   for _, name in ipairs(names) do
     local inner = path.join(source, name)
@@ -184,15 +184,16 @@ end
 ---@param tree string the tree, absolute
 ---@param directory string whose links are looked at; not what is below it
 function linked_tree.add_links(found, group, tree, directory)
-  local top = border.call("look", tree)
-  local names = border.call("look", directory) and border.call("list_directory", directory, false)
+  local top = bindings.call("look", tree)
+  local names = bindings.call("look", directory)
+    and bindings.call("list_directory", directory, false)
   for _, name in ipairs(names or {}) do
     local place = path.join(directory, name)
-    local seen = border.call("look", place)
+    local seen = bindings.call("look", place)
     local lead = seen and seen.kind == "symlink" and get_end(seen)
     if lead and path.is_below(lead, top.real or tree) and not found.places[place] then
       found.places[place] = true
-      if is_dangling(border.call("look", lead)) then
+      if is_dangling(bindings.call("look", lead)) then
         writer.leave_out(found, place, dangling)
       else
         add_link(found, group, lead, place)

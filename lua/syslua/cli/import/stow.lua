@@ -1,6 +1,6 @@
 --- `import stow DIR`: a config with the links that GNU Stow made of the packages in a directory.
 
-local border = require("syslua.border")
+local bindings = require("syslua.bindings")
 local failure = require("syslua.util.failure")
 local linked_tree = require("syslua.cli.import.linked_tree")
 local path = require("syslua.util.path")
@@ -28,8 +28,8 @@ end
 ---@param given string
 ---@return syslua.cli.Found
 return function(given)
-  local directory = path.normalize(border.call("absolute", path.expand(given, path.get_home())))
-  local names = border.call("list_directory", directory, false)
+  local directory = path.normalize(bindings.call("absolute", path.expand(given, path.get_home())))
+  local names = bindings.call("list_directory", directory, false)
   if not names then
     failure.raise({
       kind = "usage",
@@ -42,7 +42,7 @@ return function(given)
   local found = writer.new("stow " .. writer.show(directory))
   for _, name in ipairs(names) do
     local package = path.join(directory, name)
-    local seen = border.call("look", package)
+    local seen = bindings.call("look", package)
     -- Stow's packages are directories; hidden ones are its own or git's.
     if seen and seen.kind == "directory" and name:sub(1, 1) ~= "." then
       local count = linked_tree.add(found, name, package, target)

@@ -2,9 +2,9 @@
 -- declared in a block becomes one file, which the system reads when a session begins. It does not
 -- know the grammar of that file.
 
-local border = require("syslua.border")
+local bindings = require("syslua.bindings")
 local failure = require("syslua.util.failure")
-local merge = require("syslua.merge")
+local list_variables = require("syslua.variables")
 local position = require("syslua.util.position")
 local scope = require("syslua.scope")
 local system = require("syslua.system")
@@ -59,7 +59,7 @@ end
 -- Declares the file of a block.
 local function finalize(variables)
   local actions, positions, chain, seen = {}, {}, {}, {}
-  for _, variable in ipairs(merge.merge_variables(variables)) do
+  for _, variable in ipairs(list_variables.merge_variables(variables)) do
     actions[#actions + 1] = { kind = "set_variable", name = variable.name, value = variable.value }
     positions[#positions + 1] = variable.positions
     for _, line in ipairs(variable.positions) do
@@ -69,7 +69,7 @@ local function finalize(variables)
       end
     end
   end
-  local result = border.call("persistent", actions, system.get().os, positions)
+  local result = bindings.call("persistent", actions, system.get().os, positions)
   if result.set then
     position.at(chain, change_registry, result)
     return

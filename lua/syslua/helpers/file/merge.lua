@@ -1,7 +1,7 @@
 --- `file{}` with `merge`: keys in a file that a program owns too. It turns `values` into a list of
 --- keys, each with what it is to be, and joins the declarations of one path. It reads no file.
 
-local border = require("syslua.border")
+local bindings = require("syslua.bindings")
 local failure = require("syslua.util.failure")
 local position = require("syslua.util.position")
 local priority = require("syslua.priority")
@@ -94,7 +94,7 @@ local function is_table_of_keys(value)
     and value ~= priority.absent
     and not priority.is(value)
     and not is_marked_list(value)
-    and not border.call("is_reference", value)
+    and not bindings.call("is_reference", value)
     and not tables.is_list(value)
 end
 
@@ -167,15 +167,15 @@ function merge.check(file)
   end
   -- Refuses other values than plain data, with their path.
   for _, key in ipairs(keys) do
-    border.call("to_json", key.value or key.before or key.after, nil, show(key.path))
-    key.text = border.call("to_json", key)
+    bindings.call("to_json", key.value or key.before or key.after, nil, show(key.path))
+    key.text = bindings.call("to_json", key)
   end
   file.keys = keys
 end
 
 local function raise_conflict(one, other, name)
   local function place(file)
-    return border.call("positions_of_ticket", file.ticket)[1] or "an unknown place"
+    return bindings.call("positions_of_ticket", file.ticket)[1] or "an unknown place"
   end
   failure.raise({
     kind = "conflict",
@@ -216,7 +216,7 @@ local function join_lists(key, other, field)
   local items, seen = mark_list({}), {}
   for _, list in ipairs({ key[field], other[field] }) do
     for _, item in ipairs(list) do
-      local as_text = border.call("to_json", item)
+      local as_text = bindings.call("to_json", item)
       if not seen[as_text] then
         seen[as_text] = true
         items[#items + 1] = item
@@ -224,7 +224,7 @@ local function join_lists(key, other, field)
     end
   end
   joined[field] = items
-  joined.text = border.call("to_json", joined)
+  joined.text = bindings.call("to_json", joined)
   return joined
 end
 
@@ -289,13 +289,13 @@ function merge.record(files)
       for index, key in ipairs(file.keys) do
         keys[index] = key.text
       end
-      border.call("record", {
+      bindings.call("record", {
         kind = "merge",
         target = file.path,
         format = file.merge,
         comment = file.comment,
         keys = "[" .. table.concat(keys, ",") .. "]",
-      }, border.call("positions_of_ticket", file.ticket))
+      }, bindings.call("positions_of_ticket", file.ticket))
     else
       others[#others + 1] = file
     end

@@ -2,9 +2,9 @@
 -- separately. The engine collects the contents of a tree (`src/module/src/collected.rs`); this room
 -- handles the files whose paths others declare too.
 
-local border = require("syslua.border")
+local bindings = require("syslua.bindings")
 local failure = require("syslua.util.failure")
-local origin = require("syslua.helpers.file.origin")
+local source_path = require("syslua.helpers.file.source_path")
 local path = require("syslua.util.path")
 local scope = require("syslua.scope")
 local text = require("syslua.util.text")
@@ -15,11 +15,11 @@ local tree = {}
 ---@field by_number table<integer, syslua.file.Declared>
 
 local function get_position(file)
-  return border.call("positions_of_ticket", file.ticket)[1]
+  return bindings.call("positions_of_ticket", file.ticket)[1]
 end
 
 local function raise_no_tree(file)
-  if file.exclude or file.include or border.call("look", file.from .. "/.sysluaignore") then
+  if file.exclude or file.include or bindings.call("look", file.from .. "/.sysluaignore") then
     failure.raise({
       kind = "config",
       message = ("the patterns of file{} take no file of %s"):format(file.source),
@@ -39,11 +39,11 @@ end
 
 -- Has the engine collect what is in one tree; returns what it found.
 local function collect(plain, file)
-  file.from = origin.get_place(file)
-  if not border.call("exists", file.from) then
-    require("syslua.helpers.file.parts").raise_missing(file)
+  file.from = source_path.get_place(file)
+  if not bindings.call("exists", file.from) then
+    require("syslua.helpers.file.declare").raise_missing(file)
   end
-  local found = border.call("collect_tree", {
+  local found = bindings.call("collect_tree", {
     collection = plain,
     source = file.from,
     place = file.place,
@@ -55,7 +55,7 @@ local function collect(plain, file)
   }) or raise_no_tree(file)
   file.members = found.number
   for _, below in ipairs(found.passed) do
-    require("syslua.helpers.file.parts").tell_passed(path.join(file.source, below), file.ticket)
+    require("syslua.helpers.file.declare").tell_passed(path.join(file.source, below), file.ticket)
   end
   return found
 end
@@ -70,7 +70,7 @@ function tree.collect(plain, collected)
   ---@type syslua.file.Trees, syslua.file.Declared[]
   local trees, files = { by_number = {} }, {}
   for _, file in ipairs(collected) do
-    if file.recursive and file.source and not origin.is_placeholder(file.source) then
+    if file.recursive and file.source and not source_path.is_placeholder(file.source) then
       collect(plain, file)
       trees[#trees + 1] = file
       trees.by_number[file.members] = file

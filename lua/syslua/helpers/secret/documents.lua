@@ -2,7 +2,7 @@
 -- which these documents leave in clear; nothing is decrypted, and no identity is needed.
 
 local beside = require("syslua.beside")
-local border = require("syslua.border")
+local bindings = require("syslua.bindings")
 local closest = require("syslua.util.closest")
 local position = require("syslua.util.position")
 local secret = require("syslua.secret")
@@ -36,7 +36,7 @@ end
 local function load(call, kind, given)
   local content, name = beside.take(call, given)
   local document = { name = name, content = content }
-  return border.call("secret_document", kind, name, content, function(key, sealed, value_kind)
+  return bindings.call("secret_document", kind, name, content, function(key, sealed, value_kind)
     local part = { document = document, key = key, sealed = sealed, kind = value_kind }
     return secret.new({ part })
   end, function(map, place)

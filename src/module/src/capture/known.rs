@@ -57,7 +57,7 @@ const SHIPPED: [&str; 8] = [
     "syslua.util.ordered_pairs",
     "syslua.util.path",
     "syslua.util.table",
-    "syslua.util.talk",
+    "syslua.util.print_to_stderr",
     "syslua.util.text",
 ];
 

@@ -8,7 +8,7 @@ local reference = require("syslua.reference")
 local tables = require("syslua.util.table")
 local text = require("syslua.util.text")
 
-local options = {}
+local option_merge = {}
 
 --- One declaration of an option.
 ---@class syslua.options.Declared
@@ -39,7 +39,7 @@ end
 --- Returns a deep copy without numbers; a value that is not a plain table is kept.
 ---@param value any
 ---@return any
-function options.strip(value)
+function option_merge.strip(value)
   value = priority.unwrap(value)
   local shape = get_shape(value)
   if shape == "value" then
@@ -47,7 +47,7 @@ function options.strip(value)
   end
   local copy = shape == "list" and setmetatable({}, getmetatable(value)) or {}
   for key, item in next, value do
-    copy[key] = options.strip(item)
+    copy[key] = option_merge.strip(item)
   end
   return copy
 end
@@ -84,7 +84,7 @@ local function is_equal_data(left, right)
 end
 
 local function is_equal(left, right)
-  return is_equal_data(options.strip(left.value), options.strip(right.value))
+  return is_equal_data(option_merge.strip(left.value), option_merge.strip(right.value))
 end
 
 local function show(declared)
@@ -118,7 +118,7 @@ local function merge_maps(name, declarations, default)
   if is_map then
     for key, item in next, default do
       if not by_key[key] then
-        result[key] = options.strip(item)
+        result[key] = option_merge.strip(item)
       end
     end
   end
@@ -136,7 +136,7 @@ local function merge_lists(declarations)
   local result = setmetatable({}, getmetatable(first.value))
   for _, declared in ipairs(sorted) do
     for _, item in ipairs(declared.value) do
-      result[#result + 1] = options.strip(item)
+      result[#result + 1] = option_merge.strip(item)
     end
   end
   return result
@@ -155,7 +155,7 @@ merge = function(name, declarations, default)
     shape = of_default == "map" and "map" or "list"
     -- Nothing was put in: an empty table changes no map, and is an empty list.
     if of_default == "map" then
-      return options.strip(default)
+      return option_merge.strip(default)
     end
   end
   if shape == "list" then
@@ -177,7 +177,7 @@ merge = function(name, declarations, default)
       hint = priority.hint,
     })
   end
-  return options.strip(winner.value)
+  return option_merge.strip(winner.value)
 end
 
 --- Merges the options of several places into one table: tables with string keys deeply; of other
@@ -188,7 +188,7 @@ end
 ---@param defaults table
 ---@param given { value: table, position: string? }[]
 ---@return table
-function options.merge(name, defaults, given)
+function option_merge.merge(name, defaults, given)
   local declarations = {}
   for index, one in ipairs(given) do
     declarations[index] = declare(one.value, {
@@ -197,7 +197,7 @@ function options.merge(name, defaults, given)
     })
   end
   if not declarations[1] then
-    return options.strip(defaults)
+    return option_merge.strip(defaults)
   end
   local replacing = get_replacing(declarations)
   return merge_maps(name, replacing or declarations, not replacing and defaults or nil)
@@ -238,7 +238,7 @@ end
 -- later one is to be joined before or after it.
 ---@param ... table
 ---@return table
-function options.overlay(...)
+function option_merge.overlay(...)
   local result = {}
   for index = 1, select("#", ...) do
     local above = select(index, ...)
@@ -248,7 +248,7 @@ function options.overlay(...)
       result = overlay(result, above)
     end
   end
-  return options.strip(result)
+  return option_merge.strip(result)
 end
 
-return options
+return option_merge

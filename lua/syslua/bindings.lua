@@ -4,7 +4,7 @@
 local failure = require("syslua.util.failure")
 local position = require("syslua.util.position")
 
-local border = {}
+local bindings = {}
 
 local native = require("syslua").native
 
@@ -12,7 +12,7 @@ local native = require("syslua").native
 ---@param succeeded boolean
 ---@param result any
 ---@return any
-function border.answer(succeeded, result)
+function bindings.answer(succeeded, result)
   if not succeeded then
     result.position = result.position or position.caller()
     failure.raise(result)
@@ -23,8 +23,8 @@ end
 --- Calls a function of the engine; returns its result, or raises its failure.
 ---@param name string
 ---@return any
-function border.call(name, ...)
-  return border.answer(native[name](...))
+function bindings.call(name, ...)
+  return bindings.answer(native[name](...))
 end
 
 --- Returns the bytes of a regular file; or nil, why it cannot be read, and what to do about that.
@@ -33,7 +33,7 @@ end
 ---@return string? text
 ---@return string? problem
 ---@return string? hint
-function border.read(name)
+function bindings.read(name)
   local succeeded, result = native.read_file(name)
   if succeeded then
     return result
@@ -41,4 +41,4 @@ function border.read(name)
   return nil, result.message, result.hint
 end
 
-return border
+return bindings

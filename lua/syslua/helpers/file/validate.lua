@@ -3,7 +3,7 @@
 
 local beside = require("syslua.beside")
 local mode = require("syslua.util.mode")
-local origin = require("syslua.helpers.file.origin")
+local source_path = require("syslua.helpers.file.source_path")
 local path = require("syslua.util.path")
 local position = require("syslua.util.position")
 local priority = require("syslua.priority")
@@ -44,7 +44,7 @@ local fields = {
   public = { type = "boolean" },
 }
 
-local is_placeholder = origin.is_placeholder
+local is_placeholder = source_path.is_placeholder
 local raise = position.raise
 
 -- A field of what may be a handle, which answers only for its own fields.
@@ -342,7 +342,7 @@ end
 
 -- Only what is named by a path may be absent.
 local function check_optional(file)
-  local is_path = file.template or (file.source and origin.is_local(file))
+  local is_path = file.template or (file.source and source_path.is_local(file))
   if file.optional and not is_path then
     raise(
       "`optional` in file{} needs the path of a source of yours",
@@ -423,7 +423,7 @@ function file_fields.check(given)
     return file
   elseif file.comment then
     raise("`comment` in file{} needs `merge`", 'add merge = "block"')
-  elseif file.template and file.optional and not origin.is_there(file) then
+  elseif file.template and file.optional and not source_path.is_there(file) then
     return file
   elseif file.template then
     render(file)

@@ -1,11 +1,11 @@
 --- Finds the object of the store that a word on the command line means.
 -- It knows objects by their reports only.
 
-local border = require("syslua.border")
+local bindings = require("syslua.bindings")
 local failure = require("syslua.util.failure")
 local path = require("syslua.util.path")
 
-local object_word = {}
+local object_argument = {}
 
 -- "tool-1.0-abcdef123" of "tool/1.0": the object that the link in `pkg/` leads to.
 local function get_packaged_name(word, root)
@@ -15,7 +15,7 @@ local function get_packaged_name(word, root)
   end
   local platform = require("syslua").platform
   local link = path.join(root, ("store/pkg/%s/%s/%s"):format(name, version, platform))
-  local target = border.call("read_link", link)
+  local target = bindings.call("read_link", link)
   return target and target:match("[^/]+$")
 end
 
@@ -31,7 +31,7 @@ local function get_object_name(word, root)
     return package
   end
   local objects = path.join(root, "store/obj/")
-  local absolute = path.normalize(border.call("absolute", word))
+  local absolute = path.normalize(bindings.call("absolute", word))
   local inner = absolute:sub(1, #objects) == objects and absolute:sub(#objects + 1):match("^[^/]+")
   if not inner then
     failure.raise({
@@ -78,7 +78,7 @@ end
 ---@param word string
 ---@param program string the name of the program as typed
 ---@return syslua.ObjectReport
-function object_word.find(listed, word, program)
+function object_argument.find(listed, word, program)
   local name = get_object_name(word, listed.root)
   for _, means in ipairs(ways) do
     local found = {}
@@ -110,4 +110,4 @@ function object_word.find(listed, word, program)
   error("unreachable")
 end
 
-return object_word
+return object_argument

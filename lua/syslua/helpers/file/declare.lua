@@ -1,27 +1,27 @@
 --- The further fields of a `file{}`, besides its path and its content.
 
 local failure = require("syslua.util.failure")
-local origin = require("syslua.helpers.file.origin")
+local source_path = require("syslua.helpers.file.source_path")
 local path = require("syslua.util.path")
 local priority = require("syslua.priority")
 local scope = require("syslua.scope")
 local secret = require("syslua.secret")
 
-local border = require("syslua.border")
+local bindings = require("syslua.bindings")
 
-local parts = {}
+local declare = {}
 
 --- Returns what the engine is told of a file besides its path and its content.
 ---@param file table
 ---@return table
-function parts.get(file)
+function declare.get(file)
   local is_own = file.mutable and file.source ~= nil
   return {
     declared = file.declared,
     secret = file.secret and secret.to_data(file.secret) or nil,
     origin = (file.absent or file.secret) and "none"
       or is_own and "own"
-      or file.source and origin.is_placeholder(file.source) and "built"
+      or file.source and source_path.is_placeholder(file.source) and "built"
       or nil,
     absent = file.absent,
     -- A tree that the engine knows except for its contested files.
@@ -50,7 +50,7 @@ end
 
 --- Records the commands that run when files change: one for all files that name the same.
 ---@param winners syslua.file.Declared[]
-function parts.record_commands(winners)
+function declare.record_commands(winners)
   local by_command, order, seen = {}, {}, {}
   for _, winner in ipairs(winners) do
     local file = winner.tree or winner
@@ -68,7 +68,7 @@ function parts.record_commands(winners)
     end
   end
   for _, entry in ipairs(order) do
-    border.call("record", entry.action, border.call("positions_of_ticket", entry.ticket))
+    bindings.call("record", entry.action, bindings.call("positions_of_ticket", entry.ticket))
   end
 end
 
@@ -76,30 +76,30 @@ end
 --- a change of it is a change of what the config declares.
 ---@param file syslua.file.Declared
 ---@return boolean
-function parts.is_left_out(file)
-  if origin.is_there(file) then
+function declare.is_left_out(file)
+  if source_path.is_there(file) then
     return false
   end
-  border.call("add_read", origin.get_named_place(file))
+  bindings.call("add_read", source_path.get_named_place(file))
   return true
 end
 
 --- Raises the failure of a source that does not exist. It never returns.
 ---@param file syslua.file.Declared
-function parts.raise_missing(file)
+function declare.raise_missing(file)
   failure.raise({
     kind = "config",
     message = ("the source %s does not exist"):format(file.source),
-    position = border.call("positions_of_ticket", file.ticket)[1],
-    hint = ("it would be %s"):format(path.display(origin.get_place(file), scope.get_home())),
+    position = bindings.call("positions_of_ticket", file.ticket)[1],
+    hint = ("it would be %s"):format(path.display(source_path.get_place(file), scope.get_home())),
   })
 end
 
 --- Tells of a socket, a pipe or a device in a tree.
 ---@param name string its path
 ---@param ticket integer the declaration of the tree
-function parts.tell_passed(name, ticket)
-  local position = border.call("positions_of_ticket", ticket)[1]
+function declare.tell_passed(name, ticket)
+  local position = bindings.call("positions_of_ticket", ticket)[1]
   local message = ("%s is a socket, a pipe or a device: it is passed by"):format(name)
   assert(scope.get()).notify(message, position)
 end
@@ -107,13 +107,13 @@ end
 --- Tells what the engine says of declared files, and raises the failure of a missing source.
 ---@param told { missing: any, passed: { path: string, ticket: integer }[] }
 ---@param files syslua.file.Declared[] what was declared
-function parts.tell(told, files)
+function declare.tell(told, files)
   for _, passed in ipairs(told.passed) do
-    parts.tell_passed(passed.path, passed.ticket)
+    declare.tell_passed(passed.path, passed.ticket)
   end
   if told.missing then
-    parts.raise_missing(files[told.missing] or told.missing)
+    declare.raise_missing(files[told.missing] or told.missing)
   end
 end
 
-return parts
+return declare

@@ -1,7 +1,7 @@
 --- Which variables are lists, and how declarations of one variable become one value.
 -- It does not know where they come from, nor what becomes of them.
 
-local border = require("syslua.border")
+local bindings = require("syslua.bindings")
 local failure = require("syslua.util.failure")
 local position = require("syslua.util.position")
 local priority = require("syslua.priority")
@@ -10,25 +10,25 @@ local scope = require("syslua.scope")
 local system = require("syslua.system")
 local text = require("syslua.util.text")
 
-local merge = {}
+local list_variables = {}
 
 --- One declaration of a variable.
----@class syslua.merge.Variable
+---@class syslua.variables.Variable
 ---@field name string
 ---@field value string|syslua.Reference|nil
----@field items syslua.merge.Item[]? for a list: its entries, each with its number
+---@field items syslua.variables.Item[]? for a list: its entries, each with its number
 ---@field number integer
 ---@field replaces boolean
 ---@field positions string[]
 
----@class syslua.merge.Merged
+---@class syslua.variables.Merged
 ---@field name string
 ---@field value any
 ---@field positions string[]
 ---@field priority integer?
 ---@field overridden table[]
 
----@class syslua.merge.Item
+---@class syslua.variables.Item
 ---@field value string|syslua.Reference
 ---@field number integer
 ---@field replaces boolean
@@ -42,7 +42,7 @@ local separators
 local function get_separators()
   if not separators then
     separators = {}
-    for _, list in ipairs(border.call("lists")) do
+    for _, list in ipairs(bindings.call("lists")) do
       separators[list.name] = list.separator
     end
   end
@@ -52,7 +52,7 @@ end
 --- Returns the separator of a list variable, or nil for a single value.
 ---@param name string
 ---@return string?
-function merge.get_separator(name)
+function list_variables.get_separator(name)
   local current = scope.get()
   local own = current and current.separators[name]
   if own ~= nil then
@@ -66,7 +66,7 @@ end
 ---@param call string what messages name
 ---@param name any
 ---@param separator any
-function merge.define(call, name, separator)
+function list_variables.define(call, name, separator)
   local raise = position.raise
   local current = scope.get()
   if not current then
@@ -239,9 +239,9 @@ end
 
 --- Merges declarations; returns one record for each variable, in the order of their first
 -- declarations.
----@param variables syslua.merge.Variable[]
----@return syslua.merge.Merged[]
-function merge.merge_variables(variables)
+---@param variables syslua.variables.Variable[]
+---@return syslua.variables.Merged[]
+function list_variables.merge_variables(variables)
   local order, by_name = {}, {}
   for _, variable in ipairs(variables) do
     local known = by_name[variable.name]
@@ -254,7 +254,7 @@ function merge.merge_variables(variables)
   end
   local merged = {}
   for index, name in ipairs(order) do
-    local separator = merge.get_separator(name)
+    local separator = list_variables.get_separator(name)
     merged[index] = separator and merge_list(name, by_name[name], separator)
       or merge_single(name, by_name[name])
   end
@@ -262,4 +262,4 @@ function merge.merge_variables(variables)
   return merged
 end
 
-return merge
+return list_variables

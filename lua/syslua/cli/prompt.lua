@@ -2,25 +2,25 @@
 
 local native = require("syslua").native
 
-local question = {}
+local prompt = {}
 
 --- Returns whether a user can answer.
 ---@return boolean
-function question.can_ask()
+function prompt.can_ask()
   return native.is_terminal(0) and native.is_terminal(1)
 end
 
 --- Returns whether a command asks before it acts: a user can answer, and no flag says otherwise.
 ---@param args syslua.cli.Args
 ---@return boolean
-function question.is_due(args)
-  return not (args.yes or args.json or args.quiet) and question.can_ask()
+function prompt.is_due(args)
+  return not (args.yes or args.json or args.quiet) and prompt.can_ask()
 end
 
 --- Asks; anything but a yes is a no.
 ---@param text string
 ---@return boolean
-function question.ask(text)
+function prompt.ask(text)
   local terminal = require("syslua.cli.terminal")
   terminal.put(terminal.finish(text) .. " [y/N] ")
   terminal.flush()
@@ -28,4 +28,4 @@ function question.ask(text)
   return answer ~= nil and answer:find("^[yY]") ~= nil
 end
 
-return question
+return prompt

@@ -1,8 +1,8 @@
 --- Chooses among several `file{}` for one path, and records those that lost.
 
-local border = require("syslua.border")
+local bindings = require("syslua.bindings")
 local failure = require("syslua.util.failure")
-local origin = require("syslua.helpers.file.origin")
+local source_path = require("syslua.helpers.file.source_path")
 local path = require("syslua.util.path")
 local priority = require("syslua.priority")
 local secret = require("syslua.secret")
@@ -10,10 +10,10 @@ local text = require("syslua.util.text")
 -- Before the first handle is made.
 require("syslua.handle")
 
-local choice = {}
+local resolve = {}
 
 local function get_positions(file)
-  return border.call("positions_of_ticket", file.ticket)
+  return bindings.call("positions_of_ticket", file.ticket)
 end
 
 -- What a declaration puts there, for messages.
@@ -29,7 +29,7 @@ local function describe(file)
   elseif file.below then
     return ("source %s/%s"):format(file.tree.source, file.below)
   end
-  local is_built = origin.is_placeholder(file.source)
+  local is_built = source_path.is_placeholder(file.source)
   return "source " .. (is_built and "of a derivation" or file.source)
 end
 
@@ -43,17 +43,17 @@ local function get_content_key(file)
     return secret.get_identity(file.secret)
   elseif file.declared then
     return file.declared.sha256
-  elseif not file.source or not origin.is_local(file) then
+  elseif not file.source or not source_path.is_local(file) then
     return file.source
   end
-  local place = origin.get_place(file)
+  local place = source_path.get_place(file)
   if file.below and not file.mutable then
     place = path.join(place, file.below)
   end
   if file.mutable then
     return place
   end
-  return border.call("exists", place) and border.call("source", place).sha256 or place
+  return bindings.call("exists", place) and bindings.call("source", place).sha256 or place
 end
 
 -- Whether two declarations of a path say the same.
@@ -122,7 +122,7 @@ end
 --- Chooses among the declarations of one path; notes in the winner what it won over.
 ---@param files syslua.file.Declared[]
 ---@return syslua.file.Declared winner
-function choice.choose(files)
+function resolve.choose(files)
   local combined = files[1]
     and files[1].merge
     and require("syslua.helpers.file.merge").combine(files)
@@ -142,7 +142,7 @@ end
 -- is a place.
 local function complete(file)
   file.positions = get_positions(file)
-  file.from = origin.is_local(file) and origin.get_place(file) or nil
+  file.from = source_path.is_local(file) and source_path.get_place(file) or nil
   return file
 end
 
@@ -159,7 +159,7 @@ end
 --- Tells of the declarations that count: of single files first, then of trees.
 ---@param winners syslua.file.Declared[]
 ---@param on_file fun(file: table)
-function choice.tell(winners, on_file)
+function resolve.tell(winners, on_file)
   local trees, seen = {}, {}
   for _, file in ipairs(winners) do
     local tree = file.tree
@@ -178,4 +178,4 @@ function choice.tell(winners, on_file)
   end
 end
 
-return choice
+return resolve

@@ -3,7 +3,7 @@
 
 local schema = require("syslua.schema")
 
-local settings = {}
+local call_options = {}
 
 -- One table may serve an evaluation too.
 local common = {
@@ -30,7 +30,7 @@ local common = {
 ---@param name string what messages call the function: "syslua.build"
 ---@param own table<string, syslua.schema.Field>? the options that only this function has
 ---@return fun(options: table?)
-function settings.new_check(name, own)
+function call_options.new_check(name, own)
   local fields = {}
   for _, part in ipairs({ common, own or {} }) do
     for key, field in next, part do
@@ -45,4 +45,4 @@ function settings.new_check(name, own)
   end
 end
 
-return settings
+return call_options

@@ -1,12 +1,12 @@
 --- Turns the flags of every command into the options of the engine's verbs.
 -- It does not know which command they are for.
 
-local options = {}
+local engine_options = {}
 
 --- Returns the options for `syslua.evaluate`, `plan`, `apply` and `native.status`.
 ---@param args syslua.cli.Args
 ---@return table
-function options.from_args(args)
+function engine_options.from_args(args)
   local has_bars, listener = require("syslua.cli.terminal").wants_bars(args), nil
   return {
     root = args.root,
@@ -30,4 +30,4 @@ function options.from_args(args)
   }
 end
 
-return options
+return engine_options
