@@ -96,7 +96,7 @@ local forbidden = { "print!", "println!", "dbg!", "env::var", "env::args", "proc
 -- Everything else that calls share is in the context that they are given.
 local process_wide = {
   ["platform/jail/landlock.rs"] = "what the kernel can, which never changes",
-  ["platform/process/leftovers.rs"] = "whose children orphans become is an attribute "
+  ["platform/process/reaper.rs"] = "whose children orphans become is an attribute "
     .. "of the process",
   ["platform/process/launch.rs"] = "descriptors and signals of a thread that starts programs",
   ["names.rs"] = "a constant that is computed once",

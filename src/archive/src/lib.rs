@@ -9,7 +9,7 @@
 //! listed before it:
 //!
 //! - **F0** [`limits`], [`problem`], [`destination`], [`budget`]: what is refused, where entries go
-//! - **F1** [`names`], [`registry`], [`compression`], [`stream`]: what entries are called, how
+//! - **F1** [`names`], [`seen_names`], [`compression`], [`stream`]: what entries are called, how
 //!   bytes come
 //! - **F2** [`tar`], [`zip`], [`format`]: the formats, and which one it is
 #![cfg_attr(
@@ -28,7 +28,7 @@ pub mod problem;
 
 pub mod compression;
 pub mod names;
-pub mod registry;
+pub mod seen_names;
 pub mod stream;
 
 pub mod format;

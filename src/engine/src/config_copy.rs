@@ -19,8 +19,8 @@ use crate::manifest::Manifest;
 use crate::names::SnapshotId;
 use crate::platform::{self, Directory, FileKind};
 use crate::settings::Interrupt;
+use crate::store::gc::sweep::Dead;
 use crate::store::own::{self, Place};
-use crate::store::sweep::Dead;
 use crate::store::{Error, Result, Store, tree};
 use crate::value::{Source, Text};
 

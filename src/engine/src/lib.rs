@@ -14,7 +14,7 @@
 //!   build may do, what a config gets from elsewhere, what a shell gets, which projects may run
 //! - **F4** [`realize`], [`generations`], [`config_copy`], [`switch`]: from recipes to objects,
 //!   from a manifest to a machine
-//! - **F5** [`engine`]: the verbs
+//! - **F5** [`api`]: the verbs
 
 #![cfg_attr(test, expect(clippy::disallowed_methods, reason = "tests make files as they like"))]
 
@@ -59,4 +59,4 @@ pub mod generations;
 pub mod realize;
 pub mod switch;
 
-pub mod engine;
+pub mod api;

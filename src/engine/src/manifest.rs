@@ -8,7 +8,7 @@ use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 use serde_json::Value as Json;
 
-use crate::activation::Activation;
+use crate::activation::DeclaredAction;
 use crate::derivation::{Derivation, Description};
 use crate::hash::{DigestMap, Hash};
 use crate::names::{OutputName, Placeholder, Segment};
@@ -23,7 +23,7 @@ pub struct Manifest {
     /// The derivations, in order of declaration; each after those it depends on.
     pub derivations: Vec<Arc<Derivation>>,
     /// The recorded actions, in order of declaration.
-    pub activations: Vec<Activation>,
+    pub activations: Vec<DeclaredAction>,
     /// The entry file.
     pub config_path: Option<PathBuf>,
     /// The Lua files that were loaded, by their absolute path, and their texts.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::activation::Activation;
+use crate::activation::DeclaredAction;
 use crate::hash::Hash;
 use crate::names::SnapshotId;
 use crate::platform::{self, Account};
@@ -48,7 +48,7 @@ pub struct Snapshot {
     /// The derivations that were realized, and the objects of their outputs.
     pub derivations: Arc<BTreeMap<Hash, Outputs>>,
     /// The resolved actions, with the positions that declared them.
-    pub activations: Vec<Arc<Activation>>,
+    pub activations: Vec<Arc<DeclaredAction>>,
     /// Where the root was and what was moved since, once its paths are read as they are now.
     #[serde(skip)]
     pub moved: Option<(PathBuf, Moves)>,
@@ -262,14 +262,14 @@ impl Snapshot {
     }
 
     /// Returns the actions in force.
-    pub fn actions(&self) -> impl Iterator<Item = &Activation> + Clone {
+    pub fn actions(&self) -> impl Iterator<Item = &DeclaredAction> + Clone {
         self.activations.iter().map(AsRef::as_ref)
     }
 
     /// Returns where an action put something: where it says, below the home that it was in. `home`
     /// is the present one. Where the directory is gone in which it was put, by a link above it,
     /// that is where the link leads now.
-    pub fn place_of(&self, activation: &Activation, home: &Path) -> Option<Text> {
+    pub fn place_of(&self, activation: &DeclaredAction, home: &Path) -> Option<Text> {
         let target = activation.action.target()?;
         let home = self.home.as_ref().map_or_else(|| home.to_owned(), Text::to_path);
         let recorded = activation.place.as_ref().map(|place| place.expand_home(&home));

@@ -1,4 +1,4 @@
-//! Plain data that crosses the border between Lua and the engine, and how it reads as JSON.
+//! Plain data that crosses the bindings between Lua and the engine, and how it reads as JSON.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;

@@ -16,9 +16,9 @@ use std::sync::Arc;
 use std::{env, fs};
 
 use syslua_engine::action::Link;
-use syslua_engine::activation::Activation;
+use syslua_engine::activation::DeclaredAction;
+use syslua_engine::api::{ApplyOptions, Engine};
 use syslua_engine::derivation::{Derivation, FileContent, FileRecipe, Recipe, Spec};
-use syslua_engine::engine::{ApplyOptions, Engine};
 use syslua_engine::manifest::Manifest;
 use syslua_engine::names::{Name, OutputName};
 use syslua_engine::platform::{self, fault};
@@ -77,7 +77,9 @@ impl Machine {
             let object = derivation.placeholder(&OutputName::main()).to_string();
             for (inner, target) in below {
                 let link = Link::new(Text(format!("{object}{inner}").into_bytes()), target.into());
-                manifest.activations.push(Activation::new(link.into(), vec!["init.lua:1".into()]));
+                manifest
+                    .activations
+                    .push(DeclaredAction::new(link.into(), vec!["init.lua:1".into()]));
             }
             manifest.derivations.push(derivation);
         }

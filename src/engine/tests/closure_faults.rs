@@ -13,7 +13,7 @@ use std::io::Cursor;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use syslua_engine::engine::{Engine, ExportTo};
+use syslua_engine::api::{Engine, ExportTo};
 use syslua_engine::names::ObjectName;
 use syslua_engine::platform;
 use syslua_engine::platform::fault::{self, Fault};

@@ -12,7 +12,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use syslua_engine::engine::{Engine, GcOptions};
+use syslua_engine::api::{Engine, GcOptions};
 use syslua_engine::hash::Hash;
 use syslua_engine::names::ObjectName;
 use syslua_engine::platform::fault::{self, Fault};

@@ -12,7 +12,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use syslua_engine::engine::{Engine, GcOptions};
+use syslua_engine::api::{Engine, GcOptions};
 use syslua_engine::names::ObjectName;
 use syslua_engine::platform;
 use syslua_engine::store::{Access, Store, verify};

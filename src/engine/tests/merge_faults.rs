@@ -21,8 +21,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use syslua_engine::action::Action;
-use syslua_engine::activation::Activation;
-use syslua_engine::engine::{ApplyOptions, Engine};
+use syslua_engine::activation::DeclaredAction;
+use syslua_engine::api::{ApplyOptions, Engine};
 use syslua_engine::manifest::Manifest;
 use syslua_engine::names::SnapshotId;
 use syslua_engine::platform::fault::{self, Fault};
@@ -96,7 +96,7 @@ fn manifest(number: usize) -> Manifest {
         r#"{{"kind":"merge","target":"~/s.json","format":"jsonc","keys":{keys}}}"#
     ))
     .unwrap();
-    let activations = vec![Activation::new(action, vec!["init.lua:1".to_owned()])];
+    let activations = vec![DeclaredAction::new(action, vec!["init.lua:1".to_owned()])];
     Manifest { activations, ..Manifest::default() }
 }
 

@@ -2,7 +2,7 @@
 //! them.
 
 use mlua::prelude::*;
-use syslua_engine::engine::Taken;
+use syslua_engine::api::Taken;
 use syslua_engine::failure::{FailureKind, chain};
 use syslua_engine::platform::{self, FileKind};
 use syslua_engine::store::Access;

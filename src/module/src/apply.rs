@@ -2,7 +2,7 @@
 
 use mlua::prelude::*;
 use serde::Serialize;
-use syslua_engine::engine::{ApplyOptions, Error as EngineError, PlanOptions};
+use syslua_engine::api::{ApplyOptions, Error as EngineError, PlanOptions};
 use syslua_engine::failure::FailureKind;
 use syslua_engine::generations::Ahead;
 use syslua_engine::settings::Event;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use mlua::prelude::*;
-use syslua_engine::engine::Engine;
+use syslua_engine::api::Engine;
 use syslua_engine::platform;
 use syslua_engine::store::{Access, Outputs};
 

@@ -4,7 +4,7 @@ use std::io::{self, Read, Write};
 use std::path::PathBuf;
 
 use mlua::prelude::*;
-use syslua_engine::engine::ExportTo;
+use syslua_engine::api::ExportTo;
 use syslua_engine::failure::FailureKind;
 use syslua_engine::names::ObjectName;
 use syslua_engine::platform;

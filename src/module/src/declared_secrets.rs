@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use mlua::prelude::*;
 use syslua_engine::action::{Named, Part, Reference, Secret, SecretScript};
-use syslua_engine::activation::Activation;
+use syslua_engine::activation::DeclaredAction;
 use syslua_engine::derivation::{FileContent, FileRecipe};
 use syslua_engine::environment::shells;
 use syslua_engine::failure::FailureKind;
@@ -66,7 +66,7 @@ pub fn declare_secret(lua: &Lua, given: &Given, pieces: &[Piece], ticket: &Ticke
         copy: more.is_installed,
         ..Secret::default()
     };
-    let mut activation = Activation::new(secret.into(), Arc::clone(&ticket.positions));
+    let mut activation = DeclaredAction::new(secret.into(), Arc::clone(&ticket.positions));
     more.explained.clone().note(&mut activation);
     record_in_scope(lua, activation, Some(ticket.order))
 }
@@ -99,7 +99,7 @@ fn declare_secret_variables(
         let suffix = shell.file().trim_start_matches("env").to_owned();
         let secret = Secret { content, suffix, ..Secret::default() };
         let action = SecretScript { secret, shells };
-        let activation = Activation::new(action.into(), Arc::clone(&ticket.positions));
+        let activation = DeclaredAction::new(action.into(), Arc::clone(&ticket.positions));
         record_in_scope(lua, activation, Some(ticket.order))?;
     }
     Ok(())

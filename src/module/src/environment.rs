@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use mlua::prelude::*;
-use syslua_engine::activation::Activation;
+use syslua_engine::activation::DeclaredAction;
 use syslua_engine::environment::shells::{
     HookPlaces, Identity, Places, SHELLS, ScriptPath, Shell, Step, find,
 };
@@ -132,7 +132,7 @@ fn session(
     positions: Vec<Vec<String>>,
 ) -> Answer<LuaTable> {
     let read = |(table, positions): (&LuaTable, Vec<String>)| {
-        Ok(Activation::new(crate::records::action(lua, table)?, positions))
+        Ok(DeclaredAction::new(crate::records::action(lua, table)?, positions))
     };
     let activations = actions.iter().zip(positions).map(read).collect::<Answer<Vec<_>>>()?;
     // What no shell could have, no session can.

@@ -92,8 +92,8 @@ impl From<LuaError> for Error {
     }
 }
 
-impl From<syslua_engine::engine::Error> for Error {
-    fn from(error: syslua_engine::engine::Error) -> Error {
+impl From<syslua_engine::api::Error> for Error {
+    fn from(error: syslua_engine::api::Error) -> Error {
         error.to_failure().into()
     }
 }

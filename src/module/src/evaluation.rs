@@ -10,7 +10,7 @@ use syslua_engine::failure::FailureKind;
 use syslua_engine::manifest::Manifest;
 use syslua_engine::settings::System;
 use syslua_engine::store::Store;
-use syslua_engine::store::sources::SourceMemory;
+use syslua_engine::store::source_cache::SourceMemory;
 use syslua_engine::value::Text;
 use syslua_engine::{generations, platform};
 use syslua_lua_source::Chunk;

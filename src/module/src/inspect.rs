@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use mlua::prelude::*;
-use syslua_engine::engine::{Engine, Rebuild};
+use syslua_engine::api::{Engine, Rebuild};
 use syslua_engine::failure::FailureKind;
 use syslua_engine::names::{ObjectName, SnapshotId};
 use syslua_engine::platform;

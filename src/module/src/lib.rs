@@ -1,4 +1,4 @@
-//! The border between Lua and the engine, and nothing else.
+//! The bindings of the engine to Lua, and nothing else.
 //!
 //! `require("syslua")` gives a table with facts about the machine, `native` (the functions below,
 //! which answer `true, result` or `false, failure`), and everything in `lua/syslua/`, loaded on
@@ -7,7 +7,7 @@
 //! Each floor uses only the floors above it in this list, and within a floor a room uses only rooms
 //! listed before it:
 //!
-//! - **F0** [`error`], [`machine`], [`network`], [`identities`], [`arguments`], [`locks`],
+//! - **F0** [`error`], [`machine`], [`network`], [`identities`], [`lua_command_line`], [`locks`],
 //!   [`config_files`], [`call_stack`], [`collection`], [`console`]: errors, this machine, the
 //!   terminal, data of evaluations
 //! - **F1** [`state`], [`register`], [`options`]: what one Lua state knows; how functions are
@@ -15,7 +15,7 @@
 //! - **F2** [`values`], [`input_paths`], [`capture`], [`derive`], [`manifests`], [`records`],
 //!   [`position`]: values, and what is made of them
 //! - **F3** [`given`], [`tools`], [`pins`], [`inputs`], [`tree`], [`collected`], [`recipes`],
-//!   [`declared_secrets`], [`file`], [`environment`], [`template`], [`packages`]: what a config
+//!   [`declared_secrets`], [`file_helper`], [`environment`], [`template`], [`packages`]: what a config
 //!   declares and gets
 //! - **F4** [`evaluation`], [`task`]: evaluations and builds
 //! - **F5** [`apply`], [`adopt`], [`build`], [`closure`], [`inspect`], [`project`], [`repository`],
@@ -29,7 +29,6 @@
     )
 )]
 
-mod arguments;
 mod call_stack;
 mod collection;
 mod config_files;
@@ -37,6 +36,7 @@ mod console;
 mod error;
 mod identities;
 mod locks;
+mod lua_command_line;
 mod machine;
 mod network;
 
@@ -55,7 +55,7 @@ mod values;
 mod collected;
 mod declared_secrets;
 mod environment;
-mod file;
+mod file_helper;
 mod given;
 mod inputs;
 mod packages;
@@ -135,7 +135,7 @@ pub fn syslua(lua: &Lua) -> LuaResult<LuaTable> {
     derive::register(lua, &native)?;
     environment::register(lua, &native)?;
     evaluation::register(lua, &native)?;
-    file::register(lua, &native)?;
+    file_helper::register(lua, &native)?;
     inputs::register(lua, &native)?;
     repository::register(lua, &native)?;
     pins::register(lua, &native)?;
@@ -164,7 +164,7 @@ pub fn syslua(lua: &Lua) -> LuaResult<LuaTable> {
     // The command line requires the module that is being loaded.
     let loaded: LuaTable = lua.globals().raw_get::<LuaTable>("package")?.get("loaded")?;
     loaded.set(MODULE, &module)?;
-    if let Some(words) = arguments::command(lua)? {
+    if let Some(words) = lua_command_line::command(lua)? {
         lua.load(START).set_name("=[syslua]").call::<()>(words)?;
     }
     Ok(module)

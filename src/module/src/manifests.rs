@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use mlua::prelude::*;
-use syslua_engine::activation::Activation;
+use syslua_engine::activation::DeclaredAction;
 use syslua_engine::derivation::{Derivation, FileContent, Recipe};
 use syslua_engine::failure::FailureKind;
 use syslua_engine::hash::Hash;
@@ -39,7 +39,7 @@ pub fn check_environment(
 /// # Errors
 /// What is refused, and where it was declared.
 pub fn check_activations(
-    activations: &[Activation],
+    activations: &[DeclaredAction],
     target: environment::Target<'_>,
 ) -> Answer<()> {
     environment::check(activations, target).map_err(|refusal| {
@@ -110,12 +110,13 @@ fn manifest_from_table(lua: &Lua, table: &LuaTable) -> Answer<Manifest> {
         serde_json::Value::Object(empty) if empty.is_empty() => serde_json::json!([]),
         json => json,
     };
-    let activations: Vec<Activation> = serde_json::from_value(unescape(json)).map_err(|error| {
-        Error::new(
-            FailureKind::Config,
-            format!("`activations` was changed after syslua.evaluate: {error}"),
-        )
-    })?;
+    let activations: Vec<DeclaredAction> =
+        serde_json::from_value(unescape(json)).map_err(|error| {
+            Error::new(
+                FailureKind::Config,
+                format!("`activations` was changed after syslua.evaluate: {error}"),
+            )
+        })?;
     let config_path: Option<PathBuf> = table
         .raw_get::<Option<LuaString>>("config_path")?
         .map(|path| platform::path_from_bytes(&path.as_bytes()));

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use mlua::prelude::*;
-use syslua_engine::engine::Engine;
+use syslua_engine::api::Engine;
 use syslua_engine::failure::FailureKind;
 use syslua_engine::platform;
 use syslua_engine::settings::{Event, Sandbox, Settings, System, UnpackLimits, UserRange};

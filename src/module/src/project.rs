@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use mlua::prelude::*;
-use syslua_engine::engine::{Engine, Entered, Look, LookKind};
+use syslua_engine::api::{Engine, Entered, Look, LookKind};
 use syslua_engine::environment::Variables;
 use syslua_engine::environment::shells::{self, EnteredPlaces, Identity, Shell, Watched};
 use syslua_engine::failure::{Failure, FailureKind};

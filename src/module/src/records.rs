@@ -2,7 +2,7 @@
 
 use mlua::prelude::*;
 use syslua_engine::action::Action;
-use syslua_engine::activation::{Activation, Overridden, Project};
+use syslua_engine::activation::{DeclaredAction, Overridden, Project};
 use syslua_engine::failure::FailureKind;
 use syslua_engine::platform;
 use syslua_engine::value::{Positions, Text};
@@ -33,7 +33,7 @@ pub fn record(
     positions: Positions,
     explained: Option<&LuaTable>,
 ) -> Answer<bool> {
-    let mut activation = Activation::new(action(lua, table)?, positions);
+    let mut activation = DeclaredAction::new(action(lua, table)?, positions);
     if let Some(explained) = explained {
         Explained::read(explained)?.note(&mut activation);
     }
@@ -66,7 +66,7 @@ impl Explained {
     }
 
     /// Notes it in the action.
-    pub fn note(self, activation: &mut Activation) {
+    pub fn note(self, activation: &mut DeclaredAction) {
         activation.priority = self.priority;
         activation.overridden = self.overridden;
     }
@@ -77,7 +77,7 @@ impl Explained {
 ///
 /// # Errors
 /// When no evaluation is under way, or the scope takes no such action.
-pub fn record_in_scope(lua: &Lua, activation: Activation, order: Option<usize>) -> Answer<()> {
+pub fn record_in_scope(lua: &Lua, activation: DeclaredAction, order: Option<usize>) -> Answer<()> {
     let recorded = state::change(lua, |state| match state.evaluations.last_mut() {
         Some(evaluation) => evaluation.record(activation, order),
         None => Err(Error::new(

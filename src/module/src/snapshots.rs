@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use mlua::prelude::*;
-use syslua_engine::engine::GcOptions;
+use syslua_engine::api::GcOptions;
 use syslua_engine::failure::FailureKind;
 use syslua_engine::names::SnapshotId;
 use syslua_engine::store::Access;

@@ -1,4 +1,4 @@
-//! What the border remembers in one Lua state: derivations by hash, their functions, the chunks of
+//! What the bindings remember in one Lua state: derivations by hash, their functions, the chunks of
 //! configs, and the evaluation under way.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -7,17 +7,17 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use mlua::prelude::*;
-use syslua_engine::activation::{Activation, Project};
+use syslua_engine::activation::{DeclaredAction, Project};
+use syslua_engine::api::Entered;
 use syslua_engine::context::EngineContext;
 use syslua_engine::derivation::Derivation;
-use syslua_engine::engine::Entered;
 use syslua_engine::failure::FailureKind;
 use syslua_engine::generations::Ahead;
 use syslua_engine::hash::{DigestMap, DigestSet, Hash};
 use syslua_engine::manifest::Manifest;
 use syslua_engine::names::{OutputName, Placeholder};
 use syslua_engine::settings::System;
-use syslua_engine::store::sources::SourceMemory;
+use syslua_engine::store::source_cache::SourceMemory;
 use syslua_engine::value::Positions;
 use syslua_lua_source::Chunk;
 
@@ -99,7 +99,7 @@ pub struct Evaluation {
     /// Derivations, each with its place in the order of declaration.
     pub derivations: Vec<(usize, Arc<Derivation>)>,
     /// Recorded actions, each with its place in the order of declaration.
-    pub activations: Vec<(usize, Activation)>,
+    pub activations: Vec<(usize, DeclaredAction)>,
     /// The positions of declarations that are handled at the end.
     pub tickets: Vec<Ticket>,
     /// Files of each block that are a path and a content.
@@ -140,7 +140,7 @@ impl Evaluation {
     ///
     /// # Errors
     /// When the scope takes no such action.
-    pub fn record(&mut self, mut activation: Activation, order: Option<usize>) -> Answer<()> {
+    pub fn record(&mut self, mut activation: DeclaredAction, order: Option<usize>) -> Answer<()> {
         if let Some(project) = &self.project
             && activation.action.as_environment().is_none()
         {

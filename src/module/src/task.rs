@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mlua::prelude::*;
+use syslua_engine::api::operation_failure;
 use syslua_engine::derivation::Recipe;
-use syslua_engine::engine::operation_failure;
 use syslua_engine::failure::{Failure, FailureKind};
 use syslua_engine::hash::Hash;
 use syslua_engine::operation::{
@@ -282,7 +282,7 @@ impl LuaTask {
         }
     }
 
-    /// Resumes the function. During that time, nearly all of the border is closed.
+    /// Resumes the function. During that time, nearly all of the bindings are closed.
     fn go_on(&self, succeeded: bool, value: LuaValue) -> LuaResult<(String, LuaValue)> {
         state::change(&self.lua, |state| state.is_building = true);
         let coroutine: LuaThread = self.task.raw_get("coroutine")?;

@@ -16,7 +16,7 @@ use crate::compression::Compression;
 use crate::destination::{Content, Destination};
 use crate::names::{self, Name, Origin};
 use crate::problem::{Problem, Result, show};
-use crate::registry::{self, Registry};
+use crate::seen_names::{self, Registry};
 use crate::stream::Stream;
 
 /// The size of a block, in which everything comes.
@@ -260,7 +260,7 @@ impl<D: Destination> Reader<'_, '_, D> {
         }
         if is_directory {
             if !name.is_stripped {
-                self.registry.add(&name.parts, registry::Kind::Directory)?;
+                self.registry.add(&name.parts, seen_names::Kind::Directory)?;
                 self.tree.directory(&name.parts)?;
             }
             return Ok(());
@@ -277,7 +277,7 @@ impl<D: Destination> Reader<'_, '_, D> {
         if name.is_stripped {
             return Ok(());
         }
-        self.registry.add(&name.parts, registry::Kind::Symlink)?;
+        self.registry.add(&name.parts, seen_names::Kind::Symlink)?;
         self.tree.symlink(&name.parts, &entry.link)
     }
 
@@ -301,7 +301,7 @@ impl<D: Destination> Reader<'_, '_, D> {
             )));
         }
         match self.registry.get(&target.parts) {
-            Some(registry::Kind::Directory) => {
+            Some(seen_names::Kind::Directory) => {
                 return Err(refuse(format!("is a hard link to the directory {shown}")));
             }
             None => {
@@ -313,7 +313,7 @@ impl<D: Destination> Reader<'_, '_, D> {
             Some(_) if target.parts == name.parts => return Ok(()),
             Some(_) => {}
         }
-        self.registry.add(&name.parts, registry::Kind::Link)?;
+        self.registry.add(&name.parts, seen_names::Kind::Link)?;
         let size = self.tree.link(&name.parts, &target.parts)?;
         // In an object every name has content of its own.
         self.stream.budget.spend(size)
@@ -325,7 +325,7 @@ impl<D: Destination> Reader<'_, '_, D> {
         if name.is_stripped {
             return self.skip(stored);
         }
-        let creation = self.registry.add(&name.parts, registry::Kind::File)?;
+        let creation = self.registry.add(&name.parts, seen_names::Kind::File)?;
         let mut file = self.tree.file(&name.parts, entry.header.mode, creation)?;
         match &segments {
             None => copy(self.stream, stored, &mut file)?,

@@ -21,7 +21,7 @@ use crate::budget::Budget;
 use crate::destination::{Creation, Destination, ReadAt};
 use crate::names::{self, Origin};
 use crate::problem::{Problem, Result};
-use crate::registry::{self, Registry};
+use crate::seen_names::{self, Registry};
 use crate::{Archive, tar};
 
 /// A thread takes entries up to a number or a total size.
@@ -124,9 +124,9 @@ fn survey<S: ReadAt + ?Sized>(
         budget.spend(record.size)?;
         if !name.is_stripped {
             let kind = match kind {
-                Kind::Directory => registry::Kind::Directory,
-                Kind::File => registry::Kind::File,
-                Kind::Symlink => registry::Kind::Symlink,
+                Kind::Directory => seen_names::Kind::Directory,
+                Kind::File => seen_names::Kind::File,
+                Kind::Symlink => seen_names::Kind::Symlink,
             };
             if registry.add(&name.parts, kind)? == Creation::Replace {
                 twice.insert(name.parts.join(&b'/'), record.offset);

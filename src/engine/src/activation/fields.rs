@@ -7,7 +7,7 @@ use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value as Json};
 
-use super::{Activation, Overridden, Project};
+use super::{DeclaredAction, Overridden, Project};
 use crate::action::{Action, Link};
 use crate::value::{Positions, Text};
 
@@ -33,7 +33,7 @@ struct Fields<'a> {
 }
 
 impl Fields<'_> {
-    fn activation(self) -> Result<Activation, serde_json::Error> {
+    fn activation(self) -> Result<DeclaredAction, serde_json::Error> {
         let Fields {
             kind, source, target, mutable, through, positions, user, project, place, ..
         } = self;
@@ -59,7 +59,7 @@ impl Fields<'_> {
         };
         let (positions, overridden) =
             (positions.unwrap_or_default(), overridden.unwrap_or_default());
-        Ok(Activation { action, positions, user, project, place, priority, overridden })
+        Ok(DeclaredAction { action, positions, user, project, place, priority, overridden })
     }
 }
 
@@ -79,13 +79,13 @@ fn take<'de, A: MapAccess<'de>, T: Deserialize<'de>>(
 struct ActivationVisitor;
 
 impl<'de> Visitor<'de> for ActivationVisitor {
-    type Value = Activation;
+    type Value = DeclaredAction;
 
     fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str("an action and who declared it")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Activation, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<DeclaredAction, A::Error> {
         let mut fields = Fields::default();
         while let Some(Word(name)) = map.next_key()? {
             match &*name {
@@ -110,8 +110,8 @@ impl<'de> Visitor<'de> for ActivationVisitor {
     }
 }
 
-impl<'de> Deserialize<'de> for Activation {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Activation, D::Error> {
+impl<'de> Deserialize<'de> for DeclaredAction {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<DeclaredAction, D::Error> {
         deserializer.deserialize_map(ActivationVisitor)
     }
 }

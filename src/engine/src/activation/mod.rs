@@ -10,7 +10,7 @@ use crate::value::{Positions, Text};
 
 /// An action and who declared it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Activation {
+pub struct DeclaredAction {
     /// What to do.
     #[serde(flatten)]
     pub action: Action,
@@ -56,10 +56,10 @@ pub struct Overridden {
     pub positions: Positions,
 }
 
-impl Activation {
+impl DeclaredAction {
     /// Returns an action of the applying user, outside of projects.
-    pub fn new(action: Action, positions: impl Into<Positions>) -> Activation {
-        Activation {
+    pub fn new(action: Action, positions: impl Into<Positions>) -> DeclaredAction {
+        DeclaredAction {
             action,
             positions: positions.into(),
             user: None,
@@ -72,9 +72,10 @@ impl Activation {
 
     /// Returns it with another action.
     #[must_use]
-    pub fn with_action(&self, action: Action) -> Activation {
-        let Activation { action: _, positions, user, project, place, priority, overridden } = self;
-        Activation {
+    pub fn with_action(&self, action: Action) -> DeclaredAction {
+        let DeclaredAction { action: _, positions, user, project, place, priority, overridden } =
+            self;
+        DeclaredAction {
             action,
             positions: positions.clone(),
             user: user.clone(),
@@ -88,7 +89,7 @@ impl Activation {
     /// Returns whether it is a link, and what another one is once its placeholders are paths.
     pub fn is_of(
         &self,
-        declared: &Activation,
+        declared: &DeclaredAction,
         path: &impl Fn(Placeholder) -> Option<Vec<u8>>,
     ) -> bool {
         self.user == declared.user
@@ -118,7 +119,7 @@ mod tests {
         let file =
             File { source: "/a".into(), target: "~/a".into(), mutable: true, ..File::default() };
         for action in [Action::from(link), file.into()] {
-            let mut activation = Activation::new(action, vec!["init.lua:3".into()]);
+            let mut activation = DeclaredAction::new(action, vec!["init.lua:3".into()]);
             activation.user = Some("ada".into());
             activation.project = Some(Project { name: "web".into(), path: Some("~/web".into()) });
             activation.overridden = vec![Overridden {
@@ -127,7 +128,7 @@ mod tests {
                 positions: ["init.lua:1".into()].into(),
             }];
             let json = serde_json::to_string(&activation).unwrap();
-            assert_eq!(serde_json::from_str::<Activation>(&json).unwrap(), activation);
+            assert_eq!(serde_json::from_str::<DeclaredAction>(&json).unwrap(), activation);
         }
     }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::{lists, reserved, shells};
 use crate::action::Addition;
-use crate::activation::Activation;
+use crate::activation::DeclaredAction;
 use crate::names::Placeholder;
 use crate::platform;
 use crate::value::{Positions, Text};
@@ -74,7 +74,7 @@ const LONGEST_SEPARATOR: usize = 9;
 /// # Errors
 /// What is refused first.
 pub fn check<'a>(
-    activations: impl IntoIterator<Item = &'a Activation>,
+    activations: impl IntoIterator<Item = &'a DeclaredAction>,
     target: Target<'_>,
 ) -> Result<(), Box<Refusal>> {
     let limits = Limits::of(target.os);
@@ -175,14 +175,14 @@ struct Names<'a> {
 /// The user and the project of a declaration.
 type NameScope<'a> = (Option<&'a str>, Option<&'a str>);
 
-fn scope_of(activation: &Activation) -> NameScope<'_> {
+fn scope_of(activation: &DeclaredAction) -> NameScope<'_> {
     let project = activation.project.as_ref().map(|project| project.name.as_str());
     (activation.user.as_deref(), project)
 }
 
 impl<'a> Names<'a> {
     /// Adds a name; returns by how much the environment grows besides the name and the value.
-    fn add(&mut self, activation: &'a Activation, name: &'a str) -> usize {
+    fn add(&mut self, activation: &'a DeclaredAction, name: &'a str) -> usize {
         let scope = scope_of(activation);
         if !self.known.insert((scope, name)) {
             return 0;
@@ -195,7 +195,7 @@ impl<'a> Names<'a> {
 
     /// Returns the greatest length of the names in one environment that has those of a declaration:
     /// the environment of a user has the common ones too.
-    fn longest_with(&self, activation: &Activation) -> usize {
+    fn longest_with(&self, activation: &DeclaredAction) -> usize {
         let of = |scope: NameScope<'_>| self.lengths.get(&scope).copied().unwrap_or_default();
         match scope_of(activation) {
             (None, None) => {
@@ -210,7 +210,7 @@ impl<'a> Names<'a> {
 }
 
 struct Checking<'a> {
-    activation: &'a Activation,
+    activation: &'a DeclaredAction,
     target: Target<'a>,
 }
 

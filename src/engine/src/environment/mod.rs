@@ -18,7 +18,7 @@ pub use process::Variables;
 pub use reserved::{OWN_PREFIX, keeper};
 
 use crate::action::Addition;
-use crate::activation::Activation;
+use crate::activation::DeclaredAction;
 use crate::hash::Hash;
 use crate::platform;
 use crate::value::Text;
@@ -40,7 +40,7 @@ pub struct Environment {
 }
 
 /// Returns the users that actions are scoped to.
-pub fn users<'a>(activations: impl IntoIterator<Item = &'a Activation>) -> BTreeSet<&'a str> {
+pub fn users<'a>(activations: impl IntoIterator<Item = &'a DeclaredAction>) -> BTreeSet<&'a str> {
     activations.into_iter().filter_map(|activation| activation.user.as_deref()).collect()
 }
 
@@ -86,25 +86,27 @@ impl Home<'_> {
 impl Environment {
     /// Collects the environment of the applying user; `home` is the value of `~/`.
     pub fn new<'a>(
-        activations: impl IntoIterator<Item = &'a Activation>,
+        activations: impl IntoIterator<Item = &'a DeclaredAction>,
         home: &Path,
     ) -> Environment {
         Environment::general(activations, Home::At(home))
     }
 
     /// Collects the common environment, with the home of its user.
-    pub fn of_session<'a>(activations: impl IntoIterator<Item = &'a Activation>) -> Environment {
+    pub fn of_session<'a>(
+        activations: impl IntoIterator<Item = &'a DeclaredAction>,
+    ) -> Environment {
         Environment::general(activations, Home::OfShell)
     }
 
     /// Collects the environment of a user: the user's own, and the common one where the user has
     /// nothing else.
     pub fn of_user<'a>(
-        activations: impl IntoIterator<Item = &'a Activation> + Clone,
+        activations: impl IntoIterator<Item = &'a DeclaredAction> + Clone,
         user: &str,
     ) -> Environment {
         let mut environment = Environment::default();
-        let own = |activation: &&Activation| {
+        let own = |activation: &&DeclaredAction| {
             activation.user.as_deref() == Some(user) && activation.project.is_none()
         };
         let activations_of_user = activations.clone().into_iter().filter(own);
@@ -136,7 +138,7 @@ impl Environment {
     /// Returns the applying user's projects that have a directory: their names and directories,
     /// outer ones first.
     pub fn projects<'a>(
-        activations: impl IntoIterator<Item = &'a Activation>,
+        activations: impl IntoIterator<Item = &'a DeclaredAction>,
         home: &Path,
     ) -> Vec<(&'a str, Vec<u8>)> {
         let own = activations.into_iter().filter(|activation| activation.user.is_none());
@@ -157,12 +159,12 @@ impl Environment {
 
     /// Collects the environment of a project of the applying user.
     pub fn of_project<'a>(
-        activations: impl IntoIterator<Item = &'a Activation>,
+        activations: impl IntoIterator<Item = &'a DeclaredAction>,
         project: &str,
         home: &Path,
     ) -> Environment {
         let mut environment = Environment::default();
-        let is_of = |activation: &&Activation| {
+        let is_of = |activation: &&DeclaredAction| {
             activation.user.is_none()
                 && activation.project.as_ref().is_some_and(|own| own.name == project)
         };
@@ -174,12 +176,13 @@ impl Environment {
     }
 
     fn general<'a>(
-        activations: impl IntoIterator<Item = &'a Activation>,
+        activations: impl IntoIterator<Item = &'a DeclaredAction>,
         home: Home<'_>,
     ) -> Environment {
         let mut environment = Environment::default();
-        let of_all =
-            |activation: &&Activation| activation.user.is_none() && activation.project.is_none();
+        let of_all = |activation: &&DeclaredAction| {
+            activation.user.is_none() && activation.project.is_none()
+        };
         activations
             .into_iter()
             .filter(of_all)
@@ -187,7 +190,7 @@ impl Environment {
         environment
     }
 
-    fn collect(&mut self, activation: &Activation, home: Home<'_>) {
+    fn collect(&mut self, activation: &DeclaredAction, home: Home<'_>) {
         let Some(part) = activation.action.as_environment() else { return };
         match part.addition() {
             Addition::Entries(name, separator, entries) => {
@@ -267,13 +270,13 @@ mod tests {
     #[test]
     fn a_user_has_what_is_general_and_what_is_own() {
         let path_entry = |directory: &str| {
-            Activation::new(PathEntry { directory: directory.into() }.into(), Vec::new())
+            DeclaredAction::new(PathEntry { directory: directory.into() }.into(), Vec::new())
         };
         let variable = |name: &str, value: &str| {
             let value = VariableValue::Single(value.into());
-            Activation::new(Variable { name: name.into(), value }.into(), Vec::new())
+            DeclaredAction::new(Variable { name: name.into(), value }.into(), Vec::new())
         };
-        let of = |user: &str, mut activation: Activation| {
+        let of = |user: &str, mut activation: DeclaredAction| {
             activation.user = Some(user.to_owned());
             activation
         };

@@ -314,12 +314,12 @@ fn single_quoted(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::action::Variable;
-    use crate::activation::Activation;
+    use crate::activation::DeclaredAction;
     use crate::variable::VariableValue;
 
     fn of(name: &str, value: VariableValue) -> Environment {
         let action = Variable { name: name.to_owned(), value };
-        Environment::of_session(&[Activation::new(action.into(), Vec::new())])
+        Environment::of_session(&[DeclaredAction::new(action.into(), Vec::new())])
     }
 
     fn single(value: &str) -> Environment {

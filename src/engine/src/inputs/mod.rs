@@ -32,12 +32,12 @@ use zeroize::Zeroizing;
 use crate::failure::{Failure, FailureKind};
 use crate::hash::Hash;
 use crate::lock::{Kind, LockedInput};
-use crate::operation::{self, origins, turn};
+use crate::operation::{self, cache_lock, origins};
 use crate::pins::KnownCommit;
 use crate::platform::{self, FileKind};
 use crate::settings::{Event, EventSink, Settings};
 use crate::store::Store;
-use crate::store::sources::SourceMemory;
+use crate::store::source_cache::SourceMemory;
 
 /// The most inputs that are fetched at a time: they wait for servers, not for processors.
 const MOST_AT_ONCE: usize = 32;
@@ -468,7 +468,7 @@ fn count_one(settings: &Settings, one: &Move) -> Option<usize> {
     let events: EventSink = Arc::new(|_| {});
     let place =
         store.input_trees().join(Hash::of(format!("history {}", request.url).as_bytes()).to_hex());
-    let _turn = turn::take(settings, &events, &place, &request.key).ok()?;
+    let _turn = cache_lock::take(settings, &events, &place, &request.key).ok()?;
     let scratch = place.with_extension("new");
     platform::remove_tree(&scratch).and_then(|()| platform::create_directory(&scratch)).ok()?;
     let report = operation::network::report(&events);

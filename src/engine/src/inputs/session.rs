@@ -17,7 +17,7 @@ use super::{
 use crate::failure::{Explain, Failure, FailureKind, Mismatch, chain};
 use crate::hash::Hash;
 use crate::lock::LockedInput;
-use crate::operation::{self, origins, turn};
+use crate::operation::{self, cache_lock, origins};
 use crate::platform;
 use crate::settings::{Event, EventSink, Settings};
 use crate::store::Store;
@@ -50,7 +50,7 @@ pub fn fetch_all(
     if open.is_empty() {
         return answers;
     }
-    let _lock = match turn::hold_cache(settings, store, on_event) {
+    let _lock = match cache_lock::hold_cache(settings, store, on_event) {
         Ok(lock) => lock,
         Err(failure) if failure.kind == FailureKind::Interrupted => return Vec::new(),
         Err(failure) => {
@@ -112,8 +112,8 @@ impl Session<'_> {
         let wanted = format!("{} {:?}", request.url, locked.and_then(|locked| locked.sha256));
         let turn_place = self.store.input_trees().join(Hash::of(wanted.as_bytes()).to_hex());
         let in_words = |error: operation::Error| self.in_words(request, &error);
-        let _turn =
-            turn::take(self.settings, &self.events, &turn_place, &request.key).map_err(in_words)?;
+        let _turn = cache_lock::take(self.settings, &self.events, &turn_place, &request.key)
+            .map_err(in_words)?;
         if let Some(locked) = locked
             && let Some(sha256) = locked.sha256
         {
@@ -211,7 +211,7 @@ impl Session<'_> {
         sha256: Hash,
         origin: Option<origins::Origin<'_>>,
     ) -> operation::Result<()> {
-        let _turn = turn::take(self.settings, &self.events, place, "an input")?;
+        let _turn = cache_lock::take(self.settings, &self.events, place, "an input")?;
         // First: a tree without it would be taken for one of an older version.
         if let Some(origin) = origin {
             origins::note(place, origin)?;

@@ -11,7 +11,7 @@ use syslua_fetch::url::redact;
 
 use super::origins::{self, Origin};
 use super::pinned::{Cache, check_address, wrong_hash};
-use super::{Error, Result, Workspace, network, turn};
+use super::{Error, Result, Workspace, cache_lock, network};
 use crate::hash::Hash;
 use crate::pins::{Pin, key_of_commit, parts_of};
 use crate::platform;
@@ -117,7 +117,7 @@ pub fn fetch_newest(cache: Cache<'_>, url: &str, rev: &str, submodules: bool) ->
     let name = format!("newest {}", key_of_commit(url, rev, submodules));
     let place = cache.trees().join(Hash::of(name.as_bytes()).to_hex());
     platform::create_directories(&cache.trees())?;
-    let _turn = turn::take(cache.settings, cache.events, &place, &redact(url))?;
+    let _turn = cache_lock::take(cache.settings, cache.events, &place, &redact(url))?;
     let wanted = Wanted { url, rev, submodules, sha256: None, key: None };
     let (fetched, sha256) = fetch_to(cache, &wanted, &revision, &place)?;
     Ok(Pin {
@@ -151,7 +151,7 @@ fn obtain(cache: Cache<'_>, wanted: &Wanted<'_>, sha256: Hash) -> Result<PathBuf
     }
     let revision = check(wanted.url, wanted.rev)?;
     platform::create_directories(&cache.trees())?;
-    let _turn = turn::take(cache.settings, cache.events, &place, &redact(wanted.url))?;
+    let _turn = cache_lock::take(cache.settings, cache.events, &place, &redact(wanted.url))?;
     // The last holder may have fetched the same.
     if !is_wanted(cache, &place, wanted, sha256) {
         let fetched = fetch_to(cache, wanted, &revision, &place);
@@ -257,7 +257,7 @@ fn fetch_in(
     // If any tree is acceptable, its lock is not held yet.
     let _turn = match wanted.sha256 {
         Some(_) => None,
-        None => Some(turn::take(settings, cache.events, &place, &redact(wanted.url))?),
+        None => Some(cache_lock::take(settings, cache.events, &place, &redact(wanted.url))?),
     };
     // First: a tree without it would be taken for one of an older version.
     let (url, rev) = (wanted.url, fetched.commit.as_str());

@@ -1,5 +1,7 @@
 //! The operations of a build, one file each. All are [`Send`], so they run on the pool.
 
+pub mod cache_lock;
+mod confined_thread;
 pub mod fetch_git;
 mod fetch_url;
 mod files;
@@ -12,9 +14,7 @@ pub mod origins;
 pub mod pinned;
 mod places;
 mod run;
-mod runner;
 mod sandbox;
-pub mod turn;
 pub mod unpack;
 mod workspace;
 

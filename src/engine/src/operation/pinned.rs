@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use syslua_fetch::url::redact;
 
-use super::{Error, Result, fetch_git, fetch_url, turn};
+use super::{Error, Result, cache_lock, fetch_git, fetch_url};
 use crate::hash::Hash;
 use crate::pins::{Pin, Rule, parts_of};
 use crate::settings::{EventSink, Settings};
@@ -51,7 +51,7 @@ impl Cache<'_> {
         }
         let place = self.downloads.join(Hash::of(format!("pin {key}").as_bytes()).to_hex());
         crate::platform::create_directories(self.downloads)?;
-        let _turn = turn::take(self.settings, self.events, &place, &redact(key))?;
+        let _turn = cache_lock::take(self.settings, self.events, &place, &redact(key))?;
         // Another build may have been after the same.
         let pin = match pins.get(key) {
             Some(pin) => pin,

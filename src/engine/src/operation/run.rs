@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
+use super::confined_thread::{self, Runner};
 use super::log::Log;
-use super::runner::{self, Runner};
 use super::sandbox::Confined;
 use super::{Error, LogPlace, Result, Workspace};
 use crate::platform::jail::{self, Confinement, Rules, Step};
@@ -281,8 +281,9 @@ impl Attendance {
                     .as_ref()
                     .map(|places| Confinement::new(&rules, places))
                     .transpose();
-                let confinement = confinement
-                    .map_err(|error| not_started(runner::Error::NotConfined(error).to_string()))?;
+                let confinement = confinement.map_err(|error| {
+                    not_started(confined_thread::Error::NotConfined(error).to_string())
+                })?;
                 start(
                     &mut self.process,
                     !self.input.is_empty(),

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::runner::{Lease, Runner, Runners};
+use super::confined_thread::{Lease, Runner, Runners};
 use super::{Error, Result, Workspace};
 use crate::platform;
 use crate::platform::build_users::{BuildUser, Error as UserError};
@@ -188,7 +188,7 @@ impl BuildSandbox {
     /// # Errors
     /// When the settings want more than the system has, or there is no thread to start it.
     pub fn confine(&self, workspace: &Workspace, rules: Rules, command: &str) -> Result<Confined> {
-        let not_started = |error: super::runner::Error| Error::NotStarted {
+        let not_started = |error: super::confined_thread::Error| Error::NotStarted {
             command: command.to_owned(),
             reason: error.to_string(),
         };

@@ -434,7 +434,7 @@ impl Directory {
 
     /// Returns what tells whose regular file this is, if it says so.
     pub fn read_mark(&self, name: &OsStr) -> Option<Vec<u8>> {
-        super::mark::read(&self.open_file(name).ok()?)
+        super::owner_xattr::read(&self.open_file(name).ok()?)
     }
 
     /// Returns whether this process may create and remove names here; errors say why not.

@@ -10,7 +10,6 @@
 )]
 
 mod account;
-mod actor;
 mod become_program;
 pub mod build_users;
 mod directory;
@@ -18,14 +17,15 @@ pub mod fault;
 #[cfg(test)]
 #[cfg(unix)]
 pub(crate) mod hostile;
+mod impersonate;
 pub mod jail;
 mod links;
 pub mod lock;
-mod mark;
 mod modify;
 mod mounts;
 mod no_core;
 mod overlay;
+mod owner_xattr;
 mod past_cache;
 pub mod process;
 mod processes;
@@ -62,9 +62,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 pub use account::Account;
-pub use actor::{Actor, group_number, user_name, user_named};
 pub use become_program::{SCRIPT, become_program};
 pub use directory::{Blank, Directory, Identity, NewFile, Node, Seen, id_at, look, set_mode_of};
+pub use impersonate::{Actor, group_number, user_name, user_named};
 pub use links::{LinkLimits, Links, links_below};
 pub use modify::{
     APPEND_ONLY, ImmutableFile, append_durably, append_file, copy_file, create_directories,

@@ -23,11 +23,11 @@ use windows as system;
 #[cfg(target_os = "linux")]
 mod launch;
 #[cfg(target_os = "linux")]
-mod leftovers;
-#[cfg(target_os = "linux")]
 pub(super) mod limits;
 #[cfg(not(target_os = "linux"))]
 mod no_leftovers;
+#[cfg(target_os = "linux")]
+mod reaper;
 #[cfg(not(target_os = "linux"))]
 use no_leftovers as leftovers;
 
@@ -35,7 +35,7 @@ use no_leftovers as leftovers;
 pub use super::jail::start_in_jail;
 #[cfg(target_os = "linux")]
 pub use launch::{Start, close_on_exec, prepare_thread, start, start_in_jail};
-pub use leftovers::{Reaper, end_marked, end_user, missing as missing_leftovers};
+pub use reaper::{Reaper, end_marked, end_user, missing as missing_leftovers};
 pub use system::{Program, attend};
 #[cfg(not(target_os = "linux"))]
 pub use system::{prepare_thread, start};

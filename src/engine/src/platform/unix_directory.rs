@@ -462,7 +462,7 @@ pub(super) fn create_file(directory: &Handle, name: &OsStr, mode: u32) -> io::Re
 pub(super) fn set_rights(file: &File, new: &NewFile<'_>) -> io::Result<()> {
     // While this process may write to it.
     if let Some(mark) = new.mark {
-        super::mark::set(file, mark);
+        super::owner_xattr::set(file, mark);
     }
     if new.owner.is_some() || new.group.is_some() {
         let owner = new.owner.map(sys::Uid::from_raw);

@@ -1,15 +1,15 @@
 //! From derivations to objects: builds run side by side, driven from one thread.
 
-mod borrow;
 mod build;
 mod check;
-mod declared;
 mod file;
+mod fixed_output;
 mod pinning;
 mod pool;
 mod recorder;
 mod scheduler;
 mod slots;
+mod substitute;
 
 pub use build::Build;
 pub use check::{Difference, check};

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::derivation::Derivation;
 use crate::failure::{Explain, Failure, FailureKind, chain};
 use crate::operation::pinned::Cache;
-use crate::operation::{Error as OperationError, Result as OperationResult, fetch_git, turn};
+use crate::operation::{Error as OperationError, Result as OperationResult, cache_lock, fetch_git};
 use crate::pins::{Pin, PinChange, PinnedHashes, Rule, parts_of};
 use crate::settings::{Event, EventSink, Settings};
 use crate::store::{Outputs, Store};
@@ -132,7 +132,7 @@ pub fn refresh(
         return Ok(Refreshed::default());
     }
     let store = Store::new(&settings.root);
-    let _lock = turn::hold_cache(settings, &store, on_event)?;
+    let _lock = cache_lock::hold_cache(settings, &store, on_event)?;
     let mut refreshed = Refreshed::default();
     for (key, fetched) in fetch_all(settings, &store, keys, on_event) {
         let old = settings.pins.get(&key);
@@ -180,7 +180,7 @@ pub fn check_revs(
     if suspects.is_empty() {
         return Ok(());
     }
-    let _lock = turn::hold_cache(settings, store, on_event)?;
+    let _lock = cache_lock::hold_cache(settings, store, on_event)?;
     for (key, pin) in suspects {
         fetch_git::check_rev(cache, &key, &pin).map_err(|error| match error {
             OperationError::Interrupted => Failure::interrupted(),

@@ -15,12 +15,12 @@ use std::time::{Duration, Instant};
 use petgraph::graph::{DiGraph, NodeIndex};
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
-use super::borrow::{borrow, lender};
 use super::build::{Shared, pins_of_dependencies};
-use super::declared::find_declared;
+use super::fixed_output::find_declared;
 use super::pinning::{agrees, complete, for_users};
 use super::pool::{Message, Pool, Turns};
 use super::recorder::{self, Recorder, Unrecorded};
+use super::substitute::{borrow, lender};
 use super::{Build, Error, Step, Task, Tasks, busy, file, list};
 use crate::derivation::{Derivation, Recipe};
 use crate::failure::{Failure, FailureKind, Mismatch};

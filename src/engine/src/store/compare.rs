@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::vec::IntoIter;
 
-use super::rewrite::Patterns;
+use super::self_references::Patterns;
 use super::{Error, Result};
 use crate::platform::{self, Descent, Directory, FileKind};
 

@@ -6,11 +6,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::closure::{self, Limits};
+use super::gc::mark::{Living, present};
 use super::import::{Build, SourceTree, import, import_source};
-use super::living::{Living, present};
 use super::own::Own;
-use super::sources::SourceMemory;
-use super::{Error, Outputs, Slot, Store, sweep, tree, verify};
+use super::source_cache::SourceMemory;
+use super::{Error, Outputs, Slot, Store, gc::sweep, tree, verify};
 use crate::hash::Hash;
 use crate::names::{Name, ObjectName, OutputName};
 use crate::platform::hostile::{

@@ -445,13 +445,13 @@ impl Store {
         let is_only_cache = self.is_only_cache();
         if is_only_cache {
             // The plan that made the cache wrote down what it made above.
-            made.splice(0..0, super::origin::made_for_cache(self));
+            made.splice(0..0, super::root_marker::made_for_cache(self));
             made.push(self.root.clone());
         }
         made.extend(platform::create_directories(&self.root)?);
         platform::create_directories(&self.store)?;
         platform::create_directories_as(&self.metadata(), TRAVERSED_MODE)?;
-        super::origin::write_origin(self, &made)?;
+        super::root_marker::write_origin(self, &made)?;
         if is_only_cache && platform::exists(&self.cache_origin()) {
             platform::remove_file(&self.cache_origin())?;
         }
@@ -473,7 +473,7 @@ impl Store {
         platform::create_directories(&self.root)?;
         platform::create_directories_as(&self.root.join("cache"), 0o700)?;
         if !made.is_empty() {
-            super::origin::write_cache_origin(self, &made)?;
+            super::root_marker::write_cache_origin(self, &made)?;
         }
         platform::create_directories(&self.input_trees())?;
         Ok(())

@@ -5,38 +5,37 @@
 pub mod closure;
 pub mod compare;
 pub mod examination;
+pub mod gc;
 #[cfg(test)]
 #[cfg(unix)]
 mod hostile_tests;
 pub mod import;
 mod info;
 mod layout;
-pub mod living;
 pub mod memory;
-mod origin;
+mod object_set;
 mod outputs;
 pub mod own;
 mod owner;
-mod present;
 mod record;
-pub mod rewrite;
+mod root_marker;
+pub mod self_references;
 mod session;
 pub mod shared;
-pub mod sources;
-pub mod sweep;
+pub mod source_cache;
 pub mod tree;
 pub mod verify;
 
 pub use info::{ObjectInfo, read_info, write_info};
 pub use layout::{Slot, Store};
-pub use origin::made_above;
+pub use object_set::Present;
 pub use outputs::Outputs;
 pub use owner::{Access, check_owner};
-pub use present::Present;
 pub use record::{
     find_derivations, find_outputs, has_objects, read_derivation, recorded_outputs,
     write_derivation, write_outputs, write_package_link,
 };
+pub use root_marker::made_above;
 
 use crate::failure::{Explain, FailureKind};
 use crate::platform;

@@ -26,7 +26,7 @@ pub use likeness::Likeness;
 
 use self::content::Read;
 use self::likeness::Twice;
-use super::rewrite::Patterns;
+use super::self_references::Patterns;
 use super::{Error, Result};
 use crate::hash::{Hash, Hasher, Sink};
 use crate::names::Placeholder;

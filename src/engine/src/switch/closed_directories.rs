@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::Error;
 use super::conflicts::Declared;
-use super::difference::Old;
+use super::target_plan::Old;
 use super::targets::{may_change, user_of};
 use crate::action::{After, Before, Directories, Target, TargetChange, target};
 use crate::journal::Change;

@@ -67,7 +67,7 @@ pub fn places<'a>(
     for Declared { place, entry, .. } in &places {
         let parent = place.parent();
         let is_known = parent.map(Path::as_os_str) == last_parent.map(Path::as_os_str);
-        if is_known && *place != store_path && !super::neighbours::may_be_owned(place) {
+        if is_known && *place != store_path && !super::ownership::may_be_owned(place) {
             continue;
         }
         last_parent = parent;
@@ -97,7 +97,7 @@ pub fn places<'a>(
                 positions: positions(),
             });
         }
-        if let Some(root) = super::neighbours::owner(store, place) {
+        if let Some(root) = super::ownership::owner(store, place) {
             return Err(Error::OtherRoot { target: place.clone(), root, positions: positions() });
         }
         if place.starts_with(&store_path) {

@@ -12,7 +12,7 @@ use super::expand::{expanded, foreseen};
 use super::{Error, Secrets};
 use crate::action::merging::Merges;
 use crate::action::{self, Action, Target};
-use crate::activation::Activation;
+use crate::activation::DeclaredAction;
 use crate::derivation::{Derivation, FileContent, FileRecipe, Recipe};
 use crate::hash::{Hash, QuickMap};
 use crate::manifest::Manifest;
@@ -26,7 +26,7 @@ use crate::value::Text;
 #[derive(Clone, Debug)]
 pub struct Entry {
     /// The action, resolved as far as its content is known.
-    pub activation: Arc<Activation>,
+    pub activation: Arc<DeclaredAction>,
     /// The action as people read it: content that is not built yet is `<name>`.
     pub shown: Option<Action>,
     /// Whether it names content that is not built yet.
@@ -51,7 +51,7 @@ enum MadeOf {
 
 impl Entry {
     /// Returns an entry for an applied action of a snapshot.
-    pub fn applied(activation: &Arc<Activation>) -> Entry {
+    pub fn applied(activation: &Arc<DeclaredAction>) -> Entry {
         Entry { activation: Arc::clone(activation), shown: None, may_change: false, made_of: None }
     }
 
@@ -190,7 +190,7 @@ impl Desired {
     }
 
     /// Returns the actions that will be recorded.
-    pub fn activations(&self) -> Vec<Arc<Activation>> {
+    pub fn activations(&self) -> Vec<Arc<DeclaredAction>> {
         self.entries.iter().map(|entry| Arc::clone(&entry.activation)).collect()
     }
 }
@@ -392,7 +392,7 @@ fn keep_straight<'a>(
     else {
         return;
     };
-    let is_straight = |activation: &'a Arc<Activation>| {
+    let is_straight = |activation: &'a Arc<DeclaredAction>| {
         let target = activation
             .action
             .as_target()
@@ -407,7 +407,7 @@ fn keep_straight<'a>(
 }
 
 /// Returns whether something is applied only because targets below it need it.
-fn is_implied(activation: &Activation) -> bool {
+fn is_implied(activation: &DeclaredAction) -> bool {
     activation.action.as_target().is_some_and(|target| target.is_implied())
 }
 
@@ -415,7 +415,7 @@ fn is_implied(activation: &Activation) -> bool {
 /// first one takes over.
 fn is_first(
     others: &mut HashMap<Vec<u8>, usize>,
-    activation: &Activation,
+    activation: &DeclaredAction,
     entries: &mut [Entry],
 ) -> bool {
     match others.entry(key(activation)) {
@@ -441,7 +441,7 @@ fn is_first(
 }
 
 /// Returns a key that is equal for actions that collapse into one.
-fn key(activation: &Activation) -> Vec<u8> {
+fn key(activation: &DeclaredAction) -> Vec<u8> {
     match activation.action.as_effect() {
         Some(effect) => {
             [activation.user.as_deref().unwrap_or_default().as_bytes(), b"\0", &effect.key()]

@@ -10,7 +10,7 @@ use super::follow::is_same_file;
 use super::mentions::{Mentions, Named};
 use super::step::{Mark, Step, Work};
 use crate::action::{Action, After, Before, Effect};
-use crate::activation::Activation;
+use crate::activation::DeclaredAction;
 use crate::places::PlaceMap;
 use crate::platform;
 use crate::snapshot::Snapshot;
@@ -116,7 +116,7 @@ pub struct Planner<'a> {
 }
 
 /// Returns a key for effects that count as one: equal effects of one user.
-fn key(activation: &Activation) -> Option<(Option<&str>, Vec<u8>)> {
+fn key(activation: &DeclaredAction) -> Option<(Option<&str>, Vec<u8>)> {
     Some((activation.user.as_deref(), activation.action.as_effect()?.key()))
 }
 

@@ -12,13 +12,13 @@ use super::Error;
 use super::closed_directories;
 use super::conflicts::Declared;
 use super::desired::{Desired, Entry};
-use super::difference::{Old, standing_mark, wanted};
+use super::noop::{PART, is_in_parallel, leads_elsewhere_only, place_as_written};
 use super::obstacles::missing_parents;
-use super::scene::Scene;
+use super::overlay::Scene;
 use super::step::{Mark, Step};
-use super::unchanged::{PART, is_in_parallel, leads_elsewhere_only, place_as_written};
+use super::target_plan::{Old, standing_mark, wanted};
 use crate::action::{Accounts, Directories, Look};
-use crate::activation::Activation;
+use crate::activation::DeclaredAction;
 use crate::places::PlaceMap;
 use crate::platform;
 use crate::settings::Interrupt;
@@ -42,7 +42,7 @@ pub struct AtTargets<'a> {
 }
 
 /// A wanted target and the one in force in its place.
-type Pair<'a, 'b> = (&'a Entry, &'b Arc<Activation>);
+type Pair<'a, 'b> = (&'a Entry, &'b Arc<DeclaredAction>);
 
 /// Returns what happens at targets where only the destinations of links differ from those in force,
 /// without steps that have no effect, or `None` if only a full check can tell. `compares` says
@@ -119,7 +119,7 @@ fn is_written_once(place: &Path) -> bool {
     names.all(|name| !matches!(name, b"" | b"." | b".."))
 }
 
-fn is_same(entry: &Entry, old: &Arc<Activation>) -> bool {
+fn is_same(entry: &Entry, old: &Arc<DeclaredAction>) -> bool {
     Arc::ptr_eq(&entry.activation, old) || entry.activation.action == old.action
 }
 

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use super::Error;
-use super::scene::Scene;
+use super::overlay::Scene;
 use super::step::Step;
 use crate::action::{After, Before, TargetChange};
 use crate::places::PlaceSet;

@@ -12,7 +12,7 @@ use super::desired::Entry;
 use super::plan::Plan;
 use super::step::{Mark, Step, Work};
 use crate::action::Package;
-use crate::activation::Activation;
+use crate::activation::DeclaredAction;
 use crate::packages::{self, Managed, Problem, Record, add_installed};
 use crate::platform;
 use crate::settings::Settings;
@@ -79,7 +79,7 @@ impl ManagerWork {
 /// declared, and the lines.
 fn declared_for<'a>(
     manager: &dyn Manager,
-    activations: impl Iterator<Item = &'a Arc<Activation>>,
+    activations: impl Iterator<Item = &'a Arc<DeclaredAction>>,
 ) -> Result<BTreeMap<String, (&'a Package, &'a Positions)>, Error> {
     let mut declared: BTreeMap<String, (&Package, &Positions)> = BTreeMap::new();
     for activation in activations {
@@ -114,7 +114,7 @@ fn declared_for<'a>(
 /// # Errors
 /// When a manager refuses, or the user may not change packages.
 pub fn add(store: &Store, settings: &Settings, plan: &mut Plan) -> Result<(), Error> {
-    let has_packages = |activations: &[Arc<Activation>]| {
+    let has_packages = |activations: &[Arc<DeclaredAction>]| {
         activations.iter().any(|activation| activation.action.as_package().is_some())
     };
     let record = packages::load(store).map_err(|message| Error::Packages {
@@ -217,10 +217,10 @@ pub(super) fn failure(problem: Problem, positions: Positions, hint: Option<Strin
 
 /// Adds the steps of a manager that is not there: its packages are declared, and nothing is done.
 fn add_plain_steps(manager: &dyn Manager, plan: &Plan, steps: &mut Vec<Step>) {
-    let of = |activation: &&Arc<Activation>| {
+    let of = |activation: &&Arc<DeclaredAction>| {
         activation.action.as_package().is_some_and(|package| package.manager == manager.name())
     };
-    let is_in = |activations: &[Arc<Activation>], activation: &Activation| {
+    let is_in = |activations: &[Arc<DeclaredAction>], activation: &DeclaredAction| {
         activations.iter().any(|other| other.action == activation.action)
     };
     for gone in plan.current.activations.iter().filter(of) {
@@ -425,7 +425,7 @@ impl ManagerWork {
     /// Adds the steps of the packages of this manager.
     fn add_steps(&self, plan: &Plan, inventory: &Inventory, steps: &mut Vec<Step>) {
         let manager = self.manager;
-        let name_in = |activation: &Activation| {
+        let name_in = |activation: &DeclaredAction| {
             let package = activation.action.as_package()?;
             (package.manager == manager.name())
                 .then(|| manager.name_of(&package.package).to_owned())
@@ -444,7 +444,7 @@ impl ManagerWork {
         for (name, kept) in &self.managed.packages {
             if kept.declared && !self.declared.contains_key(name) && told.insert(name.clone()) {
                 let package = Package { manager: manager.name().to_owned(), package: name.clone() };
-                let left = Arc::new(Activation::new(package.into(), Vec::<String>::new()));
+                let left = Arc::new(DeclaredAction::new(package.into(), Vec::<String>::new()));
                 let fate = format!("{}; left by a switch that failed", self.fate_of(name));
                 let work = Work::Package(fate);
                 steps.push(Step { work, ..Step::new(Mark::Remove, &Entry::applied(&left)) });

@@ -19,7 +19,7 @@ use crate::action::{
     self, Action, After, Before, Directories, Planned, Role, TargetChange, insisted_mode, merging,
     target,
 };
-use crate::activation::Activation;
+use crate::activation::DeclaredAction;
 use crate::generations;
 use crate::journal::{self, Change, Journal, Note, Written};
 use crate::manifest::Manifest;
@@ -238,7 +238,7 @@ fn begin(
 }
 
 /// Returns the users that actions are for, besides the applying one.
-fn users(activations: &[Arc<Activation>]) -> impl Iterator<Item = &str> {
+fn users(activations: &[Arc<DeclaredAction>]) -> impl Iterator<Item = &str> {
     activations.iter().filter_map(|activation| activation.user.as_deref())
 }
 

@@ -13,19 +13,19 @@ use super::backups::Backups;
 use super::closed_directories;
 use super::conflicts::Declared;
 use super::desired::Desired;
-use super::difference::{Old, is_left_alone, removal, wanted};
 use super::effects::{Changed, Effects, Planner};
 use super::elsewhere::{AtTargets, leads_elsewhere};
+use super::noop::{is_applied, leads_elsewhere_only, unchanged};
 use super::obstacles::{check_parent, missing_parents};
 use super::overlap::Reads;
-use super::scene::Scene;
+use super::overlay::Scene;
 use super::services::{declared_once, leave_alone, own_targets};
 use super::step::{Mark, Step, Work};
-use super::unchanged::{is_applied, leads_elsewhere_only, unchanged};
+use super::target_plan::{Old, is_left_alone, removal, wanted};
 use super::unfold::unfolded;
 use super::{Error, PackageWork, Targets, conflicts, secrets, shells, unfold, ways};
 use crate::action::{self, After, Before, Contents, Found, Target, TargetChange};
-use crate::activation::Activation;
+use crate::activation::DeclaredAction;
 use crate::hash::{Hash, QuickMap, QuickSet};
 use crate::names::ObjectName;
 use crate::places::{OwnPlaces, PlaceMap, PlaceSet};
@@ -44,7 +44,7 @@ pub struct Plan {
     /// before anything changes.
     pub steps: Vec<Step>,
     /// The actions that will be in force.
-    pub activations: Vec<Arc<Activation>>,
+    pub activations: Vec<Arc<DeclaredAction>>,
     /// The objects that will be in force.
     pub derivations: Arc<BTreeMap<Hash, Outputs>>,
     /// Whether the environment of shells changes.
@@ -381,8 +381,8 @@ fn with_places(
     desired: &Desired,
     targets: &Targets<'_>,
     places: &[Declared<'_>],
-) -> Result<Vec<Arc<Activation>>, Error> {
-    let mut known: QuickMap<*const Activation, &Path> =
+) -> Result<Vec<Arc<DeclaredAction>>, Error> {
+    let mut known: QuickMap<*const DeclaredAction, &Path> =
         QuickMap::with_capacity_and_hasher(places.len(), BuildHasherDefault::default());
     known.extend(
         places

@@ -14,15 +14,15 @@ use syslua_secrets::{Problem, Value as SecretValue};
 use zeroize::Zeroizing;
 
 use super::desired::Entry;
-use super::difference::private_mode;
-use super::scene::Scene;
+use super::overlay::Scene;
 use super::step::{Mark, Step, Work};
+use super::target_plan::private_mode;
 use super::{Error, Targets, printed};
 use crate::action::{
     self, Accounts, After, Before, Contents, Directories, Found, Key, Look, Named, Part, Reference,
     Role, Secret, TargetChange, without_links,
 };
-use crate::activation::Activation;
+use crate::activation::DeclaredAction;
 use crate::environment::shells;
 use crate::hash::Hash;
 use crate::manifest::Manifest;
@@ -72,7 +72,7 @@ impl Secrets {
     pub fn open(
         store: &Store,
         settings: &Settings,
-        needed: &[Activation],
+        needed: &[DeclaredAction],
     ) -> Result<Secrets, Error> {
         if needed.is_empty() {
             return Ok(Secrets::default());
@@ -161,7 +161,7 @@ impl Making<'_> {
     fn content(
         &mut self,
         parts: &[Part],
-        activation: &Activation,
+        activation: &DeclaredAction,
     ) -> Result<Zeroizing<Vec<u8>>, Error> {
         let mut content = Zeroizing::new(Vec::new());
         for part in parts {
@@ -218,7 +218,7 @@ impl Making<'_> {
         &mut self,
         command: &[Text],
         kept: Option<Hash>,
-        activation: &Activation,
+        activation: &DeclaredAction,
     ) -> Result<Zeroizing<Vec<u8>>, printed::Error> {
         let whose = (activation.user.clone(), command.to_vec());
         if let Some(printed) = kept.or(self.printed.get(&whose).copied()) {
@@ -231,7 +231,7 @@ impl Making<'_> {
     }
 
     /// Returns what the names in a template stand for. Numbers and truth values are such.
-    fn values(&mut self, named: &[Named], activation: &Activation) -> Result<Value, Error> {
+    fn values(&mut self, named: &[Named], activation: &DeclaredAction) -> Result<Value, Error> {
         let mut values = Tree::Inner(BTreeMap::new());
         for Named { path, value } in named {
             let value = match value.as_slice() {
@@ -248,7 +248,11 @@ impl Making<'_> {
         Ok(values.into_value())
     }
 
-    fn value(&mut self, value: &Reference, activation: &Activation) -> Result<SecretValue, Error> {
+    fn value(
+        &mut self,
+        value: &Reference,
+        activation: &DeclaredAction,
+    ) -> Result<SecretValue, Error> {
         let read = || {
             platform::read_file(&value.document.to_path())
                 .map_err(|error| Problem::new(error.to_string()))
@@ -260,7 +264,7 @@ impl Making<'_> {
     }
 }
 
-fn not_made(activation: &Activation, problem: Problem) -> Error {
+fn not_made(activation: &DeclaredAction, problem: Problem) -> Error {
     Error::Secret {
         verb: "make",
         secret: secret_of(activation).map(Secret::name).unwrap_or_default(),
@@ -306,7 +310,7 @@ impl Tree {
     }
 }
 
-fn failed(problem: Problem, value: &Reference, activation: &Activation) -> Error {
+fn failed(problem: Problem, value: &Reference, activation: &DeclaredAction) -> Error {
     Error::Secret {
         verb: "decrypt",
         secret: value.to_string(),
@@ -316,22 +320,22 @@ fn failed(problem: Problem, value: &Reference, activation: &Activation) -> Error
     }
 }
 
-fn secret_of(activation: &Activation) -> Option<&Secret> {
+fn secret_of(activation: &DeclaredAction) -> Option<&Secret> {
     activation.action.as_secret()
 }
 
 /// Whose secret at which target.
-fn subject(activation: &Activation) -> (Option<String>, Vec<u8>) {
+fn subject(activation: &DeclaredAction) -> (Option<String>, Vec<u8>) {
     (activation.user.clone(), activation.action.subject())
 }
 
-fn in_force(current: &Snapshot) -> HashMap<(Option<String>, Vec<u8>), &Activation> {
+fn in_force(current: &Snapshot) -> HashMap<(Option<String>, Vec<u8>), &DeclaredAction> {
     let secrets = current.actions().filter(|activation| secret_of(activation).is_some());
     secrets.map(|activation| (subject(activation), activation)).collect()
 }
 
 /// Returns the directory for the private files of a secret's owner.
-fn directory_of(store: &Store, activation: &Activation) -> Text {
+fn directory_of(store: &Store, activation: &DeclaredAction) -> Text {
     let holder = activation.user.clone().unwrap_or_else(|| {
         let number = platform::user_number();
         let name = platform::user_name(number);
@@ -346,7 +350,7 @@ pub fn declared(
     store: &Store,
     manifest: &Manifest,
     realized: &BTreeMap<Hash, Outputs>,
-) -> Vec<Activation> {
+) -> Vec<DeclaredAction> {
     let secrets = manifest.activations.iter().filter(|one| secret_of(one).is_some());
     let mut owners = None;
     let mut found = Vec::new();
@@ -376,10 +380,10 @@ pub fn has_commands(manifest: &Manifest) -> bool {
 pub fn needed(
     store: &Store,
     home: &Path,
-    mut wanted: Vec<Activation>,
+    mut wanted: Vec<DeclaredAction>,
     current: &Snapshot,
     refresh: bool,
-) -> Vec<Activation> {
+) -> Vec<DeclaredAction> {
     if wanted.is_empty() {
         return wanted;
     }
@@ -400,13 +404,13 @@ pub fn needed(
             });
         }
     }
-    let runs = |activation: &Activation| {
+    let runs = |activation: &DeclaredAction| {
         refresh && secret_of(activation).is_some_and(|secret| !secret.commands().is_empty())
     };
     let (directories, accounts) = (Directories::looking(), Accounts::default());
     let look = Look { directories: &directories, accounts: &accounts };
     let targets = Targets::new(home);
-    let stands = |activation: &Activation| -> Option<bool> {
+    let stands = |activation: &DeclaredAction| -> Option<bool> {
         let mut secret = secret_of(activation)?.clone();
         if secret.digest.is_none() {
             let old = secret_of(before.get(&subject(activation))?)?;
@@ -424,12 +428,13 @@ pub fn needed(
         let found = action::look(&directories, &place).ok()?;
         action::TargetKind::holds(&secret, look, &place, &found).ok()
     };
-    let is_needed = |activation: &Activation| runs(activation) || stands(activation) != Some(true);
+    let is_needed =
+        |activation: &DeclaredAction| runs(activation) || stands(activation) != Some(true);
     wanted.into_iter().filter(is_needed).collect()
 }
 
 /// Returns the first secret whose hash is unknown.
-pub fn unknown(activations: &[Arc<Activation>]) -> Option<&Activation> {
+pub fn unknown(activations: &[Arc<DeclaredAction>]) -> Option<&DeclaredAction> {
     activations
         .iter()
         .map(AsRef::as_ref)
@@ -482,9 +487,9 @@ pub fn steps(
 
 /// Returns the private files of actions, by their places.
 fn kept<'a>(
-    activations: impl Iterator<Item = &'a Activation>,
-) -> BTreeMap<PathBuf, (&'a Activation, &'a Secret, Hash)> {
-    let file = |activation: &'a Activation| {
+    activations: impl Iterator<Item = &'a DeclaredAction>,
+) -> BTreeMap<PathBuf, (&'a DeclaredAction, &'a Secret, Hash)> {
+    let file = |activation: &'a DeclaredAction| {
         let secret = secret_of(activation)?;
         let place = without_links(&secret.kept.as_ref()?.to_path());
         Some((place, (activation, secret, secret.digest?)))
@@ -509,7 +514,7 @@ fn before(
     Ok(Before::Kept { identity: seen.identity.clone(), kept: Text::default(), role })
 }
 
-fn step(activation: &Activation, place: &Path, before: Before, after: After) -> Step {
+fn step(activation: &DeclaredAction, place: &Path, before: Before, after: After) -> Step {
     let private = private_mode(&before, place);
     let text = Text(platform::bytes_of_path(place));
     let change =

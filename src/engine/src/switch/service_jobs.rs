@@ -20,7 +20,7 @@ use super::service_marks::{change_linger, lingers, mark_of, record_earlier};
 use super::service_neighbours::Neighbours;
 use super::service_work::asked;
 use super::step::{Mark, Work};
-use crate::activation::Activation;
+use crate::activation::DeclaredAction;
 use crate::journal::{Change, Earlier, Phase, ServiceManager, UnitChange};
 use crate::platform::{self, Account};
 use crate::settings::{Event, Settings};
@@ -138,7 +138,7 @@ pub fn prepare(
     neighbours.add_conflicting(&mut units)?;
     neighbours.add_dependents(&mut units)?;
     for manager in &mut of {
-        let needs = |activation: &Arc<Activation>| {
+        let needs = |activation: &Arc<DeclaredAction>| {
             activation.action.as_service().is_some_and(|service| {
                 let other = manager_of(activation, service);
                 service.linger && (other.scope, &other.user) == (manager.scope, &manager.user)

@@ -8,7 +8,7 @@ use syslua_services::problem::Problem;
 
 use super::Error;
 use crate::action::Service;
-use crate::activation::Activation;
+use crate::activation::DeclaredAction;
 use crate::journal::ServiceManager;
 use crate::platform::{self, Account};
 use crate::settings::Settings;
@@ -103,7 +103,7 @@ pub(super) fn at(positions: &Positions) -> impl Fn(Problem) -> Error {
 }
 
 /// Returns the manager that a service is of.
-pub(super) fn manager_of(activation: &Activation, service: &Service) -> ServiceManager {
+pub(super) fn manager_of(activation: &DeclaredAction, service: &Service) -> ServiceManager {
     // Outside of `user{}` it is the user's who applies.
     let user = activation.user.clone().filter(|_| service.scope == Scope::User);
     ServiceManager { scope: service.scope, user, lingers: false, stops_lingering: false }

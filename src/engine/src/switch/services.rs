@@ -12,14 +12,14 @@ use super::effects::Planner;
 use super::service_work::{ServiceWork, UnitJob, mark_of_earlier};
 use super::step::{Mark, Step, Work};
 use crate::action::{OnSwitch, Service, ServiceUnit};
-use crate::activation::Activation;
+use crate::activation::DeclaredAction;
 use crate::hash::Hash;
 use crate::platform;
 use crate::snapshot::Snapshot;
 use crate::value::{Positions, Text};
 
 /// Returns a key that is equal for a service and its replacement.
-fn key(activation: &Activation) -> Option<(Option<&str>, String)> {
+fn key(activation: &DeclaredAction) -> Option<(Option<&str>, String)> {
     let service = activation.action.as_service()?;
     Some((activation.user.as_deref(), format!("{:?} {}", service.scope, service.name)))
 }
@@ -244,7 +244,7 @@ const OF_COMMAND: &[u8] = b"secret-command-";
 
 /// Returns what commands of secrets printed, by the texts of services that depend on them.
 fn printed_by<'a>(
-    activations: impl Iterator<Item = &'a Activation>,
+    activations: impl Iterator<Item = &'a DeclaredAction>,
 ) -> HashMap<Vec<u8>, BTreeSet<Hash>> {
     let mut printed: HashMap<Vec<u8>, BTreeSet<Hash>> = HashMap::new();
     for secret in activations.filter_map(|activation| activation.action.as_secret()) {
@@ -297,7 +297,7 @@ fn twice(first: &Entry, second: &Entry) -> Error {
 }
 
 /// Returns the targets that belong to services.
-pub fn own_targets<'a>(activations: impl Iterator<Item = &'a Activation>) -> HashSet<&'a Text> {
+pub fn own_targets<'a>(activations: impl Iterator<Item = &'a DeclaredAction>) -> HashSet<&'a Text> {
     activations
         .filter_map(|activation| activation.action.as_service())
         .flat_map(Service::targets)
@@ -320,11 +320,11 @@ impl Desired {
     /// do the files of their units. Returns the names of those that would have.
     pub fn leave_out_services(&mut self, current: &Snapshot) -> Vec<String> {
         self.leaves_services = true;
-        let belongs = |activation: &Activation, own: &HashSet<Text>| {
+        let belongs = |activation: &DeclaredAction, own: &HashSet<Text>| {
             activation.action.as_service().is_some()
                 || activation.action.target().is_some_and(|target| own.contains(target))
         };
-        let owned = |activations: &mut dyn Iterator<Item = &Activation>| -> HashSet<Text> {
+        let owned = |activations: &mut dyn Iterator<Item = &DeclaredAction>| -> HashSet<Text> {
             own_targets(activations).into_iter().cloned().collect()
         };
         let declared = owned(&mut self.entries.iter().map(|entry| &*entry.activation));
@@ -360,7 +360,7 @@ mod tests {
             ..ServiceUnit::default()
         };
         let service = Service { units: vec![unit], ..Service::default() };
-        let activation = Activation::new(service.into(), Vec::<String>::new());
+        let activation = DeclaredAction::new(service.into(), Vec::<String>::new());
         let targets = own_targets(std::iter::once(&activation));
         assert_eq!(targets, [&"~/a".into(), &"~/b".into()].into());
     }

@@ -6,20 +6,20 @@ use std::sync::Arc;
 
 use super::desired::Entry;
 use super::step::{Mark, Step};
-use crate::activation::Activation;
+use crate::activation::DeclaredAction;
 use crate::environment::{self, Environment};
 use crate::snapshot::Snapshot;
 
 /// Compares the parts of two environments by their subjects.
 pub fn steps(current: &Snapshot, entries: &[Entry]) -> Vec<Step> {
-    fn key(activation: &Activation) -> Option<Vec<u8>> {
+    fn key(activation: &DeclaredAction) -> Option<Vec<u8>> {
         let subject = activation.action.as_environment()?.subject();
         Some(
             [format!("{:?} {:?} ", activation.user, activation.project).as_bytes(), &subject]
                 .concat(),
         )
     }
-    let mut old: BTreeMap<Vec<u8>, &Arc<Activation>> = current
+    let mut old: BTreeMap<Vec<u8>, &Arc<DeclaredAction>> = current
         .activations
         .iter()
         .filter_map(|activation| Some((key(activation)?, activation)))
@@ -45,12 +45,12 @@ pub fn steps(current: &Snapshot, entries: &[Entry]) -> Vec<Step> {
 
 /// Returns whether the environment of any user changes. This needs a full check only if its actions
 /// changed.
-pub fn differ(new: &[Arc<Activation>], old: &[Arc<Activation>], home: &Path) -> bool {
-    fn is_part(activation: &&Activation) -> bool {
+pub fn differ(new: &[Arc<DeclaredAction>], old: &[Arc<DeclaredAction>], home: &Path) -> bool {
+    fn is_part(activation: &&DeclaredAction) -> bool {
         activation.action.as_environment().is_some() || activation.project.is_some()
     }
     let (new, old) = (new.iter().map(AsRef::as_ref), old.iter().map(AsRef::as_ref));
-    let is_same = |(new, old): (&Activation, &Activation)| {
+    let is_same = |(new, old): (&DeclaredAction, &DeclaredAction)| {
         new.action == old.action && new.user == old.user && new.project == old.project
     };
     let (new_parts, old_parts) = (new.clone().filter(is_part), old.clone().filter(is_part));
@@ -65,11 +65,15 @@ pub fn differ(new: &[Arc<Activation>], old: &[Arc<Activation>], home: &Path) -> 
 /// Returns the common environment, the environment of each user, and the parts of the environments
 /// of projects.
 fn environments<'a>(
-    activations: &(impl Iterator<Item = &'a Activation> + Clone),
+    activations: &(impl Iterator<Item = &'a DeclaredAction> + Clone),
     home: &Path,
 ) -> (Environment, BTreeMap<String, Environment>, BTreeSet<String>) {
     let of_user = |user: &str| (user.to_owned(), Environment::of_user(activations.clone(), user));
     let users = environment::users(activations.clone()).into_iter().map(of_user).collect();
     let projects = activations.clone().filter(|activation| activation.project.is_some());
-    (Environment::new(activations.clone(), home), users, projects.map(Activation::key).collect())
+    (
+        Environment::new(activations.clone(), home),
+        users,
+        projects.map(DeclaredAction::key).collect(),
+    )
 }

@@ -7,7 +7,7 @@ use super::desired::Entry;
 use super::service_work::ServiceWork;
 use crate::action::merging::{self, Merges};
 use crate::action::{Action, TargetChange};
-use crate::activation::Activation;
+use crate::activation::DeclaredAction;
 
 /// What happens to an action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, schemars::JsonSchema, serde::Serialize)]
@@ -51,7 +51,7 @@ pub struct Step {
     /// What happens.
     pub mark: Mark,
     /// The action: resolved as far as its content is known; the old one if it is removed.
-    pub activation: Arc<Activation>,
+    pub activation: Arc<DeclaredAction>,
     /// The action as people read it: content that is not built yet is `<name>`.
     pub shown: Option<Action>,
     /// Whether it names content that is not built yet.

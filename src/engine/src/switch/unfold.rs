@@ -9,7 +9,7 @@ use super::Error;
 use super::desired::Entry;
 use super::targets::Targets;
 use crate::action::Directory;
-use crate::activation::Activation;
+use crate::activation::DeclaredAction;
 use crate::places::{OwnPlaces, PlaceMap, PlaceSet};
 use crate::platform::{self, FileKind};
 use crate::value::Text;
@@ -61,9 +61,9 @@ pub fn unfolded(
         let target = Text(platform::bytes_of_path(&link));
         targets.manage(targets.place(&target, &entry.activation.positions)?);
         let directory = Directory { target, unfolded: true, ..Directory::default() };
-        let activation = Activation {
+        let activation = DeclaredAction {
             user: entry.activation.user.clone(),
-            ..Activation::new(directory.into(), Arc::clone(&entry.activation.positions))
+            ..DeclaredAction::new(directory.into(), Arc::clone(&entry.activation.positions))
         };
         found.push(Entry::applied(&Arc::new(activation)));
         seen.insert(link);

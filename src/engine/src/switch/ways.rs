@@ -11,12 +11,12 @@ use std::sync::Arc;
 
 use super::Error;
 use super::desired::Entry;
-use super::scene::Scene;
+use super::overlay::Scene;
 use super::step::{Mark, Step, Work};
 use crate::action::{
     self, After, Before, Directories, Found, Link, Role, TargetChange, is_link_to,
 };
-use crate::activation::Activation;
+use crate::activation::DeclaredAction;
 use crate::platform;
 use crate::snapshot::Snapshot;
 use crate::store::Store;
@@ -31,7 +31,7 @@ pub struct Ways<'a> {
 
 impl<'a> Ways<'a> {
     /// Returns the ways of links. Ways of unbuilt trees have no destination and are omitted.
-    pub fn of(store: &Store, activations: impl Iterator<Item = &'a Activation>) -> Ways<'a> {
+    pub fn of(store: &Store, activations: impl Iterator<Item = &'a DeclaredAction>) -> Ways<'a> {
         let [objects, ways] = [store.objects(), &store.ways()].map(platform::bytes_of_path);
         let first = |path: &'a Text, above: &[u8]| {
             let inner = path.0.strip_prefix(above)?.strip_prefix(b"/")?;
@@ -117,7 +117,7 @@ pub fn steps(
         let object = scene.store.objects().join(platform::path_from_bytes(object));
         let [object, target] = [&object, place].map(|path| Text(platform::bytes_of_path(path)));
         let activation =
-            Arc::new(Activation::new(Link::new(object, target.clone()).into(), Vec::new()));
+            Arc::new(DeclaredAction::new(Link::new(object, target.clone()).into(), Vec::new()));
         let change = TargetChange {
             place: target,
             before,

@@ -210,7 +210,7 @@ mod tests {
 
     use super::*;
     use crate::action::Variable;
-    use crate::activation::Activation;
+    use crate::activation::DeclaredAction;
     use crate::names::SnapshotId;
     use crate::variable::VariableValue;
 
@@ -222,7 +222,7 @@ mod tests {
         std::fs::create_dir_all(store.snapshots()).unwrap();
         let variable = |name: &str, value: &str| {
             let value = VariableValue::Single(value.into());
-            Arc::new(Activation::new(Variable { name: name.into(), value }.into(), Vec::new()))
+            Arc::new(DeclaredAction::new(Variable { name: name.into(), value }.into(), Vec::new()))
         };
         let activations = vec![variable("A", "1"), variable("BAR", "a|b")];
         let snapshot = Snapshot { activations, id: SnapshotId(1), ..Snapshot::empty() };

@@ -25,7 +25,7 @@ use self::release::Releases;
 use self::tags::TagLists;
 use crate::failure::{Failure, FailureKind};
 use crate::lock::LockedTool;
-use crate::operation::turn;
+use crate::operation::cache_lock;
 use crate::settings::{Event, EventSink, Settings};
 use crate::store::Store;
 
@@ -147,7 +147,7 @@ pub fn versions(
     github: Option<&str>,
 ) -> Result<Vec<(String, String)>, Failure> {
     let store = Store::new(&settings.root);
-    let _lock = turn::hold_cache(settings, &store, &mut |_| {})?;
+    let _lock = cache_lock::hold_cache(settings, &store, &mut |_| {})?;
     let events: EventSink = Arc::new(|_| {});
     let tags = TagLists::default().of(settings, &store, &events, package, github)?;
     let tags: Vec<&str> = tags.iter().map(String::as_str).collect();
@@ -165,7 +165,7 @@ pub fn resolve(
     on_event: &mut dyn FnMut(Event),
 ) -> Vec<Result<ResolvedTool, Failure>> {
     let store = Store::new(&settings.root);
-    let _lock = match turn::hold_cache(settings, &store, on_event) {
+    let _lock = match cache_lock::hold_cache(settings, &store, on_event) {
         Ok(lock) => lock,
         Err(failure) => return requests.iter().map(|_| Err(failure.clone())).collect(),
     };

@@ -9,7 +9,7 @@ use syslua_tools::{Package, mirrored};
 use crate::failure::{Failure, FailureKind};
 use crate::hash::Hash;
 use crate::inputs::with_git;
-use crate::operation::{self, network, turn};
+use crate::operation::{self, cache_lock, network};
 use crate::platform;
 use crate::settings::{EventSink, Settings};
 use crate::store::Store;
@@ -65,7 +65,7 @@ fn list(
             .with_hint("what syslua.lock has needs no network; run once without --offline"));
     }
     let place = store.input_trees().join(Hash::of(format!("tags {url}").as_bytes()).to_hex());
-    let _turn = turn::take(settings, events, &place, url).map_err(|error| failed(&error))?;
+    let _turn = cache_lock::take(settings, events, &place, url).map_err(|error| failed(&error))?;
     let scratch = place.with_extension("new");
     platform::remove_tree(&scratch)
         .and_then(|()| platform::create_directory(&scratch))

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use syslua_engine::action::{Action, File, Link, Variable};
-use syslua_engine::activation::Activation;
+use syslua_engine::activation::DeclaredAction;
+use syslua_engine::api::{ApplyOptions, Engine, GcOptions, PlanOptions};
 use syslua_engine::derivation::{Derivation, Recipe, Spec};
-use syslua_engine::engine::{ApplyOptions, Engine, GcOptions, PlanOptions};
 use syslua_engine::manifest::Manifest;
 use syslua_engine::names::{Name, OutputName, SnapshotId};
 use syslua_engine::platform;
@@ -88,7 +88,7 @@ impl Machine {
     fn manifest(&self, number: usize) -> Manifest {
         let derivation = &self.derivations[number - 1];
         let placeholder = derivation.placeholder(&OutputName::main()).to_string();
-        let action = |action: Action| Activation::new(action, vec!["init.lua:1".into()]);
+        let action = |action: Action| DeclaredAction::new(action, vec!["init.lua:1".into()]);
         let link =
             |target: &str| action(Link::new(placeholder.as_str().into(), target.into()).into());
         let target = format!("~/.file{number}").as_str().into();
@@ -152,7 +152,7 @@ impl Machine {
 
     /// Runs every command that only looks; each result under its name.
     fn look(&self, with_gc: bool) -> Vec<(&'static str, Result<(), String>)> {
-        fn done<T>(result: Result<T, syslua_engine::engine::Error>) -> Result<(), String> {
+        fn done<T>(result: Result<T, syslua_engine::api::Error>) -> Result<(), String> {
             result.map(drop).map_err(|error| error.to_failure().message)
         }
         let engine = self.engine();

@@ -21,7 +21,7 @@ use std::path::Path;
 use serde_json::json;
 use syslua_engine::journal::{self, Journal};
 use syslua_engine::names::SnapshotId;
-use syslua_engine::store::sources::SourceMemory;
+use syslua_engine::store::source_cache::SourceMemory;
 use syslua_engine::store::{self, Store};
 use syslua_engine::value::Text;
 

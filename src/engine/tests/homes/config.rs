@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use syslua_engine::action::{Absent, Action, Command, Directory, File, Link, Run};
-use syslua_engine::activation::Activation;
+use syslua_engine::activation::DeclaredAction;
 use syslua_engine::derivation::{Derivation, FileContent, FileRecipe, Recipe, Spec};
 use syslua_engine::hash::Hash;
 use syslua_engine::manifest::Manifest;
@@ -126,7 +126,7 @@ impl World {
             config
                 .manifest
                 .activations
-                .push(Activation::new(run.into(), vec!["init.lua:2".into()]));
+                .push(DeclaredAction::new(run.into(), vec!["init.lua:2".into()]));
             self.log.push("a command fails".to_owned());
             config.fails = true;
         }
@@ -179,7 +179,7 @@ impl World {
         let merged = self.merged(&place);
         let Config { manifest, reads, .. } = config;
         let mut add = |action: Action| {
-            manifest.activations.push(Activation::new(action, vec!["init.lua:1".into()]));
+            manifest.activations.push(DeclaredAction::new(action, vec!["init.lua:1".into()]));
         };
         merged.into_iter().for_each(&mut add);
         let mode = self

@@ -20,7 +20,7 @@ mod world;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use syslua_engine::engine::{ApplyOptions, Engine, PlanOptions};
+use syslua_engine::api::{ApplyOptions, Engine, PlanOptions};
 use syslua_engine::manifest::Manifest;
 use syslua_engine::names::SnapshotId;
 use syslua_engine::platform::fault::{self, Fault};

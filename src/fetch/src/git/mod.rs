@@ -3,11 +3,11 @@
 mod address;
 mod checkout;
 mod credential;
-mod meter;
-mod process;
+mod http_transport;
 mod program;
+mod progress;
 mod remote;
-mod web;
+mod ssh;
 
 use std::path::Path;
 use std::sync::Arc;

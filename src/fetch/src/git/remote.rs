@@ -12,9 +12,9 @@ use gix::remote::fetch::{Shallow, Tags};
 use super::Git;
 use super::address::{Address, Revision};
 use super::credential::{Helpers, Secrets};
-use super::meter::Meter;
-use super::process::{self, Said};
-use super::web::Web;
+use super::http_transport::Web;
+use super::progress::Meter;
+use super::ssh::{self, Said};
 use crate::problem::chain;
 use crate::url::redact;
 use crate::{Network, Problem, is_set};
@@ -560,7 +560,7 @@ impl Server<'_> {
                 let options =
                     self.repository.ssh_connect_options().map_err(|error| chain(&error))?;
                 let patience = self.git.network.response_timeout;
-                let (connection, lines) = process::connect(
+                let (connection, lines) = ssh::connect(
                     &url,
                     &options,
                     version,

@@ -4,7 +4,7 @@ use mlua::prelude::*;
 use syslua_engine::failure::FailureKind;
 use syslua_engine::value::Value;
 
-use super::known::{self, BASIC_FUNCTIONS, Known, LIBRARIES};
+use super::builtins::{self, BASIC_FUNCTIONS, Known, LIBRARIES};
 use crate::error::{Answer, Error};
 
 /// The registry entry that holds the globals of evaluations, each with what it was made with.
@@ -178,7 +178,7 @@ impl<'a> Globals<'a> {
             LuaNil => Ok(None),
             LuaValue::Table(module) if self.known.name(value).as_deref() == Some(MODULE) => {
                 self.check_library_of_ours()?;
-                known::facts(self.lua, module).map(Some)
+                builtins::facts(self.lua, module).map(Some)
             }
             _ => Err(self.refuse(MODULE)),
         }

@@ -2,31 +2,31 @@
 //!
 //! It knows neither what a hash is computed over (the engine does) nor when a build runs.
 
-mod cells;
+mod builtins;
+mod closure;
 mod code;
 mod globals;
-mod known;
 mod plain;
-mod walk;
+mod upvalues;
 
+use closure::Walk;
 use mlua::prelude::*;
 use syslua_engine::encode::{self, Recipe};
 use syslua_engine::failure::FailureKind;
 use syslua_engine::hash::Hash;
 use syslua_engine::value::{Function, Value};
-use walk::Walk;
 
 use crate::error::{Answer, Error};
 use crate::state;
 
+pub use builtins::{NATIVE, originals, set_fixed};
 pub use globals::{GUARDED, add_environment, close_environment};
-pub use known::{NATIVE, originals, set_fixed};
 
 /// Remembers what is needed of the interpreter's own library.
 pub fn install(lua: &Lua) -> LuaResult<()> {
-    cells::install(lua)?;
+    upvalues::install(lua)?;
     globals::install(lua)?;
-    known::install(lua)
+    builtins::install(lua)
 }
 
 /// Returns the text of a `config` function and everything it captures.
@@ -34,7 +34,7 @@ pub fn install(lua: &Lua) -> LuaResult<()> {
 /// # Errors
 /// When it captures something that has no value to hash, naming variable, line and remedy.
 pub fn capture(lua: &Lua, function: &LuaFunction) -> Answer<Function> {
-    match known::name_of_recipe(lua, function)? {
+    match builtins::name_of_recipe(lua, function)? {
         Some(name) => Ok(Function { text: name.as_bytes().to_vec(), captures: Vec::new() }),
         None => Walk::new(lua)?.run(function),
     }
@@ -113,7 +113,7 @@ fn changed(declared: &Function, now: &Function) -> Option<String> {
     };
     let mut name = &declared.captures.iter().find(|capture| !is_same(capture))?.0;
     // A deeply nested value has a separate entry: up to the variable that leads there.
-    while let Some(number) = walk::number_of_deep(name) {
+    while let Some(number) = closure::number_of_deep(name) {
         let leads_there = |value: &Value| {
             let mut leads = false;
             value.walk(&mut |inner| leads = leads || *inner == Value::Again(number));

@@ -13,7 +13,7 @@ use syslua_fetch::url::{Url, decode, redact};
 use self::partial::Partial;
 use super::network::{check_public, client, failed, from_failure, from_problem, report};
 use super::pinned::{Cache, check_address, wrong_hash};
-use super::{Error, Result, Workspace, turn};
+use super::{Error, Result, Workspace, cache_lock};
 use crate::hash::Hash;
 use crate::pins::Pin;
 use crate::platform::{self, FileKind};
@@ -74,7 +74,7 @@ pub fn fetch(workspace: &Workspace, wanted: &Download) -> Result<PathBuf> {
     if !is_right(cache, &place, sha256) {
         // A cleanup may have removed the directory.
         workspace.make_parents(&place)?;
-        let _turn = turn::take(&workspace.settings, &workspace.events, &place, &name)?;
+        let _turn = cache_lock::take(&workspace.settings, &workspace.events, &place, &name)?;
         // The last holder may have fetched the same.
         if !is_right(cache, &place, sha256) {
             let expected = Expected { sha256: Some(sha256), key: key.as_deref() };
@@ -114,7 +114,7 @@ pub fn fetch_newest(cache: Cache<'_>, url: &str, mirrors: &[String]) -> Result<P
     platform::create_directories(cache.downloads)?;
     // Its own name, since that of its content is not known; the caller has the turn.
     let scratch = cache.downloads.join(Hash::of(format!("newest {url}").as_bytes()).to_hex());
-    let _turn = turn::take(cache.settings, cache.events, &scratch, &redact(url))?;
+    let _turn = cache_lock::take(cache.settings, cache.events, &scratch, &redact(url))?;
     Partial::open(&scratch, url)?.remove()?;
     let sha256 = from_any(cache, url, &addresses, Expected::default(), &scratch)?;
     Ok(Pin {

@@ -11,7 +11,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{Pid, WaitId, WaitIdOptions, WaitOptions, waitid, waitpid};
 
-use super::{End, Stream, Terms, leftovers};
+use super::{End, Stream, Terms, reaper};
 use crate::platform::jail::Keeper;
 
 /// How soon a request to stop is noticed.
@@ -105,7 +105,7 @@ pub fn attend(
         Held::Child(pid) => {
             // Before the program's number is released: no other process can have it.
             crate::platform::end_group(pid.as_raw_pid().cast_unsigned());
-            let is_clean = leftovers::end(terms);
+            let is_clean = reaper::end(terms);
             let status = status(pid)?;
             if !is_clean {
                 return Err(io::Error::other("it left processes running that cannot be ended"));

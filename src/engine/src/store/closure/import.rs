@@ -12,7 +12,7 @@ use serde::Deserialize;
 use super::super::import::{Publisher, Standing, is_whole, normalise, numbered, protect, standing};
 use super::super::info::{self, ObjectInfo, read_info};
 use super::super::record::write_package_link;
-use super::super::rewrite::Patterns;
+use super::super::self_references::Patterns;
 use super::super::{Store, tree};
 use super::decode::{self, Decoded};
 use super::receive::{Budget, Received, receive};

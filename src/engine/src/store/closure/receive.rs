@@ -7,7 +7,7 @@ use std::io::{BufRead, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::super::rewrite::{Patterns, Stream};
+use super::super::self_references::{Patterns, Stream};
 use super::{Error, Result, damaged};
 use crate::hash::{Hash, Hasher, Sink};
 use crate::names::ObjectName;

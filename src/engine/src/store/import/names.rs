@@ -11,7 +11,7 @@ use super::Build;
 use crate::hash::{Hash, READ_SIZE};
 use crate::names::{ObjectName, OutputName, Placeholder};
 use crate::platform::{self, Directory, FileKind, Node};
-use crate::store::rewrite::Patterns;
+use crate::store::self_references::Patterns;
 use crate::store::tree::{self, Digest};
 use crate::store::{Error, Outputs, Result, Slot, Store};
 

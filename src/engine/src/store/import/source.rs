@@ -28,7 +28,7 @@ use crate::platform::{self, Descent, Directory, FileKind, Step, Unwritten, Walk}
 use crate::settings::Interrupt;
 use crate::store::info::{self, ObjectInfo};
 use crate::store::memory::Entry;
-use crate::store::rewrite::Patterns;
+use crate::store::self_references::Patterns;
 use crate::store::shared::SharedFiles;
 use crate::store::tree::content::{self, HashOf};
 use crate::store::tree::{self, Likeness, SeenTrees};
@@ -547,7 +547,7 @@ mod tests {
     use super::*;
     use crate::store::own::Own;
     use crate::store::verify::look;
-    use crate::store::{read_info, shared, sweep};
+    use crate::store::{gc::sweep, read_info, shared};
 
     struct Place {
         store: Store,

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
 
 use super::super::Result;
-use super::super::rewrite::Patterns;
+use super::super::self_references::Patterns;
 use crate::hash::{Hash, Sink};
 use crate::nar::Writer;
 use crate::platform::{self, Directory, Node, Pages, PastCache, Unwritten};

@@ -13,7 +13,7 @@ use crate::platform::lock::LockError;
 use crate::platform::{self, Descent, Directory};
 use crate::settings::Interrupt;
 use crate::store::memory::Entry;
-use crate::store::rewrite::Patterns;
+use crate::store::self_references::Patterns;
 use crate::store::shared::SharedFiles;
 use crate::store::tree::{self, Listing, Part, content};
 use crate::store::{Error, Result};

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use crate::action;
-use crate::activation::Activation;
+use crate::activation::DeclaredAction;
 use crate::config_copy;
 use crate::generations;
 use crate::hash::Hash;
@@ -27,7 +27,7 @@ use crate::store::{Store, recorded_outputs};
 #[derive(Deserialize)]
 struct Kept {
     derivations: Vec<KeptDerivation>,
-    activations: Vec<Activation>,
+    activations: Vec<DeclaredAction>,
 }
 
 #[derive(Deserialize)]

@@ -11,11 +11,11 @@ use syslua_engine::platform;
 use syslua_engine::value::{Function, Value};
 use syslua_lua_source::{Chunk, Meaning, NotFound};
 
-use super::cells::{Cells, Upvalue};
+use super::builtins::{self, Known, is_ours, known};
 use super::code;
 use super::globals::{self, Globals, is_globals};
-use super::known::{self, Known, is_ours, known};
 use super::plain::plain_value;
+use super::upvalues::{Cells, Upvalue};
 use crate::config_files::ConfigFiles;
 use crate::error::{Answer, Error};
 use crate::input_paths;
@@ -295,7 +295,7 @@ impl<'a> Walk<'a> {
         }
         if known == "syslua" {
             // Through the module a build sees this machine.
-            return known::facts(self.lua, table);
+            return builtins::facts(self.lua, table);
         }
         Ok(self.known.content(known, table)?)
     }

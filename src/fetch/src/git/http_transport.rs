@@ -11,7 +11,7 @@ use gix::protocol::transport::client::blocking_io::http::{
 };
 
 use super::credential::Helpers;
-use super::meter::Meter;
+use super::progress::Meter;
 use crate::http::{Client, Response, status_text};
 use crate::{Problem, Url};
 

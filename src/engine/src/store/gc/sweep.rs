@@ -8,7 +8,7 @@
 //! between the names and the bytes the caller looks at the roots again, and what was rooted by then
 //! gets its name back.
 //!
-//! Only names of sys.lua are removed, and nothing through a link: see [`super::own`].
+//! Only names of sys.lua are removed, and nothing through a link: see [`crate::store::own`].
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -17,16 +17,16 @@ use std::time::{Duration, SystemTime};
 
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
-use super::living::Living;
-use super::outputs::Results;
-use super::own::{GONE, Own, Place, is_ours};
-use super::shared;
-use super::{Result, Slot, Store, read_info, verify};
+use super::mark::Living;
 use crate::hash::Hash;
 use crate::names::ObjectName;
 use crate::platform::lock::LockError;
 use crate::platform::{self, FileKind};
 use crate::settings::Interrupt;
+use crate::store::outputs::Results;
+use crate::store::own::{GONE, Own, Place, is_ours};
+use crate::store::shared;
+use crate::store::{Result, Slot, Store, read_info, verify};
 
 /// A path to delete, and its bytes.
 #[derive(Clone, Debug)]

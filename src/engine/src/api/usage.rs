@@ -1,16 +1,16 @@
-//! What keeps one object of the store, and what the object needs, for `why` and `info`. `roots.rs`
-//! finds what keeps objects.
+//! What keeps one object of the store, and what the object needs, for `why` and `info`.
+//! `gc_roots.rs` finds what keeps objects.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::roots::Holder;
+use super::gc_roots::Holder;
 use super::{Engine, Error};
 use crate::generations;
 use crate::names::ObjectName;
-use crate::store::living::{self, Damaged, mentioned};
+use crate::store::gc::mark::{self, Damaged, mentioned};
 use crate::store::read_info;
 
 /// Something that keeps an object.
@@ -50,7 +50,7 @@ impl Engine {
         let ways = roots.living.ways(object);
         let mut holders: BTreeMap<Holder, Vec<ObjectName>> = BTreeMap::new();
         for (held, by) in roots.held {
-            let Some(way) = living::way(&ways, &held) else { continue };
+            let Some(way) = mark::way(&ways, &held) else { continue };
             for holder in by {
                 let is_shorter = holders.get(&holder).is_none_or(|known| way.len() < known.len());
                 if is_shorter {
@@ -59,7 +59,7 @@ impl Engine {
             }
         }
         let closure =
-            living::closure(&self.store, &roots.present, [object.clone()], Damaged::Read)?.objects;
+            mark::closure(&self.store, &roots.present, [object.clone()], Damaged::Read)?.objects;
         // An object without a good record has no known size.
         let size =
             |object| read_info(&self.store, object).ok().flatten().map_or(0, |info| info.size);

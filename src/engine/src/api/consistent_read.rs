@@ -15,7 +15,10 @@ const PAUSE: Duration = Duration::from_millis(10);
 impl Engine {
     /// Reads, and repeats that if a switch happened in the meantime, or if it fails while a switch
     /// runs: a file may have been replaced during the read.
-    pub(super) fn calmly<T>(&self, look: impl Fn() -> Result<T, Error>) -> Result<T, Error> {
+    pub(super) fn read_consistently<T>(
+        &self,
+        look: impl Fn() -> Result<T, Error>,
+    ) -> Result<T, Error> {
         for _ in 1..TRIES {
             let before = self.moment();
             let result = look();

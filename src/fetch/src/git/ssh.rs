@@ -19,8 +19,8 @@ use gix::protocol::transport::client::git::ConnectMode;
 use gix::protocol::transport::client::git::blocking_io::Connection;
 use gix::protocol::transport::{Protocol, Service};
 
-use super::meter::Meter;
 use super::program::{ProgramInput, end_group, own_group, program_input, shell_command};
+use super::progress::Meter;
 use crate::is_set;
 
 const SLICE: Duration = Duration::from_millis(50);

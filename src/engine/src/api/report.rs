@@ -2,6 +2,8 @@
 //!
 //! It is over 600 lines, because all that `--json` can print is described here, once.
 
+pub(super) mod bytes;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,9 +14,8 @@ use syslua_packages::package::Item;
 use syslua_services::declaration::Scope;
 use syslua_services::manager::Job;
 
-use super::plain;
 use crate::action::Description;
-use crate::activation::Activation;
+use crate::activation::DeclaredAction;
 use crate::derivation::{Derivation, Recipe};
 use crate::hash::Hash;
 use crate::names::{ObjectName, SnapshotId};
@@ -39,7 +40,7 @@ pub struct DerivationReport {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub file: bool,
     /// The paths of its outputs by name, once they are built.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty", serialize_with = "plain::named_paths")]
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", serialize_with = "bytes::named_paths")]
     pub outputs: BTreeMap<String, PathBuf>,
 }
 
@@ -65,14 +66,14 @@ pub struct ActionReport {
     /// others.
     pub kind: &'static str,
     /// The path of its target.
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "plain::optional_text")]
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "bytes::optional_text")]
     pub target: Option<Text>,
     /// The name of its variable, service or package.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// The target of a link, the value of a variable, the directory, the script, the command, the
     /// package manager.
-    #[serde(serialize_with = "plain::text")]
+    #[serde(serialize_with = "bytes::text")]
     pub detail: Text,
     /// True when its content is not built yet, so it may turn out to be unchanged.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -134,7 +135,7 @@ pub struct ServiceReport {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub dependents: Vec<String>,
     /// Files of others that add to its units.
-    #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "plain::paths")]
+    #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "bytes::paths")]
     pub drop_ins: Vec<PathBuf>,
     /// True when it starts only when its user logs in.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -195,7 +196,7 @@ pub struct SnapshotReport {
     /// When it was made, in seconds since 1970.
     pub created_at: u64,
     /// The entry file.
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "plain::optional_path")]
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "bytes::optional_path")]
     pub config_path: Option<PathBuf>,
     /// A line for people.
     pub description: String,
@@ -207,7 +208,7 @@ pub struct PlanReport {
     /// Whether an apply would change anything.
     pub changed: bool,
     /// The directory of the store and the snapshots.
-    #[serde(serialize_with = "plain::path")]
+    #[serde(serialize_with = "bytes::path")]
     pub root: PathBuf,
     /// The current snapshot, which was compared with the config.
     pub snapshot: SnapshotReport,
@@ -245,7 +246,7 @@ pub struct ApplyReport {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub displaced: Vec<DisplacedReport>,
     /// The script that gives a shell the applied environment.
-    #[serde(serialize_with = "plain::path")]
+    #[serde(serialize_with = "bytes::path")]
     pub env_script: PathBuf,
     /// With `--confirm`: the time until which it can be confirmed, in seconds since 1970.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -269,7 +270,7 @@ pub struct RollbackReport {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub displaced: Vec<DisplacedReport>,
     /// The script for a shell to source.
-    #[serde(serialize_with = "plain::path")]
+    #[serde(serialize_with = "bytes::path")]
     pub env_script: PathBuf,
 }
 
@@ -290,7 +291,7 @@ pub struct DestroyReport {
     /// Originals that cannot be restored, because other files are at their targets.
     pub stuck: Vec<DisplacedReport>,
     /// Unknown files in the root, which stay.
-    #[serde(serialize_with = "plain::paths")]
+    #[serde(serialize_with = "bytes::paths")]
     pub unknown: Vec<PathBuf>,
 }
 
@@ -320,7 +321,7 @@ pub struct ChangeReport {
     /// What happened to it.
     pub mark: Mark,
     /// Its target, or the name or value that it is about.
-    #[serde(serialize_with = "plain::text")]
+    #[serde(serialize_with = "bytes::text")]
     pub what: Text,
 }
 
@@ -353,7 +354,7 @@ pub struct HistoryEntry {
 #[derive(Debug, JsonSchema, Serialize)]
 pub struct HistoryReport {
     /// The directory of the store and the snapshots.
-    #[serde(serialize_with = "plain::path")]
+    #[serde(serialize_with = "bytes::path")]
     pub root: PathBuf,
     /// The snapshots, oldest first.
     pub snapshots: Vec<HistoryEntry>,
@@ -366,7 +367,7 @@ pub struct HistoryReport {
 #[derive(Debug, JsonSchema, Serialize)]
 pub struct ConfirmReport {
     /// The directory of the store and the snapshots.
-    #[serde(serialize_with = "plain::path")]
+    #[serde(serialize_with = "bytes::path")]
     pub root: PathBuf,
     /// The snapshot that stays.
     pub snapshot: SnapshotReport,
@@ -376,10 +377,10 @@ pub struct ConfirmReport {
 #[derive(Debug, JsonSchema, Serialize)]
 pub struct DisplacedReport {
     /// Its target.
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "plain::optional_text")]
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "bytes::optional_text")]
     pub target: Option<Text>,
     /// Where it is now.
-    #[serde(serialize_with = "plain::text")]
+    #[serde(serialize_with = "bytes::text")]
     pub path: Text,
     /// "file", "directory", "symlink" or "special"; absent when it cannot be read.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -395,7 +396,7 @@ pub struct ObjectReport {
     /// Its name in the store.
     pub object: ObjectName,
     /// Where it is.
-    #[serde(serialize_with = "plain::path")]
+    #[serde(serialize_with = "bytes::path")]
     pub path: PathBuf,
     /// The name of the derivation that first made it.
     pub name: String,
@@ -426,7 +427,7 @@ pub struct ObjectReport {
 #[derive(Debug, JsonSchema, Serialize)]
 pub struct ListReport {
     /// The directory of the store and the snapshots.
-    #[serde(serialize_with = "plain::path")]
+    #[serde(serialize_with = "bytes::path")]
     pub root: PathBuf,
     /// The objects, in the order of their names.
     pub objects: Vec<ObjectReport>,
@@ -447,7 +448,7 @@ pub struct UnreadableReport {
 #[derive(Debug, JsonSchema, Serialize)]
 pub struct InfoReport {
     /// The directory of the store and the snapshots.
-    #[serde(serialize_with = "plain::path")]
+    #[serde(serialize_with = "bytes::path")]
     pub root: PathBuf,
     /// The platform: "x86_64-linux".
     pub platform: String,
@@ -463,14 +464,14 @@ pub struct InfoReport {
 #[derive(Debug, Serialize)]
 pub struct ActionsReport {
     /// The directory of the store and the snapshots.
-    #[serde(serialize_with = "plain::path")]
+    #[serde(serialize_with = "bytes::path")]
     pub root: PathBuf,
     /// The current snapshot.
     pub snapshot: SnapshotReport,
     /// The variables that show a shell's environment: the common one, and those of users.
     pub environments: Vec<super::StampReport>,
     /// The actions, as the snapshot has them.
-    pub actions: Vec<Arc<Activation>>,
+    pub actions: Vec<Arc<DeclaredAction>>,
 }
 
 /// An object that is not what its record says.
@@ -483,7 +484,7 @@ pub struct DamageReport {
     /// "found", or with `--repair` "restored" or "quarantined".
     pub state: &'static str,
     /// Where the damaged object is now.
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "plain::optional_path")]
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "bytes::optional_path")]
     pub quarantine: Option<PathBuf>,
     /// Why it could not be restored.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -498,7 +499,7 @@ pub struct DamageReport {
 #[derive(Debug, JsonSchema, Serialize)]
 pub struct VerifyReport {
     /// The directory of the store and the snapshots.
-    #[serde(serialize_with = "plain::path")]
+    #[serde(serialize_with = "bytes::path")]
     pub root: PathBuf,
     /// How many objects were checked.
     pub checked: usize,
@@ -519,7 +520,7 @@ pub struct CheckReport {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub output: Option<String>,
     /// The first file that differs, below the output.
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "plain::optional_path")]
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "bytes::optional_path")]
     pub file: Option<PathBuf>,
     /// How it differs.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -652,7 +653,7 @@ pub struct ClosureObjectReport {
     /// Its name in the store.
     pub object: ObjectName,
     /// Where it is.
-    #[serde(serialize_with = "plain::path")]
+    #[serde(serialize_with = "bytes::path")]
     pub path: PathBuf,
     /// The bytes of its files.
     pub size: u64,
@@ -662,10 +663,10 @@ pub struct ClosureObjectReport {
 #[derive(Debug, JsonSchema, Serialize)]
 pub struct ExportReport {
     /// The directory of the store and the snapshots.
-    #[serde(serialize_with = "plain::path")]
+    #[serde(serialize_with = "bytes::path")]
     pub root: PathBuf,
     /// The file that was written; absent on standard output.
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "plain::optional_path")]
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "bytes::optional_path")]
     pub file: Option<PathBuf>,
     /// The requested objects.
     pub roots: Vec<ObjectName>,
@@ -679,7 +680,7 @@ pub struct ExportReport {
 #[derive(Debug, JsonSchema, Serialize)]
 pub struct ImportReport {
     /// The directory of the store and the snapshots.
-    #[serde(serialize_with = "plain::path")]
+    #[serde(serialize_with = "bytes::path")]
     pub root: PathBuf,
     /// Always "closure".
     pub kind: &'static str,
@@ -699,9 +700,9 @@ pub struct RootReport {
     /// Its name in the store.
     pub object: ObjectName,
     /// Where it is.
-    #[serde(serialize_with = "plain::path")]
+    #[serde(serialize_with = "bytes::path")]
     pub path: PathBuf,
     /// The link that keeps it.
-    #[serde(serialize_with = "plain::path")]
+    #[serde(serialize_with = "bytes::path")]
     pub gc_root: PathBuf,
 }

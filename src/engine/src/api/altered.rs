@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{Engine, Error};
-use crate::activation::Activation;
+use crate::activation::DeclaredAction;
 use crate::hash::Hash;
 use crate::names::ObjectName;
 use crate::platform::{self, FileKind};
@@ -40,7 +40,7 @@ impl Altered {
     }
 
     /// Returns the changes behind a link, in words.
-    pub(super) fn at(&self, engine: &Engine, activation: &Activation) -> Option<&[Alteration]> {
+    pub(super) fn at(&self, engine: &Engine, activation: &DeclaredAction) -> Option<&[Alteration]> {
         self.by_source.get(source_of(&engine.objects_prefix(), activation)?).map(Vec::as_slice)
     }
 
@@ -243,7 +243,7 @@ impl Engine {
     pub(super) fn record_objects(
         &self,
         altered: &Altered,
-        activations: &[Arc<Activation>],
+        activations: &[Arc<DeclaredAction>],
     ) -> Result<Vec<PathBuf>, Error> {
         let store = &self.store;
         let looked = &altered.looked;
@@ -277,12 +277,12 @@ fn join(top: &Path, below: &Path) -> PathBuf {
 /// Returns where links lead in the store, relative to the directory of all objects.
 fn sources<'a>(
     prefix: &[u8],
-    activations: &'a [Arc<Activation>],
+    activations: &'a [Arc<DeclaredAction>],
 ) -> impl Iterator<Item = &'a [u8]> {
     activations.iter().filter_map(move |activation| source_of(prefix, activation))
 }
 
-fn source_of<'a>(prefix: &[u8], activation: &'a Activation) -> Option<&'a [u8]> {
+fn source_of<'a>(prefix: &[u8], activation: &'a DeclaredAction) -> Option<&'a [u8]> {
     let source = activation.action.as_target()?.leads_to()?;
     source.0.strip_prefix(prefix)
 }

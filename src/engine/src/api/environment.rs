@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::report::{SnapshotReport, snapshot_report};
-use super::{Engine, Error, plain};
+use super::{Engine, Error, report::bytes};
 use crate::environment::shells::{self, Call, Identity};
 use crate::environment::{self, Environment};
 use crate::generations;
@@ -43,7 +43,7 @@ pub struct VariableReport {
 #[derive(Debug, JsonSchema, Serialize)]
 pub struct EnvironmentReport {
     /// The directory of the store and the snapshots.
-    #[serde(serialize_with = "plain::path")]
+    #[serde(serialize_with = "bytes::path")]
     pub root: std::path::PathBuf,
     /// The current snapshot.
     pub snapshot: SnapshotReport,

@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use super::DerivationChange;
 use super::text_diff::{self, TextDiff};
-use crate::activation::Activation;
+use crate::activation::DeclaredAction;
 use crate::names::ObjectName;
 use crate::platform;
 use crate::snapshot::Snapshot;
-use crate::store::living::mentioned;
+use crate::store::gc::mark::mentioned;
 use crate::store::{Store, read_info};
 use crate::switch::{Entry, Mark, Step, is_same_file};
 use crate::value::Text;
@@ -18,9 +18,9 @@ use crate::value::Text;
 /// An action that two snapshots have differently.
 pub(super) struct Difference<'a> {
     /// The new one, or the old one when that is gone.
-    shown: &'a Arc<Activation>,
-    before: Option<&'a Arc<Activation>>,
-    after: Option<&'a Arc<Activation>>,
+    shown: &'a Arc<DeclaredAction>,
+    before: Option<&'a Arc<DeclaredAction>>,
+    after: Option<&'a Arc<DeclaredAction>>,
 }
 
 impl Difference<'_> {
@@ -39,7 +39,7 @@ impl Difference<'_> {
 
     /// Returns how the text of a file differs.
     pub(super) fn text(&self) -> Option<String> {
-        let read = |activation: Option<&Arc<Activation>>| match activation {
+        let read = |activation: Option<&Arc<DeclaredAction>>| match activation {
             None => Some(Vec::new()),
             Some(activation) => {
                 text_diff::read(&activation.action.as_target()?.source()?.to_path())
@@ -60,7 +60,7 @@ pub(super) fn compare_actions<'a>(
     first: &'a Snapshot,
     second: &'a Snapshot,
 ) -> Vec<Difference<'a>> {
-    let mut old: BTreeMap<Vec<u8>, &Arc<Activation>> = first
+    let mut old: BTreeMap<Vec<u8>, &Arc<DeclaredAction>> = first
         .activations
         .iter()
         .map(|activation| (activation.action.subject(), activation))
@@ -68,7 +68,7 @@ pub(super) fn compare_actions<'a>(
     let mut differences = Vec::new();
     for activation in &second.activations {
         let before = old.remove(&activation.action.subject());
-        let is_same = |before: &&Arc<Activation>| {
+        let is_same = |before: &&Arc<DeclaredAction>| {
             before.action == activation.action
                 || follows(store, before, activation)
                 || is_same_copy(before, activation)
@@ -88,16 +88,16 @@ pub(super) fn compare_actions<'a>(
 }
 
 /// Returns whether two links lead to the same file, in different objects.
-fn follows(store: &Store, old: &Activation, new: &Activation) -> bool {
+fn follows(store: &Store, old: &DeclaredAction, new: &DeclaredAction) -> bool {
     let leads_to =
-        |activation: &Activation| Some(activation.action.as_target()?.leads_to()?.to_path());
+        |activation: &DeclaredAction| Some(activation.action.as_target()?.leads_to()?.to_path());
     let is_in_store = |path: &PathBuf| path.starts_with(store.objects());
     let places = (leads_to(old).filter(is_in_store), leads_to(new).filter(is_in_store));
     matches!(places, (Some(old), Some(new)) if is_same_file(&old, &new))
 }
 
 /// Returns whether two files have the same content and rights, from different objects.
-fn is_same_copy(old: &Activation, new: &Activation) -> bool {
+fn is_same_copy(old: &DeclaredAction, new: &DeclaredAction) -> bool {
     let (Some(old), Some(new)) = (old.action.as_target(), new.action.as_target()) else {
         return false;
     };

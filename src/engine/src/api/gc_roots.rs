@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Engine, Error, plain};
+use super::{Engine, Error, report::bytes};
 use crate::generations;
 use crate::hash::Hash;
 use crate::names::{ObjectName, SnapshotId};
 use crate::platform::{self, FileKind, LinkLimits};
 use crate::snapshot::Snapshot;
 use crate::store::Store;
-use crate::store::living::{self, Damaged, Living, mentioned};
+use crate::store::gc::mark::{self, Damaged, Living, mentioned};
 use crate::{store, switch};
 
 /// How much is read of what a user put into a directory of the system's root.
@@ -35,19 +35,19 @@ pub enum Holder {
     /// A link in `gc-roots`.
     GcRoot {
         /// The link.
-        #[serde(serialize_with = "plain::path")]
+        #[serde(serialize_with = "bytes::path")]
         path: PathBuf,
     },
     /// The journal of a switch that is not over.
     Journal {
         /// Its file.
-        #[serde(serialize_with = "plain::path")]
+        #[serde(serialize_with = "bytes::path")]
         path: PathBuf,
     },
     /// A directory with an entry file, whose environment names the object.
     Project {
         /// The directory.
-        #[serde(serialize_with = "plain::path")]
+        #[serde(serialize_with = "bytes::path")]
         path: PathBuf,
     },
     /// A process that runs, by its program, libraries, directories, open files, variables or
@@ -122,7 +122,7 @@ impl Engine {
         damaged: Damaged,
     ) -> Result<Roots, Error> {
         let current = generations::current_id(&self.store)?;
-        let mut roots = Roots { present: living::present(&self.store)?, ..Roots::default() };
+        let mut roots = Roots { present: mark::present(&self.store)?, ..Roots::default() };
         roots.present.extend(moved.iter().cloned());
         for snapshot in snapshots {
             let holder = Holder::Snapshot { id: snapshot.id, current: snapshot.id == current };
@@ -155,7 +155,7 @@ impl Engine {
             }
         })?;
         roots.living =
-            living::closure(&self.store, &roots.present, roots.held.keys().cloned(), damaged)?;
+            mark::closure(&self.store, &roots.present, roots.held.keys().cloned(), damaged)?;
         Ok(roots)
     }
 

@@ -6,10 +6,10 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
-use super::{Result, Store, read_info, tree};
 use crate::hash::Hash;
 use crate::names::ObjectName;
 use crate::platform;
+use crate::store::{Result, Store, read_info, tree};
 
 /// What is done about an object whose record cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

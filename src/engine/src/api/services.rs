@@ -10,7 +10,7 @@ use syslua_services::manager::Job;
 use syslua_services::state::UnitState;
 
 use super::report::{directories_of_others, snapshot_report};
-use super::{ActionReport, Engine, Error, SnapshotReport, plain};
+use super::{ActionReport, Engine, Error, SnapshotReport, report::bytes};
 use crate::generations;
 use crate::platform;
 use crate::snapshot::Snapshot;
@@ -59,7 +59,7 @@ impl ServiceStateReport {
 #[derive(Debug, JsonSchema, Serialize)]
 pub struct ServicesReport {
     /// The directory of the store and the snapshots.
-    #[serde(serialize_with = "plain::path")]
+    #[serde(serialize_with = "bytes::path")]
     pub root: PathBuf,
     /// The current snapshot.
     pub snapshot: SnapshotReport,

@@ -7,7 +7,7 @@ use super::altered::Altered;
 use super::apply::{PlanOptions, Planned};
 use super::report::{displaced_report, snapshot_report};
 use super::{Engine, Error, RollbackReport};
-use crate::activation::Activation;
+use crate::activation::DeclaredAction;
 use crate::hash::Hash;
 use crate::manifest::Manifest;
 use crate::names::SnapshotId;
@@ -30,7 +30,7 @@ impl Engine {
     /// Decrypts those of some secrets that have to be written. With `refresh`, commands run again.
     pub(super) fn decrypted(
         &self,
-        wanted: Vec<Activation>,
+        wanted: Vec<DeclaredAction>,
         current: &Snapshot,
         refresh: bool,
     ) -> Result<Secrets, Error> {
@@ -89,7 +89,7 @@ impl Engine {
         target.follow_moves(self.store.root(), &self.settings.home);
         let mut desired = Desired::from_snapshot(&target, &self.settings.home, reads);
         let secrets = if perform {
-            let wanted = target.activations.iter().map(|one| Activation::clone(one));
+            let wanted = target.activations.iter().map(|one| DeclaredAction::clone(one));
             let wanted = wanted.filter(|one| one.action.as_secret().is_some());
             self.decrypted(wanted.collect(), &current, false)?
         } else {

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::plain;
+use super::report::bytes;
 use super::report::{DisplacedReport, PendingReport, SnapshotReport};
 use crate::action::{Aspect, Properties};
-use crate::activation::Activation;
+use crate::activation::DeclaredAction;
 use crate::value::{Positions, Text};
 
 /// The size of what only old snapshots keep.
@@ -26,7 +26,7 @@ pub struct TargetReport {
     /// "symlink" or "install".
     pub kind: &'static str,
     /// Its path, as written in the config.
-    #[serde(serialize_with = "plain::text")]
+    #[serde(serialize_with = "bytes::text")]
     pub target: Text,
     /// "ok", "missing", "replaced", "changed", "unreadable", "broken" or "switching".
     pub state: &'static str,
@@ -41,7 +41,7 @@ pub struct TargetReport {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
     /// The target of a link, or the file whose content was written.
-    #[serde(serialize_with = "plain::text")]
+    #[serde(serialize_with = "bytes::text")]
     pub detail: Text,
     /// The mode of a file, as declared.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -64,7 +64,7 @@ pub struct TargetReport {
 
 impl TargetReport {
     /// Returns the report about the target of an action.
-    pub(super) fn new(activation: &Activation, state: &'static str) -> TargetReport {
+    pub(super) fn new(activation: &DeclaredAction, state: &'static str) -> TargetReport {
         let action = &activation.action;
         let description = action.describe(false);
         let Properties { mode, owner, group, mutable } =
@@ -96,7 +96,7 @@ impl TargetReport {
 #[derive(Debug, JsonSchema, Serialize)]
 pub struct StatusReport {
     /// The directory of the store and the snapshots.
-    #[serde(serialize_with = "plain::path")]
+    #[serde(serialize_with = "bytes::path")]
     pub root: PathBuf,
     /// The current snapshot.
     pub snapshot: SnapshotReport,

@@ -8,8 +8,8 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::roots::{Holder, Roots};
-use super::{Engine, Error, plain};
+use super::gc_roots::{Holder, Roots};
+use super::{Engine, Error, report::bytes};
 use crate::config_copy;
 use crate::generations;
 use crate::hash::Hash;
@@ -18,10 +18,10 @@ use crate::names::{ObjectName, SnapshotId};
 use crate::platform;
 use crate::platform::lock::{Lock, LockError, Mode};
 use crate::settings::Event;
+use crate::store::gc::sweep::{self, Dead, Forgotten, Garbage, KeptDownloads};
 use crate::store::memory;
 use crate::store::own::{Own, Place};
 use crate::store::shared::SweepNote;
-use crate::store::sweep::{self, Dead, Forgotten, Garbage, KeptDownloads};
 use crate::{inputs, store, switch};
 
 /// The snapshots and downloads to delete, besides unreferenced objects.
@@ -39,7 +39,7 @@ pub struct GcObject {
     /// Its name.
     pub object: ObjectName,
     /// Where it is.
-    #[serde(serialize_with = "plain::path")]
+    #[serde(serialize_with = "bytes::path")]
     pub path: PathBuf,
     /// Whether it stays.
     pub kept: bool,
@@ -67,7 +67,7 @@ pub struct GcFiles {
 #[derive(Debug, JsonSchema, Serialize)]
 pub struct GcReport {
     /// The directory of the store and the snapshots.
-    #[serde(serialize_with = "plain::path")]
+    #[serde(serialize_with = "bytes::path")]
     pub root: PathBuf,
     /// Whether it was done: false with `--dry-run`.
     pub applied: bool,
@@ -92,7 +92,7 @@ pub struct GcReport {
     /// Bytes that are freed in total.
     pub freed: u64,
     /// The links in `gc-roots` that point to no object.
-    #[serde(serialize_with = "plain::paths")]
+    #[serde(serialize_with = "bytes::paths")]
     pub dangling: Vec<PathBuf>,
     /// Why nothing can be deleted now: only with `--dry-run`.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -151,7 +151,7 @@ impl Engine {
     /// When the manifest contradicts itself or the system.
     pub fn plan(&self, manifest: &Manifest, options: PlanOptions) -> Result<PlanReport, Error> {
         self.check_revs(&mut |_| {})?;
-        self.calmly(|| {
+        self.read_consistently(|| {
             let current = self.current()?;
             let altered = self.altered(&current)?;
             let planned = self.planned(
@@ -195,7 +195,7 @@ impl Engine {
         // What cannot be remembered is only suspect.
         let _ = store::memory::take_over_stamps(&self.store);
         let outputs = Arc::new(realized.outputs);
-        self.calmly(|| {
+        self.read_consistently(|| {
             let current = generations::current(&self.store)?;
             let outputs = Some((Arc::clone(&outputs), Merges::new()));
             let planned = self.planned(
@@ -243,7 +243,7 @@ impl Engine {
                 link,
             ))
         };
-        let (planned, altered, link) = match self.calmly(look) {
+        let (planned, altered, link) = match self.read_consistently(look) {
             // Another process works there: the state after it counts.
             Err(_) if platform::exists(&self.store.journal()) => {
                 self.recover(on_event)?;

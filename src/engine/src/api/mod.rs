@@ -3,32 +3,31 @@
 mod adopt;
 mod altered;
 mod apply;
-mod calm;
 mod closure;
 mod compare;
+mod consistent_read;
 mod derivation_diff;
 mod destroy;
 mod diff_report;
 mod environment;
 mod gc;
+mod gc_roots;
 mod history;
-mod hold;
 mod inspect;
 mod old_snapshots;
 mod packages;
 mod pins;
-mod plain;
 mod project;
 mod prospect;
 mod report;
 #[cfg(test)]
 mod report_schema;
 mod rollback;
-mod roots;
 mod services;
 mod status;
 mod status_report;
 mod text_diff;
+mod usage;
 mod verify;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -52,13 +51,13 @@ pub use closure::ExportTo;
 pub use diff_report::{DerivationChange, DiffReport, Difference, SnapshotDiffReport};
 pub use environment::{EnvironmentReport, ScriptReport, StampReport, VariableReport};
 pub use gc::{GcFiles, GcObject, GcOptions, GcReport};
-pub use hold::{HoldReport, HolderReport};
+pub use gc_roots::{Holder, Roots};
 pub use packages::PackageStateReport;
 pub use project::{Entered, Look, LookKind};
 pub use report::*;
-pub use roots::{Holder, Roots};
 pub use services::{ServiceStateReport, ServicesReport};
 pub use status_report::{OldSnapshotsReport, StatusReport, TargetReport};
+pub use usage::{HoldReport, HolderReport};
 pub use verify::Rebuild;
 
 /// What went wrong in a verb.

@@ -12,7 +12,7 @@ use super::desired::{Desired, Entry};
 use super::step::{Mark, Step};
 use super::ways::Ways;
 use crate::action::{Accounts, Directories, Look, Target};
-use crate::activation::Activation;
+use crate::activation::DeclaredAction;
 use crate::manifest::Manifest;
 use crate::platform;
 use crate::snapshot::Snapshot;
@@ -21,7 +21,7 @@ use crate::value::Text;
 
 /// Returns whether the wanted actions equal the applied ones, whatever their positions.
 pub fn is_applied(desired: &Desired, current: &Snapshot) -> bool {
-    let is_same = |entry: &Entry, old: &Arc<Activation>| {
+    let is_same = |entry: &Entry, old: &Arc<DeclaredAction>| {
         let new = &entry.activation;
         let is_alike =
             || new.action == old.action && new.user == old.user && new.project == old.project;
@@ -34,16 +34,16 @@ pub fn is_applied(desired: &Desired, current: &Snapshot) -> bool {
 
 /// Returns whether what a snapshot had at a place is wanted where it is applied: the same words
 /// mean another place in another home.
-fn is_there(new: &Activation, old: &Activation) -> bool {
+fn is_there(new: &DeclaredAction, old: &DeclaredAction) -> bool {
     new.place.is_none() || new.place == old.place
 }
 
 /// Returns whether the wanted and the applied state differ only in the destinations of links.
 pub fn leads_elsewhere_only<'a>(
-    wanted: impl ExactSizeIterator<Item = &'a Activation>,
+    wanted: impl ExactSizeIterator<Item = &'a DeclaredAction>,
     current: &Snapshot,
 ) -> bool {
-    let is_alike = |new: &Activation, old: &Arc<Activation>| {
+    let is_alike = |new: &DeclaredAction, old: &Arc<DeclaredAction>| {
         if std::ptr::eq(new, &**old) {
             return true;
         }
@@ -73,7 +73,7 @@ pub fn needs_only_builds(
     let is_at = |place: &Option<Text>, path: &Path| {
         place.as_ref().is_some_and(|place| place.0 == platform::bytes_of_path(path))
     };
-    let is_plain = |activation: &Activation| {
+    let is_plain = |activation: &DeclaredAction| {
         let action = &activation.action;
         match action.as_target() {
             Some(target) => !target.is_implied(),

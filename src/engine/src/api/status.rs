@@ -9,7 +9,7 @@ use super::altered::{self, Altered};
 use super::report::{displaced_report, snapshot_report};
 use super::{Engine, Error, PendingReport, StatusReport, TargetReport};
 use crate::action::{self, Accounts, Aspect, Directories, Drift, Found, Look, Target};
-use crate::activation::Activation;
+use crate::activation::DeclaredAction;
 use crate::failure::chain;
 use crate::generations;
 use crate::journal::Change;
@@ -103,9 +103,9 @@ impl Engine {
         let other_home = current.home.as_ref().map(Text::to_path).filter(|other| other != home);
         let mut targets = Vec::with_capacity(current.activations.len());
         for activation in &current.activations {
-            let in_other_home = other_home.as_ref().map(|other| Activation {
+            let in_other_home = other_home.as_ref().map(|other| DeclaredAction {
                 action: activation.action.in_home(other),
-                ..Activation::clone(activation)
+                ..DeclaredAction::clone(activation)
             });
             let activation = in_other_home.as_ref().unwrap_or(activation);
             let Some(target) = activation.action.as_target() else { continue };
@@ -199,7 +199,7 @@ struct Inspection<'a> {
 }
 
 impl Inspection<'_> {
-    fn at(&self, place: &Path, activation: &Activation, target: &Target) -> TargetReport {
+    fn at(&self, place: &Path, activation: &DeclaredAction, target: &Target) -> TargetReport {
         let found = match action::look(self.look.directories, place) {
             Ok(found) => found,
             Err(error) => return unreadable(activation, Vec::new(), &error),
@@ -274,7 +274,7 @@ fn found_on_the_way(target: &Target) -> Option<String> {
 }
 
 /// Returns the report about a link that leads to what a program changed.
-fn altered_report(activation: &Activation, found: &[Alteration]) -> TargetReport {
+fn altered_report(activation: &DeclaredAction, found: &[Alteration]) -> TargetReport {
     let is_gone = found
         .iter()
         .any(|alteration| alteration.is_of_top() && alteration.change == Difference::Missing);
@@ -291,7 +291,7 @@ fn altered_report(activation: &Activation, found: &[Alteration]) -> TargetReport
 }
 
 fn unreadable(
-    activation: &Activation,
+    activation: &DeclaredAction,
     differs: Vec<Aspect>,
     error: &dyn std::error::Error,
 ) -> TargetReport {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::action::merging::Merges;
 use crate::action::{self, Accounts, Directories, Found, Look};
-use crate::activation::Activation;
+use crate::activation::DeclaredAction;
 use crate::places::OwnPlaces;
 use crate::platform::{self, FileKind, Result};
 use crate::snapshot::Moves;
@@ -122,7 +122,7 @@ impl<'a> Scene<'a> {
     }
 
     /// Returns the path of a target as it is declared.
-    pub fn declared(&self, activation: &Activation) -> Option<PathBuf> {
+    pub fn declared(&self, activation: &DeclaredAction) -> Option<PathBuf> {
         Some(
             activation
                 .place
@@ -134,7 +134,7 @@ impl<'a> Scene<'a> {
     }
 
     /// Returns where the original of a target is, if it has one.
-    pub fn original_of(&self, place: &Path, activation: &Activation) -> Option<PathBuf> {
+    pub fn original_of(&self, place: &Path, activation: &DeclaredAction) -> Option<PathBuf> {
         self.backups().original_of(self.store, place, self.declared(activation).as_deref())
     }
 

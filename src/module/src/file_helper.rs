@@ -10,13 +10,13 @@ use std::sync::Arc;
 use mlua::BString;
 use mlua::prelude::*;
 use syslua_engine::action::{self, Absent, Action, Directory, Link, Tree};
-use syslua_engine::activation::Activation;
+use syslua_engine::activation::DeclaredAction;
 use syslua_engine::derivation::{Derivation, FileContent, FileRecipe};
 use syslua_engine::failure::FailureKind;
 use syslua_engine::hash::Hash;
 use syslua_engine::names::OutputName;
 use syslua_engine::platform::{self, FileKind};
-use syslua_engine::store::sources::Known;
+use syslua_engine::store::source_cache::Known;
 use syslua_engine::value::{Source, Text, Value};
 
 use crate::collection::{Members, PlainFile, is_plain_target, join};
@@ -170,7 +170,7 @@ impl Declaring<'_> {
                 )
             }
         };
-        let mut activation = Activation::new(action, Arc::clone(&ticket.positions));
+        let mut activation = DeclaredAction::new(action, Arc::clone(&ticket.positions));
         more.explained.clone().note(&mut activation);
         record_in_scope(self.lua, activation, Some(ticket.order)).map(|()| true)
     }
@@ -275,7 +275,7 @@ impl Declaring<'_> {
             let mode = is_private_below(top, below).then(|| "700".to_owned());
             let directory =
                 Directory { target, mode, owner: owner.clone(), ..Directory::default() };
-            let activation = Activation::new(directory.into(), Arc::clone(&ticket.positions));
+            let activation = DeclaredAction::new(directory.into(), Arc::clone(&ticket.positions));
             record_in_scope(self.lua, activation, Some(ticket.order))?;
         }
         Ok(is_there)
@@ -517,7 +517,7 @@ fn declare_plain(
         let link = Link::new(source, Text(file.target.clone()));
         state.declare(Arc::new(derivation.declared_at(Arc::clone(&positions))), Some(order));
         let evaluation = state.evaluations.last_mut().ok_or_else(outside)?;
-        evaluation.record(Activation::new(link.into(), positions), Some(order))
+        evaluation.record(DeclaredAction::new(link.into(), positions), Some(order))
     });
     declared.unwrap_or_else(|| Err(Error::in_use())).map(|()| true)
 }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::backups::Backups;
 use super::overlap::Reads;
-use super::scene::Scene;
+use super::overlay::Scene;
 use super::{Error, Targets, printed};
 use crate::action::{self, Directories, Role, target};
 use crate::environment::shells;
@@ -18,7 +18,7 @@ use crate::names::SnapshotId;
 use crate::platform::{self, FileKind, LinkLimits};
 use crate::settings::Settings;
 use crate::store::own::{self, Own, Place};
-use crate::store::{self, Slot, Store, sweep};
+use crate::store::{self, Slot, Store, gc::sweep};
 use crate::value::Positions;
 
 /// The parts of the store besides `metadata`: first everything that points to objects, so that

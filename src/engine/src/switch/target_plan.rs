@@ -8,18 +8,18 @@ use super::Error;
 use super::conflicts::Declared;
 use super::desired::Entry;
 use super::follow::is_same_file;
-use super::neighbours;
-use super::scene::Scene;
+use super::overlay::Scene;
+use super::ownership;
 use super::step::{Mark, Step, Work};
 use crate::action::{self, After, Before, Found, Rights, Role, Target, TargetChange, merging};
-use crate::activation::Activation;
+use crate::activation::DeclaredAction;
 use crate::platform::{self, FileKind, Seen};
 use crate::value::Text;
 
 /// The applied action at a target.
 pub struct Old<'a> {
     /// The action and who declared it.
-    pub activation: &'a Arc<Activation>,
+    pub activation: &'a Arc<DeclaredAction>,
     /// What the action puts there.
     pub target: &'a Target,
     /// When it was made, compared with others.
@@ -365,7 +365,7 @@ pub fn wanted(
         return Ok(if follows { Step { mark: Mark::Unchanged, ..step } } else { step });
     }
     if old.is_none()
-        && let Some(root) = neighbours::manager(scene.store, &scene.directories, place, &found)
+        && let Some(root) = ownership::manager(scene.store, &scene.directories, place, &found)
     {
         return Err(Error::OtherRoot {
             target: place.clone(),
@@ -389,6 +389,6 @@ pub fn wanted(
 }
 
 fn after(scene: &Scene, declared: &Declared<'_>) -> Result<After, Error> {
-    let mark = || Text(neighbours::mark(scene.store, &declared.place));
+    let mark = || Text(ownership::mark(scene.store, &declared.place));
     declared.target.after(&mark).map_err(Error::at(&declared.entry.activation.positions))
 }

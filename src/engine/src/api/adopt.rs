@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::altered::Altered;
 use super::{Engine, Error};
 use crate::action::Link;
-use crate::activation::Activation;
+use crate::activation::DeclaredAction;
 use crate::manifest::Manifest;
 use crate::platform::{self, Directory, FileKind};
 use crate::settings::Event;
@@ -42,7 +42,7 @@ impl Engine {
         let link = |target| Link::new(source.clone(), target);
         let activations = targets
             .into_iter()
-            .map(|target| Activation::new(link(target).into(), Positions::default()));
+            .map(|target| DeclaredAction::new(link(target).into(), Positions::default()));
         let manifest = Manifest { activations: activations.collect(), ..Manifest::default() };
         self.planned(
             &manifest,

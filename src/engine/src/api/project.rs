@@ -17,7 +17,7 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize};
 
 use super::{Engine, Error};
-use crate::activation::Activation;
+use crate::activation::DeclaredAction;
 use crate::environment::Environment;
 use crate::environment::shells::{Identity, Shell};
 use crate::hash::Hash;
@@ -345,11 +345,11 @@ impl Engine {
         tasks: &mut dyn Tasks,
         on_event: &mut dyn FnMut(Event),
     ) -> Result<(Environment, Vec<ObjectName>), Error> {
-        let is_of = |activation: &&Activation| {
+        let is_of = |activation: &&DeclaredAction| {
             activation.user.is_none()
                 && activation.project.as_ref().is_some_and(|own| own.name == project)
         };
-        let own: Vec<&Activation> = manifest.activations.iter().filter(is_of).collect();
+        let own: Vec<&DeclaredAction> = manifest.activations.iter().filter(is_of).collect();
         let owners = manifest.owners();
         let mut wanted = BTreeSet::new();
         for text in own.iter().flat_map(|activation| activation.action.texts()) {
@@ -366,7 +366,7 @@ impl Engine {
                 &self.store.object(realized.get(&derivation.hash)?.get(*output)?),
             ))
         };
-        let resolved: Vec<Arc<Activation>> = own
+        let resolved: Vec<Arc<DeclaredAction>> = own
             .into_iter()
             .map(|activation| {
                 let action =

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::plain;
+use super::report::bytes;
 use super::report::{ActionReport, SnapshotReport};
 use crate::hash::Hash;
 use crate::names::ObjectName;
@@ -39,7 +39,7 @@ pub struct DerivationChange {
 #[derive(Debug, JsonSchema, Serialize)]
 pub struct SnapshotDiffReport {
     /// The directory of the store and the snapshots.
-    #[serde(serialize_with = "plain::path")]
+    #[serde(serialize_with = "bytes::path")]
     pub root: PathBuf,
     /// The first snapshot.
     pub from: SnapshotReport,
