@@ -172,6 +172,7 @@ describe("README and docs #once", function()
         "src/merge/src",
         "src/services/src",
         "src/packages/src",
+        "src/lua_source/src",
         "src/engine/src",
         "src/module/src",
         "lua/syslua",

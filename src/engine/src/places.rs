@@ -37,7 +37,7 @@ impl<V> Default for PlaceMap<'_, V> {
 }
 
 impl<'a, V> PlaceMap<'a, V> {
-    /// Makes an empty map with room for so many places.
+    /// Makes an empty map with room for a number of places.
     pub fn with_capacity(capacity: usize) -> PlaceMap<'a, V> {
         PlaceMap(QuickMap::with_capacity_and_hasher(capacity, Default::default()))
     }

@@ -138,7 +138,7 @@ fn look_at(
     let mut looked = Vec::with_capacity(pairs.len());
     for (entry, old) in pairs {
         let target = entry.activation.action.as_target()?;
-        // One that is below a link is resolved.
+        // A target below a link is resolved.
         if old.place.is_some() || entry.activation.place.is_some() || target.is_pending() {
             return None;
         }
@@ -146,11 +146,11 @@ fn look_at(
             .filter(|place| is_written_once(place))?;
         let stands = target.stands(look, &place).ok()?;
         let is_link_elsewhere = target.leads_to().is_some() && !is_same(entry, old);
-        // A link among its parents may be why it does not stand.
+        // A link among its parents may be the reason.
         if !stands && (!is_link_elsewhere || directories.open(place.parent()?).is_err()) {
             return None;
         }
-        // What stands may say the same as before by chance only.
+        // It may say the same as before by chance only.
         let was = || old.action.as_target()?.link_text();
         let says_the_same = || target.link_text().is_some_and(|text| was() == Some(text));
         looked.push((place, stands && (!is_link_elsewhere || says_the_same())));

@@ -61,8 +61,8 @@ pub fn leads_elsewhere_only<'a>(
         && wanted.zip(&current.activations).all(|(new, old)| is_alike(new, old))
 }
 
-/// Returns whether a manifest, some of which is not built yet, wants what is applied but for the
-/// destinations of links, and nothing that runs. What did not contradict itself then does not now,
+/// Returns whether a manifest that is not completely built yet wants what is applied, except for
+/// the destinations of links, and nothing that runs. What did not contradict itself then does not now,
 /// which takes no resolving of thousands of links to tell.
 pub fn needs_only_builds(
     manifest: &Manifest,
@@ -126,7 +126,7 @@ pub fn unchanged(
 const MANY: usize = 2000;
 pub const PART: usize = 256;
 
-/// Returns whether so many targets are checked in parallel.
+/// Returns whether this number of targets is checked in parallel.
 pub fn is_in_parallel(count: usize) -> bool {
     // Where rights are those of a whole process, root cannot take on those of others beside itself.
     count >= MANY && (cfg!(target_os = "linux") || platform::user_number() != 0)
