@@ -168,8 +168,8 @@ pub fn copy_large<S: Sink>(
     Ok(CopiedLarge { executable: node.is_executable(), length, found, look })
 }
 
-/// Reads a file of a known size, or returns `None` when it has another one. A read that returns less
-/// than it was asked for has come to the end, so that most files take one.
+/// Reads a file of a known size, or returns `None` when it has another one. A read that returns
+/// less than it was asked for has come to the end, so that most files take one.
 fn read_known(mut file: File, size: usize) -> io::Result<Option<Vec<u8>>> {
     let mut bytes = vec![0; size + 1];
     let first = loop {
