@@ -24,7 +24,13 @@ local secret = {}
 ---@class syslua.secret.Template
 ---@field template string its name among the texts
 ---@field texts table<string, string|false>
----@field values { path: string[], parts: syslua.secret.Part[] }[]
+---@field values syslua.secret.Named[]
+
+-- What a name in a template stands for: parts, or a number, a truth value or an empty table.
+---@class syslua.secret.Named
+---@field path string[]
+---@field parts syslua.secret.Part[]
+---@field plain number|boolean|table|nil
 
 -- What a program prints.
 ---@class syslua.secret.Command
@@ -101,7 +107,12 @@ local function get_identity(parts)
     elseif part.template then
       local inner = { part.texts[part.template] or "" }
       for _, named in ipairs(part.values) do
-        inner[#inner + 1] = table.concat(named.path, ".") .. "=" .. get_identity(named.parts)
+        local plain = type(named.plain) == "table" and "{}" or tostring(named.plain)
+        inner[#inner + 1] = ("%s=%s %s"):format(
+          table.concat(named.path, "."),
+          plain,
+          get_identity(named.parts)
+        )
       end
       shown[index] = "template " .. table.concat(inner, "\1")
     elseif part.command then
@@ -155,7 +166,7 @@ local function to_data(parts)
     elseif part.template then
       local values = {}
       for place, named in ipairs(part.values) do
-        values[place] = { path = named.path, value = to_data(named.parts) }
+        values[place] = { path = named.path, value = to_data(named.parts), plain = named.plain }
       end
       list[index] = { template = part.template, texts = part.texts, values = values }
     elseif part.command then

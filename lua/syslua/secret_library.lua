@@ -37,12 +37,18 @@ local function take_apart(values, at, named)
     if secret.is(value) then
       named[#named + 1] = { path = names, parts = secret.get_parts(value) }
       sample[key] = get_sample(value)
-    elseif type(value) == "table" then
+    elseif type(value) == "table" and next(value) ~= nil then
       sample[key] = take_apart(value, names, named)
-    elseif type(value) == "string" or type(value) == "number" or type(value) == "boolean" then
-      local plain = type(value) == "number" and text.number(value) or tostring(value)
-      named[#named + 1] = { path = names, parts = { plain } }
-      sample[key] = plain
+    elseif type(value) == "string" then
+      named[#named + 1] = { path = names, parts = { value } }
+      sample[key] = value
+    elseif
+      type(value) == "boolean"
+      or type(value) == "table"
+      or type(value) == "number" and text.number(value)
+    then
+      named[#named + 1] = { path = names, parts = {}, plain = value }
+      sample[key] = value
     else
       raise(
         ("`%s` in lib.secret.template: expected a secret or a text, got %s"):format(
@@ -72,22 +78,19 @@ function secret_library.template(given, values)
   local named = {}
   local sample = take_apart(values, {}, named)
   local texts, name = template.prepare_text(given, sample)
-  -- Where nothing goes through all values, those whose names are not in the texts are not used.
+  -- A value at the top whose name is in no text is not used. What is below it may be: a template
+  -- can go through all of it, or make up the names.
   local whole = {}
   for _, content in next, texts do
     whole[#whole + 1] = content or ""
   end
-  local all = table.concat(whole, "\n")
-  if not all:find("{%", 1, true) then
-    local used = {}
-    for _, one in ipairs(named) do
-      if all:find(one.path[#one.path], 1, true) then
-        used[#used + 1] = one
-      end
+  local all, used = table.concat(whole, "\n"), {}
+  for _, one in ipairs(named) do
+    if all:find(one.path[1], 1, true) then
+      used[#used + 1] = one
     end
-    named = used
   end
-  return secret.new({ { template = name, texts = texts, values = named } })
+  return secret.new({ { template = name, texts = texts, values = used } })
 end
 
 --- Returns a secret: the output of a program such as `op`, `pass`, `bw` or `gpg`, without newlines
@@ -120,6 +123,29 @@ function secret_library.command(words)
   return secret.new({ { command = command } })
 end
 
+-- A variable has one value: env{} of the same block may not declare it too.
+local function refuse_plain(variable)
+  local block = assert(scope.get()).block
+  for _, plain in ipairs(block.collected.env or {}) do
+    if plain.name == variable.name then
+      require("syslua.util.failure").raise({
+        kind = "conflict",
+        message = (
+          "the variable %s is declared twice:\n"
+          .. "  by env{} at %s\n  by lib.secret.env (%s) at %s"
+        ):format(
+          variable.name,
+          plain.positions[1] or "an unknown place",
+          secret.describe(variable.value),
+          variable.positions[1] or "an unknown place"
+        ),
+        position = variable.positions[1],
+        hint = "remove one of the two declarations",
+      })
+    end
+  end
+end
+
 -- Passes the variables of a block to the engine.
 local function finalize(variables)
   local by_name, list = {}, {}
@@ -127,7 +153,12 @@ local function finalize(variables)
     local first = by_name[variable.name]
     if not first then
       by_name[variable.name] = variable
-      list[#list + 1] = { variable = variable.name, value = secret.to_data(variable.value) }
+      refuse_plain(variable)
+      list[#list + 1] = {
+        variable = variable.name,
+        value = secret.to_data(variable.value),
+        position = variable.positions[1],
+      }
     elseif secret.get_identity(first.value) ~= secret.get_identity(variable.value) then
       require("syslua.util.failure").raise({
         kind = "conflict",

@@ -111,7 +111,7 @@ end
 ---@param values table<string, any>
 ---@return string
 function template.render_text(text, values)
-  local name = path.join(beside.get_directory(), text_name)
+  local name = path.join(path.normalize(beside.get_directory()), text_name)
   return render({ [name] = text }, name, values, position.caller())
 end
 
@@ -123,7 +123,7 @@ end
 ---@return table<string, string|false> texts
 ---@return string name
 function template.prepare_text(text, values)
-  local directory = beside.get_directory()
+  local directory = path.normalize(beside.get_directory())
   local name = path.join(directory, text_name)
   local texts, relative = { [name] = text }, {}
   render(texts, name, values, position.caller())

@@ -185,6 +185,15 @@ local function get_source(given, declared, rest, known)
       "change the text there, or give it a `source`",
       position
     )
+  elseif declared.secret then
+    raise(
+      ("%s is a secret, %s: there is no source to write to"):format(
+        show(given),
+        require("syslua.secret").describe(declared.secret)
+      ),
+      "change the value with `sys secrets edit`, and apply",
+      position
+    )
   elseif not declared.from then
     raise(
       ("%s is the result of a build: there is no source to write to"):format(show(given)),

@@ -181,7 +181,16 @@ local function encrypt(item, known)
       )
     end
   end
-  secrets.set(file, item.key, text, "str")
+  local succeeded, problem = pcall(secrets.set, file, item.key, text, "str")
+  if not succeeded then
+    local cause = require("syslua.util.failure").from(problem)
+    cause.message = ("cannot encrypt %s: %s"):format(show(item.path), cause.message)
+    if cause.message:find("UTF-8", 1, true) then
+      cause.hint = "encrypt it with sops into a file of its own, and declare "
+        .. 'secret = sops.load("FILE")'
+    end
+    require("syslua.util.failure").raise(cause)
+  end
 end
 
 local function perform(items, known, options)

@@ -36,12 +36,13 @@ in the directory of the config; `--file` names another one.
   file.
 
 A new document is created with the first matching rule of `creation_rules` in `.sops.yaml`, in its
-directory or one above, or for `SOPS_AGE_RECIPIENTS`. Recipients are keys of age, `age1...`, and
-public SSH keys: ed25519, and RSA of 2048 to 4096 bits. Identities are read from the places that
-sops uses: `SOPS_AGE_SSH_PRIVATE_KEY_FILE`, `~/.ssh/id_ed25519` and `id_rsa`, `SOPS_AGE_KEY`,
-`SOPS_AGE_KEY_FILE`, `SOPS_AGE_KEY_CMD`, `sops/age/keys.txt` in the configuration directory; for
-root also the host keys in `/etc/ssh`. These are refused by name: key groups, files that only cloud
-or PGP keys decrypt, age plugins, other SSH keys, identities with a passphrase.
+directory or one above, or in the file that `SOPS_CONFIG` names, or for `SOPS_AGE_RECIPIENTS`.
+Recipients are keys of age, `age1...`, and public SSH keys: ed25519, and RSA of 2048 to 4096 bits.
+Identities are read from the places that sops uses: `SOPS_AGE_SSH_PRIVATE_KEY_FILE`,
+`~/.ssh/id_ed25519` and `id_rsa`, `SOPS_AGE_KEY`, `SOPS_AGE_KEY_FILE`, `SOPS_AGE_KEY_CMD`,
+`sops/age/keys.txt` in the configuration directory; for root also the host keys in `/etc/ssh`. These
+are refused by name: key groups, files that only cloud or PGP keys decrypt, age plugins, other SSH
+keys, identities with a passphrase.
 
 Writing is atomic: after a kill, the file is the old document or the new one.
 ]]

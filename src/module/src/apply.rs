@@ -34,7 +34,11 @@ fn plan(lua: &Lua, manifest: &LuaValue, table: Option<&LuaTable>) -> Answer<LuaV
         None => Ok(false),
     };
     let build = flag("build")?;
-    let told = PlanOptions { diff: flag("diff")?, brief: flag("brief")? };
+    let told = PlanOptions {
+        diff: flag("diff")?,
+        brief: flag("brief")?,
+        refresh_secrets: flag("refresh_secrets")?,
+    };
     let manifest = manifest_of(lua, manifest)?;
     options.settings.pins = pins::pins_for(lua, manifest.config_path.as_deref(), table)?;
     let engine = options.engine(Access::Work)?.with_current(take_ahead(lua));

@@ -6,13 +6,13 @@ use mlua::prelude::*;
 use syslua_engine::action::{Named, Part, Reference, Secret, SecretScript};
 use syslua_engine::activation::DeclaredAction;
 use syslua_engine::derivation::{FileContent, FileRecipe};
-use syslua_engine::environment::shells;
+use syslua_engine::environment::{self, shells};
 use syslua_engine::failure::FailureKind;
 use syslua_engine::hash::Hash;
 use syslua_engine::value::Text;
 
-use crate::error::{Answer, OrFail};
-use crate::given::{Given, Piece};
+use crate::error::{Answer, Error, OrFail};
+use crate::given::{Given, NamedPieces, Piece};
 use crate::recipes::derive_file;
 use crate::records::{add_ticket_at, record_in_scope, ticket};
 use crate::register::register as register_function;
@@ -38,8 +38,9 @@ fn parts_of(lua: &Lua, pieces: &[Piece], ticket: &Ticket) -> Answer<Vec<Part>> {
             Ok(Part::Command { command, printed: None })
         }
         Piece::Template { template, texts, values } => {
-            let named = |(path, value): &(Vec<String>, Vec<Piece>)| {
-                Ok(Named { path: path.clone(), value: parts_of(lua, value, ticket)? })
+            let named = |named: &NamedPieces| {
+                let value = parts_of(lua, &named.pieces, ticket)?;
+                Ok(Named { path: named.path.clone(), value, plain: named.plain.clone() })
             };
             let texts = texts.iter().map(|(name, text)| (name.clone(), text.clone().map(Text)));
             Ok(Part::Template {
@@ -71,6 +72,21 @@ pub fn declare_secret(lua: &Lua, given: &Given, pieces: &[Piece], ticket: &Ticke
     record_in_scope(lua, activation, Some(ticket.order))
 }
 
+/// Refuses names that shells keep for themselves, and lists, whose entries a secret would replace.
+fn check_name(name: &str, position: Option<String>) -> Answer<()> {
+    if let Some(keeper) = environment::keeper(name) {
+        let message = format!("the variable {name} cannot be set: {keeper} reserves it");
+        return Err(Error::new(FailureKind::Config, message).at(position));
+    }
+    if environment::is_list(name) {
+        let message = format!("the variable {name} is a list, and a secret would replace it");
+        return Err(Error::new(FailureKind::Config, message)
+            .with_hint("env{} adds entries to it")
+            .at(position));
+    }
+    Ok(())
+}
+
 /// Declares variables whose values are secrets: a private script for each language of shells.
 fn declare_secret_variables(
     lua: &Lua,
@@ -82,6 +98,7 @@ fn declare_secret_variables(
     let mut values = Vec::new();
     for variable in variables {
         let name: String = variable.raw_get("variable")?;
+        check_name(&name, variable.raw_get("position")?)?;
         let pieces = Piece::list(variable)?;
         values.push((name, parts_of(lua, &pieces, &ticket)?));
     }

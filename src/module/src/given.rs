@@ -64,10 +64,33 @@ pub enum Piece {
         /// The texts by their names; those that do not exist have none.
         texts: BTreeMap<String, Option<Vec<u8>>>,
         /// What names stand for.
-        values: Vec<(Vec<String>, Vec<Piece>)>,
+        values: Vec<NamedPieces>,
     },
     /// What a program prints: it and its arguments.
     Command(Vec<Vec<u8>>),
+}
+
+/// What a name in a template stands for.
+pub struct NamedPieces {
+    /// The names that lead to it.
+    pub path: Vec<String>,
+    /// What it consists of.
+    pub pieces: Vec<Piece>,
+    /// A number, a truth value or an empty list, in the place of pieces.
+    pub plain: Option<serde_json::Value>,
+}
+
+impl NamedPieces {
+    fn read(table: &LuaTable) -> LuaResult<NamedPieces> {
+        let plain = match table.raw_get::<LuaValue>("plain")? {
+            LuaValue::Boolean(truth) => Some(truth.into()),
+            LuaValue::Integer(number) => Some(number.into()),
+            LuaValue::Number(number) => Some(number.into()),
+            LuaValue::Table(_) => Some(serde_json::Value::Array(Vec::new())),
+            _ => None,
+        };
+        Ok(NamedPieces { path: table.raw_get("path")?, pieces: Piece::list(table)?, plain })
+    }
 }
 
 impl Piece {
@@ -92,7 +115,7 @@ impl Piece {
                     Ok((String::from_utf8_lossy(&name).into_owned(), text))
                 });
                 let values = table.raw_get::<Vec<LuaTable>>("values")?.into_iter();
-                let values = values.map(|named| Ok((named.raw_get("path")?, Piece::list(&named)?)));
+                let values = values.map(|named| NamedPieces::read(&named));
                 let template = table.raw_get::<BString>("template")?;
                 Ok(Piece::Template {
                     template: String::from_utf8_lossy(&template).into_owned(),

@@ -120,20 +120,27 @@ fn request(lua: &Lua, table: &LuaTable) -> Answer<Request> {
 }
 
 /// Reads a token that is a secret.
-fn sealed(table: &LuaTable) -> LuaResult<Option<Vec<SealedPart>>> {
+fn sealed(table: &LuaTable) -> Answer<Option<Vec<SealedPart>>> {
     let Some(parts) = table.raw_get::<Option<Vec<LuaValue>>>("sealed_auth")? else {
         return Ok(None);
     };
+    let (key, position) = (table.raw_get::<String>("key")?, table.raw_get("position")?);
     let part = |value| match Piece::read(value)? {
         Piece::Plain(text) => Ok(SealedPart::Plain(text)),
         Piece::Value { name, content, key, .. } => {
             Ok(SealedPart::Value { name: platform::path_from_bytes(&name), content, key })
         }
         Piece::Template { .. } | Piece::Command(_) => {
-            Err(LuaError::external("`auth` takes a value of a document, which needs no switch"))
+            let message = format!(
+                "`auth` of the input `{key}` is a secret that only a switch makes: \
+                 inputs are fetched before"
+            );
+            Err(Error::new(FailureKind::Config, message)
+                .with_hint("take a value of a document: auth = sops.load(FILE).KEY")
+                .at(position.clone()))
         }
     };
-    parts.into_iter().map(part).collect::<LuaResult<_>>().map(Some)
+    parts.into_iter().map(part).collect::<Answer<_>>().map(Some)
 }
 
 /// Refuses what `--locked` does not allow.

@@ -9,7 +9,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use mlua::prelude::*;
-use shared::{path_of, recipients_of_environment, to_lua};
+use shared::{path_of, recipients_of_environment, rules_file, to_lua};
 use syslua_engine::failure::FailureKind;
 use syslua_engine::platform;
 use syslua_secrets::file::{self, Stored};
@@ -80,7 +80,8 @@ fn set(
             .with_hint("encode it, for example as base64")
     })?;
     let given = recipients_of_environment()?;
-    let mut stored = Stored::open_or_make(&path, &find_identities(), &given)?;
+    let mut stored =
+        Stored::open_or_make(&path, &find_identities(), &given, rules_file().as_deref())?;
     let value = stored.value_for(&key, text, kind)?;
     let same = stored.opened.get(&key).is_ok_and(|there| there == value);
     if !same {
@@ -111,7 +112,7 @@ fn rotate(lua: &Lua, path: &LuaString, recipients: Option<Vec<String>>) -> Answe
         Some(given) if !given.is_empty() => given,
         _ => {
             let absolute = std::path::absolute(&path).unwrap_or_else(|_| path.clone());
-            match rules::find(&absolute)? {
+            match rules::find(&absolute, rules_file().as_deref())? {
                 Some(rule) => rule.recipients.iter().map(ToString::to_string).collect(),
                 None => before.clone(),
             }

@@ -61,11 +61,12 @@ impl Stored {
         path: &Path,
         identities: &Identities,
         recipients: &[Recipient],
+        config: Option<&Path>,
     ) -> Result<Self> {
         if read(path)?.is_some() {
             return Self::open(path, identities);
         }
-        let (recipients, options) = who(path, recipients)?;
+        let (recipients, options) = who(path, recipients, config)?;
         let opened = Opened::empty(Format::of(path), &recipients, options)
             .map_err(|problem| problem.in_file(path))?;
         Ok(Self { path: path.to_owned(), before: None, opened })
@@ -143,13 +144,18 @@ pub fn content(path: &Path, identities: &Identities) -> Result<Zeroizing<Vec<u8>
     Stored::open(path, identities)?.opened.content().map_err(|problem| problem.in_file(path))
 }
 
-/// The recipients of a new document: those given, or else those of the creation rule.
+/// The recipients of a new document: those given, or else those of the creation rule, which
+/// [`rules::find`] finds.
 ///
 /// # Errors
 /// When there are neither.
-pub fn who(path: &Path, given: &[Recipient]) -> Result<(Vec<Recipient>, Options)> {
+pub fn who(
+    path: &Path,
+    given: &[Recipient],
+    config: Option<&Path>,
+) -> Result<(Vec<Recipient>, Options)> {
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    let rule = rules::find(&absolute)?;
+    let rule = rules::find(&absolute, config)?;
     let options = rule.as_ref().map(|rule| rule.options.clone()).unwrap_or_default();
     let recipients = if given.is_empty() {
         rule.map(|rule| rule.recipients).unwrap_or_default()

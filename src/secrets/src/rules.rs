@@ -31,12 +31,22 @@ pub struct Rule {
     pub options: Options,
 }
 
-/// The rule for a document, by its absolute path. None when there is no `.sops.yaml` above it, or
-/// one without rules.
+/// The rule for a document, by its absolute path. `config` is the file of rules that `SOPS_CONFIG`
+/// names; without it, the nearest `.sops.yaml` above the document counts. None when there is no such
+/// file, or one without rules.
 ///
 /// # Errors
 /// When the file is malformed, no rule matches, or the matching rule needs an unsupported feature.
-pub fn find(document: &Path) -> Result<Option<Rule>> {
+pub fn find(document: &Path, config: Option<&Path>) -> Result<Option<Rule>> {
+    if let Some(file) = config {
+        let file = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
+        let text = syslua_reading::read_to_string(&file, LARGEST)
+            .map_err(|error| Problem::unread(&file, &error))?;
+        return read(&text, &file, document).map_err(|problem| Problem {
+            message: format!("{}: {}", file.display(), problem.message),
+            ..problem
+        });
+    }
     for directory in document.ancestors().skip(1).take(MAX_DEPTH) {
         let file = directory.join(".sops.yaml");
         match syslua_reading::read_to_string(&file, LARGEST) {

@@ -7,6 +7,7 @@ local closest = require("syslua.util.closest")
 local position = require("syslua.util.position")
 local secret = require("syslua.secret")
 local tables = require("syslua.util.table")
+local text = require("syslua.util.text")
 
 local documents = {}
 
@@ -26,8 +27,27 @@ local function new_map(document, place)
           document.name
         ),
         near and ("did you mean `%s`?"):format(near)
-          or known[1] and "it has " .. require("syslua.util.text").enumerate(known, "and")
+          or known[1] and "it has " .. text.enumerate(known, "and")
           or "it is empty"
+      )
+    end,
+  }
+end
+
+-- An index that a list lacks is named too. `ipairs`, which is no code of Lua, may look behind the
+-- end.
+local function new_list(document, place)
+  return {
+    __index = function(list, key)
+      local caller = debug.getinfo(2, "S")
+      if caller and caller.what == "C" then
+        return nil
+      end
+      local shown = type(key) == "number" and ("[%s]"):format(text.number(key) or key)
+        or "." .. tostring(key)
+      position.raise(
+        ("there is no `%s%s` in %s"):format(place, shown, document.name),
+        #list == 0 and "the list is empty" or ("the list has the indices 1 to %d"):format(#list)
       )
     end,
   }
@@ -39,8 +59,8 @@ local function load(call, kind, given)
   return bindings.call("secret_document", kind, name, content, function(key, sealed, value_kind)
     local part = { document = document, key = key, sealed = sealed, kind = value_kind }
     return secret.new({ part })
-  end, function(map, place)
-    return setmetatable(map, new_map(document, place))
+  end, function(made, place, is_list)
+    return setmetatable(made, (is_list and new_list or new_map)(document, place))
   end)
 end
 

@@ -104,6 +104,10 @@ pub struct Named {
     pub path: Vec<String>,
     /// What it consists of.
     pub value: Vec<Part>,
+    /// A number, a truth value or an empty list of the config, which is not secret and takes the
+    /// place of the parts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plain: Option<serde_json::Value>,
 }
 
 impl Part {
@@ -168,7 +172,9 @@ impl Part {
             }
             Part::Template { template, texts, values } => {
                 let paths: Vec<&Vec<String>> = values.iter().map(|named| &named.path).collect();
-                serde_json::to_vec(&(template, texts, paths)).unwrap_or_default()
+                let plain: Vec<&Option<serde_json::Value>> =
+                    values.iter().map(|named| &named.plain).collect();
+                serde_json::to_vec(&(template, texts, paths, plain)).unwrap_or_default()
             }
             Part::Command { command, .. } => {
                 [b"c".to_vec(), serde_json::to_vec(command).unwrap_or_default()].concat()

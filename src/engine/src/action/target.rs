@@ -124,7 +124,7 @@ pub fn perform(
                 _ => replace = true,
             }
         }
-        Before::Kept { identity, kept, .. } => {
+        Before::Kept { identity, kept, role } => {
             let seen = directory.look(&name)?;
             if seen.as_ref().map(|seen| &seen.identity) != Some(identity) {
                 return Err(Error::Changed(place));
@@ -140,7 +140,9 @@ pub fn perform(
                 if identity.content.is_none() {
                     directories.forget();
                 }
-                if change.private.is_some() {
+                // An original is the user's: it keeps its mode, in a directory that others cannot
+                // enter.
+                if change.private.is_some() && *role != Role::Original {
                     away.set_mode(&away_name, secret::PRIVATE)?;
                 }
             }

@@ -70,6 +70,23 @@ impl DeclaredAction {
         }
     }
 
+    /// Returns the subject of its action, with the user and the project that it is for.
+    pub fn scoped_subject(&self) -> Vec<u8> {
+        let scope = format!("{:?} {:?} ", self.user, self.project);
+        [scope.as_bytes(), &self.action.subject()].concat()
+    }
+
+    /// Returns whether both are private scripts for shells with the same content, whatever its
+    /// encryption.
+    pub fn has_same_script(&self, other: &Activation) -> bool {
+        let digest = |activation: &Activation| {
+            activation.action.as_environment()?;
+            activation.action.as_secret()?.digest
+        };
+        self.scoped_subject() == other.scoped_subject()
+            && digest(self).is_some_and(|own| digest(other) == Some(own))
+    }
+
     /// Returns it with another action.
     #[must_use]
     pub fn with_action(&self, action: Action) -> DeclaredAction {

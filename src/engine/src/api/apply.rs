@@ -43,11 +43,13 @@ pub struct PlanOptions {
     pub diff: bool,
     /// Only changes, and not what stays.
     pub brief: bool,
+    /// Also the secrets whose commands would run again, since these may print something else.
+    pub refresh_secrets: bool,
 }
 
 impl PlanOptions {
     fn extent(self) -> Extent {
-        if self.brief { Extent::News } else { Extent::All }
+        if self.brief && !self.refresh_secrets { Extent::News } else { Extent::All }
     }
 }
 
@@ -154,7 +156,7 @@ impl Engine {
         self.read_consistently(|| {
             let current = self.current()?;
             let altered = self.altered(&current)?;
-            let planned = self.planned(
+            let mut planned = self.planned(
                 manifest,
                 manifest.wanted(),
                 None,
@@ -162,6 +164,9 @@ impl Engine {
                 &altered,
                 (options.extent(), &Secrets::default()),
             )?;
+            if options.refresh_secrets {
+                switch::expect_other_secrets(&mut planned.plan);
+            }
             self.plan_report(manifest, &planned, options)
         })
     }
@@ -223,7 +228,7 @@ impl Engine {
     ) -> Result<ApplyReport, Error> {
         self.recover(on_event)?;
         self.check_revs(on_event)?;
-        let told = PlanOptions { diff: false, brief: options.brief };
+        let told = PlanOptions { brief: options.brief, ..PlanOptions::default() };
         // Contradictions are found before anything is built.
         let extent = if told.brief { Extent::Foresight } else { Extent::All };
         let look = || {

@@ -60,16 +60,14 @@ pub(super) fn compare_actions<'a>(
     first: &'a Snapshot,
     second: &'a Snapshot,
 ) -> Vec<Difference<'a>> {
-    let mut old: BTreeMap<Vec<u8>, &Arc<DeclaredAction>> = first
-        .activations
-        .iter()
-        .map(|activation| (activation.action.subject(), activation))
-        .collect();
+    let mut old: BTreeMap<Vec<u8>, &Arc<DeclaredAction>> =
+        first.activations.iter().map(|activation| (key(activation), activation)).collect();
     let mut differences = Vec::new();
     for activation in &second.activations {
-        let before = old.remove(&activation.action.subject());
+        let before = old.remove(&key(activation));
         let is_same = |before: &&Arc<DeclaredAction>| {
             before.action == activation.action
+                || before.has_same_script(activation)
                 || follows(store, before, activation)
                 || is_same_copy(before, activation)
         };
@@ -77,14 +75,19 @@ pub(super) fn compare_actions<'a>(
             differences.push(Difference { shown: activation, before, after: Some(activation) });
         }
     }
-    let removed = first
-        .activations
-        .iter()
-        .filter(|activation| old.contains_key(&activation.action.subject()));
+    let removed = first.activations.iter().filter(|activation| old.contains_key(&key(activation)));
     removed
         .map(|before| Difference { shown: before, before: Some(before), after: None })
         .chain(differences)
         .collect()
+}
+
+/// What an action is compared by: the environments of several users have parts of one name.
+fn key(activation: &DeclaredAction) -> Vec<u8> {
+    match activation.action.as_environment() {
+        Some(_) => activation.scoped_subject(),
+        None => activation.action.subject(),
+    }
 }
 
 /// Returns whether two links lead to the same file, in different objects.

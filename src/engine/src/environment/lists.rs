@@ -82,6 +82,11 @@ pub const LISTS: &[List] = &[
     ),
 ];
 
+/// Returns whether a variable is a list by convention, such as PATH.
+pub fn is_list(name: &str) -> bool {
+    find(name).is_some()
+}
+
 /// Returns what is known of a list variable.
 pub fn find(name: &str) -> Option<&'static List> {
     LISTS.iter().find(|list| list.name == name)

@@ -14,6 +14,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 pub use check::{Refusal, Target, check, literal_reference};
+pub use lists::is_list;
 pub use process::Variables;
 pub use reserved::{OWN_PREFIX, keeper};
 

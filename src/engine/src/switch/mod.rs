@@ -60,8 +60,8 @@ pub use recover::{Pending, confirm, pending, recover, revert, set_journal_aside}
 pub use remove_root::{Standing, dismantle, restore_rest, standing};
 pub use salvage::rebuilt;
 pub use secrets::{
-    Secrets, declared as declared_secrets, has_commands, is_private_file, needed as needed_secrets,
-    unknown as unknown_secret,
+    Secrets, declared as declared_secrets, expect_other_secrets, has_commands, is_private_file,
+    needed as needed_secrets, unknown as unknown_secret,
 };
 pub use service_jobs::check_reachable;
 pub use service_managers::connect;

@@ -17,7 +17,7 @@ use super::desired::Entry;
 use super::overlay::Scene;
 use super::step::{Mark, Step, Work};
 use super::target_plan::private_mode;
-use super::{Error, Targets, printed};
+use super::{Error, Plan, Targets, printed};
 use crate::action::{
     self, Accounts, After, Before, Contents, Directories, Found, Key, Look, Named, Part, Reference,
     Role, Secret, TargetChange, without_links,
@@ -233,15 +233,16 @@ impl Making<'_> {
     /// Returns what the names in a template stand for. Numbers and truth values are such.
     fn values(&mut self, named: &[Named], activation: &DeclaredAction) -> Result<Value, Error> {
         let mut values = Tree::Inner(BTreeMap::new());
-        for Named { path, value } in named {
-            let value = match value.as_slice() {
-                [Part::Value(reference)] => match &self.value(reference, activation)? {
+        for Named { path, value, plain } in named {
+            let value = match (plain, value.as_slice()) {
+                (Some(plain), _) => plain_value(plain),
+                (None, [Part::Value(reference)]) => match &self.value(reference, activation)? {
                     SecretValue::Int(number) => Value::Int(*number),
                     SecretValue::Float(number) => Value::Float(*number),
                     SecretValue::Bool(truth) => Value::Bool(*truth),
                     other => Value::Bytes(other.to_content().to_vec()),
                 },
-                parts => Value::Bytes(self.content(parts, activation)?.to_vec()),
+                (None, parts) => Value::Bytes(self.content(parts, activation)?.to_vec()),
             };
             values.put(path, value);
         }
@@ -267,10 +268,26 @@ impl Making<'_> {
 fn not_made(activation: &DeclaredAction, problem: Problem) -> Error {
     Error::Secret {
         verb: "make",
-        secret: secret_of(activation).map(Secret::name).unwrap_or_default(),
+        secret: secret_of(activation)
+            .map(Secret::name)
+            .filter(|name| !name.is_empty())
+            .unwrap_or_else(|| "of a template".to_owned()),
         problem: problem.message,
         hint: problem.hint,
         positions: activation.positions.clone(),
+    }
+}
+
+/// Returns a number, a truth value or an empty list of the config as templates see it.
+fn plain_value(plain: &serde_json::Value) -> Value {
+    match plain {
+        serde_json::Value::Bool(truth) => Value::Bool(*truth),
+        serde_json::Value::Number(number) => match number.as_i64() {
+            Some(number) => Value::Int(number),
+            None => Value::Float(number.as_f64().unwrap_or_default()),
+        },
+        serde_json::Value::String(text) => Value::Bytes(text.clone().into_bytes()),
+        _ => Value::List(Vec::new()),
     }
 }
 
@@ -372,6 +389,17 @@ pub fn declared(
 pub fn has_commands(manifest: &Manifest) -> bool {
     let mut secrets = manifest.activations.iter().filter_map(secret_of);
     secrets.any(|secret| !secret.commands().is_empty())
+}
+
+/// Marks the secrets whose commands run again: what these print is not known before.
+pub fn expect_other_secrets(plan: &mut Plan) {
+    for step in &mut plan.steps {
+        let secret = secret_of(&step.activation);
+        if step.mark == Mark::Unchanged && secret.is_some_and(|one| !one.commands().is_empty()) {
+            (step.mark, step.may_change) = (Mark::Change, true);
+            plan.changes = true;
+        }
+    }
 }
 
 /// Returns the secrets that must be decrypted: the others are unchanged. With `refresh`, it

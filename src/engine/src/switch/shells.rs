@@ -13,11 +13,7 @@ use crate::snapshot::Snapshot;
 /// Compares the parts of two environments by their subjects.
 pub fn steps(current: &Snapshot, entries: &[Entry]) -> Vec<Step> {
     fn key(activation: &DeclaredAction) -> Option<Vec<u8>> {
-        let subject = activation.action.as_environment()?.subject();
-        Some(
-            [format!("{:?} {:?} ", activation.user, activation.project).as_bytes(), &subject]
-                .concat(),
-        )
+        activation.action.as_environment().map(|_| activation.scoped_subject())
     }
     let mut old: BTreeMap<Vec<u8>, &Arc<DeclaredAction>> = current
         .activations
@@ -32,7 +28,12 @@ pub fn steps(current: &Snapshot, entries: &[Entry]) -> Vec<Step> {
             continue;
         }
         let mark = match old.remove(&key) {
-            Some(old) if old.action == entry.activation.action => Mark::Unchanged,
+            Some(old)
+                if old.action == entry.activation.action
+                    || old.has_same_script(&entry.activation) =>
+            {
+                Mark::Unchanged
+            }
             Some(_) => Mark::Change,
             None => Mark::Add,
         };

@@ -162,7 +162,12 @@ impl Machine {
             ("plan", done(engine.plan(&self.manifest(2), PlanOptions::default()))),
             (
                 "plan of another",
-                done(engine.plan(&self.manifest(3), PlanOptions { diff: true, brief: false })),
+                done(
+                    engine.plan(
+                        &self.manifest(3),
+                        PlanOptions { diff: true, ..PlanOptions::default() },
+                    ),
+                ),
             ),
             ("history", done(engine.history())),
             ("diff", done(engine.diff_snapshots(Some(SnapshotId(1)), Some(SnapshotId(2)), true))),

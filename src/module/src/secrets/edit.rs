@@ -8,7 +8,7 @@ use syslua_engine::platform;
 use syslua_secrets::file::Stored;
 use syslua_secrets::private::PrivateFile;
 
-use super::shared::{path_of, recipients_of_environment};
+use super::shared::{path_of, recipients_of_environment, rules_file};
 use crate::error::{Answer, Error};
 use crate::identities::find_identities;
 
@@ -32,7 +32,8 @@ pub(super) fn edit(
 ) -> Answer<LuaTable> {
     let path = path_of(path);
     let given = recipients_of_environment()?;
-    let mut stored = Stored::open_or_make(&path, &find_identities(), &given)?;
+    let mut stored =
+        Stored::open_or_make(&path, &find_identities(), &given, rules_file().as_deref())?;
     let before = stored.opened.content()?;
     let name = path
         .file_name()

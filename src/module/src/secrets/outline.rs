@@ -17,7 +17,7 @@ pub(super) fn outline(lua: &Lua, path: &LuaString) -> Answer<LuaValue> {
 }
 
 /// What a document holds for a config: its tables, with the result of `leaf(key, digest)` in the
-/// place of each value. Each map goes through `map(table, key)`. Null is `nil`.
+/// place of each value. Each map and list goes through `map(table, key, is_list)`. Null is `nil`.
 pub(super) fn document(
     lua: &Lua,
     kind: &str,
@@ -93,7 +93,8 @@ impl Outline<'_> {
                         return Ok(Err(error));
                     }
                 }
-                Ok(Ok(LuaValue::Table(table)))
+                let place = KeyPath::new(place.clone()).to_string();
+                Ok(self.map.call((table, place, true)))
             }
             Plain::Map(entries) => {
                 for (key, item) in entries {
@@ -103,7 +104,7 @@ impl Outline<'_> {
                     }
                 }
                 let place = KeyPath::new(place.clone()).to_string();
-                Ok(self.map.call((table, place)))
+                Ok(self.map.call((table, place, false)))
             }
         }
     }

@@ -20,6 +20,11 @@ pub fn recipients_of_environment() -> Answer<Vec<Recipient>> {
     Ok(parts.map(Recipient::parse).collect::<Result<_, Problem>>()?)
 }
 
+/// The file of creation rules that `SOPS_CONFIG` names, as sops takes it.
+pub fn rules_file() -> Option<PathBuf> {
+    std::env::var_os("SOPS_CONFIG").filter(|file| !file.is_empty()).map(PathBuf::from)
+}
+
 /// Returns data as Lua has it: no null, and times as text.
 pub fn to_lua(lua: &Lua, plain: &Plain) -> LuaResult<LuaValue> {
     match plain {

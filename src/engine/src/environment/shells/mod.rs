@@ -339,8 +339,11 @@ const FPATH: &str = "FPATH";
 /// have is left out, and the line says so.
 ///
 /// # Errors
-/// When there is no such shell.
+/// When there is no such shell, or no variable can have the value.
 pub fn assignment(shell: &str, variable: &str, value: &[u8]) -> Result<Vec<u8>, &'static str> {
+    if value.contains(&0) {
+        return Err("the value contains a NUL byte, which a variable cannot contain");
+    }
     let line = |before: &str, words: &dyn Words, after: &str| {
         let quoted = words.check_name(variable).and_then(|()| match shell {
             "powershell" | "cmd" if value.is_empty() => Err(common::EMPTY),
