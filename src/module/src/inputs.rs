@@ -124,7 +124,8 @@ fn sealed(table: &LuaTable) -> Answer<Option<Vec<SealedPart>>> {
     let Some(parts) = table.raw_get::<Option<Vec<LuaValue>>>("sealed_auth")? else {
         return Ok(None);
     };
-    let (key, position) = (table.raw_get::<String>("key")?, table.raw_get("position")?);
+    let (key, position) =
+        (table.raw_get::<String>("key")?, table.raw_get::<Option<String>>("position")?);
     let part = |value| match Piece::read(value)? {
         Piece::Plain(text) => Ok(SealedPart::Plain(text)),
         Piece::Value { name, content, key, .. } => {
