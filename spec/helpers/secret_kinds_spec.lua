@@ -1,5 +1,5 @@
---- What secrets are made of and stand for: templates over values of all kinds, lists and their ends,
--- names of variables, originals with their modes.
+--- What secrets are made of and stand for: templates over values of all kinds, lists and their
+-- ends, names of variables, originals with their modes.
 
 local contains = require("spec.support.contains")
 local random = require("spec.support.random")

@@ -78,8 +78,8 @@ impl DeclaredAction {
 
     /// Returns whether both are private scripts for shells with the same content, whatever its
     /// encryption.
-    pub fn has_same_script(&self, other: &Activation) -> bool {
-        let digest = |activation: &Activation| {
+    pub fn has_same_script(&self, other: &DeclaredAction) -> bool {
+        let digest = |activation: &DeclaredAction| {
             activation.action.as_environment()?;
             activation.action.as_secret()?.digest
         };
