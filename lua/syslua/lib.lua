@@ -178,6 +178,10 @@ end
 ---@param list T
 ---@return T
 function lib.array(list)
+  -- Its metatable is hidden; a list from the bindings has it already.
+  if getmetatable(list) ~= nil and getmetatable(list) == getmetatable(lib.array({})) then
+    return list
+  end
   return setmetatable(list, native.array_metatable)
 end
 

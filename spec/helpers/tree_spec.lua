@@ -241,6 +241,30 @@ describe("a tree", function()
     assert.equal("a\nb\nd\nc\na\nb\n", here.read("home/told"))
   end)
 
+  it("tells commands what changed below a link to a whole directory", function()
+    for number, about in ipairs({ "~/whole/deep/file", "~/whole/deep", "~/whole", "~/other" }) do
+      local function apply(content)
+        here.write("whole/deep/file", content)
+        here.write("whole/same", "same")
+        here.write("other", "other")
+        here.apply(([[
+          file { path = "~/whole", source = "whole" }
+          file { path = "~/other", source = "other" }
+          activate { config = function(_, ctx)
+            ctx.run("echo ran >>$HOME/log%d", { on_change = { %q } })
+            ctx.run("echo ran >>$HOME/same%d", { on_change = { "~/whole/same" } })
+          end }
+        ]]):format(number, about, number))
+      end
+      apply("one")
+      here.shell("rm -f home/log* home/same*")
+      apply("two")
+      local ran = here.shell("cat home/log" .. number).stdout
+      assert.equal(about == "~/other" and "" or "ran\n", ran, about)
+      assert.equal("", here.shell("cat home/same" .. number).stdout)
+    end
+  end)
+
   it("keeps links apart of several trees at one place, and of one tree at several", function()
     here.write("one/a", "a\n")
     here.write("two/b", "b\n")

@@ -15,8 +15,8 @@
 //! - **F2** [`values`], [`input_paths`], [`capture`], [`derive`], [`manifests`], [`records`],
 //!   [`position`]: values, and what is made of them
 //! - **F3** [`given`], [`tools`], [`pins`], [`inputs`], [`tree`], [`collected`], [`recipes`],
-//!   [`declared_secrets`], [`file_helper`], [`environment`], [`template`], [`packages`]: what a config
-//!   declares and gets
+//!   [`declared_secrets`], [`file_helper`], [`environment`], [`template`], [`packages`]: what a
+//!   config declares and gets
 //! - **F4** [`evaluation`], [`task`]: evaluations and builds
 //! - **F5** [`apply`], [`adopt`], [`build`], [`closure`], [`inspect`], [`project`], [`repository`],
 //!   [`secrets`], [`services`], [`snapshots`], [`watch`]: the functions behind commands

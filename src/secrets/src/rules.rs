@@ -32,8 +32,8 @@ pub struct Rule {
 }
 
 /// The rule for a document, by its absolute path. `config` is the file of rules that `SOPS_CONFIG`
-/// names; without it, the nearest `.sops.yaml` above the document counts. None when there is no such
-/// file, or one without rules.
+/// names; without it, the nearest `.sops.yaml` above the document counts. None when there is no
+/// such file, or one without rules.
 ///
 /// # Errors
 /// When the file is malformed, no rule matches, or the matching rule needs an unsupported feature.

@@ -34,8 +34,7 @@ local function new_map(document, place)
   }
 end
 
--- An index that a list lacks is named too. `ipairs`, which is no code of Lua, may look behind the
--- end.
+-- An index that a list lacks is named too. `ipairs` may look behind the end.
 local function new_list(document, place)
   return {
     __index = function(list, key)

@@ -62,8 +62,8 @@ pub fn leads_elsewhere_only<'a>(
 }
 
 /// Returns whether a manifest that is not completely built yet wants what is applied, except for
-/// the destinations of links, and nothing that runs. What did not contradict itself then does not now,
-/// which takes no resolving of thousands of links to tell.
+/// the destinations of links, and nothing that runs. What did not contradict itself then does not
+/// now, which takes no resolving of thousands of links to tell.
 pub fn needs_only_builds(
     manifest: &Manifest,
     home: &Path,

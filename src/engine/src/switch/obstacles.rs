@@ -1,5 +1,5 @@
-//! What keeps the places of changes from being changed: files in place of directories, rights, mount
-//! points and flags.
+//! What keeps the places of changes from being changed: files in place of directories, rights,
+//! mount points and flags.
 
 use std::path::{Path, PathBuf};
 

@@ -170,7 +170,15 @@ pub fn plan(
     let followed =
         if may_follow { leads_elsewhere(&mut scene, &desired, &current, true)? } else { None };
     let at_targets = match followed {
-        Some(followed) => followed,
+        Some(followed) => {
+            // What commands and services are about is at its target, wherever that leads now.
+            if followed.places.len() < desired.entries.len() {
+                for declared in &followed.places {
+                    targets.manage(declared.place.clone());
+                }
+            }
+            followed
+        }
         None => {
             let present = present(&targets, &current)?;
             let unfolded = unfolded(home, &targets, &desired.entries)?;
