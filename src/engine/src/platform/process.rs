@@ -25,11 +25,11 @@ mod launch;
 #[cfg(target_os = "linux")]
 pub(super) mod limits;
 #[cfg(not(target_os = "linux"))]
-mod no_leftovers;
+mod no_reaper;
 #[cfg(target_os = "linux")]
 mod reaper;
 #[cfg(not(target_os = "linux"))]
-use no_leftovers as leftovers;
+use no_reaper as reaper;
 
 #[cfg(not(target_os = "linux"))]
 pub use super::jail::start_in_jail;
