@@ -173,16 +173,16 @@ function lib.ask(name, opts)
   return answers.ask(name, opts)
 end
 
+-- What `getmetatable` shows of a list from the bindings, whose metatable is hidden.
+local shown_array_metatable = getmetatable(setmetatable({}, native.array_metatable))
+
 --- Marks a table as a list and returns it, so an empty one is `[]` in JSON.
 ---@generic T: table
 ---@param list T
 ---@return T
 function lib.array(list)
-  -- Its metatable is hidden; a list from the bindings has it already.
-  if getmetatable(list) ~= nil and getmetatable(list) == getmetatable(lib.array({})) then
-    return list
-  end
-  return setmetatable(list, native.array_metatable)
+  local is_marked = getmetatable(list) ~= nil and getmetatable(list) == shown_array_metatable
+  return is_marked and list or setmetatable(list, native.array_metatable)
 end
 
 --- Merges tables; later ones take precedence. Tables with string keys are merged deeply, other

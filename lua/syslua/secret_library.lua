@@ -123,25 +123,33 @@ function secret_library.command(words)
   return secret.new({ { command = command } })
 end
 
+-- Refuses a second declaration of a variable; `how` has the two in words, each before its place.
+local function raise_twice(variable, how, first_positions)
+  require("syslua.util.failure").raise({
+    kind = "conflict",
+    message = ("the variable %s is declared twice%s"):format(
+      variable.name,
+      how:format(
+        first_positions[1] or "an unknown place",
+        variable.positions[1] or "an unknown place"
+      )
+    ),
+    position = variable.positions[1],
+    hint = "remove one of the two declarations",
+  })
+end
+
+-- A name in words for `string.format`.
+local function describe(variable)
+  return (secret.describe(variable.value):gsub("%%", "%%%%"))
+end
+
 -- A variable has one value: env{} of the same block may not declare it too.
 local function refuse_plain(variable)
-  local block = assert(scope.get()).block
-  for _, plain in ipairs(block.collected.env or {}) do
+  for _, plain in ipairs(assert(scope.get()).block.collected.env or {}) do
     if plain.name == variable.name then
-      require("syslua.util.failure").raise({
-        kind = "conflict",
-        message = (
-          "the variable %s is declared twice:\n"
-          .. "  by env{} at %s\n  by lib.secret.env (%s) at %s"
-        ):format(
-          variable.name,
-          plain.positions[1] or "an unknown place",
-          secret.describe(variable.value),
-          variable.positions[1] or "an unknown place"
-        ),
-        position = variable.positions[1],
-        hint = "remove one of the two declarations",
-      })
+      local how = ":\n  by env{} at %s\n  by lib.secret.env (" .. describe(variable) .. ") at %s"
+      raise_twice(variable, how, plain.positions)
     end
   end
 end
@@ -160,21 +168,8 @@ local function finalize(variables)
         position = variable.positions[1],
       }
     elseif secret.get_identity(first.value) ~= secret.get_identity(variable.value) then
-      require("syslua.util.failure").raise({
-        kind = "conflict",
-        message = (
-          "the variable %s is declared twice, with different secrets:\n"
-          .. "  %s at %s\n  %s at %s"
-        ):format(
-          variable.name,
-          secret.describe(first.value),
-          first.positions[1] or "an unknown place",
-          secret.describe(variable.value),
-          variable.positions[1] or "an unknown place"
-        ),
-        position = variable.positions[1],
-        hint = "remove one of the two declarations",
-      })
+      local how = ", with different secrets:\n  " .. describe(first) .. " at %s\n  "
+      raise_twice(variable, how .. describe(variable) .. " at %s", first.positions)
     end
   end
   bindings.call("declare_secret_variables", list, variables[1].positions)

@@ -187,7 +187,7 @@ local function get_source(given, declared, rest, known)
     )
   elseif declared.secret then
     raise(
-      ("%s is a secret, %s: there is no source to write to"):format(
+      ("%s has no source to write to: it is the secret %s"):format(
         show(given),
         require("syslua.secret").describe(declared.secret)
       ),

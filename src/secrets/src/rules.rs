@@ -38,24 +38,19 @@ pub struct Rule {
 /// # Errors
 /// When the file is malformed, no rule matches, or the matching rule needs an unsupported feature.
 pub fn find(document: &Path, config: Option<&Path>) -> Result<Option<Rule>> {
+    let rule = |text: &str, file: &Path| {
+        read(text, file, document).map_err(|problem| problem.in_file(file))
+    };
     if let Some(file) = config {
         let file = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
         let text = syslua_reading::read_to_string(&file, LARGEST)
             .map_err(|error| Problem::unread(&file, &error))?;
-        return read(&text, &file, document).map_err(|problem| Problem {
-            message: format!("{}: {}", file.display(), problem.message),
-            ..problem
-        });
+        return rule(&text, &file);
     }
     for directory in document.ancestors().skip(1).take(MAX_DEPTH) {
         let file = directory.join(".sops.yaml");
         match syslua_reading::read_to_string(&file, LARGEST) {
-            Ok(text) => {
-                return read(&text, &file, document).map_err(|problem| Problem {
-                    message: format!("{}: {}", file.display(), problem.message),
-                    ..problem
-                });
-            }
+            Ok(text) => return rule(&text, &file),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
             Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => {}
             Err(error) => return Err(Problem::unread(&file, &error)),
