@@ -3,6 +3,9 @@
 use std::path::PathBuf;
 
 use syslua_engine::failure::FailureKind;
+use syslua_engine::platform;
+#[cfg(unix)]
+use syslua_engine::platform::Account;
 
 use crate::error::{Answer, Error};
 
@@ -25,37 +28,34 @@ pub fn home() -> Answer<PathBuf> {
 }
 
 #[cfg(unix)]
-fn user() -> Option<nix::unistd::User> {
-    nix::unistd::User::from_uid(nix::unistd::geteuid()).ok().flatten()
-}
-
-#[cfg(unix)]
 fn home_of_user() -> Option<PathBuf> {
-    user().map(|user| user.dir)
+    Account::of(None).ok()?.home
 }
 
-#[cfg(unix)]
+/// Returns whether root runs this.
 pub fn is_root() -> bool {
-    nix::unistd::geteuid().is_root()
+    platform::is_system_user()
 }
 
 /// Returns the name of the user who runs this.
 #[cfg(unix)]
 pub fn username() -> Vec<u8> {
-    user().map_or_else(|| nix::unistd::geteuid().to_string(), |user| user.name).into_bytes()
+    let account = Account::of(None);
+    account
+        .map_or_else(|_| platform::user_number().to_string(), |account| account.name)
+        .into_bytes()
 }
 
 /// Returns the home directory of a user of this machine, if there is such a user.
 #[cfg(unix)]
 pub fn home_of(name: &str) -> Option<PathBuf> {
-    nix::unistd::User::from_name(name).ok().flatten().map(|user| user.dir)
+    Account::by_name(name).ok().flatten()?.home
 }
 
 /// Returns the name of this machine.
 #[cfg(unix)]
 pub fn hostname() -> Vec<u8> {
-    use std::os::unix::ffi::OsStringExt;
-    nix::unistd::gethostname().map(OsStringExt::into_vec).unwrap_or_default()
+    platform::hostname()
 }
 
 #[cfg(windows)]
@@ -66,13 +66,7 @@ fn home_of_user() -> Option<PathBuf> {
 /// Returns the home directory of a user of this machine: where Windows puts it.
 #[cfg(windows)]
 pub fn home_of(name: &str) -> Option<PathBuf> {
-    Some(PathBuf::from("C:/Users").join(name))
-        .filter(|home| syslua_engine::platform::is_directory(home))
-}
-
-#[cfg(windows)]
-pub fn is_root() -> bool {
-    false
+    Some(PathBuf::from("C:/Users").join(name)).filter(|home| platform::is_directory(home))
 }
 
 /// Returns the name of the user who runs this.

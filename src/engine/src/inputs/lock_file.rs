@@ -449,7 +449,7 @@ mod tests {
             let pins = [pin("https://host/x")];
             empty.write(Changes { pins: &pins, ..Changes::default() }).expect_err(what);
         };
-        nix::unistd::mkfifo(&place, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        crate::platform::hostile::make_pipe(&place);
         refused("a pipe");
         std::fs::remove_file(&place).unwrap();
         std::os::unix::fs::symlink("/dev/zero", &place).unwrap();

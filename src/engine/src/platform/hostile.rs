@@ -31,6 +31,14 @@ pub fn top(path: &Path) -> Arc<Directory> {
     Arc::new(Directory::follow(path).unwrap())
 }
 
+/// Makes a named pipe.
+pub fn make_pipe(path: &Path) {
+    let name = CString::new(path.as_os_str().as_bytes()).unwrap();
+    // SAFETY: the name ends with a zero.
+    let answer = unsafe { libc::mkfifo(name.as_ptr(), 0o700) };
+    assert_eq!(answer, 0, "{}: {}", path.display(), std::io::Error::last_os_error());
+}
+
 /// Makes directories called `a` in each other, the lowest with a file that holds `text`.
 pub fn make_deep(path: &Path, depth: usize, text: &[u8]) {
     let (directory, name) = locate(path).unwrap();
@@ -178,7 +186,7 @@ pub fn make_tree(path: &Path, random: &mut Random, kinds: Kinds, outside: &Path)
             }
             // A file outside is another user's to link only where the system lets them.
             7 => drop(fs::hard_link(&files[random.below(files.len())], &place)),
-            8 => nix::unistd::mkfifo(&place, nix::sys::stat::Mode::S_IRWXU).unwrap(),
+            8 => make_pipe(&place),
             // A longer path cannot be the address of a socket.
             _ => drop(UnixListener::bind(&place)),
         }
@@ -254,7 +262,7 @@ impl Arena {
         }
         symlink(self.path("outside"), self.path("swaps/link")).unwrap();
         symlink(self.path("outside/one"), self.path("swaps/file-link")).unwrap();
-        nix::unistd::mkfifo(&self.path("swaps/pipe"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+        make_pipe(&self.path("swaps/pipe"));
         let open = |path: &Path| {
             Arc::new(openat(CWD, path, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).unwrap())
         };

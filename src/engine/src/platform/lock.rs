@@ -277,7 +277,7 @@ mod tests {
         std::os::unix::fs::symlink(&outside, &link).unwrap();
         assert!(Lock::try_take(&link, Mode::Exclusive).is_err());
         let pipe = directory.path().join("pipe");
-        nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        crate::platform::hostile::make_pipe(&pipe);
         assert!(Lock::try_take(&pipe, Mode::Exclusive).is_err());
         assert!(Lock::try_take(directory.path(), Mode::Shared).is_err());
     }

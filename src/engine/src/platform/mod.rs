@@ -31,6 +31,8 @@ pub mod process;
 mod processes;
 mod read;
 mod session;
+#[cfg(unix)]
+pub mod signals;
 mod tree;
 #[cfg(test)]
 #[cfg(unix)]
@@ -42,6 +44,8 @@ mod walk;
 mod unix;
 #[cfg(unix)]
 use unix as system;
+#[cfg(unix)]
+pub use unix::hostname;
 #[cfg(unix)]
 mod unix_directory;
 #[cfg(unix)]
@@ -61,10 +65,10 @@ use windows_directory as system_directory;
 use std::io;
 use std::path::{Path, PathBuf};
 
-pub use account::Account;
+pub use account::{Account, group_number, user_name, user_named};
 pub use become_program::{SCRIPT, become_program};
 pub use directory::{Blank, Directory, Identity, NewFile, Node, Seen, id_at, look, set_mode_of};
-pub use impersonate::{Actor, group_number, user_name, user_named};
+pub use impersonate::Actor;
 pub use links::{LinkLimits, Links, links_below};
 pub use modify::{
     APPEND_ONLY, ImmutableFile, append_durably, append_file, copy_file, create_directories,

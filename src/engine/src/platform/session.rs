@@ -28,27 +28,25 @@ mod unix {
     use std::path::{Path, PathBuf};
     use std::process::{Child, Command, ExitStatus};
 
-    use nix::unistd::User;
     use rustix::process::Pid;
     use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetpgrp, tcsetattr, tcsetpgrp};
 
     use super::Login;
-    use crate::platform::bytes_of_path;
     #[cfg(target_os = "linux")]
     use crate::platform::process::close_on_exec;
+    use crate::platform::{Account, bytes_of_path};
 
     #[cfg(target_os = "linux")]
-    fn groups_of(name: &str, group: nix::unistd::Gid) -> io::Result<Vec<u32>> {
-        let groups = nix::unistd::getgrouplist(&CString::new(name)?, group)?;
-        Ok(groups.into_iter().map(nix::unistd::Gid::as_raw).collect())
+    fn groups_of(account: &Account) -> io::Result<Vec<u32>> {
+        account.groups()
     }
 
     /// Returns the user's main group: here the system adds the other groups (setgroups(2) of
     /// macOS).
     #[cfg(not(target_os = "linux"))]
     #[expect(clippy::unnecessary_wraps, reason = "elsewhere it can fail")]
-    fn groups_of(_name: &str, group: nix::unistd::Gid) -> io::Result<Vec<u32>> {
-        Ok(vec![group.as_raw()])
+    fn groups_of(account: &Account) -> io::Result<Vec<u32>> {
+        Ok(vec![account.group])
     }
 
     impl Login {
@@ -57,19 +55,11 @@ mod unix {
         /// # Errors
         /// When there is no such user, or its groups are not known.
         pub fn of(name: &str) -> io::Result<Login> {
-            let entry = User::from_name(name)?;
-            let entry = entry.ok_or_else(|| {
-                io::Error::new(io::ErrorKind::NotFound, format!("there is no user {name}"))
-            })?;
-            let groups = groups_of(name, entry.gid)?;
-            Ok(Login {
-                name: entry.name,
-                home: entry.dir,
-                shell: entry.shell,
-                user: entry.uid.as_raw(),
-                group: entry.gid.as_raw(),
-                groups,
-            })
+            let account = Account::of(Some(name))?;
+            let groups = groups_of(&account)?;
+            let Account { number, group, name, home, shell } = account;
+            let (home, shell) = (home.unwrap_or_default(), shell.unwrap_or_default());
+            Ok(Login { name, home, shell, user: number, group, groups })
         }
 
         /// Returns the directory of the user's session, where that runs: programs such as

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::SystemTime;
 
+use super::Account;
 pub(super) use super::unix_locks::{
     ancestor_among, is_locked_by_strangers, lock_holder, lock_holders_of,
 };
@@ -380,6 +381,15 @@ pub fn is_system_user() -> bool {
     rustix::process::geteuid().is_root()
 }
 
+/// Returns the name of this machine; nothing if the system does not tell.
+pub fn hostname() -> Vec<u8> {
+    let mut name = [0_u8; 256];
+    // SAFETY: the call writes at most this many bytes.
+    let answer = unsafe { libc::gethostname(name.as_mut_ptr().cast(), name.len()) };
+    let length = name.iter().position(|byte| *byte == 0).filter(|_| answer == 0);
+    name[..length.unwrap_or(0)].to_vec()
+}
+
 /// Creates a directory that has what the umask leaves of this mode.
 pub(super) fn create_user_directory(path: &Path, mode: u32) -> io::Result<()> {
     use std::os::unix::fs::DirBuilderExt;
@@ -448,9 +458,9 @@ pub(super) fn give_to_number(path: &Path, user: u32) -> io::Result<()> {
 }
 
 pub(super) fn give_to(path: &Path, user: &str) -> io::Result<()> {
-    match nix::unistd::User::from_name(user).ok().flatten() {
-        Some(user) if rustix::process::geteuid().is_root() => {
-            std::os::unix::fs::lchown(path, Some(user.uid.as_raw()), Some(user.gid.as_raw()))
+    match Account::by_name(user).ok().flatten() {
+        Some(account) if is_system_user() => {
+            std::os::unix::fs::lchown(path, Some(account.number), Some(account.group))
         }
         _ => Ok(()),
     }

@@ -129,7 +129,7 @@ mod tests {
         long.set_len(LONGEST_SNAPSHOT + 1).unwrap();
         assert!(current(&store).is_none());
         fs::remove_file(&file).unwrap();
-        nix::unistd::mkfifo(&file, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        platform::hostile::make_pipe(&file);
         assert!(current(&store).is_none());
         fs::remove_file(&file).unwrap();
         fs::write(directory.join("elsewhere"), &empty).unwrap();

@@ -10,6 +10,9 @@ use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 use mlua::prelude::*;
 use mlua::{ffi, lua_State};
 
+#[cfg(unix)]
+use syslua_engine::platform::signals;
+
 use crate::console::interrupt::interrupt;
 
 /// The Lua thread that runs a function of the user; null when none does.
@@ -56,23 +59,18 @@ pub fn stop(signal: i32) {
     if running.is_null() {
         return;
     }
-    // SAFETY: both are on the list of signal-safety(7).
-    unsafe {
-        let thread = THREAD.load(Ordering::Relaxed) as nix::libc::pthread_t;
-        if nix::libc::pthread_self() != thread {
-            // Another one must not touch what runs.
-            nix::libc::pthread_kill(thread, signal);
-            return;
-        }
+    let thread = THREAD.load(Ordering::Relaxed);
+    if this_thread() == thread {
+        set_hook(running);
+    } else {
+        // Another thread must not touch what runs.
+        // SAFETY: the thread runs a function of the user.
+        unsafe { signals::send_to_thread(thread, signal) };
     }
-    set_hook(running);
 }
 
 #[cfg(unix)]
-fn this_thread() -> usize {
-    // SAFETY: it always succeeds.
-    unsafe { nix::libc::pthread_self() as usize }
-}
+use signals::this_thread;
 
 #[cfg(not(unix))]
 fn this_thread() -> usize {

@@ -20,9 +20,9 @@ pub fn while_working<T, E>(work: impl FnOnce() -> Result<T, E>) -> Result<T, E> 
 /// Started programs get the default.
 #[cfg(unix)]
 pub fn ignore_closed_pipes() {
-    use nix::sys::signal::{SigHandler, Signal, signal};
-    // SAFETY: no handler is installed.
-    let _ = unsafe { signal(Signal::SIGPIPE, SigHandler::SigIgn) };
+    use syslua_engine::platform::signals::{Reaction, SIGPIPE, react};
+    // SAFETY: no function is called.
+    let _ = unsafe { react(SIGPIPE, Reaction::Ignore) };
 }
 
 /// There is no such signal here.
@@ -34,13 +34,15 @@ mod system {
     use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
     use std::sync::{Mutex, PoisonError};
 
-    use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, raise, sigaction};
+    use syslua_engine::platform::signals::{
+        EarlierReaction, Reaction, SIGHUP, SIGINT, SIGPIPE, SIGTERM, raise, raise_by_default, react,
+    };
 
     use crate::console::interrupt::{FLAG, interrupt};
     use crate::console::loops;
 
     /// The number of verbs that work, and what was in force before the first.
-    static BEFORE: Mutex<(usize, Vec<(Signal, SigAction)>)> = Mutex::new((0, Vec::new()));
+    static BEFORE: Mutex<(usize, Vec<EarlierReaction>)> = Mutex::new((0, Vec::new()));
     /// The last signal that came; 0 for none.
     static LAST: AtomicI32 = AtomicI32::new(0);
     /// How many came since the verb began.
@@ -51,14 +53,10 @@ mod system {
 
     /// Touches atomics, and in the end ends the process: nearly all else is forbidden in a handler
     /// of signals.
-    extern "C" fn note(signal: nix::libc::c_int) {
+    extern "C" fn note(signal: i32) {
         LAST.store(signal, Ordering::Relaxed);
         if ASKED.fetch_add(1, Ordering::Relaxed) + 1 >= ENOUGH {
-            // SAFETY: both calls are among those that signal-safety(7) allows.
-            unsafe {
-                nix::libc::signal(signal, nix::libc::SIG_DFL);
-                nix::libc::raise(signal);
-            }
+            raise_by_default(signal);
         }
         if let Some(flag) = FLAG.get() {
             flag.store(true, Ordering::Relaxed);
@@ -88,24 +86,19 @@ mod system {
             flag.0.store(false, Ordering::Relaxed);
             LAST.store(0, Ordering::Relaxed);
             ASKED.store(0, Ordering::Relaxed);
-            // Restarted calls: Lua's `io` does not expect to be interrupted.
-            let noting =
-                SigAction::new(SigHandler::Handler(note), SaFlags::SA_RESTART, SigSet::empty());
-            let ignoring = SigAction::new(SigHandler::SigIgn, SaFlags::empty(), SigSet::empty());
-            for (signal, action) in [
-                (Signal::SIGINT, &noting),
-                (Signal::SIGTERM, &noting),
-                (Signal::SIGHUP, &noting),
-                (Signal::SIGPIPE, &ignoring),
+            for (signal, reaction) in [
+                (SIGINT, Reaction::Call(note)),
+                (SIGTERM, Reaction::Call(note)),
+                (SIGHUP, Reaction::Call(note)),
+                (SIGPIPE, Reaction::Ignore),
             ] {
-                // SAFETY: the handler only stores to atomics.
-                let Ok(old) = (unsafe { sigaction(signal, action) }) else { continue };
-                if matches!(old.handler(), SigHandler::SigIgn) {
+                // SAFETY: the handler stores to atomics, and sends signals.
+                let Ok(earlier) = (unsafe { react(signal, reaction) }) else { continue };
+                if earlier.is_ignored() {
                     // As `nohup` wants it.
-                    // SAFETY: it was in force a moment ago.
-                    let _ = unsafe { sigaction(signal, &old) };
+                    earlier.restore();
                 } else {
-                    before.1.push((signal, old));
+                    before.1.push(earlier);
                 }
             }
             Handlers { again: false }
@@ -119,16 +112,13 @@ mod system {
             if before.0 > 0 {
                 return;
             }
-            for (signal, action) in before.1.drain(..) {
-                // SAFETY: it was in force before.
-                let _ = unsafe { sigaction(signal, &action) };
+            for earlier in before.1.drain(..) {
+                earlier.restore();
             }
             drop(before);
             let signal = LAST.swap(0, Ordering::Relaxed);
-            if self.again
-                && let Ok(signal) = Signal::try_from(signal)
-            {
-                let _ = raise(signal);
+            if self.again && signal != 0 {
+                raise(signal);
             }
         }
     }

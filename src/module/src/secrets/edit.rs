@@ -130,42 +130,35 @@ fn run_editor(editor: &[String], file: &Path) -> Answer<()> {
 mod waiting {
     use std::sync::atomic::{AtomicI32, Ordering};
 
-    use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+    use syslua_engine::platform::signals::{
+        EarlierReaction, Reaction, SIGHUP, SIGINT, SIGQUIT, SIGTERM, react,
+    };
 
     /// The last signal that asks to end; 0 for none.
     static ASKED: AtomicI32 = AtomicI32::new(0);
 
-    extern "C" fn note(signal: nix::libc::c_int) {
+    extern "C" fn note(signal: i32) {
         ASKED.store(signal, Ordering::Relaxed);
     }
 
-    extern "C" fn pass(_signal: nix::libc::c_int) {}
+    /// Not ignored: the editor would inherit that.
+    extern "C" fn pass(_signal: i32) {}
 
     /// While it lives, SIGINT and SIGQUIT do nothing, and SIGTERM and SIGHUP are noted.
-    pub struct Guard(Vec<(Signal, SigAction)>);
+    pub struct Guard(Vec<EarlierReaction>);
 
     impl Guard {
         pub fn new() -> Self {
             ASKED.store(0, Ordering::Relaxed);
-            let mut before = Vec::new();
-            let handlers: [(Signal, extern "C" fn(nix::libc::c_int)); 4] = [
-                (Signal::SIGINT, pass),
-                (Signal::SIGQUIT, pass),
-                (Signal::SIGTERM, note),
-                (Signal::SIGHUP, note),
+            let reactions = [
+                (SIGINT, Reaction::Call(pass)),
+                (SIGQUIT, Reaction::Call(pass)),
+                (SIGTERM, Reaction::Call(note)),
+                (SIGHUP, Reaction::Call(note)),
             ];
-            for (signal, handler) in handlers {
-                let action = SigAction::new(
-                    SigHandler::Handler(handler),
-                    SaFlags::SA_RESTART,
-                    SigSet::empty(),
-                );
-                // SAFETY: the handlers touch an atomic at most.
-                if let Ok(old) = unsafe { sigaction(signal, &action) } {
-                    before.push((signal, old));
-                }
-            }
-            Self(before)
+            // SAFETY: the handlers touch an atomic at most.
+            let replaced = reactions.map(|(signal, reaction)| unsafe { react(signal, reaction) });
+            Self(replaced.into_iter().flatten().collect())
         }
 
         /// The signal that asked to end.
@@ -176,10 +169,7 @@ mod waiting {
 
     impl Drop for Guard {
         fn drop(&mut self) {
-            for (signal, action) in &self.0 {
-                // SAFETY: what was in force before is put back.
-                let _ = unsafe { sigaction(*signal, action) };
-            }
+            self.0.iter().for_each(EarlierReaction::restore);
         }
     }
 }
