@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use syslua_services::declaration::Scope;
 use syslua_services::manager::Job;
 
-use crate::action::{Action, Planned, TargetChange};
+use crate::action::{Action, Direction, Planned, TargetChange};
 use crate::names::SnapshotId;
 use crate::value::{Positions, Text};
 
@@ -42,6 +42,16 @@ pub struct Journal {
     pub changes: Vec<Change>,
     /// Directories of sys.lua that contain no target any more, outermost first.
     pub leftover: Vec<Text>,
+}
+
+impl Journal {
+    /// Returns the snapshot whose environment an effect has: an undone one ran with the earlier.
+    pub fn environment_of(&self, direction: Direction) -> SnapshotId {
+        match direction {
+            Direction::Do => self.to.unwrap_or(self.from),
+            Direction::Undo => self.from,
+        }
+    }
 }
 
 /// One thing that a switch does.

@@ -222,6 +222,27 @@ impl Stopped {
     }
 }
 
+/// Whether a function of the engine changes the system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// It reports what it would do, and takes no lock.
+    Preview,
+    /// It does it.
+    Perform,
+}
+
+impl Mode {
+    /// Returns the mode of a call that may be a dry run.
+    pub fn of_dry_run(is_dry: bool) -> Mode {
+        if is_dry { Mode::Preview } else { Mode::Perform }
+    }
+
+    /// Returns whether the system changes.
+    pub fn performs(self) -> bool {
+        self == Mode::Perform
+    }
+}
+
 /// What the engine reports while it works. Unknown kinds are to be ignored.
 #[derive(Clone, Debug, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]

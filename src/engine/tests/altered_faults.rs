@@ -22,7 +22,7 @@ use syslua_engine::derivation::{Derivation, FileContent, FileRecipe, Recipe, Spe
 use syslua_engine::manifest::Manifest;
 use syslua_engine::names::{Name, OutputName};
 use syslua_engine::platform::{self, fault};
-use syslua_engine::settings::{Interrupt, System};
+use syslua_engine::settings::{Interrupt, Mode, System};
 use syslua_engine::store::{Access, tree};
 use syslua_engine::value::{Source, Text};
 
@@ -234,7 +234,7 @@ fn what_programs_write_into_objects_is_kept_and_taken_out() {
         );
     }
     let go_back = |machine: &Machine| {
-        let _ = machine.engine().rollback(None, true, &mut |_| {});
+        let _ = machine.engine().rollback(None, Mode::Perform, &mut |_| {});
     };
     at_each_point(
         "a rollback",

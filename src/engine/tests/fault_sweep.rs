@@ -32,7 +32,7 @@ use syslua_engine::hash::Hash;
 use syslua_engine::manifest::Manifest;
 use syslua_engine::names::SnapshotId;
 use syslua_engine::platform::fault::{self, Fault, Operation};
-use syslua_engine::settings::Settings;
+use syslua_engine::settings::{Mode, Settings};
 use syslua_engine::store::Access;
 use syslua_engine::value::Text;
 use syslua_engine::variable::VariableValue;
@@ -148,13 +148,15 @@ impl Machine {
     }
 
     fn rollback(&self, id: u64) -> Result<(), String> {
-        let done = self.engine().rollback(Some(SnapshotId(id)), true, &mut |_| {});
+        let done = self.engine().rollback(Some(SnapshotId(id)), Mode::Perform, &mut |_| {});
         done.map(drop).map_err(|error| error.to_failure().message)
     }
 
     fn destroy(&self) -> Result<(), String> {
-        let done =
-            self.engine().destroy(true, &mut |_| {}).map_err(|error| error.to_failure().message)?;
+        let done = self
+            .engine()
+            .destroy(Mode::Perform, &mut |_| {})
+            .map_err(|error| error.to_failure().message)?;
         assert!(done.unknown.is_empty() && done.stuck.is_empty(), "{done:?}");
         let root = self.work.join("root");
         // Only the edits are left, and the list of them.

@@ -16,7 +16,7 @@ use syslua_engine::api::{Engine, GcOptions};
 use syslua_engine::hash::Hash;
 use syslua_engine::names::ObjectName;
 use syslua_engine::platform::fault::{self, Fault};
-use syslua_engine::settings::Settings;
+use syslua_engine::settings::{Mode, Settings};
 use syslua_engine::store::{Access, Slot, Store, verify};
 
 use support::{EIO, ENOSPC, remove, settings, temporary_directory, write};
@@ -24,7 +24,7 @@ use support::{EIO, ENOSPC, remove, settings, temporary_directory, write};
 fn gc(root: &Path) -> Result<usize, String> {
     // With one job the numbers of operations count the same each time.
     let engine = Engine::open(Settings { jobs: 1, ..settings(root, root) }, Access::Work).unwrap();
-    let report = engine.gc(GcOptions::default(), true, &mut |_| {});
+    let report = engine.gc(GcOptions::default(), Mode::Perform, &mut |_| {});
     report.map(|report| report.removed).map_err(|error| error.to_failure().message)
 }
 

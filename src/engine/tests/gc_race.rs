@@ -15,6 +15,7 @@ use std::time::Duration;
 use syslua_engine::api::{Engine, GcOptions};
 use syslua_engine::names::ObjectName;
 use syslua_engine::platform;
+use syslua_engine::settings::Mode;
 use syslua_engine::store::{Access, Store, verify};
 
 use support::{remove, settings, temporary_directory, write};
@@ -69,7 +70,7 @@ fn what_is_rooted_while_gc_works_stays() {
             let borrower = scope.spawn(|| borrow(&root, &objects, &stop, 7 * round + 3));
             std::thread::sleep(Duration::from_micros(400 * (round % 5)));
             let engine = Engine::open(settings(&root, &root), Access::Work).unwrap();
-            removed += engine.gc(GcOptions::default(), true, &mut |_| {}).unwrap().removed;
+            removed += engine.gc(GcOptions::default(), Mode::Perform, &mut |_| {}).unwrap().removed;
             stop.store(true, Ordering::Relaxed);
             borrower.join().unwrap()
         });

@@ -26,6 +26,7 @@ use syslua_engine::api::{ApplyOptions, Engine};
 use syslua_engine::manifest::Manifest;
 use syslua_engine::names::SnapshotId;
 use syslua_engine::platform::fault::{self, Fault};
+use syslua_engine::settings::Mode;
 use syslua_engine::store::Access;
 
 use support::{ENOSPC, NoTasks, settings, temporary_directory};
@@ -64,11 +65,11 @@ impl Machine {
             "first" => self.apply(1),
             "second" => self.apply(2),
             "rollback" => {
-                let done = self.engine().rollback(Some(SnapshotId(1)), true, &mut |_| {});
+                let done = self.engine().rollback(Some(SnapshotId(1)), Mode::Perform, &mut |_| {});
                 done.map(drop).map_err(|error| error.to_failure().message)
             }
             _ => {
-                let done = self.engine().destroy(true, &mut |_| {});
+                let done = self.engine().destroy(Mode::Perform, &mut |_| {});
                 done.map(drop).map_err(|error| error.to_failure().message)
             }
         }

@@ -5,7 +5,7 @@ use serde::Serialize;
 use syslua_engine::api::{ApplyOptions, Error as EngineError, PlanOptions};
 use syslua_engine::failure::FailureKind;
 use syslua_engine::generations::Ahead;
-use syslua_engine::settings::Event;
+use syslua_engine::settings::{Event, Mode};
 use syslua_engine::store::Access;
 
 use crate::error::{Answer, Error};
@@ -71,7 +71,7 @@ fn confirm(options: Option<&LuaTable>) -> Answer<Option<f64>> {
 
 fn apply(lua: &Lua, manifest: &LuaValue, options: Option<&LuaTable>) -> Answer<LuaValue> {
     let mut given = Options::read(lua, options)?;
-    if given.dry_run {
+    if given.mode == Mode::Preview {
         let planned = plan(lua, manifest, options)?;
         if let LuaValue::Table(planned) = &planned {
             planned.set("applied", false)?;

@@ -9,7 +9,7 @@ use mlua::prelude::*;
 use syslua_engine::api::Engine;
 use syslua_engine::failure::FailureKind;
 use syslua_engine::platform;
-use syslua_engine::settings::{Event, Sandbox, Settings, System, UnpackLimits, UserRange};
+use syslua_engine::settings::{Event, Mode, Sandbox, Settings, System, UnpackLimits, UserRange};
 use syslua_engine::store::Access;
 
 use crate::console::interrupt::interrupt;
@@ -23,8 +23,8 @@ const FEWEST_JOBS: usize = 2;
 pub struct Options {
     /// The engine's settings.
     pub settings: Settings,
-    /// Whether to do nothing.
-    pub dry_run: bool,
+    /// Whether the system changes.
+    pub mode: Mode,
     /// A line for the snapshot.
     pub description: String,
     listener: Option<LuaFunction>,
@@ -88,7 +88,7 @@ impl Options {
                 pins: Arc::default(),
                 identities: crate::identities::find_identities,
             },
-            dry_run: options.get::<Option<bool>>("dry_run")?.unwrap_or(false),
+            mode: Mode::of_dry_run(flag(Some(options), "dry_run")?),
             description: options.get::<Option<String>>("description")?.unwrap_or_default(),
             listener: options.get("on_event")?,
             wants_ticks: options.get::<Option<bool>>("ticks")?.unwrap_or(false),

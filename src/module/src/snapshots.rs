@@ -28,14 +28,14 @@ fn snapshot_id(given: Option<&str>) -> Answer<Option<SnapshotId>> {
 fn rollback(lua: &Lua, id: Option<&str>, table: Option<&LuaTable>) -> Answer<LuaValue> {
     let options = Options::read(lua, table)?;
     let engine = options.engine(Access::Work)?;
-    let result = engine.rollback(snapshot_id(id)?, !options.dry_run, &mut options.on_event(lua));
+    let result = engine.rollback(snapshot_id(id)?, options.mode, &mut options.on_event(lua));
     report(lua, &result?)
 }
 
 fn destroy(lua: &Lua, table: Option<&LuaTable>) -> Answer<LuaValue> {
     let options = Options::read(lua, table)?;
     let engine = options.engine(Access::Work)?;
-    let result = engine.destroy(!options.dry_run, &mut options.on_event(lua));
+    let result = engine.destroy(options.mode, &mut options.on_event(lua));
     report(lua, &result?)
 }
 
@@ -57,7 +57,7 @@ fn gc_options(table: Option<&LuaTable>) -> Answer<GcOptions> {
 fn gc(lua: &Lua, table: Option<&LuaTable>) -> Answer<LuaValue> {
     let options = Options::read(lua, table)?;
     let engine = options.engine(Access::Work)?;
-    let result = engine.gc(gc_options(table)?, !options.dry_run, &mut options.on_event(lua));
+    let result = engine.gc(gc_options(table)?, options.mode, &mut options.on_event(lua));
     report(lua, &result?)
 }
 

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use super::Error;
-use super::kind::{EffectKind, Kind, Surroundings};
+use super::kind::{Direction, EffectKind, Kind, Surroundings};
 use crate::platform::{self, Login, Terminal};
 use crate::settings::{Event, Interrupt};
 use crate::tail::Tail;
@@ -179,9 +179,9 @@ impl EffectKind for Run {
         serde_json::to_vec(&(&self.command, &self.cwd, &self.env, &self.shell)).unwrap_or_default()
     }
 
-    fn describe(&self, undo: bool) -> String {
-        let command =
-            if undo { self.undo.as_ref().unwrap_or(&self.command) } else { &self.command };
+    fn describe(&self, direction: Direction) -> String {
+        let undo = self.undo.as_ref().filter(|_| direction.is_undo());
+        let command = undo.unwrap_or(&self.command);
         match &self.name {
             Some(name) => format!("{name}: {}", command.display()),
             None => command.display(),
@@ -219,13 +219,15 @@ impl EffectKind for Run {
 
     fn perform(
         &self,
-        undo: bool,
+        direction: Direction,
         surroundings: &Surroundings<'_>,
         on_event: &mut dyn FnMut(Event),
     ) -> Result<(), Error> {
-        let Some(command) = (if undo { self.undo.as_ref() } else { Some(&self.command) }) else {
-            return Ok(());
+        let command = match direction {
+            Direction::Do => Some(&self.command),
+            Direction::Undo => self.undo.as_ref(),
         };
+        let Some(command) = command else { return Ok(()) };
         let name = self.title(command);
         on_event(Event::CommandStarted { name: name.clone() });
         let ended = run(self, command, surroundings, on_event);

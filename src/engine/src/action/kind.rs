@@ -230,13 +230,40 @@ pub struct Surroundings<'a> {
     pub interrupt: Option<&'a Interrupt>,
 }
 
+/// Which way an effect goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// It is done.
+    Do,
+    /// It is undone.
+    Undo,
+}
+
+impl Direction {
+    /// Returns the direction, as journals and reports write it.
+    pub fn of_undo(is_undo: bool) -> Direction {
+        if is_undo { Direction::Undo } else { Direction::Do }
+    }
+
+    /// Returns whether it is undone.
+    pub fn is_undo(self) -> bool {
+        self == Direction::Undo
+    }
+
+    /// Returns the way back.
+    #[must_use]
+    pub fn reversed(self) -> Direction {
+        Direction::of_undo(!self.is_undo())
+    }
+}
+
 /// An action with another effect, which may know how to undo it.
 pub trait EffectKind: Kind {
     /// Returns a key that is equal for effects that count as one.
     fn key(&self) -> Vec<u8>;
 
     /// Describes the command, or its undo, for users.
-    fn describe(&self, undo: bool) -> String;
+    fn describe(&self, direction: Direction) -> String;
 
     /// Returns whether it can be undone.
     fn has_undo(&self) -> bool;
@@ -257,13 +284,13 @@ pub trait EffectKind: Kind {
     /// Merges another declaration of the same effect.
     fn absorb(&mut self, other: &dyn EffectKind);
 
-    /// Does it, or takes it back.
+    /// Does it, or undoes it.
     ///
     /// # Errors
     /// When it fails, or on an interrupt.
     fn perform(
         &self,
-        undo: bool,
+        direction: Direction,
         surroundings: &Surroundings<'_>,
         on_event: &mut dyn FnMut(Event),
     ) -> std::result::Result<(), Error>;

@@ -12,7 +12,7 @@ use super::command::Run;
 use super::directory::Directory;
 use super::file::File;
 use super::function::Function;
-use super::kind::{EffectKind, EnvironmentKind, TargetKind};
+use super::kind::{Direction, EffectKind, EnvironmentKind, TargetKind};
 use super::link::Link;
 use super::merge::Merge;
 use super::package::{Package, PackageKind};
@@ -273,8 +273,8 @@ impl Action {
         }
     }
 
-    /// Returns its description for people; with `undo`, that of its undo.
-    pub fn describe(&self, undo: bool) -> Description {
+    /// Returns the description for people of it or of its undo.
+    pub fn describe(&self, direction: Direction) -> Description {
         match self {
             Action::Target(target) => Description {
                 target: Some(target.target().clone()),
@@ -289,7 +289,7 @@ impl Action {
             Action::Effect(effect) => Description {
                 target: None,
                 name: None,
-                detail: Text(effect.describe(undo).into_bytes()),
+                detail: Text(effect.describe(direction).into_bytes()),
             },
             Action::Enablement(enablement) => Description {
                 target: None,

@@ -42,7 +42,9 @@ pub use drift::{Accounts, Aspect, Drift, Look};
 pub use file::{File, digest_of, is_executable};
 pub use function::Function;
 pub use key::{KEY as SECRET_KEY, Key, put_once};
-pub use kind::{Addition, EffectKind, EnvironmentKind, Kind, Properties, Surroundings, TargetKind};
+pub use kind::{
+    Addition, Direction, EffectKind, EnvironmentKind, Kind, Properties, Surroundings, TargetKind,
+};
 pub use link::Link;
 pub use list::{Action, Description, Effect, Enablement, Environment, Requirement, Target};
 pub use merge::Merge;

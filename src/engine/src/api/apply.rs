@@ -22,7 +22,7 @@ use crate::hash::Hash;
 use crate::manifest::Manifest;
 use crate::names::SnapshotId;
 use crate::platform;
-use crate::platform::lock::{Lock, LockError, Mode};
+use crate::platform::lock::{Lock, LockError, Sharing};
 use crate::realize::{self, Recorder, Tasks};
 use crate::settings::{Event, Sandbox};
 use crate::snapshot::Snapshot;
@@ -273,7 +273,7 @@ impl Engine {
         let settings = &self.settings;
         let path = self.store.store_lock();
         let store_lock =
-            Lock::take(&path, Mode::Shared, settings.lock_timeout, &settings.interrupt, waiting);
+            Lock::take(&path, Sharing::Shared, settings.lock_timeout, &settings.interrupt, waiting);
         let _store_lock = store_lock.map_err(store::Error::from)?;
         switch::check_reachable(&self.settings, &planned.plan)?;
         let Planned { plan: foreseen, wanted, known, .. } = planned;
@@ -471,8 +471,13 @@ impl Engine {
         let waiting = |pid| on_event(Event::Waiting { lock: "another apply".to_owned(), pid });
         let settings = &self.settings;
         let path = self.store.switch_lock();
-        let lock =
-            Lock::take(&path, Mode::Exclusive, settings.lock_timeout, &settings.interrupt, waiting);
+        let lock = Lock::take(
+            &path,
+            Sharing::Exclusive,
+            settings.lock_timeout,
+            &settings.interrupt,
+            waiting,
+        );
         Ok(lock.map_err(switch::Error::from)?)
     }
 

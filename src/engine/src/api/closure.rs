@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::report::{ClosureObjectReport, ExportReport, ImportReport, RootReport};
 use super::{Engine, Error};
 use crate::names::ObjectName;
-use crate::platform::lock::{Lock, Mode};
+use crate::platform::lock::{Lock, Sharing};
 use crate::platform::{self, FileKind};
 use crate::settings::Event;
 use crate::store::closure::{self, Exported, Limits};
@@ -45,7 +45,7 @@ impl Engine {
             let path = self.store.store_lock();
             let lock = Lock::take(
                 &path,
-                Mode::Shared,
+                Sharing::Shared,
                 settings.lock_timeout,
                 &settings.interrupt,
                 waiting,

@@ -11,7 +11,7 @@ use crate::manifest::Manifest;
 use crate::names::SnapshotId;
 use crate::platform;
 use crate::platform::lock::Lock;
-use crate::settings::Event;
+use crate::settings::{Event, Mode};
 use crate::snapshot::Snapshot;
 use crate::switch::{self, Backup, Backups, Desired, Standing, To};
 use crate::switch::{Extent, Mark, Plan};
@@ -20,19 +20,19 @@ use crate::{config_copy, generations};
 
 impl Engine {
     /// Goes back to before the first apply and removes the root, except for displaced copies and
-    /// unknown files. Without `perform` it only reports what it would do.
+    /// unknown files. [`Mode::Preview`] only reports what it would do.
     ///
     /// # Errors
     /// When the root is not one of sys.lua, or an operation fails: the system is unchanged, or the
     /// error says what changed. Call it again to continue.
     pub fn destroy(
         &self,
-        perform: bool,
+        mode: Mode,
         on_event: &mut dyn FnMut(Event),
     ) -> Result<DestroyReport, Error> {
         let standing = switch::standing(&self.store)?;
-        let locks = if perform { self.locks(on_event)? } else { Vec::new() };
-        if perform && !locks.is_empty() {
+        let locks = if mode.performs() { self.locks(on_event)? } else { Vec::new() };
+        if mode.performs() && !locks.is_empty() {
             switch::recover(&self.store, &self.settings, on_event)?;
         }
         let current = generations::current(&self.store)?;
@@ -63,7 +63,7 @@ impl Engine {
             unknown: Vec::new(),
         };
         report.plan.changed |= standing == Standing::Root;
-        if perform && standing != Standing::Nothing {
+        if mode.performs() && standing != Standing::Nothing {
             self.keep_altered(&altered, &planned.plan.current)?;
             self.perform_destroy(&planned.plan, is_begun, locks, &mut report, on_event)?;
         } else {

@@ -16,8 +16,8 @@ use crate::hash::Hash;
 use crate::lock::{FILE_NAME, LockDocument};
 use crate::names::{ObjectName, SnapshotId};
 use crate::platform;
-use crate::platform::lock::{Lock, LockError, Mode};
-use crate::settings::Event;
+use crate::platform::lock::{Lock, LockError, Sharing};
+use crate::settings::{Event, Mode};
 use crate::store::gc::sweep::{self, Dead, Forgotten, Garbage, KeptDownloads};
 use crate::store::memory;
 use crate::store::own::{Own, Place};
@@ -100,7 +100,7 @@ pub struct GcReport {
 }
 
 impl Engine {
-    /// Deletes unreferenced objects and their records. Without `perform` it only reports the
+    /// Deletes unreferenced objects and their records. [`Mode::Preview`] only reports the
     /// deletions, and takes no lock.
     ///
     /// # Errors
@@ -110,7 +110,7 @@ impl Engine {
     pub fn gc(
         &self,
         options: GcOptions,
-        perform: bool,
+        mode: Mode,
         on_event: &mut dyn FnMut(Event),
     ) -> Result<GcReport, Error> {
         // If it is not a root, nothing in it belongs to sys.lua.
@@ -118,15 +118,19 @@ impl Engine {
         let settings = &self.settings;
         let threads = rayon::ThreadPoolBuilder::new().num_threads(settings.jobs).build();
         let threads = threads.map_err(|error| crate::realize::Error::Threads(error.to_string()))?;
-        let _locks = if perform { self.locks(on_event)? } else { Vec::new() };
+        let _locks = if mode.performs() { self.locks(on_event)? } else { Vec::new() };
         let (report, unread) = threads.install(|| {
             let blocked = switch::pending(&self.store)?.map(|pending| self.unfinished(&pending));
-            if perform && let Some(error) = blocked {
+            if mode.performs()
+                && let Some(error) = blocked
+            {
                 return Err(error);
             }
             let own = Own::open(&self.store)?;
             let snapshots = self.dropped(options)?;
-            if perform && let Some(own) = &own {
+            if mode.performs()
+                && let Some(own) = &own
+            {
                 self.bring_back_cut_off(own, &snapshots)?;
             }
             let mut roots = self.roots(&snapshots)?;
@@ -135,15 +139,17 @@ impl Engine {
             let kept = KeptDownloads { after, locked: self.locked(&snapshots) };
             let mut garbage = self.garbage(own.as_ref(), &roots, &kept)?;
             garbage.sources = config_copy::unused(&self.store, &snapshots)?;
-            if perform && let Some(own) = &own {
+            if mode.performs()
+                && let Some(own) = &own
+            {
                 let sweep = || self.sweep(own, &snapshots, &mut roots, &mut garbage, &kept);
                 memory::keeping(&self.store, sweep).map_err(cut_off)?;
             }
-            if perform {
+            if mode.performs() {
                 switch::sweep_printed(&self.store, self.snapshots()?.iter())
                     .map_err(switch::Error::from)?;
             }
-            let mut report = self.gc_report(roots, snapshots, &garbage, perform);
+            let mut report = self.gc_report(roots, snapshots, &garbage, mode);
             report.blocked = blocked.map(|error| error.to_string());
             Ok((report, unread))
         })?;
@@ -220,8 +226,13 @@ impl Engine {
         let settings = &self.settings;
         let waiting = |pid| on_event(Event::Waiting { lock: "the store".to_owned(), pid });
         let path = self.store.store_lock();
-        let builds =
-            Lock::take(&path, Mode::Exclusive, settings.lock_timeout, &settings.interrupt, waiting);
+        let builds = Lock::take(
+            &path,
+            Sharing::Exclusive,
+            settings.lock_timeout,
+            &settings.interrupt,
+            waiting,
+        );
         let builds = builds.map_err(store::Error::from)?;
         store::shared::protect_lifted(&self.store)?;
         // In the order in which an apply takes them.
@@ -346,7 +357,7 @@ impl Engine {
         mut roots: Roots,
         snapshots: BTreeSet<SnapshotId>,
         garbage: &Garbage,
-        applied: bool,
+        mode: Mode,
     ) -> GcReport {
         let sizes: BTreeMap<&ObjectName, u64> =
             garbage.objects.iter().map(|(object, size)| (object, *size)).collect();
@@ -370,7 +381,7 @@ impl Engine {
         let removed = garbage.objects.len();
         GcReport {
             root: self.settings.root.clone(),
-            applied,
+            applied: mode.performs(),
             kept: objects.len() - removed,
             removed,
             snapshots: snapshots.into_iter().collect(),

@@ -8,7 +8,7 @@ use super::{
     ActionReport, ChangeReport, ChangesReport, Engine, Error, HistoryEntry, HistoryReport,
     SnapshotDiffReport, SnapshotReport,
 };
-use crate::action::Description;
+use crate::action::{Description, Direction};
 use crate::generations;
 use crate::names::SnapshotId;
 use crate::platform;
@@ -82,7 +82,8 @@ impl Engine {
         let is_many = differences.len() > ChangesReport::MANY;
         let mut first: Vec<ChangeReport> = Vec::with_capacity(ChangesReport::SHOWN);
         for difference in &differences {
-            let Description { target, name, detail } = difference.step().shown().describe(false);
+            let Description { target, name, detail } =
+                difference.step().shown().describe(Direction::Do);
             let above = |target: Text| match target
                 .0
                 .iter()

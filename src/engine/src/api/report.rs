@@ -14,7 +14,7 @@ use syslua_packages::package::Item;
 use syslua_services::declaration::Scope;
 use syslua_services::manager::Job;
 
-use crate::action::Description;
+use crate::action::{Description, Direction};
 use crate::activation::DeclaredAction;
 use crate::derivation::{Derivation, Recipe};
 use crate::hash::Hash;
@@ -569,11 +569,11 @@ fn kind_word(kind: FileKind) -> &'static str {
 }
 
 pub(super) fn action_report(step: &Step) -> ActionReport {
-    let (runs_command, undo) = match step.work {
-        Work::Effect { undo, .. } => (true, undo),
-        _ => (false, false),
+    let (runs_command, direction) = match step.work {
+        Work::Effect { direction, .. } => (true, direction),
+        _ => (false, Direction::Do),
     };
-    let Description { target, name, detail } = step.shown().describe(undo);
+    let Description { target, name, detail } = step.shown().describe(direction);
     let is_always = step.activation.action.as_effect().is_some_and(|effect| effect.is_always());
     ActionReport {
         mark: step.mark,
@@ -586,7 +586,7 @@ pub(super) fn action_report(step: &Step) -> ActionReport {
         replaces: step.replaces.clone(),
         keys: step.keys.iter().map(key_report).collect(),
         runs_command,
-        undo,
+        undo: direction.is_undo(),
         always: is_always,
         service: service_report(step),
         package: match &step.work {

@@ -12,7 +12,7 @@ use crate::hash::Hash;
 use crate::manifest::Manifest;
 use crate::names::SnapshotId;
 use crate::platform;
-use crate::settings::Event;
+use crate::settings::{Event, Mode};
 use crate::snapshot::Snapshot;
 use crate::switch::{self, Desired, Extent, Mark, Plan, Secrets, To, Work};
 use crate::{config_copy, generations};
@@ -39,7 +39,7 @@ impl Engine {
         Ok(Secrets::open(&self.store, &self.settings, &needed)?)
     }
 
-    /// Goes back to a snapshot, by default the parent of the current one. Without `perform` it only
+    /// Goes back to a snapshot, by default the parent of the current one. [`Mode::Preview`] only
     /// reports what it would do. An unreadable current snapshot or journal does not prevent it.
     ///
     /// # Errors
@@ -48,10 +48,10 @@ impl Engine {
     pub fn rollback(
         &self,
         id: Option<SnapshotId>,
-        perform: bool,
+        mode: Mode,
         on_event: &mut dyn FnMut(Event),
     ) -> Result<RollbackReport, Error> {
-        let _lock = if perform && platform::exists(&self.store.metadata()) {
+        let _lock = if mode.performs() && platform::exists(&self.store.metadata()) {
             Some(self.lock(on_event)?)
         } else {
             None
@@ -61,7 +61,7 @@ impl Engine {
             Err(error @ switch::Error::Journal { .. }) if id.is_none() => return Err(error.into()),
             pending => matches!(pending, Err(switch::Error::Journal { .. })),
         };
-        if perform && !is_lost {
+        if mode.performs() && !is_lost {
             switch::recover(&self.store, &self.settings, on_event)?;
         }
         let InForce { current, is_guess, problem } = self.in_force(id, is_lost)?;
@@ -71,7 +71,9 @@ impl Engine {
         if let Some(message) = problem {
             on_event(Event::Warning { message });
         }
-        if perform && let Some(aside) = switch::set_journal_aside(&self.store)? {
+        if mode.performs()
+            && let Some(aside) = switch::set_journal_aside(&self.store)?
+        {
             let message = format!(
                 "the journal of an interrupted switch cannot be read: it was moved to {}",
                 aside.display()
@@ -88,7 +90,7 @@ impl Engine {
         let mut target = target;
         target.follow_moves(self.store.root(), &self.settings.home);
         let mut desired = Desired::from_snapshot(&target, &self.settings.home, reads);
-        let secrets = if perform {
+        let secrets = if mode.performs() {
             let wanted = target.activations.iter().map(|one| DeclaredAction::clone(one));
             let wanted = wanted.filter(|one| one.action.as_secret().is_some());
             self.decrypted(wanted.collect(), &current, false)?
@@ -120,7 +122,7 @@ impl Engine {
         let mut report =
             self.plan_report(&Manifest::default(), &planned, PlanOptions::default())?;
         report.changed |= !is_current;
-        let applied = perform && report.changed;
+        let applied = mode.performs() && report.changed;
         let mut displaced = Vec::new();
         if applied {
             // Drift of the current snapshot is put right without going anywhere.

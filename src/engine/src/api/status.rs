@@ -14,7 +14,7 @@ use crate::failure::chain;
 use crate::generations;
 use crate::journal::Change;
 use crate::platform;
-use crate::platform::lock::{Lock, Mode};
+use crate::platform::lock::{Lock, Sharing};
 use crate::snapshot::Snapshot;
 use crate::store::Outputs;
 use crate::store::examination::{Alteration, Difference};
@@ -173,7 +173,7 @@ impl Engine {
     fn pending_report(&self, pending: &Pending) -> PendingReport {
         let state = if pending.is_confirmable {
             "unconfirmed"
-        } else if matches!(Lock::try_take(&self.store.switch_lock(), Mode::Shared), Ok(None)) {
+        } else if matches!(Lock::try_take(&self.store.switch_lock(), Sharing::Shared), Ok(None)) {
             "running"
         } else {
             "interrupted"

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::report::bytes;
 use super::report::{DisplacedReport, PendingReport, SnapshotReport};
-use crate::action::{Aspect, Properties};
+use crate::action::{Aspect, Direction, Properties};
 use crate::activation::DeclaredAction;
 use crate::value::{Positions, Text};
 
@@ -66,7 +66,7 @@ impl TargetReport {
     /// Returns the report about the target of an action.
     pub(super) fn new(activation: &DeclaredAction, state: &'static str) -> TargetReport {
         let action = &activation.action;
-        let description = action.describe(false);
+        let description = action.describe(Direction::Do);
         let Properties { mode, owner, group, mutable } =
             action.as_target().map(|target| target.properties()).unwrap_or_default();
         TargetReport {

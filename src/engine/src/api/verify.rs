@@ -11,7 +11,7 @@ use crate::hash::Hash;
 use crate::manifest::Manifest;
 use crate::names::{ObjectName, SnapshotId};
 use crate::platform;
-use crate::platform::lock::{Lock, Mode};
+use crate::platform::lock::{Lock, Sharing};
 use crate::realize::{self, Tasks};
 use crate::settings::Event;
 use crate::store::{self, Store, memory, recorded_outputs, verify as objects};
@@ -144,8 +144,13 @@ impl Engine {
         let settings = &self.settings;
         let path = self.store.store_lock();
         let waiting = |pid| on_event(Event::Waiting { lock: "the store".to_owned(), pid });
-        let lock =
-            Lock::take(&path, Mode::Exclusive, settings.lock_timeout, &settings.interrupt, waiting);
+        let lock = Lock::take(
+            &path,
+            Sharing::Exclusive,
+            settings.lock_timeout,
+            &settings.interrupt,
+            waiting,
+        );
         let _lock = lock.map_err(store::Error::from)?;
         let _open = self.store.lock_publication()?;
         Ok(objects::quarantine(&self.store, object)?)

@@ -7,7 +7,7 @@ use super::{Error, Result};
 use crate::context::OwnTurn;
 use crate::failure::{Failure, FailureKind, chain};
 use crate::platform;
-use crate::platform::lock::{Lock, LockError, Mode};
+use crate::platform::lock::{Lock, LockError, Sharing};
 use crate::settings::{Event, EventSink, Settings};
 use crate::store::Store;
 
@@ -27,7 +27,7 @@ pub fn hold_cache(
     let waiting = |pid| on_event(Event::Waiting { lock: "the store".to_owned(), pid });
     let lock = Lock::take(
         &store.store_lock(),
-        Mode::Shared,
+        Sharing::Shared,
         settings.lock_timeout,
         &settings.interrupt,
         waiting,
@@ -58,7 +58,7 @@ pub fn take(settings: &Settings, events: &EventSink, place: &Path, what: &str) -
     let own = settings.context.take_turn(&path, &settings.interrupt.0).ok_or(Error::Interrupted)?;
     let waiting = |pid| events(Event::Waiting { lock: format!("the download of {what}"), pid });
     let lock =
-        Lock::take(&path, Mode::Exclusive, settings.lock_timeout, &settings.interrupt, waiting);
+        Lock::take(&path, Sharing::Exclusive, settings.lock_timeout, &settings.interrupt, waiting);
     match lock {
         Ok(lock) => Ok(Turn { _lock: lock, path, _own: own }),
         Err(LockError::Interrupted) => Err(Error::Interrupted),

@@ -9,7 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::lock::{Lock, Mode};
+use super::lock::{Lock, Sharing};
 use super::{Result, failed, modify};
 use crate::settings::UserRange;
 
@@ -129,7 +129,7 @@ impl BuildUser {
         for step in 0..count {
             let number = first + (place % count + step) % count;
             let path = locks.join(number.to_string());
-            let Some(lock) = Lock::try_take(&path, Mode::Exclusive)? else { continue };
+            let Some(lock) = Lock::try_take(&path, Sharing::Exclusive)? else { continue };
             let was_cut_off = lock.has_note();
             let user = BuildUser { number, path, has_processes: AtomicBool::new(false), lock };
             if was_cut_off {

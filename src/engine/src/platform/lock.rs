@@ -18,7 +18,7 @@ const POLL: Duration = Duration::from_millis(20);
 
 /// How a lock is shared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
+pub enum Sharing {
     /// With others that share it.
     Shared,
     /// With no other process.
@@ -110,12 +110,12 @@ impl Lock {
     ///
     /// # Errors
     /// When the lock file cannot be created or locked.
-    pub fn try_take(path: &Path, mode: Mode) -> Result<Option<Lock>> {
+    pub fn try_take(path: &Path, sharing: Sharing) -> Result<Option<Lock>> {
         loop {
-            let file = open(path, mode)?;
-            let locked = match mode {
-                Mode::Shared => file.try_lock_shared(),
-                Mode::Exclusive => file.try_lock(),
+            let file = open(path, sharing)?;
+            let locked = match sharing {
+                Sharing::Shared => file.try_lock_shared(),
+                Sharing::Exclusive => file.try_lock(),
             };
             match locked {
                 Err(TryLockError::WouldBlock) if system::is_locked_by_strangers(&file) => {
@@ -153,7 +153,7 @@ impl Lock {
     /// for this process.
     pub fn take(
         path: &Path,
-        mode: Mode,
+        sharing: Sharing,
         timeout: Option<Duration>,
         interrupt: &Interrupt,
         waiting: impl FnOnce(Option<u32>),
@@ -161,7 +161,7 @@ impl Lock {
         let begin = Instant::now();
         let mut waiting = Some(waiting);
         loop {
-            if let Some(lock) = Lock::try_take(path, mode)? {
+            if let Some(lock) = Lock::try_take(path, sharing)? {
                 return Ok(lock);
             }
             if interrupt.is_set() {
@@ -219,17 +219,19 @@ impl Lock {
     /// # Errors
     /// When the lock file cannot be used, on a timeout, or on an interrupt.
     pub fn take_briefly(path: &Path, patience: &Patience) -> std::result::Result<Lock, LockError> {
-        Lock::take(path, Mode::Exclusive, patience.timeout, &patience.interrupt, |_| {})
+        Lock::take(path, Sharing::Exclusive, patience.timeout, &patience.interrupt, |_| {})
     }
 }
 
 /// Opens a lock file, or creates it. Opening writes nothing, so that a run without changes leaves
 /// no trace.
-fn open(path: &Path, mode: Mode) -> Result<File> {
+fn open(path: &Path, sharing: Sharing) -> Result<File> {
     match system::open_lock(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => modify::create_private_file(path),
         // No process can hold it exclusively there.
-        Err(error) if error.kind() == io::ErrorKind::ReadOnlyFilesystem && mode == Mode::Shared => {
+        Err(error)
+            if error.kind() == io::ErrorKind::ReadOnlyFilesystem && sharing == Sharing::Shared =>
+        {
             File::open(path).map_err(failed("open the lock", path))
         }
         opened => opened.map_err(failed("open the lock", path)),
@@ -258,12 +260,12 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o7777;
         let new = directory.path().join("new");
-        let _lock = Lock::try_take(&new, Mode::Shared).unwrap();
+        let _lock = Lock::try_take(&new, Sharing::Shared).unwrap();
         assert_eq!(mode(&new), 0o600);
         let old = directory.path().join("old");
         std::fs::write(&old, "").unwrap();
         std::fs::set_permissions(&old, std::fs::Permissions::from_mode(0o644)).unwrap();
-        assert!(Lock::try_take(&old, Mode::Exclusive).unwrap().is_some());
+        assert!(Lock::try_take(&old, Sharing::Exclusive).unwrap().is_some());
         assert_eq!(mode(&old), 0o600);
     }
 
@@ -275,18 +277,18 @@ mod tests {
         std::fs::write(&outside, "").unwrap();
         let link = directory.path().join("link");
         std::os::unix::fs::symlink(&outside, &link).unwrap();
-        assert!(Lock::try_take(&link, Mode::Exclusive).is_err());
+        assert!(Lock::try_take(&link, Sharing::Exclusive).is_err());
         let pipe = directory.path().join("pipe");
         crate::platform::hostile::make_pipe(&pipe);
-        assert!(Lock::try_take(&pipe, Mode::Exclusive).is_err());
-        assert!(Lock::try_take(directory.path(), Mode::Shared).is_err());
+        assert!(Lock::try_take(&pipe, Sharing::Exclusive).is_err());
+        assert!(Lock::try_take(directory.path(), Sharing::Shared).is_err());
     }
 
     #[test]
     fn waiting_ends_when_time_is_over_or_somebody_asks_to_stop() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("lock");
-        let _held = Lock::try_take(&path, Mode::Exclusive).unwrap();
+        let _held = Lock::try_take(&path, Sharing::Exclusive).unwrap();
         let patience = Patience { timeout: Some(Duration::from_millis(30)), ..Patience::default() };
         assert!(matches!(Lock::take_briefly(&path, &patience), Err(LockError::Busy { .. })));
         let patience = Patience::default();
@@ -315,23 +317,23 @@ mod tests {
     fn an_exclusive_lock_keeps_others_out_until_it_is_dropped() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("lock");
-        let first = Lock::try_take(&path, Mode::Exclusive).unwrap();
+        let first = Lock::try_take(&path, Sharing::Exclusive).unwrap();
         assert!(first.is_some());
-        assert!(Lock::try_take(&path, Mode::Shared).unwrap().is_none());
+        assert!(Lock::try_take(&path, Sharing::Shared).unwrap().is_none());
         let waited =
-            Lock::take(&path, Mode::Shared, Some(Duration::ZERO), &Interrupt::default(), |_| {});
+            Lock::take(&path, Sharing::Shared, Some(Duration::ZERO), &Interrupt::default(), |_| {});
         assert!(matches!(waited, Err(LockError::Busy { .. })));
         drop(first);
-        assert!(Lock::try_take(&path, Mode::Shared).unwrap().is_some());
+        assert!(Lock::try_take(&path, Sharing::Shared).unwrap().is_some());
     }
 
     #[test]
     fn a_removed_lock_file_is_made_anew() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("lock");
-        let first = Lock::try_take(&path, Mode::Exclusive).unwrap();
+        let first = Lock::try_take(&path, Sharing::Exclusive).unwrap();
         std::fs::remove_file(&path).unwrap();
-        assert!(Lock::try_take(&path, Mode::Exclusive).unwrap().is_some());
+        assert!(Lock::try_take(&path, Sharing::Exclusive).unwrap().is_some());
         assert!(path.exists());
         drop(first);
     }

@@ -11,7 +11,7 @@ use crate::failure::{Failure, FailureKind};
 use crate::hash::Hash;
 use crate::names::OutputName;
 use crate::platform;
-use crate::platform::lock::{Lock, Mode};
+use crate::platform::lock::{Lock, Sharing};
 use crate::settings::{Event, Settings};
 use crate::store::compare::first_difference;
 use crate::store::import::add_own_name;
@@ -51,12 +51,12 @@ pub fn check(
         Lock::take(path, mode, settings.lock_timeout, &settings.interrupt, waiting)
     };
     // Collecting garbage takes what a build is at work on for a leftover.
-    let shared = take(&store.store_lock(), Mode::Shared, "the store".to_owned())
+    let shared = take(&store.store_lock(), Sharing::Shared, "the store".to_owned())
         .map_err(store::Error::from)?;
     let slot = store.slot_lock(Slot::of(derivation.hash));
     // In this order everywhere: a build with a slot waits for nothing.
     let locks = [store.build_lock(derivation.hash), slot]
-        .map(|path| take(&path, Mode::Exclusive, derivation.title()));
+        .map(|path| take(&path, Sharing::Exclusive, derivation.title()));
     let locks = locks
         .into_iter()
         .collect::<Result<Vec<Lock>, _>>()

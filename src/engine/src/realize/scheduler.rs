@@ -28,7 +28,7 @@ use crate::hash::Hash;
 use crate::names::OutputName;
 use crate::operation::{Error as OperationError, Response};
 use crate::platform::jail::Level;
-use crate::platform::lock::{Lock, LockError, Mode, holder};
+use crate::platform::lock::{Lock, LockError, Sharing, holder};
 use crate::settings::{Event, EventSink, Sandbox, Settings};
 use crate::store::import::{File, import_files};
 use crate::store::shared::protect_lifted;
@@ -106,7 +106,7 @@ pub fn realize_ahead(
     let waiting = |pid| on_event(Event::Waiting { lock: "the store".to_owned(), pid });
     let _shared = Lock::take(
         &store.store_lock(),
-        Mode::Shared,
+        Sharing::Shared,
         settings.lock_timeout,
         &settings.interrupt,
         waiting,
@@ -222,7 +222,7 @@ fn prepare_file<'a>(
     level: Level,
 ) -> Option<(Lock, File<'a>)> {
     let lock =
-        Lock::try_take(&store.build_lock(derivation.hash), Mode::Exclusive).ok().flatten()?;
+        Lock::try_take(&store.build_lock(derivation.hash), Sharing::Exclusive).ok().flatten()?;
     if find_outputs(store, derivation.hash, |outputs| outputs.pins().is_empty()).ok()?.is_some() {
         return None;
     }
@@ -522,7 +522,7 @@ impl Scheduler<'_> {
             return Ok(());
         }
         let take = |path: &Path| {
-            Lock::try_take(path, Mode::Exclusive)
+            Lock::try_take(path, Sharing::Exclusive)
                 .map_err(|error| store::Error::from(LockError::from(error)))
         };
         let path = self.store.build_lock(derivation.hash);

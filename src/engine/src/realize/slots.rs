@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use crate::platform::lock::{Lock, Mode};
+use crate::platform::lock::{Lock, Sharing};
 use crate::platform::{self, Blank, Directory};
 use crate::store::{Slot, Store};
 
@@ -66,7 +66,7 @@ impl Slots {
     pub fn clear(&self, store: &Store) {
         let left = std::mem::take(&mut *self.left.lock().unwrap_or_else(PoisonError::into_inner));
         for (slot, left) in left {
-            let Ok(Some(_lock)) = Lock::try_take(&store.slot_lock(slot), Mode::Exclusive) else {
+            let Ok(Some(_lock)) = Lock::try_take(&store.slot_lock(slot), Sharing::Exclusive) else {
                 continue;
             };
             let (building, directory) = (store.building(slot), store.build_directory(slot));
@@ -226,8 +226,9 @@ mod tests {
         let place = Place::new();
         place.make();
         assert!(place.leave());
-        let _held =
-            Lock::try_take(&place.store.slot_lock(place.slot), Mode::Exclusive).unwrap().unwrap();
+        let _held = Lock::try_take(&place.store.slot_lock(place.slot), Sharing::Exclusive)
+            .unwrap()
+            .unwrap();
         place.slots.clear(&place.store);
         assert!(place.directories().iter().all(|directory| directory.exists()));
     }

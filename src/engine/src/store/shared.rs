@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use super::memory::KnownFiles;
 use super::{Result, Store, tree};
 use crate::hash::{Hash, READ_SIZE};
-use crate::platform::lock::{Lock, LockError, Mode};
+use crate::platform::lock::{Lock, LockError, Sharing};
 use crate::platform::{self, Directory, Facts, FileKind, ImmutableFile, Step, Walk};
 
 /// The files of a store that objects share.
@@ -91,7 +91,7 @@ impl Lifted {
         let name = OsString::from(format!("{own}{NOTES}"));
         // First: if a link is in its place, nothing is written into its target.
         let directory = Directory::at(&self.staging)?;
-        let lock = Lock::try_take(&self.staging.join(lock_of(&name)), Mode::Exclusive)
+        let lock = Lock::try_take(&self.staging.join(lock_of(&name)), Sharing::Exclusive)
             .map_err(LockError::from)?;
         let Some(lock) = lock else { return Ok(None) };
         Ok(Some(Notes {
@@ -141,7 +141,7 @@ pub fn protect_lifted(store: &Store) -> Result<()> {
         }
         // A live process has it locked.
         let lock = lock_of(&name);
-        let held = Lock::try_take(&store.staging().join(&lock), Mode::Exclusive)
+        let held = Lock::try_take(&store.staging().join(&lock), Sharing::Exclusive)
             .map_err(LockError::from)?;
         let Some(_held) = held else { continue };
         let text = staging.read_file(&name).unwrap_or_default();

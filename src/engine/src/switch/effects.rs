@@ -9,7 +9,7 @@ use super::desired::Entry;
 use super::follow::is_same_file;
 use super::mentions::{Mentions, Named};
 use super::step::{Mark, Step, Work};
-use crate::action::{Action, After, Before, Effect};
+use crate::action::{Action, After, Before, Direction, Effect};
 use crate::activation::DeclaredAction;
 use crate::places::PlaceMap;
 use crate::platform;
@@ -142,12 +142,12 @@ impl Planner<'_> {
             let mut step = Step::new(Mark::Remove, &Entry::applied(activation));
             let mut is_last = effect.is_before();
             if effect.has_undo() {
-                step.work = Work::Effect { undo: true, again: false };
+                step.work = Work::Effect { direction: Direction::Undo, again: false };
             } else if effect.is_only_on_change()
                 && self.touches(effect.on_change(), &activation.positions, &self.changed.removed)
             {
                 // Who was told of what its target holds is told that it is gone.
-                step.work = Work::Effect { undo: false, again: true };
+                step.work = Work::Effect { direction: Direction::Do, again: true };
                 is_last = !effect.is_before();
             }
             if is_last { &mut effects.last } else { &mut effects.first }.push(step);
@@ -179,7 +179,7 @@ impl Planner<'_> {
             let mut step = Step::new(mark, entry);
             if is_done {
                 step.work = Work::Effect {
-                    undo: false,
+                    direction: Direction::Do,
                     again: again && (old.is_some() || effect.is_only_on_change()),
                 };
             }

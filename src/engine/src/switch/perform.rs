@@ -16,8 +16,8 @@ use super::undo::undo;
 use super::{Error, secrets, ways, write};
 use super::{package_calls, service_jobs};
 use crate::action::{
-    self, Action, After, Before, Directories, Planned, Role, TargetChange, insisted_mode, merging,
-    target,
+    self, Action, After, Before, Direction, Directories, Planned, Role, TargetChange,
+    insisted_mode, merging, target,
 };
 use crate::activation::DeclaredAction;
 use crate::generations;
@@ -293,9 +293,9 @@ fn changes(
         }
         match &step.work {
             Work::None | Work::Service(_) | Work::Package(_) => {}
-            Work::Effect { undo, again } => changes.push(Change::Command {
+            Work::Effect { direction, again } => changes.push(Change::Command {
                 action: step.activation.action.clone(),
-                undo: *undo,
+                undo: direction.is_undo(),
                 again: *again,
                 user: step.activation.user.clone(),
                 positions: step.activation.positions.clone(),
@@ -399,7 +399,8 @@ impl Switch<'_> {
                     target::perform(&self.directories, change, &mut on_merged)?;
                 }
                 Change::Command { action, undo, user, positions, .. } => {
-                    let ran = self.run(number, action, *undo, user.as_deref(), on_event);
+                    let direction = Direction::of_undo(*undo);
+                    let ran = self.run(number, action, direction, user.as_deref(), on_event);
                     ran.map_err(Error::at(positions))?;
                 }
                 Change::Services { phase, managers, units } => {
@@ -439,18 +440,17 @@ impl Switch<'_> {
         &mut self,
         number: usize,
         action: &Action,
-        undo: bool,
+        direction: Direction,
         user: Option<&str>,
         on_event: &mut dyn FnMut(Event),
     ) -> Result<(), action::Error> {
         let Some(effect) = action.as_effect() else { return Ok(()) };
         let journal = &self.written.journal;
-        // An undone command ran with the earlier environment.
-        let id = if undo { journal.from } else { journal.to.unwrap_or(journal.from) };
+        let id = journal.environment_of(direction);
         let interrupt = Some(&self.settings.interrupt);
         let surroundings = surroundings(self.store, self.settings, id, user, interrupt);
         self.note(Note::Begin(number))?;
-        match effect.perform(undo, &surroundings, on_event) {
+        match effect.perform(direction, &surroundings, on_event) {
             Ok(()) => {
                 self.note(Note::End(number))?;
                 Ok(())

@@ -8,7 +8,7 @@ use super::mentions::with_paths;
 use super::plan::Plan;
 use super::step::{Mark, Step};
 use super::surroundings::surroundings;
-use crate::action::{After, EffectKind, Kind, Run, Service};
+use crate::action::{After, Direction, EffectKind, Kind, Run, Service};
 use crate::platform::Account;
 use crate::settings::{Event, Settings};
 use crate::store::Store;
@@ -62,5 +62,5 @@ pub(super) fn check(
     let interrupt = Some(&settings.interrupt);
     let user = activation.user.as_deref();
     let around = surroundings(store, settings, plan.current.id, user, interrupt);
-    run.perform(false, &around, on_event).map_err(Error::at(&activation.positions))
+    run.perform(Direction::Do, &around, on_event).map_err(Error::at(&activation.positions))
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::desired::Entry;
 use super::service_work::ServiceWork;
 use crate::action::merging::{self, Merges};
-use crate::action::{Action, TargetChange};
+use crate::action::{Action, Direction, TargetChange};
 use crate::activation::DeclaredAction;
 
 /// What happens to an action.
@@ -33,8 +33,8 @@ pub enum Work {
     Target(TargetChange),
     /// An effect is performed.
     Effect {
-        /// Whether it is undone.
-        undo: bool,
+        /// Whether it is done or undone.
+        direction: Direction,
         /// Whether it runs because of a change: it is undone by running it again after the change
         /// is undone.
         again: bool,

@@ -9,7 +9,7 @@ use super::finish::remove_journal;
 use super::service_jobs;
 use super::surroundings::surroundings;
 use super::sync::sync_places;
-use crate::action::{Directories, Role, TargetChange, Undone, target};
+use crate::action::{Direction, Directories, Role, TargetChange, Undone, target};
 use crate::journal::{Change, Note, Written};
 use crate::names::SnapshotId;
 use crate::platform;
@@ -119,22 +119,23 @@ fn take_back_effect(
     (number, change): (usize, &Change),
     on_event: &mut dyn FnMut(Event),
 ) -> Result<(), Error> {
-    let Change::Command { action, undo: was_undo, user, .. } = change else { return Ok(()) };
+    let Change::Command { action, undo, user, .. } = change else { return Ok(()) };
+    let direction = Direction::of_undo(*undo);
     let Some(effect) = action.as_effect() else { return Ok(()) };
     if !written.notes.contains(&Note::Begin(number)) {
         return Ok(());
     }
-    if !was_undo && !effect.has_undo() {
+    if direction == Direction::Do && !effect.has_undo() {
         let did = if written.notes.contains(&Note::End(number)) { "ran" } else { "may have run" };
-        let message = format!("`{}` {did}, and has no `undo`", effect.describe(false));
+        let message = format!("`{}` {did}, and has no `undo`", effect.describe(Direction::Do));
         on_event(Event::Warning { message });
         return Ok(());
     }
     let journal = &written.journal;
-    let id = if *was_undo { journal.from } else { journal.to.unwrap_or(journal.from) };
+    let id = journal.environment_of(direction);
     // Nothing interrupts this: half an undo is useless.
     let surroundings = surroundings(store, settings, id, user.as_deref(), None);
-    Ok(effect.perform(!was_undo, &surroundings, on_event)?)
+    Ok(effect.perform(direction.reversed(), &surroundings, on_event)?)
 }
 
 /// Runs `on_change` commands again: the files are restored, and no program knows yet. A failure of
@@ -154,7 +155,7 @@ fn do_again(
         };
         let surroundings =
             surroundings(store, settings, written.journal.from, user.as_deref(), None);
-        if let Err(error) = effect.perform(false, &surroundings, on_event) {
+        if let Err(error) = effect.perform(Direction::Do, &surroundings, on_event) {
             let message = format!("what was changed is as it was, and then {error}");
             on_event(Event::Warning { message });
         }

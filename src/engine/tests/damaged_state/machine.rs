@@ -12,7 +12,7 @@ use syslua_engine::derivation::{Derivation, Recipe, Spec};
 use syslua_engine::manifest::Manifest;
 use syslua_engine::names::{Name, OutputName, SnapshotId};
 use syslua_engine::platform;
-use syslua_engine::settings::System;
+use syslua_engine::settings::{Mode, System};
 use syslua_engine::store::{self, Access, Slot, Store};
 use syslua_engine::value::{Function, Value};
 use syslua_engine::variable::VariableValue;
@@ -113,14 +113,14 @@ impl Machine {
     }
 
     pub fn rollback(&self, id: Option<u64>) -> Result<(), String> {
-        let done = self.engine().rollback(id.map(SnapshotId), true, &mut |_| {});
+        let done = self.engine().rollback(id.map(SnapshotId), Mode::Perform, &mut |_| {});
         done.map(drop).map_err(|error| error.to_failure().message)
     }
 
     /// Removes what only snapshots before the current one hold, with them.
     pub fn collect(&self) -> Result<(), String> {
         let options = GcOptions { keep: Some(1), ..GcOptions::default() };
-        let done = self.engine().gc(options, true, &mut |_| {});
+        let done = self.engine().gc(options, Mode::Perform, &mut |_| {});
         done.map(drop).map_err(|error| error.to_failure().message)
     }
 
@@ -176,12 +176,17 @@ impl Machine {
             ("list", done(engine.list())),
             ("info", done(engine.info())),
             ("verify", done(engine.verify())),
-            ("destroy --dry-run", done(engine.destroy(false, &mut |_| {}))),
-            ("rollback --dry-run", done(engine.rollback(Some(SnapshotId(1)), false, &mut |_| {}))),
+            ("destroy --dry-run", done(engine.destroy(Mode::Preview, &mut |_| {}))),
+            (
+                "rollback --dry-run",
+                done(engine.rollback(Some(SnapshotId(1)), Mode::Preview, &mut |_| {})),
+            ),
         ];
         if with_gc {
-            looked
-                .push(("gc --dry-run", done(engine.gc(GcOptions::default(), false, &mut |_| {}))));
+            looked.push((
+                "gc --dry-run",
+                done(engine.gc(GcOptions::default(), Mode::Preview, &mut |_| {})),
+            ));
         }
         looked
     }

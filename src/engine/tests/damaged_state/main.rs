@@ -21,6 +21,7 @@ use std::path::Path;
 use serde_json::json;
 use syslua_engine::journal::{self, Journal};
 use syslua_engine::names::SnapshotId;
+use syslua_engine::settings::Mode;
 use syslua_engine::store::source_cache::SourceMemory;
 use syslua_engine::store::{self, Store};
 use syslua_engine::value::Text;
@@ -124,7 +125,7 @@ fn act(machine: &Machine, homes: &[Tree], name: &str, text: &[u8], apply_works: 
             write(&path, &damaged);
             machine
                 .engine()
-                .destroy(true, &mut |_| {})
+                .destroy(Mode::Perform, &mut |_| {})
                 .unwrap_or_else(|error| panic!("{when}: no end: {error}"));
             assert_eq!(machine.home(), homes[0], "{when}: not the home of before");
             machine.restore();
@@ -132,7 +133,10 @@ fn act(machine: &Machine, homes: &[Tree], name: &str, text: &[u8], apply_works: 
             machine.restore();
             write(&path, &damaged);
             let before = read_tree(&machine.work);
-            assert!(machine.engine().destroy(true, &mut |_| {}).is_err(), "{when}: destroyed");
+            assert!(
+                machine.engine().destroy(Mode::Perform, &mut |_| {}).is_err(),
+                "{when}: destroyed"
+            );
             let changed = differing(&before, &read_tree(&machine.work));
             assert!(changed.is_empty(), "{when}: the destruction that failed changed {changed:?}");
             machine.rollback(Some(1)).unwrap();

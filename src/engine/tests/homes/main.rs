@@ -24,6 +24,7 @@ use syslua_engine::api::{ApplyOptions, Engine, PlanOptions};
 use syslua_engine::manifest::Manifest;
 use syslua_engine::names::SnapshotId;
 use syslua_engine::platform::fault::{self, Fault};
+use syslua_engine::settings::Mode;
 use syslua_engine::store::Access;
 use syslua_engine::value::Text;
 
@@ -219,7 +220,7 @@ impl Play {
         let ids: Vec<SnapshotId> = self.reads.keys().copied().collect();
         let id = *self.world.random.pick(&ids);
         let go = |engine: &Engine| {
-            let done = engine.rollback(Some(id), true, &mut |_| {});
+            let done = engine.rollback(Some(id), Mode::Perform, &mut |_| {});
             done.map(|report| report.applied).map_err(|error| error.to_failure().message)
         };
         // What later snapshots put beside its sources goes; what is the user's stays.
@@ -248,8 +249,10 @@ impl Play {
     }
 
     fn destroy(&self) {
-        let destroyed =
-            self.engine.destroy(true, &mut |_| {}).map_err(|error| error.to_failure().message);
+        let destroyed = self
+            .engine
+            .destroy(Mode::Perform, &mut |_| {})
+            .map_err(|error| error.to_failure().message);
         let report =
             destroyed.unwrap_or_else(|message| panic!("{}", self.fail("destroy fails", &message)));
         self.expect_nothing_lost(&report.displaced);

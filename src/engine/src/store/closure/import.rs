@@ -18,7 +18,7 @@ use super::decode::{self, Decoded};
 use super::receive::{Budget, Received, receive};
 use super::{Entry, Error, FORMAT, Header, LONGEST_HEADER, Result, VERSION};
 use crate::names::ObjectName;
-use crate::platform::lock::{Lock, Mode};
+use crate::platform::lock::{Lock, Sharing};
 use crate::platform::{self, Directory};
 use crate::settings::{Interrupt, UnpackLimits};
 
@@ -73,8 +73,8 @@ pub fn import(
             .map_err(super::super::Error::from)
     };
     // Collecting garbage waits until what is new is kept alive.
-    let _store = lock(&store.store_lock(), Mode::Shared, "the store")?;
-    let _import = lock(&store.closure_lock(), Mode::Exclusive, "another import")?;
+    let _store = lock(&store.store_lock(), Sharing::Shared, "the store")?;
+    let _import = lock(&store.closure_lock(), Sharing::Exclusive, "another import")?;
     let staging = store.staging().join("closure");
     platform::remove_tree(&staging)?;
     platform::create_directory(&staging)?;
