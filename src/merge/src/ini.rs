@@ -61,7 +61,7 @@ impl Editor for Ini {
     }
 
     fn value(&self, _text: &str, node: &Node) -> Value {
-        value_of(node)
+        node.value()
     }
 
     fn normal(&self, value: &Value) -> std::result::Result<Value, String> {
@@ -220,19 +220,6 @@ fn comment_in(value: &str) -> Option<usize> {
     None
 }
 
-fn value_of(node: &Node) -> Value {
-    match &node.kind {
-        Kind::Leaf(value) => value.clone().unwrap_or_default(),
-        Kind::Scattered(value, _) => value.clone(),
-        Kind::Unread => Value::Null,
-        Kind::Map(map) => {
-            let entries = map.entries.iter();
-            let entries = entries.map(|entry| (entry.key.clone(), value_of(&entry.value)));
-            Value::Object(entries.collect::<JsonMap<_, _>>())
-        }
-    }
-}
-
 /// Returns a document as data: a key that is there several times is a list, and so are the values
 /// of equal keys in sections of one name.
 pub(crate) fn read(root: &Node) -> Value {
@@ -253,7 +240,7 @@ pub(crate) fn read(root: &Node) -> Value {
 }
 
 fn add(map: &mut JsonMap<String, Value>, entry: &Entry) {
-    let value = value_of(&entry.value);
+    let value = entry.value.value();
     match map.get_mut(&entry.key) {
         Some(Value::Array(items)) => items.push(value),
         Some(first) => *first = Value::Array(vec![first.take(), value]),

@@ -99,6 +99,20 @@ impl Node {
         if let Kind::Map(map) = &self.kind { Some(map) } else { None }
     }
 
+    /// Returns it as data. What only its text tells is null.
+    pub fn value(&self) -> Value {
+        match &self.kind {
+            Kind::Leaf(value) => value.clone().unwrap_or_default(),
+            Kind::Scattered(value, _) => value.clone(),
+            Kind::Unread => Value::Null,
+            Kind::Map(map) => {
+                let entries = map.entries.iter();
+                let entries = entries.map(|entry| (entry.key.clone(), entry.value.value()));
+                Value::Object(entries.collect())
+            }
+        }
+    }
+
     /// Returns whether two trees have the same keys at the same places.
     pub fn is_same_place(&self, other: &Node) -> bool {
         let inner = match (self.map(), other.map()) {

@@ -35,7 +35,7 @@ impl Editor for Toml {
     }
 
     fn value(&self, _text: &str, node: &Node) -> Value {
-        value_of(node)
+        node.value()
     }
 
     fn normal(&self, value: &Value) -> std::result::Result<Value, String> {
@@ -173,7 +173,7 @@ fn table(text: &str, table: &Table) -> Node {
                 (span, node)
             }
             Item::ArrayOfTables(array) => {
-                let items = array.iter().map(|item| value_of(&self::table(text, item)));
+                let items = array.iter().map(|item| self::table(text, item).value());
                 let value = Value::Array(items.collect());
                 (0..0, Node { span: 0..0, kind: Kind::Scattered(value, "an array of tables") })
             }
@@ -263,19 +263,6 @@ fn last_end(value: &toml_edit::Value) -> usize {
             inline.iter().map(|(_, value)| last_end(value)).max().unwrap_or_default()
         }
         _ => value.span().unwrap_or_default().end,
-    }
-}
-
-fn value_of(node: &Node) -> Value {
-    match &node.kind {
-        Kind::Leaf(value) => value.clone().unwrap_or_default(),
-        Kind::Scattered(value, _) => value.clone(),
-        Kind::Unread => Value::Null,
-        Kind::Map(map) => {
-            let entries = map.entries.iter();
-            let entries = entries.map(|entry| (entry.key.clone(), value_of(&entry.value)));
-            Value::Object(entries.collect::<JsonMap<_, _>>())
-        }
     }
 }
 

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Answer, Manager, Options, Rights, pairs};
+use super::{Answer, Manager, Options, pairs};
 use crate::call::Call;
 use crate::name::Alphabet;
 use crate::package::{Change, Installed, Inventory, Item, Simulation};
@@ -51,10 +51,6 @@ impl Manager for Apt {
 
     fn program(&self) -> &'static str {
         "apt-get"
-    }
-
-    fn rights(&self) -> Rights {
-        Rights::Root
     }
 
     fn check(&self, wanted: &str) -> Result<(), String> {

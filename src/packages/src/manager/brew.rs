@@ -39,10 +39,6 @@ impl Manager for Brew {
         "brew"
     }
 
-    fn program(&self) -> &'static str {
-        "brew"
-    }
-
     fn rights(&self) -> Rights {
         Rights::NotRoot
     }

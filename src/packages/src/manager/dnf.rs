@@ -5,10 +5,10 @@
 
 use std::collections::BTreeSet;
 
-use super::{Answer, Manager, Options, Rights, pairs};
+use super::{Answer, Manager, Options, inventory_of_pairs};
 use crate::call::Call;
 use crate::name::Alphabet;
-use crate::package::{Change, Installed, Inventory, Item, Simulation};
+use crate::package::{Change, Inventory, Item, Simulation};
 
 /// `dnf`.
 #[derive(Debug)]
@@ -25,14 +25,6 @@ impl Manager for Dnf {
         "dnf"
     }
 
-    fn program(&self) -> &'static str {
-        "dnf"
-    }
-
-    fn rights(&self) -> Rights {
-        Rights::Root
-    }
-
     fn check(&self, wanted: &str) -> Result<(), String> {
         NAMES.check(wanted)
     }
@@ -43,12 +35,7 @@ impl Manager for Dnf {
     }
 
     fn read_inventory(&self, answers: &[String]) -> Inventory {
-        let rows = answers.iter().flat_map(|answer| pairs(answer));
-        rows.map(|(name, version)| {
-            let version = version.to_owned();
-            (name.to_owned(), Installed { version, is_complete: true })
-        })
-        .collect()
+        inventory_of_pairs(answers)
     }
 
     fn dependencies(&self) -> Option<Call> {

@@ -8,7 +8,7 @@ mod pacman;
 use std::collections::BTreeSet;
 
 use crate::call::Call;
-use crate::package::{Change, Inventory, Simulation};
+use crate::package::{Change, Installed, Inventory, Simulation};
 
 /// The managers, in the order in which they are asked.
 pub const MANAGERS: [&dyn Manager; 4] = [&apt::Apt, &dnf::Dnf, &pacman::Pacman, &brew::Brew];
@@ -42,10 +42,14 @@ pub trait Manager: Sync {
     fn name(&self) -> &'static str;
 
     /// Returns the program whose presence tells that the machine has the manager.
-    fn program(&self) -> &'static str;
+    fn program(&self) -> &'static str {
+        self.name()
+    }
 
     /// Returns who may change packages.
-    fn rights(&self) -> Rights;
+    fn rights(&self) -> Rights {
+        Rights::Root
+    }
 
     /// Checks a text that a config has as a package.
     ///
@@ -131,6 +135,16 @@ fn pairs(text: &str) -> impl Iterator<Item = (&str, &str)> {
         let mut words = line.split_whitespace();
         Some((words.next()?, words.next()?))
     })
+}
+
+/// Returns the inventory that answers tell as pairs of a name and a version, one pair a line.
+fn inventory_of_pairs(answers: &[String]) -> Inventory {
+    let rows = answers.iter().flat_map(|answer| pairs(answer));
+    rows.map(|(name, version)| {
+        let version = version.to_owned();
+        (name.to_owned(), Installed { version, is_complete: true })
+    })
+    .collect()
 }
 
 #[cfg(test)]

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::{Answer, Manager, Options, Rights, pairs};
+use super::{Answer, Manager, Options, inventory_of_pairs};
 use crate::call::Call;
 use crate::name::Alphabet;
-use crate::package::{Change, Installed, Inventory, Item, Simulation};
+use crate::package::{Change, Inventory, Item, Simulation};
 
 /// `pacman`.
 #[derive(Debug)]
@@ -27,14 +27,6 @@ impl Manager for Pacman {
         "pacman"
     }
 
-    fn program(&self) -> &'static str {
-        "pacman"
-    }
-
-    fn rights(&self) -> Rights {
-        Rights::Root
-    }
-
     fn check(&self, wanted: &str) -> Result<(), String> {
         NAMES.check(wanted)
     }
@@ -44,12 +36,7 @@ impl Manager for Pacman {
     }
 
     fn read_inventory(&self, answers: &[String]) -> Inventory {
-        let rows = answers.iter().flat_map(|answer| pairs(answer));
-        rows.map(|(name, version)| {
-            let version = version.to_owned();
-            (name.to_owned(), Installed { version, is_complete: true })
-        })
-        .collect()
+        inventory_of_pairs(answers)
     }
 
     fn dependencies(&self) -> Option<Call> {
