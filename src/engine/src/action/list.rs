@@ -1,28 +1,15 @@
-//! The list of all kinds of actions, by the names that they have in JSON. A new kind is a file
-//! beside this one and a line here.
+//! What the list of kinds of actions becomes: one type for each group of kinds, and one for all.
+//! The list itself is in `mod.rs`.
 
 use std::path::Path;
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value as Json};
 
-use super::absent::Absent;
-use super::alias::Alias;
-use super::command::Run;
-use super::directory::Directory;
-use super::file::File;
-use super::function::Function;
-use super::kind::{Direction, EffectKind, EnvironmentKind, TargetKind};
-use super::link::Link;
-use super::merge::Merge;
-use super::package::{Package, PackageKind};
-use super::path_entry::PathEntry;
-use super::script::Script;
-use super::secret::Secret;
-use super::secret_script::SecretScript;
-use super::service::{Service, ServiceKind};
-use super::tree::Tree;
-use super::variable::Variable;
+use super::{
+    Action, Direction, Effect, EffectKind, Environment, Package, Secret, Service, Target,
+    TargetKind,
+};
 use crate::names::Placeholder;
 use crate::value::Text;
 
@@ -104,40 +91,6 @@ macro_rules! kinds {
             }
         }
     };
-}
-
-kinds! {
-    /// A target.
-    Target as TargetKind {
-        "symlink" => Link,
-        "install" => File,
-        "directory" => Directory,
-        "absent" => Absent,
-        "merge" => Merge,
-        "secret" => Secret,
-        "tree" => Tree,
-    }
-    /// Part of the environment of shells.
-    Environment as EnvironmentKind {
-        "add_to_path" => PathEntry,
-        "set_alias" => Alias,
-        "set_function" => Function,
-        "source_in_shell" => Script,
-        "source_secret_in_shell" => SecretScript,
-        "set_variable" => Variable,
-    }
-    /// Something else is done.
-    Effect as EffectKind {
-        "run" => Run,
-    }
-    /// A service runs.
-    Enablement as ServiceKind {
-        "enable_service" => Service,
-    }
-    /// A package of the system is installed.
-    Requirement as PackageKind {
-        "package" => Package,
-    }
 }
 
 /// What an action is about, for people.
@@ -338,8 +291,7 @@ impl<'de> Deserialize<'de> for Action {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::action::Command;
+    use crate::action::*;
     use crate::variable::VariableValue;
 
     #[test]

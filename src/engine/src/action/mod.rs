@@ -1,6 +1,6 @@
 //! Actions: the changes of an activation to a system. Each kind is one file, which knows its form
-//! in JSON, its words, and how it is observed, planned, performed and undone; `list.rs` has all of
-//! them. The switch decides what is done, and when.
+//! in JSON, its words, and how it is observed, planned, performed and undone; a new one is a file
+//! beside this one and a line in the list. The switch decides what is done, and when.
 
 mod absent;
 mod alias;
@@ -16,6 +16,7 @@ mod function;
 mod key;
 mod kind;
 mod link;
+#[macro_use]
 mod list;
 mod merge;
 pub mod merging;
@@ -46,7 +47,7 @@ pub use kind::{
     Addition, Direction, EffectKind, EnvironmentKind, Kind, Properties, Surroundings, TargetKind,
 };
 pub use link::Link;
-pub use list::{Action, Description, Effect, Enablement, Environment, Requirement, Target};
+pub use list::Description;
 pub use merge::Merge;
 pub use observed::{Found, is_link_to, look};
 pub use package::{Package, PackageKind};
@@ -60,8 +61,46 @@ pub use variable::Variable;
 
 use std::path::PathBuf;
 
+use serde::Serialize;
+use serde_json::{Map, Value as Json};
+
 use crate::failure::Explain;
 use crate::platform;
+use crate::value::Text;
+
+kinds! {
+    /// A target.
+    Target as TargetKind {
+        "symlink" => Link,
+        "install" => File,
+        "directory" => Directory,
+        "absent" => Absent,
+        "merge" => Merge,
+        "secret" => Secret,
+        "tree" => Tree,
+    }
+    /// Part of the environment of shells.
+    Environment as EnvironmentKind {
+        "add_to_path" => PathEntry,
+        "set_alias" => Alias,
+        "set_function" => Function,
+        "source_in_shell" => Script,
+        "source_secret_in_shell" => SecretScript,
+        "set_variable" => Variable,
+    }
+    /// Something else is done.
+    Effect as EffectKind {
+        "run" => Run,
+    }
+    /// A service runs.
+    Enablement as ServiceKind {
+        "enable_service" => Service,
+    }
+    /// A package of the system is installed.
+    Requirement as PackageKind {
+        "package" => Package,
+    }
+}
 
 /// Why a side effect failed.
 #[derive(Debug, thiserror::Error)]
