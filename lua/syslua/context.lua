@@ -129,9 +129,14 @@ end
 ---@param operation syslua.Operation
 local function new_call(ctx, task, operation)
   local call = "ctx." .. operation.name
+  local paths = {}
+  for _, parameter in ipairs(operation.parameters) do
+    paths[parameter.name] = parameter.type == "path" or nil
+  end
   return function(...)
     local given = { ... }
-    local request, named = { operation = operation.name }, {}
+    local request = { operation = operation.name, paths = paths, names = operation.names }
+    local named = {}
     local opts = split_options(operation, given)
     for index, parameter in ipairs(operation.parameters) do
       local name, value = parameter.name, given[index]

@@ -17,6 +17,8 @@ local operations = {}
 ---@field options_class string? the class of the options for editors, without its "syslua."
 ---@field returns string? the type of its result for editors
 ---@field is_quick boolean? performed at once; others wait, and other builds run
+---@field names table<string, boolean>? fields of the request whose texts name files, besides the
+--- parameters that are paths
 ---@field prepare nil|fun(request: table, ctx: table, given: table) changes the request
 
 ---@class syslua.OperationParameter
@@ -378,6 +380,14 @@ operations.list = {
       },
     },
     returns = "string stdout",
+    names = {
+      line = true,
+      arguments = true,
+      directory = true,
+      shell = true,
+      environment = true,
+      read = true,
+    },
     prepare = prepare_run,
   },
 }

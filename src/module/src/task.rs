@@ -3,19 +3,15 @@
 //! The Lua side (`syslua.context`) runs the coroutine by Lua's own `coroutine.resume`; here its
 //! requests become operations, and their results its answers.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use mlua::prelude::*;
 use syslua_engine::api::operation_failure;
 use syslua_engine::derivation::Recipe;
 use syslua_engine::failure::{Failure, FailureKind};
 use syslua_engine::hash::Hash;
-use syslua_engine::operation::{
-    Command, Commit, Download, Error as OperationError, Program, Request, Response, UnpackOptions,
-};
+use syslua_engine::operation::{Error as OperationError, Field, Fields, Request, Response};
 use syslua_engine::platform;
 use syslua_engine::realize::{Build, Step, Task, Tasks};
 use syslua_engine::store::Store;
@@ -350,142 +346,59 @@ fn perform(lua: &Lua, build: &Arc<Build>) -> LuaResult<LuaFunction> {
     })
 }
 
-/// Reads how to unpack; the Lua side checked the names and types.
-fn unpack_options(build: &Build, request: &LuaTable) -> LuaResult<UnpackOptions> {
-    let mut limits = build.workspace.settings.unpack.clone();
-    if let Some(given) = request.raw_get::<Option<LuaTable>>("limits")? {
-        for (name, limit) in [
-            ("bytes", &mut limits.bytes),
-            ("ratio", &mut limits.ratio),
-            ("entries", &mut limits.entries),
-            ("path", &mut limits.path),
-            ("depth", &mut limits.depth),
-            ("memory", &mut limits.memory),
-        ] {
-            *limit = given.raw_get::<Option<u64>>(name)?.unwrap_or(*limit);
-        }
-    }
-    let allowed = request.raw_get::<Option<Vec<String>>>("allow")?.unwrap_or_default();
-    let allows = |name: &str| allowed.iter().any(|allowed| allowed == name);
-    Ok(UnpackOptions {
-        strip: request.raw_get::<Option<usize>>("strip")?.unwrap_or(0),
-        allow_case_collisions: allows("case_collisions"),
-        allow_setuid: allows("setuid"),
-        single: request.raw_get("single")?,
-        limits,
-    })
-}
-
-/// Reads the list of other addresses of a download.
-fn mirrors_from(build: &Build, request: &LuaTable) -> Answer<Vec<String>> {
-    let mirrors: Vec<LuaString> =
-        request.raw_get::<Option<Vec<LuaString>>>("mirrors")?.unwrap_or_default();
-    let mirrors = mirrors.iter().map(|mirror| {
-        let mirror = resolve(build, &mirror.as_bytes())?;
-        String::from_utf8(mirror)
-            .map_err(|_| Error::new(FailureKind::Build, "a mirror's address is not UTF-8"))
-    });
-    mirrors.collect()
-}
-
-/// Reads a request of the Lua side, which checked the types; placeholders become paths.
+/// Reads a request of the Lua side: the name of its `operation`, and its fields. In `paths` are the
+/// names of those that are paths, in `names` of others whose texts name files.
 fn request_from(lua: &Lua, build: &Build, request: &LuaTable) -> Answer<Request> {
-    let bytes = |key: &str| -> Answer<Vec<u8>> {
-        let text: LuaString = request.raw_get(key)?;
-        resolve(build, &text.as_bytes())
-    };
-    let path = |key: &str| -> Answer<PathBuf> {
-        let bytes = match request.raw_get(key)? {
-            LuaValue::Table(table) => path_of(lua, build, &table)?,
-            LuaValue::String(text) => resolve_paths(build, &text.as_bytes())?,
-            _ => bytes(key)?,
-        };
-        Ok(platform::path_from_bytes(&bytes))
-    };
-    let has = |key: &str| request.contains_key(key);
-    let text = |key: &str| -> Answer<String> {
-        let not_utf8 = |_| Error::new(FailureKind::Build, format!("`{key}` is not UTF-8"));
-        String::from_utf8(bytes(key)?).map_err(not_utf8)
-    };
-    let sha256 = |hint: &str| -> Answer<Option<Hash>> {
-        if !has("sha256")? {
-            return Ok(None);
-        }
-        let given = String::from_utf8_lossy(&bytes("sha256")?).into_owned();
-        Hash::parse(&given)
-            .map(Some)
-            .map_err(|error| Error::new(FailureKind::Build, error.to_string()).with_hint(hint))
-    };
     let operation: String = request.raw_get("operation")?;
-    Ok(match operation.as_str() {
-        "fetch_url" => Request::FetchUrl(Download {
-            url: text("url")?,
-            sha256: sha256("sha256sum FILE prints one")?,
-            mirrors: mirrors_from(build, request)?,
-            name: if has("name")? { Some(text("name")?) } else { None },
-            stated_by: if has("stated_by")? { Some(text("stated_by")?) } else { None },
-        }),
-        "fetch_git" => Request::FetchGit(Commit {
-            url: text("url")?,
-            rev: text("rev")?,
-            sha256: sha256("nix-prefetch-git URL REV prints one")?,
-            submodules: request.raw_get::<Option<bool>>("submodules")?.unwrap_or(false),
-        }),
-        "unpack" => Request::Unpack {
-            archive: path("archive")?,
-            destination: path("destination")?,
-            options: unpack_options(build, request)?,
-        },
-        "copy" => Request::Copy { from: path("from")?, to: path("to")? },
-        "move" => Request::Move { from: path("from")?, to: path("to")? },
-        "symlink" => Request::Symlink { target: path("target")?, link: path("link")? },
-        "read" => Request::Read { path: path("path")? },
-        "list" => Request::List {
-            path: path("path")?,
-            recursive: request.raw_get::<Option<bool>>("recursive")?.unwrap_or(false),
-        },
-        "exists" => Request::Exists { path: path("path")? },
-        "is_file" => Request::IsFile { path: path("path")? },
-        "mkdir" => Request::MakeDirectory { path: path("path")? },
-        "write" => Request::Write { path: path("path")?, content: bytes("content")? },
-        "chmod" => {
-            let mode: u32 = request.raw_get("mode")?;
-            Request::SetMode { path: path("path")?, mode }
+    let paths: Option<LuaTable> = request.raw_get("paths")?;
+    let names: Option<LuaTable> = request.raw_get("names")?;
+    let is_in = |set: &Option<LuaTable>, name: &LuaString| match set {
+        Some(set) => set.raw_get::<bool>(name),
+        None => Ok(false),
+    };
+    let mut fields = Vec::new();
+    for pair in request.pairs::<LuaString, LuaValue>() {
+        let (name, value) = pair?;
+        if matches!(&*name.as_bytes(), b"operation" | b"paths" | b"names") {
+            continue;
         }
-        "run" => {
-            let program = if has("arguments")? {
-                let arguments: Vec<LuaString> = request.raw_get("arguments")?;
-                let arguments =
-                    arguments.iter().map(|argument| resolve_paths(build, &argument.as_bytes()));
-                Program::Arguments(arguments.collect::<Answer<_>>()?)
-            } else {
-                let shell = if has("shell")? { Some(path("shell")?) } else { None };
-                let line: LuaString = request.raw_get("line")?;
-                Program::Line { line: resolve_paths(build, &line.as_bytes())?, shell }
-            };
-            let directory = if has("directory")? { Some(path("directory")?) } else { None };
-            let mut environment = BTreeMap::new();
-            for pair in request.raw_get::<LuaTable>("environment")?.pairs::<LuaString, LuaString>()
-            {
-                let (name, value) = pair?;
-                environment
-                    .insert(name.as_bytes().to_vec(), resolve_paths(build, &value.as_bytes())?);
+        let field = match &value {
+            LuaValue::Table(table) if is_in(&paths, &name)? => {
+                Field::Bytes(path_of(lua, build, table)?)
             }
-            let input = if has("stdin")? { bytes("stdin")? } else { Vec::new() };
-            let timeout = request.raw_get::<Option<f64>>("timeout")?;
-            // A time that exceeds the clock counts as none.
-            let timeout = timeout.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-            let read: Option<Vec<LuaString>> = request.raw_get("read")?;
-            let read = read
-                .unwrap_or_default()
-                .into_iter()
-                .map(|place| resolve_paths(build, &place.as_bytes()));
-            let read = read.map(|place| place.map(|place| platform::path_from_bytes(&place)));
-            let read = read.collect::<Answer<_>>()?;
-            Request::Run(Command { program, directory, environment, input, timeout, read })
+            value if is_in(&paths, &name)? || is_in(&names, &name)? => {
+                field_from(value, &|text| resolve_paths(build, text))?
+            }
+            value => field_from(value, &|text| resolve(build, text))?,
+        };
+        fields.push((name.as_bytes().to_vec(), field));
+    }
+    let fields = Fields::from_iter(fields);
+    let request = Request::read(&operation, &fields, &build.workspace.settings);
+    Ok(request.map_err(|error| operation_failure(&error))?)
+}
+
+/// Makes a field of a value, whose types the Lua side checked; its texts pass through `resolve`.
+fn field_from(value: &LuaValue, resolve: &dyn Fn(&[u8]) -> Answer<Vec<u8>>) -> Answer<Field> {
+    Ok(match value {
+        LuaValue::String(text) => Field::Bytes(resolve(&text.as_bytes())?),
+        LuaValue::Integer(number) => Field::Number(*number as f64),
+        LuaValue::Number(number) => Field::Number(*number),
+        LuaValue::Boolean(flag) => Field::Flag(*flag),
+        LuaValue::Table(table) if table.raw_len() > 0 => {
+            let items = table.sequence_values::<LuaValue>();
+            Field::List(items.map(|item| field_from(&item?, resolve)).collect::<Answer<_>>()?)
+        }
+        LuaValue::Table(table) => {
+            let pairs = table.pairs::<LuaString, LuaValue>().map(|pair| {
+                let (name, value) = pair?;
+                Ok((name.as_bytes().to_vec(), field_from(&value, resolve)?))
+            });
+            Field::Table(pairs.collect::<Answer<_>>()?)
         }
         other => {
-            return Err(Error::new(FailureKind::Internal, format!("unknown operation {other}")));
+            let what = format!("a request has a {}", other.type_name());
+            return Err(Error::new(FailureKind::Internal, what));
         }
     })
 }

@@ -4,6 +4,7 @@ pub mod cache_lock;
 mod confined_thread;
 pub mod fetch_git;
 mod fetch_url;
+mod fields;
 mod files;
 #[cfg(test)]
 #[cfg(unix)]
@@ -13,6 +14,7 @@ pub mod network;
 pub mod origins;
 pub mod pinned;
 mod places;
+mod request;
 mod run;
 mod sandbox;
 pub mod unpack;
@@ -22,6 +24,8 @@ use std::path::PathBuf;
 
 pub use fetch_git::Commit;
 pub use fetch_url::Download;
+pub use fields::{Field, Fields};
+pub use request::Request;
 pub use run::{Command, Program};
 pub use sandbox::{BuildSandbox, Sandboxes};
 pub use syslua_archive::{Options as UnpackOptions, Problem as UnpackProblem};
@@ -31,89 +35,7 @@ use crate::failure::{Explain, FailureKind};
 use crate::hash::{Hash, HashError};
 use crate::pins::Rule;
 use crate::platform;
-use crate::settings::{Event, Settings, Stopped};
-
-/// An operation that a build asks for. Paths are as the config gave them, placeholders resolved.
-#[derive(Clone, Debug)]
-pub enum Request {
-    /// Downloads a file.
-    FetchUrl(Download),
-    /// Fetches the tree of a commit.
-    FetchGit(Commit),
-    /// Unpacks an archive.
-    Unpack {
-        /// The archive.
-        archive: PathBuf,
-        /// The directory that it goes to.
-        destination: PathBuf,
-        /// How.
-        options: UnpackOptions,
-    },
-    /// Copies a file, link or tree.
-    Copy {
-        /// What.
-        from: PathBuf,
-        /// The new name.
-        to: PathBuf,
-    },
-    /// Gives a file, link or tree of the build another name.
-    Move {
-        /// What.
-        from: PathBuf,
-        /// The new name.
-        to: PathBuf,
-    },
-    /// Creates a symbolic link.
-    Symlink {
-        /// What it points to, as it is.
-        target: PathBuf,
-        /// Its position.
-        link: PathBuf,
-    },
-    /// Returns the content of a file.
-    Read {
-        /// The file.
-        path: PathBuf,
-    },
-    /// Returns the names in a directory.
-    List {
-        /// The directory.
-        path: PathBuf,
-        /// Whether the files of directories in it are listed in their place.
-        recursive: bool,
-    },
-    /// Tells whether something is there.
-    Exists {
-        /// Where.
-        path: PathBuf,
-    },
-    /// Tells whether something is a file, where links lead too.
-    IsFile {
-        /// Where.
-        path: PathBuf,
-    },
-    /// Creates a directory and those above it.
-    MakeDirectory {
-        /// The directory.
-        path: PathBuf,
-    },
-    /// Writes a file.
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// Its content.
-        content: Vec<u8>,
-    },
-    /// Sets the mode of a file or tree.
-    SetMode {
-        /// The file or directory.
-        path: PathBuf,
-        /// The permission bits.
-        mode: u32,
-    },
-    /// Runs a program.
-    Run(Command),
-}
+use crate::settings::{Settings, Stopped};
 
 /// What an operation gives back.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -164,8 +86,16 @@ pub enum Error {
         reason: Box<Error>,
     },
     /// A hash that does not read as one.
-    #[error(transparent)]
-    Hash(#[from] HashError),
+    #[error("{error}")]
+    InvalidHash {
+        /// What is wrong with it.
+        error: HashError,
+        /// Where to get one.
+        hint: &'static str,
+    },
+    /// A request that the Lua side should not make.
+    #[error("{0}")]
+    Malformed(String),
     /// A download failed.
     #[error("cannot fetch {url}: {reason}")]
     Fetch {
@@ -306,6 +236,8 @@ impl Explain for Error {
     fn kind(&self) -> FailureKind {
         if matches!(self, Error::Interrupted) || Stopped::caused(self) {
             FailureKind::Interrupted
+        } else if matches!(self, Error::Malformed(_)) {
+            FailureKind::Internal
         } else {
             FailureKind::Build
         }
@@ -369,6 +301,7 @@ impl Explain for Error {
                 Some("`--sandbox auto` continues with what can be enforced".to_owned())
             }
             Error::Fetch { hint, .. } => hint.clone(),
+            Error::InvalidHash { hint, .. } => Some((*hint).to_owned()),
             _ => None,
         }
     }
@@ -382,7 +315,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// # Errors
 /// When it fails; files written until then are deleted with the workspace.
 pub fn perform(workspace: &Workspace, request: Request) -> Result<Response> {
-    let result = attempt(workspace, request);
+    let result = request.perform(workspace);
     if let Err(error) = &result
         && is_of_this_call(&workspace.settings, error)
     {
@@ -406,62 +339,5 @@ fn is_of_this_call(settings: &Settings, error: &Error) -> bool {
         Error::NotPinned { .. } => true,
         Error::Fetch { .. } => settings.offline,
         _ => false,
-    }
-}
-
-fn attempt(workspace: &Workspace, request: Request) -> Result<Response> {
-    if workspace.settings.interrupt.is_set() {
-        return Err(Error::Interrupted);
-    }
-    if matches!(
-        request,
-        Request::Unpack { .. }
-            | Request::Move { .. }
-            | Request::Symlink { .. }
-            | Request::MakeDirectory { .. }
-            | Request::Write { .. }
-            | Request::SetMode { .. }
-    ) {
-        workspace.forget_all_copies();
-    }
-    match request {
-        Request::FetchUrl(wanted) => fetch_url::fetch(workspace, &wanted).map(Response::Path),
-        Request::FetchGit(wanted) => fetch_git::fetch(workspace, &wanted).map(Response::Path),
-        Request::Unpack { archive, destination, options } => {
-            let name = workspace.name_of(&workspace.absolute(&archive));
-            (workspace.events)(Event::UnpackStarted { archive: name.clone() });
-            let unpacked = unpack::unpack(workspace, &archive, &destination, &options);
-            (workspace.events)(Event::UnpackFinished { archive: name });
-            unpacked.map(|()| Response::Done)
-        }
-        Request::Copy { from, to } => files::copy(workspace, &from, &to).map(|()| Response::Done),
-        Request::Move { from, to } => files::rename(workspace, &from, &to).map(|()| Response::Done),
-        Request::Symlink { target, link } => {
-            files::symlink(workspace, &target, &link).map(|()| Response::Done)
-        }
-        Request::Read { path } => files::read(workspace, &path).map(Response::Output),
-        Request::List { path, recursive: false } => {
-            files::list(workspace, &path).map(Response::Names)
-        }
-        Request::List { path, recursive: true } => {
-            files::list_all(workspace, &path).map(Response::Names)
-        }
-        Request::Exists { path } => files::exists(workspace, &path).map(Response::Flag),
-        Request::IsFile { path } => files::is_file(workspace, &path).map(Response::Flag),
-        Request::MakeDirectory { path } => {
-            files::make_directory(workspace, &path).map(|()| Response::Done)
-        }
-        Request::Write { path, content } => {
-            files::write(workspace, &path, &content).map(|()| Response::Done)
-        }
-        Request::SetMode { path, mode } => {
-            files::set_mode(workspace, &path, mode).map(|()| Response::Done)
-        }
-        Request::Run(command) => {
-            workspace.make_directory()?;
-            workspace.copy_sources()?;
-            workspace.note_run();
-            run::run(workspace, &command).map(Response::Output)
-        }
     }
 }
