@@ -1,6 +1,7 @@
 //! What the engine is told from outside: where its root is, whose home it manages, its limits.
 
 use std::ffi::OsString;
+use std::fmt;
 use std::io;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -43,6 +44,8 @@ pub struct Settings {
     pub build_users: UserRange,
     /// Set from outside to stop.
     pub interrupt: Interrupt,
+    /// Takes what the call reports.
+    pub events: Events,
     /// The variables of this process that commands of other users see: where programs are, the
     /// language, the terminal.
     pub shared_environment: Vec<(OsString, OsString)>,
@@ -57,6 +60,20 @@ pub struct Settings {
     /// Looks for the identities that decrypt secrets. It is called only when there are secrets to
     /// decrypt.
     pub identities: fn() -> Identities,
+}
+
+impl Settings {
+    /// Returns the same settings with another receiver of events.
+    #[must_use]
+    pub fn with_events(&self, events: Events) -> Settings {
+        Settings { events, ..self.clone() }
+    }
+
+    /// Returns the same settings without a receiver of events.
+    #[must_use]
+    pub fn without_events(&self) -> Settings {
+        self.with_events(Events::default())
+    }
 }
 
 /// How much of what programs of builds print is kept, in bytes.
@@ -332,5 +349,27 @@ pub enum Event {
     },
 }
 
-/// Takes events, from any thread.
-pub type EventSink = Arc<dyn Fn(Event) + Send + Sync>;
+/// Takes what the engine reports. The engine sends from the thread of its caller; the threads that
+/// it starts have settings whose events go there first.
+#[derive(Clone, Default)]
+pub struct Events(Option<Arc<dyn Fn(Event) + Send + Sync>>);
+
+impl Events {
+    /// Makes a handle that calls a function with each event.
+    pub fn new(listener: impl Fn(Event) + Send + Sync + 'static) -> Events {
+        Events(Some(Arc::new(listener)))
+    }
+
+    /// Reports an event. Without a listener it is lost.
+    pub fn send(&self, event: Event) {
+        if let Some(listener) = &self.0 {
+            listener(event);
+        }
+    }
+}
+
+impl fmt::Debug for Events {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Events")
+    }
+}

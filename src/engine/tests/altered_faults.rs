@@ -88,8 +88,7 @@ impl Machine {
 
     fn apply(&self, text: &str) -> Result<(), String> {
         let options = ApplyOptions::default();
-        let applied =
-            self.engine().apply(&self.manifest(text), &options, &mut NoTasks, &mut |_| {});
+        let applied = self.engine().apply(&self.manifest(text), &options, &mut NoTasks);
         applied.map(drop).map_err(|error| error.to_failure().message)
     }
 
@@ -182,7 +181,7 @@ fn at_each_point(
         run(&machine);
         let is_over = fault::count() < number;
         fault::choose(None);
-        machine.engine().recover(&mut |_| {}).unwrap();
+        machine.engine().recover().unwrap();
         check(&machine, &format!("{what}: stopped at {number}"));
         if is_over {
             break;
@@ -234,7 +233,7 @@ fn what_programs_write_into_objects_is_kept_and_taken_out() {
         );
     }
     let go_back = |machine: &Machine| {
-        let _ = machine.engine().rollback(None, Mode::Perform, &mut |_| {});
+        let _ = machine.engine().rollback(None, Mode::Perform);
     };
     at_each_point(
         "a rollback",

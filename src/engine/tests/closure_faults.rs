@@ -36,8 +36,7 @@ fn build(store: &Store, name: &str, dependencies: &[&ObjectName]) -> ObjectName 
 }
 
 fn import(root: &Path, bytes: &[u8]) -> Result<usize, String> {
-    let imported =
-        engine(root).import_closure(Box::new(Cursor::new(bytes.to_vec())), "it", &mut |_| {});
+    let imported = engine(root).import_closure(Box::new(Cursor::new(bytes.to_vec())), "it");
     let imported = imported.map_err(|error| error.to_failure().message)?;
     Ok(imported.imported.len() + imported.present.len())
 }
@@ -77,8 +76,7 @@ fn an_import_or_export_is_disturbed_at_every_operation() {
     let high = build(&store, "high", &[&low, &middle]);
     let all = BTreeSet::from([low, middle, high.clone()]);
     let file = base.path().join("it.closure");
-    let export =
-        || engine(&here).export(std::slice::from_ref(&high), ExportTo::File(&file), &mut |_| {});
+    let export = || engine(&here).export(std::slice::from_ref(&high), ExportTo::File(&file));
     export().unwrap();
     let bytes = fs::read(&file).unwrap();
 

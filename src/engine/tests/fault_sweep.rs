@@ -142,21 +142,18 @@ impl Machine {
     }
 
     fn apply(&self, manifest: &Manifest) -> Result<(), String> {
-        let applied =
-            self.engine().apply(manifest, &ApplyOptions::default(), &mut NoTasks, &mut |_| {});
+        let applied = self.engine().apply(manifest, &ApplyOptions::default(), &mut NoTasks);
         applied.map(drop).map_err(|error| error.to_failure().message)
     }
 
     fn rollback(&self, id: u64) -> Result<(), String> {
-        let done = self.engine().rollback(Some(SnapshotId(id)), Mode::Perform, &mut |_| {});
+        let done = self.engine().rollback(Some(SnapshotId(id)), Mode::Perform);
         done.map(drop).map_err(|error| error.to_failure().message)
     }
 
     fn destroy(&self) -> Result<(), String> {
-        let done = self
-            .engine()
-            .destroy(Mode::Perform, &mut |_| {})
-            .map_err(|error| error.to_failure().message)?;
+        let done =
+            self.engine().destroy(Mode::Perform).map_err(|error| error.to_failure().message)?;
         assert!(done.unknown.is_empty() && done.stuck.is_empty(), "{done:?}");
         let root = self.work.join("root");
         // Only the edits are left, and the list of them.
@@ -567,10 +564,7 @@ impl<'a> Scenario<'a> {
         fault::choose(Some((number, Fault::Halt)));
         let _ = (self.run)();
         fault::choose(None);
-        self.machine
-            .engine()
-            .recover(&mut |_| {})
-            .unwrap_or_else(|error| panic!("{when}: {error}"));
+        self.machine.engine().recover().unwrap_or_else(|error| panic!("{when}: {error}"));
         self.expect_old_or_new(&when);
         self.expect_convergence(&when);
     }
@@ -587,10 +581,7 @@ impl<'a> Scenario<'a> {
         let state = self.machine.state();
         if state != *expected {
             // Tidying up may be left for the next one.
-            self.machine
-                .engine()
-                .recover(&mut |_| {})
-                .unwrap_or_else(|error| panic!("{when}: {error}"));
+            self.machine.engine().recover().unwrap_or_else(|error| panic!("{when}: {error}"));
             let state = self.machine.state();
             assert!(state == *expected, "{when}: {result:?}: {:#?}", differing(&state, expected));
         }
@@ -623,10 +614,7 @@ impl<'a> Scenario<'a> {
                 replay(&operation, &translated);
             }
         }
-        self.machine
-            .engine()
-            .recover(&mut |_| {})
-            .unwrap_or_else(|error| panic!("{when}: {error}"));
+        self.machine.engine().recover().unwrap_or_else(|error| panic!("{when}: {error}"));
         self.expect_old_or_new(&when);
         self.expect_convergence(&when);
     }

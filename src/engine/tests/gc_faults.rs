@@ -24,7 +24,7 @@ use support::{EIO, ENOSPC, remove, settings, temporary_directory, write};
 fn gc(root: &Path) -> Result<usize, String> {
     // With one job the numbers of operations count the same each time.
     let engine = Engine::open(Settings { jobs: 1, ..settings(root, root) }, Access::Work).unwrap();
-    let report = engine.gc(GcOptions::default(), Mode::Perform, &mut |_| {});
+    let report = engine.gc(GcOptions::default(), Mode::Perform);
     report.map(|report| report.removed).map_err(|error| error.to_failure().message)
 }
 

@@ -70,7 +70,7 @@ fn what_is_rooted_while_gc_works_stays() {
             let borrower = scope.spawn(|| borrow(&root, &objects, &stop, 7 * round + 3));
             std::thread::sleep(Duration::from_micros(400 * (round % 5)));
             let engine = Engine::open(settings(&root, &root), Access::Work).unwrap();
-            removed += engine.gc(GcOptions::default(), Mode::Perform, &mut |_| {}).unwrap().removed;
+            removed += engine.gc(GcOptions::default(), Mode::Perform).unwrap().removed;
             stop.store(true, Ordering::Relaxed);
             borrower.join().unwrap()
         });

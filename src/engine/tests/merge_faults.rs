@@ -55,8 +55,7 @@ impl Machine {
 
     fn apply(&self, number: usize) -> Result<(), String> {
         let manifest = manifest(number);
-        let applied =
-            self.engine().apply(&manifest, &ApplyOptions::default(), &mut NoTasks, &mut |_| {});
+        let applied = self.engine().apply(&manifest, &ApplyOptions::default(), &mut NoTasks);
         applied.map(drop).map_err(|error| error.to_failure().message)
     }
 
@@ -65,11 +64,11 @@ impl Machine {
             "first" => self.apply(1),
             "second" => self.apply(2),
             "rollback" => {
-                let done = self.engine().rollback(Some(SnapshotId(1)), Mode::Perform, &mut |_| {});
+                let done = self.engine().rollback(Some(SnapshotId(1)), Mode::Perform);
                 done.map(drop).map_err(|error| error.to_failure().message)
             }
             _ => {
-                let done = self.engine().destroy(Mode::Perform, &mut |_| {});
+                let done = self.engine().destroy(Mode::Perform);
                 done.map(drop).map_err(|error| error.to_failure().message)
             }
         }
@@ -202,7 +201,7 @@ fn disturb(scenario: &str, number: u64, fault: Fault, writes: bool) {
     fault::meanwhile(None);
     let root = machine.work.join("root");
     if root.join("store/metadata/current").symlink_metadata().is_ok() {
-        machine.engine().recover(&mut |_| {}).unwrap_or_else(|error| panic!("{when}: {error}"));
+        machine.engine().recover().unwrap_or_else(|error| panic!("{when}: {error}"));
     }
     let written = count.load(Ordering::SeqCst);
     let expected: &[usize] = if result.is_ok() { &states[1..] } else { &states };

@@ -8,7 +8,7 @@ mod support;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use syslua_engine::operation::{Command, Program, Request, Response, Workspace, perform};
@@ -41,7 +41,6 @@ fn a_program_that_gets_no_thread_is_said_to_lack_one() {
         mark: base.path().join("mark"),
         jail: base.path().join("jail"),
         settings: settings(&base.path().join("root"), base.path()),
-        events: Arc::new(|_| {}),
         network: false,
         fetched: Mutex::default(),
         pins: Mutex::default(),

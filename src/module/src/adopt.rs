@@ -79,8 +79,7 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
         |lua, (from, source, table): (LuaString, LuaString, Option<LuaTable>)| {
             let options = Options::read(lua, table.as_ref())?;
             let engine = options.engine(Access::Work)?;
-            let kept =
-                engine.take_into(&path_of(&from), &path_of(&source), &mut options.on_event(lua));
+            let kept = engine.take_into(&path_of(&from), &path_of(&source));
             let kept = kept?;
             Ok(kept.map(|kept| lua.create_string(platform::bytes_of_path(&kept))).transpose()?)
         },

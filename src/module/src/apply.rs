@@ -43,7 +43,7 @@ fn plan(lua: &Lua, manifest: &LuaValue, table: Option<&LuaTable>) -> Answer<LuaV
     options.settings.pins = pins::pins_for(lua, manifest.config_path.as_deref(), table)?;
     let engine = options.engine(Access::Work)?.with_current(take_ahead(lua));
     let planned = if build {
-        engine.plan_built(&manifest, told, &mut LuaTasks::new(lua), &mut options.on_event(lua))
+        engine.plan_built(&manifest, told, &mut LuaTasks::new(lua))
     } else {
         engine.plan(&manifest, told)
     };
@@ -93,7 +93,7 @@ fn apply(lua: &Lua, manifest: &LuaValue, options: Option<&LuaTable>) -> Answer<L
         inputs::check_pending(lua, config, options)?;
     }
     let mut tasks = LuaTasks::new(lua).locking(config);
-    let applied = engine.apply(&manifest, &asked, &mut tasks, &mut given.on_event(lua));
+    let applied = engine.apply(&manifest, &asked, &mut tasks);
     // What was resolved is locked also when a build failed: the next try begins with the same. What
     // is refused changes nothing.
     let is_refused = matches!(&applied, Err(error) if !matches!(error, EngineError::Realize(_)));
@@ -110,7 +110,7 @@ fn apply(lua: &Lua, manifest: &LuaValue, options: Option<&LuaTable>) -> Answer<L
         // Only a memory: what was applied does not depend on it.
         let saved = state::change(lua, |state| state.sources.save(engine.store()));
         if let Some(Err(error)) = saved {
-            given.on_event(lua)(Event::Warning { message: error.to_string() });
+            given.settings.events.send(Event::Warning { message: error.to_string() });
         }
     }
     let report = report(lua, &applied)?;

@@ -26,8 +26,7 @@ fn build(lua: &Lua, wanted: &[LuaValue], options: Option<&LuaTable>) -> Answer<V
     let engine = options.engine(Access::Work)?;
     let known = state::closure(lua, wanted.iter().copied());
     let all: BTreeSet<_> = wanted.iter().copied().collect();
-    let realized =
-        engine.build(&known, &all, &mut LuaTasks::new(lua), &mut options.on_event(lua))?;
+    let realized = engine.build(&known, &all, &mut LuaTasks::new(lua))?;
     let paths =
         wanted.iter().map(|hash| paths(lua, &engine, realized.get(hash))).collect::<LuaResult<_>>();
     Ok(paths?)

@@ -67,17 +67,16 @@ fn export(
     let parse = |name: &String| ObjectName::parse(name).or_fail(FailureKind::Usage);
     let objects = objects.iter().map(parse).collect::<Answer<Vec<_>>>()?;
     let engine = options.engine(Access::Look)?;
-    let mut on_event = options.on_event(lua);
     let exported = match to {
         LuaValue::String(path) => {
             let path = platform::path_from_bytes(&path.as_bytes());
-            engine.export(&objects, ExportTo::File(&path), &mut on_event)
+            engine.export(&objects, ExportTo::File(&path))
         }
         LuaValue::Function(write) => {
             // In large pieces: each becomes a text of Lua.
             let writer = LuaWriter { lua, write: write.clone() };
             let mut writer = io::BufWriter::with_capacity(256 * 1024, writer);
-            engine.export(&objects, ExportTo::Writer(&mut writer), &mut on_event)
+            engine.export(&objects, ExportTo::Writer(&mut writer))
         }
         _ => {
             return Err(Error::new(
@@ -112,7 +111,7 @@ fn import(lua: &Lua, from: Option<&LuaString>, table: Option<&LuaTable>) -> Answ
         None => (Box::new(io::stdin()), "from standard input".to_owned()),
     };
     let engine = options.engine(Access::Work)?;
-    let imported = engine.import_closure(source, &what, &mut options.on_event(lua));
+    let imported = engine.import_closure(source, &what);
     report(lua, &imported?)
 }
 

@@ -14,7 +14,7 @@ use syslua_engine::platform;
 use syslua_engine::settings::Settings;
 use syslua_engine::store::Store;
 
-use crate::error::{Answer, Error};
+use crate::error::{Answer, OrFail};
 use crate::options::Options;
 use crate::register::register as register_function;
 
@@ -67,9 +67,8 @@ fn hook(
     let script = directory.join(shell.file());
     let (current, snapshots) = (store.current(), store.snapshots());
     let memory = identity.memory();
-    let interpreter = std::env::current_exe().map_err(|error| {
-        Error::new(FailureKind::Io, format!("the path of the interpreter is not known: {error}"))
-    })?;
+    let interpreter = std::env::current_exe()
+        .or_fail_with(FailureKind::Io, "the path of the interpreter is not known")?;
     let words = [platform::bytes_of_path(&interpreter), b"-e".to_vec(), step.as_bytes().to_vec()];
     let variables = module_paths(lua)?;
     let step = Step { variables: &variables, words: &words };

@@ -1,7 +1,9 @@
 //! The error of the bindings, and its conversion to Lua: `false` and a table, which the Lua side
 //! raises.
 
+use std::fmt::Display;
 use std::ops::{Deref, DerefMut};
+use std::path::{Path, PathBuf};
 
 use mlua::prelude::*;
 use syslua_engine::failure::{Failure, FailureKind, Mismatch, chain};
@@ -132,12 +134,45 @@ pub trait OrFail<T> {
     /// # Errors
     /// When the result is one.
     fn or_fail(self, kind: FailureKind) -> Answer<T>;
+
+    /// The same, with what failed before the words of the error.
+    ///
+    /// # Errors
+    /// When the result is one.
+    fn or_fail_with(self, kind: FailureKind, what: impl Display) -> Answer<T>;
 }
 
 impl<T, E: std::error::Error> OrFail<T> for Result<T, E> {
     fn or_fail(self, kind: FailureKind) -> Answer<T> {
         self.map_err(|error| Error::new(kind, chain(&error)))
     }
+
+    fn or_fail_with(self, kind: FailureKind, what: impl Display) -> Answer<T> {
+        self.map_err(|error| Error::new(kind, format!("{what}: {error}")))
+    }
+}
+
+/// Makes an answer of a result about a document of secrets.
+pub trait InFile<T> {
+    /// Adds the name of the document to an error.
+    ///
+    /// # Errors
+    /// When the result is one.
+    fn in_file(self, path: &Path) -> Answer<T>;
+}
+
+impl<T> InFile<T> for Result<T, syslua_secrets::Problem> {
+    fn in_file(self, path: &Path) -> Answer<T> {
+        self.map_err(|problem| problem.in_file(path).into())
+    }
+}
+
+/// Returns the absolute path that a path means; `what` says which path it is.
+///
+/// # Errors
+/// When it is empty, or the working directory is unusable.
+pub fn absolute_path(path: &Path, what: impl Display) -> Answer<PathBuf> {
+    std::path::absolute(path).or_fail_with(FailureKind::Usage, format!("{what} is unusable"))
 }
 
 /// Returns a failure as a table.

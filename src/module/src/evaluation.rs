@@ -17,7 +17,7 @@ use syslua_lua_source::Chunk;
 
 use crate::config_files::ConfigFiles;
 use crate::console::{loops, signals};
-use crate::error::{Answer, Error, OrFail};
+use crate::error::{Answer, Error, OrFail, absolute_path};
 use crate::manifests::{
     RAW, check_environment, details, manifest_of, with_bytes, with_dependencies,
 };
@@ -228,12 +228,7 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
     })?;
     register_function(lua, native, "absolute", |lua, path: LuaString| {
         let path = platform::path_from_bytes(&path.as_bytes());
-        let absolute = std::path::absolute(&path).map_err(|error| {
-            Error::new(
-                FailureKind::Usage,
-                format!("the path {} is unusable: {error}", path.display()),
-            )
-        })?;
+        let absolute = absolute_path(&path, format_args!("the path {}", path.display()))?;
         Ok(lua.create_string(platform::bytes_of_path(&absolute))?)
     })?;
     register_function(lua, native, "manifest_table", |lua, parts: (LuaValue, Option<bool>)| {

@@ -12,7 +12,6 @@ use mlua::prelude::*;
 use syslua_engine::action::{self, Absent, Action, Directory, Link, Tree};
 use syslua_engine::activation::DeclaredAction;
 use syslua_engine::derivation::{Derivation, FileContent, FileRecipe};
-use syslua_engine::failure::FailureKind;
 use syslua_engine::hash::Hash;
 use syslua_engine::names::OutputName;
 use syslua_engine::platform::{self, FileKind};
@@ -22,7 +21,7 @@ use syslua_engine::value::{Source, Text, Value};
 use crate::collection::{Members, PlainFile, is_plain_target, join};
 use crate::declared_secrets::declare_secret;
 use crate::derive::{follow, system};
-use crate::error::{Answer, Error};
+use crate::error::{Answer, Error, absolute_path};
 use crate::given::{Given, More, Origin};
 use crate::recipes::{derive_file, name_of, spec};
 use crate::records::{add_ticket_at, at, outside, record_in_scope, ticket};
@@ -37,10 +36,11 @@ const COLUMNS: usize = 5;
 /// Returns a place as an absolute one.
 fn absolute(place: PathBuf) -> Answer<PathBuf> {
     let is_whole = place.is_absolute() && is_plain_target(place.as_os_str().as_encoded_bytes());
-    let unusable = |error| {
-        Error::new(FailureKind::Usage, format!("the path {} is unusable: {error}", place.display()))
+    let whole = if is_whole {
+        place
+    } else {
+        absolute_path(&place, format_args!("the path {}", place.display()))?
     };
-    let whole = if is_whole { place } else { std::path::absolute(&place).map_err(unusable)? };
     // What ends with `..` has no name.
     Ok(if whole.file_name().is_none() { platform::canonical(&whole) } else { whole })
 }

@@ -215,9 +215,8 @@ fn resolve_or_keep(
     let once = state::read(lua, session).unwrap_or_default();
     let mut memory =
         state::change(lua, |state| std::mem::take(&mut state.sources)).unwrap_or_default();
-    let mut on_event = given.on_event(lua);
     let settings = &given.settings;
-    let mut answers = inputs::resolve(settings, requests, &mut memory, &once, &mut on_event);
+    let mut answers = inputs::resolve(settings, requests, &mut memory, &once);
     let mut failures = Vec::new();
     for (request, answer) in requests.iter().zip(&mut answers) {
         let Err(failure) = answer else { continue };
@@ -226,7 +225,7 @@ fn resolve_or_keep(
             continue;
         }
         let kept = Request { refresh: false, ..request.clone() };
-        let again = inputs::resolve(settings, &[kept], &mut memory, &once, &mut on_event).pop();
+        let again = inputs::resolve(settings, &[kept], &mut memory, &once).pop();
         if let Some(Ok(resolved)) = again {
             failures.push((request.key.clone(), failure.clone()));
             *answer = Ok(resolved);

@@ -33,7 +33,7 @@ fn repair(lua: &Lua, manifest: &LuaValue, options: Option<&LuaTable>) -> Answer<
     options.settings.pins = Arc::new(pins::pins_of(lua, config).kept());
     let engine = options.engine(Access::Work)?;
     let rebuild = Rebuild { manifest: manifest.as_deref(), tasks: &mut LuaTasks::new(lua) };
-    let repaired = engine.repair(rebuild, &mut options.on_event(lua))?;
+    let repaired = engine.repair(rebuild)?;
     report(lua, &repaired)
 }
 
@@ -73,8 +73,7 @@ fn check(lua: &Lua, wanted: &LuaValue, options: Option<&LuaTable>) -> Answer<Lua
     let engine = options.engine(Access::Work)?;
     let derivation = derivation_of(lua, wanted)?;
     let known = state::closure(lua, [derivation.hash]);
-    let checked =
-        engine.check(&known, &derivation, &mut LuaTasks::new(lua), &mut options.on_event(lua))?;
+    let checked = engine.check(&known, &derivation, &mut LuaTasks::new(lua))?;
     report(lua, &checked)
 }
 

@@ -8,8 +8,8 @@
 //! listed before it:
 //!
 //! - **F0** [`error`], [`machine`], [`network`], [`identities`], [`lua_command_line`], [`locks`],
-//!   [`config_files`], [`call_stack`], [`collection`], [`console`]: errors, this machine, the
-//!   terminal, data of evaluations
+//!   [`config_files`], [`call_stack`], [`collection`], [`listeners`], [`console`]: errors, this
+//!   machine, the terminal, data of evaluations
 //! - **F1** [`state`], [`register`], [`options`]: what one Lua state knows; how functions are
 //!   registered; the options of a call
 //! - **F2** [`values`], [`input_paths`], [`capture`], [`derive`], [`manifests`], [`records`],
@@ -35,6 +35,7 @@ mod config_files;
 mod console;
 mod error;
 mod identities;
+mod listeners;
 mod locks;
 mod lua_command_line;
 mod machine;

@@ -5,13 +5,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use mlua::prelude::*;
-use syslua_engine::failure::{Failure, FailureKind};
+use syslua_engine::failure::Failure;
 use syslua_engine::inputs::{Change, Changes, LockFile, Once, ToolChange, Written};
 use syslua_engine::lock::{LockedInput, LockedTool};
 use syslua_engine::pins::{PinChange, Pins};
 use syslua_engine::platform;
 
-use crate::error::{Answer, Error};
+use crate::error::{Answer, absolute_path};
 
 /// The lock of the config that is evaluated.
 pub struct LockSession {
@@ -91,7 +91,5 @@ impl PendingLock {
 /// # Errors
 /// When it cannot be made absolute.
 pub fn config_path(config: &LuaString) -> Answer<PathBuf> {
-    std::path::absolute(platform::path_from_bytes(&config.as_bytes())).map_err(|error| {
-        Error::new(FailureKind::Usage, format!("the path of the config is unusable: {error}"))
-    })
+    absolute_path(&platform::path_from_bytes(&config.as_bytes()), "the path of the config")
 }

@@ -14,7 +14,7 @@ use syslua_engine::settings::System;
 use syslua_engine::value::Text;
 use syslua_engine::{environment, platform};
 
-use crate::error::{Answer, Error};
+use crate::error::{Answer, Error, OrFail};
 use crate::state::{self};
 use crate::values::convert::{Place, to_value};
 
@@ -110,13 +110,8 @@ fn manifest_from_table(lua: &Lua, table: &LuaTable) -> Answer<Manifest> {
         serde_json::Value::Object(empty) if empty.is_empty() => serde_json::json!([]),
         json => json,
     };
-    let activations: Vec<DeclaredAction> =
-        serde_json::from_value(unescape(json)).map_err(|error| {
-            Error::new(
-                FailureKind::Config,
-                format!("`activations` was changed after syslua.evaluate: {error}"),
-            )
-        })?;
+    let activations: Vec<DeclaredAction> = serde_json::from_value(unescape(json))
+        .or_fail_with(FailureKind::Config, "`activations` was changed after syslua.evaluate")?;
     let config_path: Option<PathBuf> = table
         .raw_get::<Option<LuaString>>("config_path")?
         .map(|path| platform::path_from_bytes(&path.as_bytes()));

@@ -1,5 +1,6 @@
 //! The settings of one call, from its options and the process's environment.
 
+use std::cell::Cell;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -13,7 +14,8 @@ use syslua_engine::settings::{Event, Mode, Sandbox, Settings, System, UnpackLimi
 use syslua_engine::store::Access;
 
 use crate::console::interrupt::interrupt;
-use crate::error::{Answer, Error};
+use crate::error::{Answer, Error, OrFail, absolute_path};
+use crate::listeners::Registration;
 use crate::{machine, network, state};
 
 /// At least two, so that one long download does not hold up everything else.
@@ -27,12 +29,9 @@ pub struct Options {
     pub mode: Mode,
     /// A line for the snapshot.
     pub description: String,
-    listener: Option<LuaFunction>,
-    wants_ticks: bool,
+    /// Keeps the caller's function listening.
+    _listener: Option<Registration>,
 }
-
-/// How often a listener that wants to know is told that time goes by.
-const TOLD_EVERY: Duration = Duration::from_millis(100);
 
 impl Options {
     /// Reads a table of options; `nil` means all defaults.
@@ -48,12 +47,7 @@ impl Options {
             Some(root) => platform::path_from_bytes(&root.as_bytes()),
             None => default_root(&home),
         };
-        let root = std::path::absolute(&root).map_err(|error| {
-            Error::new(
-                FailureKind::Usage,
-                format!("the root {} is unusable: {error}", root.display()),
-            )
-        })?;
+        let root = absolute_path(&root, format_args!("the root {}", root.display()))?;
         let jobs = options.get::<Option<usize>>("jobs")?;
         let timeout = options.get::<Option<f64>>("lock_timeout")?;
         let lock_timeout = timeout.map(Duration::try_from_secs_f64).transpose();
@@ -66,6 +60,10 @@ impl Options {
         if jobs == Some(0) {
             return Err(Error::new(FailureKind::Usage, "`jobs`: expected a number of at least 1"));
         }
+        let listener = options.get::<Option<LuaFunction>>("on_event")?;
+        let wants_ticks = flag(Some(options), "ticks")?;
+        let listener = listener
+            .map(|function| Registration::new(listener_of(lua.clone(), function, wants_ticks)));
         Ok(Options {
             settings: Settings {
                 context: state::read(lua, |state| Arc::clone(&state.context)),
@@ -81,6 +79,7 @@ impl Options {
                 leaves_services: options.get::<Option<bool>>("no_services")?.unwrap_or(false),
                 build_users: build_users(options)?,
                 interrupt: interrupt(),
+                events: listener.as_ref().map(Registration::events).unwrap_or_default(),
                 shared_environment: shared_environment(),
                 system: System::current(),
                 unpack: UnpackLimits::default(),
@@ -90,8 +89,7 @@ impl Options {
             },
             mode: Mode::of_dry_run(flag(Some(options), "dry_run")?),
             description: options.get::<Option<String>>("description")?.unwrap_or_default(),
-            listener: options.get("on_event")?,
-            wants_ticks: options.get::<Option<bool>>("ticks")?.unwrap_or(false),
+            _listener: listener,
         })
     }
 
@@ -102,22 +100,23 @@ impl Options {
     pub fn engine(&self, access: Access) -> Answer<Engine> {
         Ok(Engine::open(self.settings.clone(), access)?)
     }
+}
 
-    /// Returns what hands events to the caller's function; its errors are its own.
-    pub fn on_event<'a>(&'a self, lua: &'a Lua) -> impl FnMut(Event) + 'a {
-        let mut told = Instant::now();
-        move |event| {
-            let is_tick = matches!(event, Event::Tick);
-            if is_tick && (!self.wants_ticks || told.elapsed() < TOLD_EVERY) {
-                return;
-            }
-            told = Instant::now();
-            if let Some(listener) = &self.listener {
-                let absent_is_nil = LuaSerializeOptions::new().serialize_none_to_null(false);
-                let event = lua.to_value_with(&event, absent_is_nil);
-                let _ = event.and_then(|event| listener.call::<()>(event));
-            }
+/// How often a listener that wants to know is told that time goes by.
+const TOLD_EVERY: Duration = Duration::from_millis(100);
+
+/// Returns what passes events to a function of Lua, whose errors are its own.
+fn listener_of(lua: Lua, function: LuaFunction, wants_ticks: bool) -> impl Fn(&Event) {
+    let told = Cell::new(Instant::now());
+    move |event| {
+        let is_tick = matches!(event, Event::Tick);
+        if is_tick && (!wants_ticks || told.get().elapsed() < TOLD_EVERY) {
+            return;
         }
+        told.set(Instant::now());
+        let absent_is_nil = LuaSerializeOptions::new().serialize_none_to_null(false);
+        let event = lua.to_value_with(event, absent_is_nil);
+        let _ = event.and_then(|event| function.call::<()>(event));
     }
 }
 
@@ -145,8 +144,7 @@ fn sandbox(options: &LuaTable) -> Answer<Sandbox> {
     let from_variable = || std::env::var("SYSLUA_SANDBOX").ok().filter(|word| !word.is_empty());
     let given = given.or_else(|| from_variable().map(|word| ("SYSLUA_SANDBOX", word)));
     let Some((name, word)) = given else { return Ok(Sandbox::default()) };
-    word.parse()
-        .map_err(|error| Error::new(FailureKind::Usage, format!("{name} is `{word}`: {error}")))
+    word.parse().or_fail_with(FailureKind::Usage, format_args!("{name} is `{word}`"))
 }
 
 /// The users of root's builds: from the call, or else from `SYSLUA_BUILD_USERS`.
@@ -155,8 +153,7 @@ fn build_users(options: &LuaTable) -> Answer<UserRange> {
     let from_variable = || std::env::var("SYSLUA_BUILD_USERS").ok().filter(|text| !text.is_empty());
     let given = given.or_else(|| from_variable().map(|text| ("SYSLUA_BUILD_USERS", text)));
     let Some((name, text)) = given else { return Ok(UserRange::default()) };
-    text.parse()
-        .map_err(|error| Error::new(FailureKind::Usage, format!("{name} is `{text}`: {error}")))
+    text.parse().or_fail_with(FailureKind::Usage, format_args!("{name} is `{text}`"))
 }
 
 fn default_root(home: &std::path::Path) -> PathBuf {

@@ -103,7 +103,7 @@ fn refresh(
 ) -> Answer<bool> {
     let mut given = Options::read(lua, options)?;
     given.settings.pins = pins_of(lua, Some(config));
-    let refreshed = realize::refresh_pins(&given.settings, keys, &mut given.on_event(lua))?;
+    let refreshed = realize::refresh_pins(&given.settings, keys)?;
     note_moved(lua, config, refreshed.changes);
     state::change(lua, |state| {
         if let Some(pending) = state.pending_locks.get_mut(config) {

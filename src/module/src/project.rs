@@ -69,8 +69,7 @@ fn enter(
     let manifest = manifest_of(lua, manifest)?;
     options.settings.pins = pins::pins_of(lua, manifest.config_path.as_deref());
     let engine = options.engine(Access::Work)?;
-    let entered =
-        engine.enter(&manifest, project, &mut LuaTasks::new(lua), &mut options.on_event(lua))?;
+    let entered = engine.enter(&manifest, project, &mut LuaTasks::new(lua))?;
     start_table(lua, &[Arc::new(entered)], None, shell)
 }
 
@@ -177,9 +176,8 @@ fn store_of(lua: &Lua, options: Option<&LuaTable>) -> Answer<Store> {
 fn directories(lua: &Lua, directory: Option<&LuaString>) -> Answer<Vec<LuaString>> {
     let start = match directory {
         Some(directory) => path_of(directory),
-        None => std::env::current_dir().map_err(|error| {
-            Error::new(FailureKind::Usage, format!("the working directory is unusable: {error}"))
-        })?,
+        None => std::env::current_dir()
+            .or_fail_with(FailureKind::Usage, "the working directory is unusable")?,
     };
     let to_string = |path: &PathBuf| lua.create_string(platform::bytes_of_path(path));
     Ok(trust::around(&start).iter().map(to_string).collect::<LuaResult<_>>()?)
@@ -407,14 +405,8 @@ fn enter_directory(
         Ok(Look { answer: parse_hash(&answer)?, ..look_at(&path, &kind)? })
     };
     let looks = looks.iter().map(look).collect::<Answer<Vec<_>>>()?;
-    let entered = engine.enter_directory(
-        &manifest,
-        &project,
-        trusted,
-        looks,
-        &mut LuaTasks::new(lua),
-        &mut options.on_event(lua),
-    )?;
+    let entered =
+        engine.enter_directory(&manifest, &project, trusted, looks, &mut LuaTasks::new(lua))?;
     Ok(remember(lua, entered))
 }
 

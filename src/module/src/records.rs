@@ -7,7 +7,7 @@ use syslua_engine::failure::FailureKind;
 use syslua_engine::platform;
 use syslua_engine::value::{Positions, Text};
 
-use crate::error::{Answer, Error};
+use crate::error::{Answer, Error, OrFail};
 use crate::state::{self, Ticket};
 use crate::values::convert::{Place, to_value};
 
@@ -17,12 +17,8 @@ use crate::values::convert::{Place, to_value};
 /// When the engine knows no such action.
 pub fn action(lua: &Lua, table: &LuaTable) -> Answer<Action> {
     let value = to_value(lua, &LuaValue::Table(table.clone()), &Place::top("action"))?;
-    serde_json::from_value(value.to_json()).map_err(|error| {
-        Error::new(
-            FailureKind::Internal,
-            format!("an action that the engine does not know: {error}"),
-        )
-    })
+    serde_json::from_value(value.to_json())
+        .or_fail_with(FailureKind::Internal, "an action that the engine does not know")
 }
 
 /// Records an action that the Lua side describes. `explained` are the number by which it won, and

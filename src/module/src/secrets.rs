@@ -17,7 +17,7 @@ use syslua_secrets::recipient::Recipient;
 use syslua_secrets::{KeyPath, Plain, Problem, Type, Value, identity, rules};
 use zeroize::Zeroizing;
 
-use crate::error::{Answer, Error};
+use crate::error::{Answer, Error, InFile};
 use crate::identities::{find_identities, settings_directory};
 use crate::machine;
 use crate::register::register as register_function;
@@ -44,7 +44,7 @@ fn get(lua: &Lua, path: &LuaString, key: Option<&str>) -> Answer<LuaTable> {
     };
     let key = KeyPath::parse(key)?;
     let stored = Stored::open(&path, &identities)?;
-    let plain = stored.opened.get(&key).map_err(|problem| problem.in_file(&path))?;
+    let plain = stored.opened.get(&key).in_file(&path)?;
     let json = plain.to_json();
     let (content, kind) = match &plain {
         Plain::Value(value) => (value.to_content(), value.type_of().name()),
@@ -85,7 +85,7 @@ fn set(
     let value = stored.value_for(&key, text, kind)?;
     let same = stored.opened.get(&key).is_ok_and(|there| there == value);
     if !same {
-        stored.opened.set(&key, &value).map_err(|problem| problem.in_file(&path))?;
+        stored.opened.set(&key, &value).in_file(&path)?;
     }
     let is_new = stored.is_new();
     let changed = stored.save()?;
@@ -120,7 +120,7 @@ fn rotate(lua: &Lua, path: &LuaString, recipients: Option<Vec<String>>) -> Answe
     };
     let recipients: Vec<Recipient> =
         texts.iter().map(|text| Recipient::parse(text)).collect::<Result<_, Problem>>()?;
-    stored.opened.rotate(&recipients).map_err(|problem| problem.in_file(&path))?;
+    stored.opened.rotate(&recipients).in_file(&path)?;
     stored.save()?;
     Ok(describe(lua, &stored, &before, true)?)
 }
@@ -170,7 +170,7 @@ fn recipients(
             .and_then(|recipient| stored.opened.add_recipient(&recipient)),
         _ => stored.opened.remove_recipient(recipient).map(|()| true),
     };
-    let changed = done.map_err(|problem| problem.in_file(&path))?;
+    let changed = done.in_file(&path)?;
     if changed {
         stored.save()?;
     }

@@ -28,14 +28,14 @@ fn snapshot_id(given: Option<&str>) -> Answer<Option<SnapshotId>> {
 fn rollback(lua: &Lua, id: Option<&str>, table: Option<&LuaTable>) -> Answer<LuaValue> {
     let options = Options::read(lua, table)?;
     let engine = options.engine(Access::Work)?;
-    let result = engine.rollback(snapshot_id(id)?, options.mode, &mut options.on_event(lua));
+    let result = engine.rollback(snapshot_id(id)?, options.mode);
     report(lua, &result?)
 }
 
 fn destroy(lua: &Lua, table: Option<&LuaTable>) -> Answer<LuaValue> {
     let options = Options::read(lua, table)?;
     let engine = options.engine(Access::Work)?;
-    let result = engine.destroy(options.mode, &mut options.on_event(lua));
+    let result = engine.destroy(options.mode);
     report(lua, &result?)
 }
 
@@ -57,14 +57,14 @@ fn gc_options(table: Option<&LuaTable>) -> Answer<GcOptions> {
 fn gc(lua: &Lua, table: Option<&LuaTable>) -> Answer<LuaValue> {
     let options = Options::read(lua, table)?;
     let engine = options.engine(Access::Work)?;
-    let result = engine.gc(gc_options(table)?, options.mode, &mut options.on_event(lua));
+    let result = engine.gc(gc_options(table)?, options.mode);
     report(lua, &result?)
 }
 
 fn revert(lua: &Lua, mark: &str, table: Option<&LuaTable>) -> Answer<bool> {
     let options = Options::read(lua, table)?;
     let engine = options.engine(Access::Work)?;
-    Ok(engine.revert(mark, &mut options.on_event(lua))?)
+    Ok(engine.revert(mark)?)
 }
 
 /// Registers them.
@@ -101,7 +101,7 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
     register_outside(lua, native, "confirm", |lua, table: Option<LuaTable>| {
         let options = Options::read(lua, table.as_ref())?;
         let engine = options.engine(Access::Work)?;
-        report(lua, &engine.confirm(&mut options.on_event(lua))?)
+        report(lua, &engine.confirm()?)
     })?;
     register_verb(lua, native, "revert", |lua, (mark, table): (String, Option<LuaTable>)| {
         revert(lua, &mark, table.as_ref())
@@ -109,7 +109,7 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
     register_outside(lua, native, "watch", |lua, (mark, table): (String, Option<LuaTable>)| {
         let options = Options::read(lua, table.as_ref())?;
         let engine = options.engine(Access::Work)?;
-        Ok(engine.watch(&mark, &mut options.on_event(lua))?)
+        Ok(engine.watch(&mark)?)
     })?;
     // Leaves the session of the terminal, to survive its end.
     register_function(lua, native, "leave_session", |_, ()| {

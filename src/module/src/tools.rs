@@ -100,7 +100,7 @@ fn open(
     let (begun, checked) = (SystemTime::now(), Instant::now());
     let opened = tools::open(&options.settings.root, &path, sha256)?;
     for problem in &opened.problems {
-        options.on_event(lua)(syslua_engine::settings::Event::Warning {
+        options.settings.events.send(syslua_engine::settings::Event::Warning {
             message: format!("the registry of tools: {problem}"),
         });
     }
@@ -300,8 +300,7 @@ fn lock(
             })
         })
         .collect::<Answer<Vec<ToolRequest>>>()?;
-    let mut on_event = options.on_event(lua);
-    let answers = tools::resolve(&options.settings, &index, &requests, &wanted, &mut on_event);
+    let answers = tools::resolve(&options.settings, &index, &requests, &wanted);
     let mut failures = Vec::new();
     let mut entries = BTreeMap::new();
     let mut notices = Vec::new();
@@ -450,13 +449,12 @@ fn of_config(lua: &Lua, config: &LuaString) -> Answer<LuaValue> {
 
 /// Reads a document of another tool: TOML or YAML.
 fn parse_document(lua: &Lua, format: &str, text: &str) -> Answer<LuaValue> {
-    let failed = |reason: String| Error::new(FailureKind::Import, reason);
     if format == "toml" {
-        let value: toml::Value = toml::from_str(text).map_err(|error| failed(error.to_string()))?;
+        let value: toml::Value = toml::from_str(text).or_fail(FailureKind::Import)?;
         return to_lua(lua, &value);
     }
     let value = syslua_engine::tools::library::yaml::parse(text);
-    to_lua(lua, &value.map_err(|error| failed(error.to_string()))?)
+    to_lua(lua, &value.or_fail(FailureKind::Import)?)
 }
 
 /// Returns changes of tools as a list of `{ name, section, old?, new? }`.

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::Error;
 use super::kind::{Direction, EffectKind, Kind, Surroundings};
 use crate::platform::{self, Login, Terminal};
-use crate::settings::{Event, Interrupt};
+use crate::settings::{Event, Events, Interrupt};
 use crate::tail::Tail;
 use crate::value::Text;
 
@@ -217,33 +217,23 @@ impl EffectKind for Run {
         self.before |= other.is_before();
     }
 
-    fn perform(
-        &self,
-        direction: Direction,
-        surroundings: &Surroundings<'_>,
-        on_event: &mut dyn FnMut(Event),
-    ) -> Result<(), Error> {
+    fn perform(&self, direction: Direction, surroundings: &Surroundings<'_>) -> Result<(), Error> {
         let command = match direction {
             Direction::Do => Some(&self.command),
             Direction::Undo => self.undo.as_ref(),
         };
         let Some(command) = command else { return Ok(()) };
         let name = self.title(command);
-        on_event(Event::CommandStarted { name: name.clone() });
-        let ended = run(self, command, surroundings, on_event);
-        on_event(Event::CommandFinished { name, success: ended.is_ok() });
+        surroundings.events.send(Event::CommandStarted { name: name.clone() });
+        let ended = run(self, command, surroundings);
+        surroundings.events.send(Event::CommandFinished { name, success: ended.is_ok() });
         ended
     }
 }
 
-fn run(
-    action: &Run,
-    command: &Command,
-    surroundings: &Surroundings<'_>,
-    on_event: &mut dyn FnMut(Event),
-) -> Result<(), Error> {
+fn run(action: &Run, command: &Command, surroundings: &Surroundings<'_>) -> Result<(), Error> {
     let Run { cwd, env, shell, .. } = action;
-    let Surroundings { home, user, environment, journal, shared, interrupt } = surroundings;
+    let Surroundings { home, user, environment, journal, shared, interrupt, events } = surroundings;
     let name = command.display();
     let not_started =
         |error: io::Error| Error::NotStarted { command: name.clone(), reason: error.to_string() };
@@ -286,14 +276,14 @@ fn run(
     // Its effects are unknown: it counts as one change.
     platform::fault::pass(Path::new(&name))?;
     let mut child = process.spawn().map_err(not_started)?;
-    let mut output = Output::new(&mut child);
-    let status = wait(&mut child, *interrupt, terminal.as_ref(), &mut output, on_event);
+    let mut output = Output::new(&mut child, events);
+    let status = wait(&mut child, *interrupt, terminal.as_ref(), &mut output);
     if status.is_err() {
         platform::end_group(child.id());
         let _ = child.wait();
     }
     // A daemon that it started may keep the pipes open: it continues alone.
-    output.end(on_event);
+    output.end();
     let was_asked = terminal.is_some();
     drop(terminal);
     let status = status?;
@@ -320,7 +310,7 @@ pub fn run_to_its_end(
     process: &mut std::process::Command,
     name: &str,
     interrupt: &Interrupt,
-    on_event: &mut dyn FnMut(Event),
+    events: &Events,
 ) -> Result<(), Error> {
     let not_started = |error: io::Error| Error::NotStarted {
         command: name.to_owned(),
@@ -329,7 +319,7 @@ pub fn run_to_its_end(
     process.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     platform::prepare_session(process, None, None, None, Path::new("/")).map_err(not_started)?;
     let mut child = process.spawn().map_err(not_started)?;
-    let mut output = Output::new(&mut child);
+    let mut output = Output::new(&mut child, events);
     let mut was_asked = false;
     let status = loop {
         if let Some(status) = platform::look_after(&mut child).map_err(not_started)? {
@@ -339,11 +329,11 @@ pub fn run_to_its_end(
             platform::ask_to_stop(child.id());
             was_asked = true;
         }
-        if !output.take(LONGEST_POLL, on_event) {
+        if !output.take(LONGEST_POLL) {
             thread::sleep(LONGEST_POLL);
         }
     };
-    output.end(on_event);
+    output.end();
     if status.success() {
         return Ok(());
     }
@@ -362,15 +352,16 @@ fn ending(status: std::process::ExitStatus) -> String {
 }
 
 /// What a command prints, while it runs: its last lines, and each line as an event.
-struct Output {
+struct Output<'a> {
+    events: &'a Events,
     chunks: Receiver<(usize, Vec<u8>)>,
     last: Tail<2>,
     /// The line that each stream is in.
     current: [Vec<u8>; 2],
 }
 
-impl Output {
-    fn new(child: &mut Child) -> Output {
+impl Output<'_> {
+    fn new<'a>(child: &mut Child, events: &'a Events) -> Output<'a> {
         let (sender, chunks) = mpsc::sync_channel(CHUNKS);
         if let Some(pipe) = child.stdout.take() {
             read(pipe, 0, sender.clone());
@@ -378,15 +369,15 @@ impl Output {
         if let Some(pipe) = child.stderr.take() {
             read(pipe, 1, sender);
         }
-        Output { chunks, last: Tail::new(LAST_LINES), current: Default::default() }
+        Output { events, chunks, last: Tail::new(LAST_LINES), current: Default::default() }
     }
 
     /// Reads available output within a time limit, and returns whether more may follow.
-    fn take(&mut self, limit: Duration, on_event: &mut dyn FnMut(Event)) -> bool {
+    fn take(&mut self, limit: Duration) -> bool {
         let begin = Instant::now();
         loop {
             match self.chunks.recv_timeout(limit.saturating_sub(begin.elapsed())) {
-                Ok((stream, bytes)) => self.put(stream, &bytes, on_event),
+                Ok((stream, bytes)) => self.put(stream, &bytes),
                 Err(RecvTimeoutError::Timeout) => return true,
                 Err(RecvTimeoutError::Disconnected) => return false,
             }
@@ -396,7 +387,7 @@ impl Output {
         }
     }
 
-    fn put(&mut self, stream: usize, bytes: &[u8], on_event: &mut dyn FnMut(Event)) {
+    fn put(&mut self, stream: usize, bytes: &[u8]) {
         self.last.put(stream, bytes);
         let current = &mut self.current[stream];
         for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
@@ -404,18 +395,18 @@ impl Output {
             current.extend_from_slice(&piece[..piece.len().min(room)]);
             if piece.ends_with(b"\n") {
                 let line = String::from_utf8_lossy(current).trim_end().to_owned();
-                on_event(Event::CommandOutput { line });
+                self.events.send(Event::CommandOutput { line });
                 current.clear();
             }
         }
     }
 
     /// Reads the remaining output of a program that has ended.
-    fn end(&mut self, on_event: &mut dyn FnMut(Event)) {
-        self.take(LAST_WORDS, on_event);
+    fn end(&mut self) {
+        self.take(LAST_WORDS);
         for current in std::mem::take(&mut self.current) {
             if !current.is_empty() {
-                on_event(Event::CommandOutput {
+                self.events.send(Event::CommandOutput {
                     line: String::from_utf8_lossy(&current).into_owned(),
                 });
             }
@@ -483,8 +474,7 @@ fn wait(
     child: &mut Child,
     interrupt: Option<&Interrupt>,
     terminal: Option<&Terminal>,
-    output: &mut Output,
-    on_event: &mut dyn FnMut(Event),
+    output: &mut Output<'_>,
 ) -> Result<std::process::ExitStatus, Error> {
     let mut poll = FIRST_POLL;
     let mut asked: Option<Instant> = None;
@@ -505,7 +495,7 @@ fn wait(
         {
             return Err(Error::Interrupted);
         }
-        if !output.take(poll, on_event) {
+        if !output.take(poll) {
             thread::sleep(poll);
         }
         poll = (poll * 2).min(LONGEST_POLL);

@@ -9,7 +9,7 @@ use super::drift::{Aspect, Drift, Look};
 use super::{Error, Found, Merge};
 use crate::hash::Hash;
 use crate::platform::{Result, Seen};
-use crate::settings::{Event, Interrupt};
+use crate::settings::{Events, Interrupt};
 use crate::value::Text;
 use crate::variable::Template;
 
@@ -228,6 +228,8 @@ pub struct Surroundings<'a> {
     pub shared: &'a [(OsString, OsString)],
     /// Ends it when it is set; without one it comes to its end.
     pub interrupt: Option<&'a Interrupt>,
+    /// Takes what it prints.
+    pub events: &'a Events,
 }
 
 /// Which way an effect goes.
@@ -292,6 +294,5 @@ pub trait EffectKind: Kind {
         &self,
         direction: Direction,
         surroundings: &Surroundings<'_>,
-        on_event: &mut dyn FnMut(Event),
     ) -> std::result::Result<(), Error>;
 }

@@ -10,7 +10,6 @@ use crate::action::Link;
 use crate::activation::DeclaredAction;
 use crate::manifest::Manifest;
 use crate::platform::{self, Directory, FileKind};
-use crate::settings::Event;
 use crate::settings::Interrupt;
 use crate::snapshot::Snapshot;
 use crate::store::tree;
@@ -92,13 +91,8 @@ impl Engine {
     /// # Errors
     /// When one of the two cannot be read, is of another kind, or the file system refuses: then the
     /// source is as it was.
-    pub fn take_into(
-        &self,
-        from: &Path,
-        source: &Path,
-        on_event: &mut dyn FnMut(Event),
-    ) -> Result<Option<PathBuf>, Error> {
-        let _lock = self.lock(on_event)?;
+    pub fn take_into(&self, from: &Path, source: &Path) -> Result<Option<PathBuf>, Error> {
+        let _lock = self.lock()?;
         let (digest, old) = (
             tree::hash(from, self.store.interrupt())?,
             tree::hash(source, self.store.interrupt())?,

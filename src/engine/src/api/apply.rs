@@ -24,7 +24,7 @@ use crate::names::SnapshotId;
 use crate::platform;
 use crate::platform::lock::{Lock, LockError, Sharing};
 use crate::realize::{self, Recorder, Tasks};
-use crate::settings::{Event, Sandbox};
+use crate::settings::Sandbox;
 use crate::snapshot::Snapshot;
 use crate::store::{self, Outputs, Present, find_outputs};
 use crate::switch::{self, Desired, Extent, Mark, Plan, Secrets, Step, Switched, To};
@@ -152,7 +152,8 @@ impl Engine {
     /// # Errors
     /// When the manifest contradicts itself or the system.
     pub fn plan(&self, manifest: &Manifest, options: PlanOptions) -> Result<PlanReport, Error> {
-        self.check_revs(&mut |_| {})?;
+        realize::check_revs(&self.settings.without_events(), &self.store)
+            .map_err(Error::WrongRev)?;
         self.read_consistently(|| {
             let current = self.current()?;
             let altered = self.altered(&current)?;
@@ -180,9 +181,8 @@ impl Engine {
         manifest: &Manifest,
         options: PlanOptions,
         tasks: &mut dyn Tasks,
-        on_event: &mut dyn FnMut(Event),
     ) -> Result<PlanReport, Error> {
-        self.check_revs(on_event)?;
+        self.check_revs()?;
         let wanted = manifest.wanted();
         let known = BTreeMap::new();
         let altered = self.altered(&generations::current(&self.store)?)?;
@@ -195,7 +195,6 @@ impl Engine {
             &wanted,
             known,
             tasks,
-            on_event,
         )?;
         // What cannot be remembered is only suspect.
         let _ = store::memory::take_over_stamps(&self.store);
@@ -224,10 +223,9 @@ impl Engine {
         manifest: &Manifest,
         options: &ApplyOptions,
         tasks: &mut dyn Tasks,
-        on_event: &mut dyn FnMut(Event),
     ) -> Result<ApplyReport, Error> {
-        self.recover(on_event)?;
-        self.check_revs(on_event)?;
+        self.recover()?;
+        self.check_revs()?;
         let told = PlanOptions { brief: options.brief, ..PlanOptions::default() };
         // Contradictions are found before anything is built.
         let extent = if told.brief { Extent::Foresight } else { Extent::All };
@@ -251,7 +249,7 @@ impl Engine {
         let (planned, altered, link) = match self.read_consistently(look) {
             // Another process works there: the state after it counts.
             Err(_) if platform::exists(&self.store.journal()) => {
-                self.recover(on_event)?;
+                self.recover()?;
                 look()?
             }
             planned => planned?,
@@ -262,25 +260,23 @@ impl Engine {
         if !planned.plan.changes && !planned.plan.always && !refreshes {
             let report = self.plan_report(manifest, &planned, told)?;
             if altered.has_suspects() {
-                let _lock = self.lock(on_event)?;
+                let _lock = self.lock()?;
                 self.record_objects(&altered, &planned.plan.activations)?;
             }
             return Ok(self.apply_report(report, Vec::new(), None));
         }
         self.store.create()?;
         // Until the commit, only this process knows the new objects.
-        let waiting = |pid| on_event(Event::Waiting { lock: "the store".to_owned(), pid });
         let settings = &self.settings;
         let path = self.store.store_lock();
-        let store_lock =
-            Lock::take(&path, Sharing::Shared, settings.lock_timeout, &settings.interrupt, waiting);
+        let store_lock = Lock::take_for(settings, &path, Sharing::Shared, "the store");
         let _store_lock = store_lock.map_err(store::Error::from)?;
         switch::check_reachable(&self.settings, &planned.plan)?;
         let Planned { plan: foreseen, wanted, known, .. } = planned;
         let mut kept = if altered.is_empty() {
             Vec::new()
         } else {
-            let _lock = self.lock(on_event)?;
+            let _lock = self.lock()?;
             self.keep_altered(&altered, &foreseen.current)?
         };
         let (outputs, built, mut recorder) = if foreseen.changes {
@@ -292,15 +288,8 @@ impl Engine {
             let there = known.iter().filter(|known| is_current && is_there(known));
             let there = there.map(|(hash, outputs)| (*hash, outputs.clone())).collect();
             let derivations = &manifest.derivations;
-            let (realization, recorder) = realize::realize_ahead(
-                &self.store,
-                settings,
-                derivations,
-                &wanted,
-                there,
-                tasks,
-                on_event,
-            )?;
+            let (realization, recorder) =
+                realize::realize_ahead(&self.store, settings, derivations, &wanted, there, tasks)?;
             (Arc::new(realization.outputs), realization.built, recorder)
         } else {
             (Arc::clone(&known), Vec::new(), Recorder::default())
@@ -316,12 +305,12 @@ impl Engine {
         } else {
             Secrets::default()
         };
-        let _lock = self.lock(on_event)?;
+        let _lock = self.lock()?;
         if !altered.is_empty() {
             recorder.finish()?;
         }
         self.finish_repair(&altered, &mut kept)?;
-        switch::recover(&self.store, settings, on_event)?;
+        switch::recover(&self.store, settings)?;
         let merges = switch::merges(&foreseen.steps);
         // Another process may have switched in the meantime: only results under the lock count.
         let current =
@@ -357,7 +346,7 @@ impl Engine {
         let is_new = plan.changes;
         let confirm = options.confirm.filter(|_| is_new);
         // Packages bring files, which the plan must know.
-        let after = switch::call_packages(&self.store, settings, plan, on_event)?;
+        let after = switch::call_packages(&self.store, settings, plan)?;
         let again = after.map(|packages| {
             let outlast = |error| match error {
                 Error::Switch(error) => Error::Switch(packages.outlast(error)),
@@ -376,7 +365,7 @@ impl Engine {
         });
         let again = again.transpose()?;
         let plan = again.as_ref().unwrap_or(plan);
-        let switched = switch::switch(&self.store, settings, plan, to, confirm, on_event)?;
+        let switched = switch::switch(&self.store, settings, plan, to, confirm)?;
         report.changed |= !built.is_empty();
         let mut report = self.apply_report(report, built, is_new.then_some(&switched));
         report.displaced.extend(kept.iter().map(|kept| displaced_report(&kept.backup)));
@@ -392,10 +381,10 @@ impl Engine {
     ///
     /// # Errors
     /// When it waits to be confirmed, or something cannot be put back.
-    pub fn recover(&self, on_event: &mut dyn FnMut(Event)) -> Result<(), Error> {
+    pub fn recover(&self) -> Result<(), Error> {
         if platform::exists(&self.store.journal()) {
-            let _lock = self.lock(on_event)?;
-            switch::recover(&self.store, &self.settings, on_event)?;
+            let _lock = self.lock()?;
+            switch::recover(&self.store, &self.settings)?;
         }
         Ok(())
     }
@@ -404,12 +393,12 @@ impl Engine {
     ///
     /// # Errors
     /// When none does.
-    pub fn confirm(&self, on_event: &mut dyn FnMut(Event)) -> Result<ConfirmReport, Error> {
+    pub fn confirm(&self) -> Result<ConfirmReport, Error> {
         if !platform::exists(&self.store.journal()) {
             return Err(switch::Error::NothingToConfirm.into());
         }
-        let _lock = self.lock(on_event)?;
-        let id = switch::confirm(&self.store, &self.settings, on_event)?;
+        let _lock = self.lock()?;
+        let id = switch::confirm(&self.store, &self.settings)?;
         Ok(ConfirmReport {
             root: self.settings.root.clone(),
             snapshot: snapshot_report(&self.snapshot(id)?),
@@ -420,9 +409,9 @@ impl Engine {
     ///
     /// # Errors
     /// When something cannot be put back.
-    pub fn revert(&self, mark: &str, on_event: &mut dyn FnMut(Event)) -> Result<bool, Error> {
-        let _lock = self.lock(on_event)?;
-        Ok(switch::revert(&self.store, &self.settings, mark, on_event)?)
+    pub fn revert(&self, mark: &str) -> Result<bool, Error> {
+        let _lock = self.lock()?;
+        Ok(switch::revert(&self.store, &self.settings, mark)?)
     }
 
     /// Waits until the switch of this mark is confirmed, or undoes it at its deadline. The time is
@@ -430,7 +419,7 @@ impl Engine {
     ///
     /// # Errors
     /// When something cannot be put back.
-    pub fn watch(&self, mark: &str, on_event: &mut dyn FnMut(Event)) -> Result<bool, Error> {
+    pub fn watch(&self, mark: &str) -> Result<bool, Error> {
         let begin = Instant::now();
         let mut limit = None;
         loop {
@@ -446,7 +435,7 @@ impl Engine {
                 }
             }
             if limit.is_some_and(|limit| begin.elapsed().as_secs_f64() >= limit) {
-                return self.revert(mark, on_event);
+                return self.revert(mark);
             }
             std::thread::sleep(WATCH);
         }
@@ -466,18 +455,10 @@ impl Engine {
         Err(LockError::Inside { path, pid })
     }
 
-    pub(super) fn lock(&self, on_event: &mut dyn FnMut(Event)) -> Result<Lock, Error> {
+    pub(super) fn lock(&self) -> Result<Lock, Error> {
         self.check_outside().map_err(switch::Error::from)?;
-        let waiting = |pid| on_event(Event::Waiting { lock: "another apply".to_owned(), pid });
-        let settings = &self.settings;
         let path = self.store.switch_lock();
-        let lock = Lock::take(
-            &path,
-            Sharing::Exclusive,
-            settings.lock_timeout,
-            &settings.interrupt,
-            waiting,
-        );
+        let lock = Lock::take_for(&self.settings, &path, Sharing::Exclusive, "another apply");
         Ok(lock.map_err(switch::Error::from)?)
     }
 

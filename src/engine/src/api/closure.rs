@@ -27,12 +27,7 @@ impl Engine {
     ///
     /// # Errors
     /// When one is missing, damaged or cannot be moved, or the closure cannot be written.
-    pub fn export(
-        &self,
-        objects: &[ObjectName],
-        to: ExportTo<'_>,
-        on_event: &mut dyn FnMut(Event),
-    ) -> Result<ExportReport, Error> {
+    pub fn export(&self, objects: &[ObjectName], to: ExportTo<'_>) -> Result<ExportReport, Error> {
         let export = || -> closure::Result<(Exported, Option<PathBuf>)> {
             let settings = &self.settings;
             let system = settings.substitute.as_deref().map(Store::new);
@@ -41,15 +36,8 @@ impl Engine {
             };
             // Where there is nothing, no lock is made either.
             collect()?;
-            let waiting = |pid| on_event(Event::Waiting { lock: "the store".to_owned(), pid });
             let path = self.store.store_lock();
-            let lock = Lock::take(
-                &path,
-                Sharing::Shared,
-                settings.lock_timeout,
-                &settings.interrupt,
-                waiting,
-            );
+            let lock = Lock::take_for(settings, &path, Sharing::Shared, "the store");
             let _lock = lock.map_err(store::Error::from)?;
             // What is there now stays until the end.
             let collected = collect()?;
@@ -89,7 +77,6 @@ impl Engine {
         &self,
         source: Box<dyn Read + Send>,
         what: &str,
-        on_event: &mut dyn FnMut(Event),
     ) -> Result<ImportReport, Error> {
         let settings = &self.settings;
         let limits = Limits {
@@ -98,7 +85,9 @@ impl Engine {
             lock_timeout: settings.lock_timeout,
             interrupt: &settings.interrupt,
         };
-        let mut waiting = |lock: &str, pid| on_event(Event::Waiting { lock: lock.to_owned(), pid });
+        let mut waiting = |lock: &str, pid| {
+            self.settings.events.send(Event::Waiting { lock: lock.to_owned(), pid });
+        };
         let imported = closure::import(&self.store, source, &limits, &mut waiting)
             .map_err(|source| Error::Closure { what: format!("cannot import {what}"), source })?;
         if imported.platform != settings.system.platform {
@@ -107,7 +96,7 @@ impl Engine {
                 imported.platform.escape_debug(),
                 settings.system.platform
             );
-            on_event(Event::Warning { message });
+            self.settings.events.send(Event::Warning { message });
         }
         let root = |object: ObjectName| RootReport {
             path: self.store.object(&object),

@@ -11,7 +11,7 @@ use crate::manifest::Manifest;
 use crate::names::SnapshotId;
 use crate::platform;
 use crate::platform::lock::Lock;
-use crate::settings::{Event, Mode};
+use crate::settings::Mode;
 use crate::snapshot::Snapshot;
 use crate::switch::{self, Backup, Backups, Desired, Standing, To};
 use crate::switch::{Extent, Mark, Plan};
@@ -25,15 +25,11 @@ impl Engine {
     /// # Errors
     /// When the root is not one of sys.lua, or an operation fails: the system is unchanged, or the
     /// error says what changed. Call it again to continue.
-    pub fn destroy(
-        &self,
-        mode: Mode,
-        on_event: &mut dyn FnMut(Event),
-    ) -> Result<DestroyReport, Error> {
+    pub fn destroy(&self, mode: Mode) -> Result<DestroyReport, Error> {
         let standing = switch::standing(&self.store)?;
-        let locks = if mode.performs() { self.locks(on_event)? } else { Vec::new() };
+        let locks = if mode.performs() { self.locks()? } else { Vec::new() };
         if mode.performs() && !locks.is_empty() {
-            switch::recover(&self.store, &self.settings, on_event)?;
+            switch::recover(&self.store, &self.settings)?;
         }
         let current = generations::current(&self.store)?;
         let is_begun = current.id != SnapshotId(0);
@@ -65,7 +61,7 @@ impl Engine {
         report.plan.changed |= standing == Standing::Root;
         if mode.performs() && standing != Standing::Nothing {
             self.keep_altered(&altered, &planned.plan.current)?;
-            self.perform_destroy(&planned.plan, is_begun, locks, &mut report, on_event)?;
+            self.perform_destroy(&planned.plan, is_begun, locks, &mut report)?;
         } else {
             let kept = Backups::load(&self.store, &self.settings.home).displaced(&self.store);
             report.displaced = kept.iter().map(displaced_report).collect();
@@ -79,15 +75,14 @@ impl Engine {
         is_begun: bool,
         locks: Vec<Lock>,
         report: &mut DestroyReport,
-        on_event: &mut dyn FnMut(Event),
     ) -> Result<(), Error> {
         let (store, settings) = (&self.store, &self.settings);
         if is_begun || plan.steps.iter().any(|step| step.mark != Mark::Unchanged) {
             let to = To::Snapshot(SnapshotId(0));
-            switch::switch(store, settings, plan, to, None, on_event)?;
+            switch::switch(store, settings, plan, to, None)?;
             // What could not be tidied up is tried once more; as long as that fails, nothing is
             // removed.
-            switch::recover(store, settings, on_event)?;
+            switch::recover(store, settings)?;
         }
         let stuck = switch::restore_rest(store, settings)?;
         let displaced = Backups::load(store, &settings.home).displaced(store);

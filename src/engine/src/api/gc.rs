@@ -107,18 +107,13 @@ impl Engine {
     /// When the directory is not a root, a file that could hold an object cannot be read, or a
     /// switch is not finished: nothing is removed. When the file system refuses: the remaining
     /// objects are intact, and the next call continues.
-    pub fn gc(
-        &self,
-        options: GcOptions,
-        mode: Mode,
-        on_event: &mut dyn FnMut(Event),
-    ) -> Result<GcReport, Error> {
+    pub fn gc(&self, options: GcOptions, mode: Mode) -> Result<GcReport, Error> {
         // If it is not a root, nothing in it belongs to sys.lua.
         switch::standing(&self.store)?;
         let settings = &self.settings;
         let threads = rayon::ThreadPoolBuilder::new().num_threads(settings.jobs).build();
         let threads = threads.map_err(|error| crate::realize::Error::Threads(error.to_string()))?;
-        let _locks = if mode.performs() { self.locks(on_event)? } else { Vec::new() };
+        let _locks = if mode.performs() { self.locks()? } else { Vec::new() };
         let (report, unread) = threads.install(|| {
             let blocked = switch::pending(&self.store)?.map(|pending| self.unfinished(&pending));
             if mode.performs()
@@ -156,7 +151,7 @@ impl Engine {
         for directory in unread {
             let message =
                 format!("{} has too many entries: some were not read", directory.display());
-            on_event(Event::Warning { message });
+            self.settings.events.send(Event::Warning { message });
         }
         Ok(report)
     }
@@ -218,25 +213,17 @@ impl Engine {
     }
 
     /// Takes the lock of builds and then the lock of switches, if their files exist.
-    pub(super) fn locks(&self, on_event: &mut dyn FnMut(Event)) -> Result<Vec<Lock>, Error> {
+    pub(super) fn locks(&self) -> Result<Vec<Lock>, Error> {
         if !platform::exists(&self.store.metadata()) {
             return Ok(Vec::new());
         }
         self.check_outside().map_err(store::Error::from)?;
-        let settings = &self.settings;
-        let waiting = |pid| on_event(Event::Waiting { lock: "the store".to_owned(), pid });
         let path = self.store.store_lock();
-        let builds = Lock::take(
-            &path,
-            Sharing::Exclusive,
-            settings.lock_timeout,
-            &settings.interrupt,
-            waiting,
-        );
+        let builds = Lock::take_for(&self.settings, &path, Sharing::Exclusive, "the store");
         let builds = builds.map_err(store::Error::from)?;
         store::shared::protect_lifted(&self.store)?;
         // In the order in which an apply takes them.
-        Ok(vec![builds, self.lock(on_event)?])
+        Ok(vec![builds, self.lock()?])
     }
 
     /// Returns the snapshots to delete by the options, never the current one. Snapshot 0 references

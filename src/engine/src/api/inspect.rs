@@ -19,7 +19,6 @@ use crate::names::ObjectName;
 use crate::platform;
 use crate::platform::jail::Level;
 use crate::realize::{self, Tasks};
-use crate::settings::Event;
 use crate::store::{
     self, ObjectInfo, Outputs, Store, find_derivations, read_derivation, read_info,
     recorded_outputs,
@@ -144,7 +143,6 @@ impl Engine {
         derivations: &[Arc<Derivation>],
         derivation: &Arc<Derivation>,
         tasks: &mut dyn Tasks,
-        on_event: &mut dyn FnMut(Event),
     ) -> Result<CheckReport, Error> {
         let wanted: BTreeSet<Hash> =
             derivation.dependencies.iter().copied().chain([derivation.hash]).collect();
@@ -155,21 +153,14 @@ impl Engine {
             &wanted,
             BTreeMap::new(),
             tasks,
-            on_event,
         )?;
         let outputs = realized.outputs.get(&derivation.hash).cloned().unwrap_or_default();
         let paths = outputs
             .iter()
             .map(|(output, object)| (output.to_string(), self.store.object(object)))
             .collect();
-        let difference = realize::check(
-            &self.store,
-            &self.settings,
-            derivation,
-            &realized.outputs,
-            tasks,
-            on_event,
-        )?;
+        let difference =
+            realize::check(&self.store, &self.settings, derivation, &realized.outputs, tasks)?;
         let mut report = CheckReport {
             derivation: derivation_report(derivation, paths),
             reproducible: difference.is_none(),

@@ -40,7 +40,7 @@ use crate::hash::Hash;
 use crate::names::SnapshotId;
 use crate::platform::lock::Patience;
 use crate::realize::{self, Tasks};
-use crate::settings::{Event, Settings, Stopped};
+use crate::settings::{Settings, Stopped};
 use crate::snapshot::Snapshot;
 use crate::store::{self, Access, Outputs, Store};
 use crate::{operation, switch};
@@ -272,19 +272,11 @@ impl Engine {
         derivations: &[Arc<Derivation>],
         wanted: &BTreeSet<Hash>,
         tasks: &mut dyn Tasks,
-        on_event: &mut dyn FnMut(Event),
     ) -> Result<BTreeMap<Hash, Outputs>, Error> {
-        self.check_revs(on_event)?;
+        self.check_revs()?;
         let known = BTreeMap::new();
-        let realized = realize::realize(
-            &self.store,
-            &self.settings,
-            derivations,
-            wanted,
-            known,
-            tasks,
-            on_event,
-        )?;
+        let realized =
+            realize::realize(&self.store, &self.settings, derivations, wanted, known, tasks)?;
         // What cannot be remembered is only suspect.
         let _ = store::memory::take_over_stamps(&self.store);
         Ok(realized.outputs)

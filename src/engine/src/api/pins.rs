@@ -12,7 +12,7 @@ use crate::manifest::Manifest;
 use crate::pins::{Pin, PinChange};
 use crate::platform;
 use crate::platform::jail::Level;
-use crate::settings::{Event, Sandbox, Settings};
+use crate::settings::{Sandbox, Settings};
 use crate::snapshot::Snapshot;
 use crate::store::{Outputs, Present, find_outputs, recorded_outputs};
 use crate::value::Text;
@@ -44,8 +44,8 @@ pub struct MissingPins {
 
 impl Engine {
     /// Makes sure that the pins of the lock name the commits that their trees came from.
-    pub(super) fn check_revs(&self, on_event: &mut dyn FnMut(Event)) -> Result<(), Error> {
-        realize::check_revs(&self.settings, &self.store, on_event).map_err(Error::WrongRev)
+    pub(super) fn check_revs(&self) -> Result<(), Error> {
+        realize::check_revs(&self.settings, &self.store).map_err(Error::WrongRev)
     }
 
     /// Returns whether the pins of a result equal the pins of the lock.

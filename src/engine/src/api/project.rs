@@ -25,7 +25,6 @@ use crate::manifest::Manifest;
 use crate::names::{ObjectName, Placeholder, Segment, SnapshotId};
 use crate::platform::{self, FileKind};
 use crate::realize::Tasks;
-use crate::settings::Event;
 use crate::trust::Project;
 use crate::value::Text;
 
@@ -202,9 +201,8 @@ impl Engine {
         manifest: &Manifest,
         project: &str,
         tasks: &mut dyn Tasks,
-        on_event: &mut dyn FnMut(Event),
     ) -> Result<Entered, Error> {
-        let (environment, _) = self.environment_of(manifest, project, tasks, on_event)?;
+        let (environment, _) = self.environment_of(manifest, project, tasks)?;
         Ok(self.entered(environment, project.to_owned(), project.to_owned(), ""))
     }
 
@@ -221,10 +219,9 @@ impl Engine {
         trusted: Hash,
         looks: Vec<Look>,
         tasks: &mut dyn Tasks,
-        on_event: &mut dyn FnMut(Event),
     ) -> Result<Entered, Error> {
         let name = project.name();
-        let (environment, objects) = self.environment_of(manifest, &name, tasks, on_event)?;
+        let (environment, objects) = self.environment_of(manifest, &name, tasks)?;
         let has_sources = manifest
             .derivations
             .iter()
@@ -343,7 +340,6 @@ impl Engine {
         manifest: &Manifest,
         project: &str,
         tasks: &mut dyn Tasks,
-        on_event: &mut dyn FnMut(Event),
     ) -> Result<(Environment, Vec<ObjectName>), Error> {
         let is_of = |activation: &&DeclaredAction| {
             activation.user.is_none()
@@ -359,7 +355,7 @@ impl Engine {
                 }
             }
         }
-        let realized = self.build(&manifest.derivations, &wanted, tasks, on_event)?;
+        let realized = self.build(&manifest.derivations, &wanted, tasks)?;
         let path = |placeholder: Placeholder| {
             let (derivation, output) = owners.get(&placeholder)?;
             Some(platform::bytes_of_path(

@@ -45,14 +45,9 @@ impl Engine {
     /// # Errors
     /// When there is no such snapshot, or something fails: the system is as it was, or the error
     /// says what is not.
-    pub fn rollback(
-        &self,
-        id: Option<SnapshotId>,
-        mode: Mode,
-        on_event: &mut dyn FnMut(Event),
-    ) -> Result<RollbackReport, Error> {
+    pub fn rollback(&self, id: Option<SnapshotId>, mode: Mode) -> Result<RollbackReport, Error> {
         let _lock = if mode.performs() && platform::exists(&self.store.metadata()) {
-            Some(self.lock(on_event)?)
+            Some(self.lock()?)
         } else {
             None
         };
@@ -62,14 +57,14 @@ impl Engine {
             pending => matches!(pending, Err(switch::Error::Journal { .. })),
         };
         if mode.performs() && !is_lost {
-            switch::recover(&self.store, &self.settings, on_event)?;
+            switch::recover(&self.store, &self.settings)?;
         }
         let InForce { current, is_guess, problem } = self.in_force(id, is_lost)?;
         let id = id.or(current.parent).ok_or(Error::NothingBefore)?;
         let target = self.snapshot(id)?;
         self.check_objects(&target)?;
         if let Some(message) = problem {
-            on_event(Event::Warning { message });
+            self.settings.events.send(Event::Warning { message });
         }
         if mode.performs()
             && let Some(aside) = switch::set_journal_aside(&self.store)?
@@ -78,7 +73,7 @@ impl Engine {
                 "the journal of an interrupted switch cannot be read: it was moved to {}",
                 aside.display()
             );
-            on_event(Event::Warning { message });
+            self.settings.events.send(Event::Warning { message });
         }
         let is_current = id == current.id;
         let wanted: BTreeSet<Hash> = target.derivations.keys().copied().collect();
@@ -129,7 +124,7 @@ impl Engine {
             let to = if is_current { To::Same } else { To::Snapshot(id) };
             let mut plan = planned.plan;
             let kept = self.keep_altered(&altered, &plan.current)?;
-            let after = switch::call_packages(&self.store, &self.settings, &plan, on_event)?;
+            let after = switch::call_packages(&self.store, &self.settings, &plan)?;
             if let Some(packages) = after {
                 // Packages bring files, which the plan must know.
                 let current = plan.current;
@@ -137,7 +132,7 @@ impl Engine {
                 leave_commands(&mut plan);
                 plan.packages = packages;
             }
-            let switched = switch::switch(&self.store, &self.settings, &plan, to, None, on_event)?;
+            let switched = switch::switch(&self.store, &self.settings, &plan, to, None)?;
             displaced.extend(
                 kept.iter()
                     .map(|kept| &kept.backup)
@@ -149,7 +144,7 @@ impl Engine {
                     "a program changed {}: `verify --repair` restores it",
                     object.display()
                 );
-                on_event(Event::Warning { message });
+                self.settings.events.send(Event::Warning { message });
             }
         }
         let env_script = self.settings.root.join("env.sh");

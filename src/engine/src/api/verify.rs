@@ -13,7 +13,6 @@ use crate::names::{ObjectName, SnapshotId};
 use crate::platform;
 use crate::platform::lock::{Lock, Sharing};
 use crate::realize::{self, Tasks};
-use crate::settings::Event;
 use crate::store::{self, Store, memory, recorded_outputs, verify as objects};
 
 /// What a repair may use to build objects again.
@@ -88,17 +87,13 @@ impl Engine {
     ///
     /// # Errors
     /// When the store cannot be read or written.
-    pub fn repair(
-        &self,
-        mut rebuild: Rebuild<'_>,
-        on_event: &mut dyn FnMut(Event),
-    ) -> Result<VerifyReport, Error> {
+    pub fn repair(&self, mut rebuild: Rebuild<'_>) -> Result<VerifyReport, Error> {
         let mut report = self.verify()?;
         if report.damaged.is_empty() {
             return Ok(report);
         }
         let altered = {
-            let _lock = self.lock(on_event)?;
+            let _lock = self.lock()?;
             let mut current = generations::current(&self.store)?;
             current.follow_moves(self.store.root(), &self.settings.home);
             let altered = self.altered(&current)?;
@@ -107,14 +102,14 @@ impl Engine {
         };
         // All of them first: a build must not read a damaged object.
         for damage in &mut report.damaged {
-            damage.quarantine = self.set_aside(&damage.object, on_event)?;
+            damage.quarantine = self.set_aside(&damage.object)?;
         }
         self.store.session().set_damaged(BTreeSet::new());
         for damage in &mut report.damaged {
             // The build of an earlier one may have brought this one back.
             let restored = objects::look(&self.store, &damage.object).is_ok()
                 || self.substitute(&damage.object)?
-                || self.build_again(damage, &mut rebuild, on_event)?;
+                || self.build_again(damage, &mut rebuild)?;
             if restored && let Some(quarantine) = damage.quarantine.take() {
                 let remove = || platform::remove_tree(&quarantine);
                 memory::keeping(&self.store, remove).map_err(store::Error::from)?;
@@ -127,7 +122,7 @@ impl Engine {
             damage.state = if restored { "restored" } else { "quarantined" };
         }
         report.broken = report.damaged.iter().filter(|damage| damage.state != "restored").count();
-        let _lock = self.lock(on_event)?;
+        let _lock = self.lock()?;
         let mut current = generations::current(&self.store)?;
         current.follow_moves(self.store.root(), &self.settings.home);
         // What cannot be remembered is only suspect.
@@ -135,22 +130,10 @@ impl Engine {
         Ok(report)
     }
 
-    fn set_aside(
-        &self,
-        object: &ObjectName,
-        on_event: &mut dyn FnMut(Event),
-    ) -> Result<Option<std::path::PathBuf>, Error> {
+    fn set_aside(&self, object: &ObjectName) -> Result<Option<std::path::PathBuf>, Error> {
         self.check_outside().map_err(store::Error::from)?;
-        let settings = &self.settings;
         let path = self.store.store_lock();
-        let waiting = |pid| on_event(Event::Waiting { lock: "the store".to_owned(), pid });
-        let lock = Lock::take(
-            &path,
-            Sharing::Exclusive,
-            settings.lock_timeout,
-            &settings.interrupt,
-            waiting,
-        );
+        let lock = Lock::take_for(&self.settings, &path, Sharing::Exclusive, "the store");
         let _lock = lock.map_err(store::Error::from)?;
         let _open = self.store.lock_publication()?;
         Ok(objects::quarantine(&self.store, object)?)
@@ -171,7 +154,6 @@ impl Engine {
         &self,
         damage: &mut DamageReport,
         rebuild: &mut Rebuild<'_>,
-        on_event: &mut dyn FnMut(Event),
     ) -> Result<bool, Error> {
         let Some(manifest) = rebuild.manifest else {
             damage.reason = Some("no config was evaluated that could build it again".to_owned());
@@ -204,7 +186,6 @@ impl Engine {
             &wanted,
             BTreeMap::new(),
             rebuild.tasks,
-            on_event,
         );
         damage.reason = match built {
             Err(error) => Some(Error::from(error).to_failure().message),

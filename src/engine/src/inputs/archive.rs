@@ -84,8 +84,11 @@ pub fn fetch(
         network::client(settings).map_err(|problem| network::from_problem(url, problem))?;
     let mut file =
         Scratch { path: scratch.join("archive"), file: None, length: 0, validator: None };
-    let transfer =
-        Transfer { client: &client, shown: url, report: &*network::report(&session.events) };
+    let transfer = Transfer {
+        client: &client,
+        shown: url,
+        report: &*network::report(&session.settings.events),
+    };
     transfer
         .download(&address, &mut file)
         .map_err(|failure| network::from_failure(url, failure))?;

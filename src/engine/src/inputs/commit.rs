@@ -51,7 +51,7 @@ pub fn fetch(
     })?;
     let top = scratch.join("tree");
     platform::create_directory(&top)?;
-    let report = network::report(&session.events);
+    let report = network::report(&session.settings.events);
     let login = request.auth.as_ref().map(|auth| login_of(auth));
     let mut tree = InputTree::new(&top, *submodules);
     let commit = with_git(session.settings, &report, scratch, login, |git| {

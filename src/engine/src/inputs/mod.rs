@@ -14,8 +14,8 @@ mod tree;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ use crate::lock::{Kind, LockedInput};
 use crate::operation::{self, cache_lock, origins};
 use crate::pins::KnownCommit;
 use crate::platform::{self, FileKind};
-use crate::settings::{Event, EventSink, Settings};
+use crate::settings::Settings;
 use crate::store::Store;
 use crate::store::source_cache::SourceMemory;
 
@@ -128,7 +128,6 @@ pub fn resolve(
     requests: &[Request],
     memory: &mut SourceMemory,
     once: &Once,
-    on_event: &mut dyn FnMut(Event),
 ) -> Vec<Result<Resolved, Failure>> {
     let store = Store::new(&settings.root);
     let mut answers: Vec<Option<Result<Resolved, Failure>>> = Vec::with_capacity(requests.len());
@@ -146,7 +145,7 @@ pub fn resolve(
     }
     let has_secrets = open.iter().any(|(index, _)| requests[*index].sealed_auth.is_some());
     let no_core = has_secrets.then(platform::NoCore::begin);
-    let fetched = fetch_all(settings, &store, requests, open, once, on_event);
+    let fetched = fetch_all(settings, &store, requests, open, once);
     drop(no_core);
     remember(&store, &fetched, memory);
     for (index, answer) in fetched {
@@ -465,13 +464,13 @@ fn count_one(settings: &Settings, one: &Move) -> Option<usize> {
     let repository = &mirrored(repository, request.github.as_deref());
     let (rev, since) = (older.rev.as_deref()?, older.last_modified?);
     let store = Store::new(&settings.root);
-    let events: EventSink = Arc::new(|_| {});
+    let settings = &settings.without_events();
     let place =
         store.input_trees().join(Hash::of(format!("history {}", request.url).as_bytes()).to_hex());
-    let _turn = cache_lock::take(settings, &events, &place, &request.key).ok()?;
+    let _turn = cache_lock::take(settings, &place, &request.key).ok()?;
     let scratch = place.with_extension("new");
     platform::remove_tree(&scratch).and_then(|()| platform::create_directory(&scratch)).ok()?;
-    let report = operation::network::report(&events);
+    let report = operation::network::report(&settings.events);
     let opened = auth::opened(settings, request).ok()?;
     let login = opened.as_ref().unwrap_or(request).auth.as_ref().map(|auth| login_of(auth));
     let count = commit::with_git(settings, &report, &scratch, login, |git| {

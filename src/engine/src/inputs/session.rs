@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 
@@ -19,7 +18,7 @@ use crate::hash::Hash;
 use crate::lock::LockedInput;
 use crate::operation::{self, cache_lock, origins};
 use crate::platform;
-use crate::settings::{Event, EventSink, Settings};
+use crate::settings::{Event, Events, Settings};
 use crate::store::Store;
 use crate::store::tree as store_tree;
 
@@ -27,7 +26,6 @@ use crate::store::tree as store_tree;
 pub struct Session<'a> {
     pub(super) settings: &'a Settings,
     store: Store,
-    pub(super) events: EventSink,
     once: &'a Once,
 }
 
@@ -44,13 +42,12 @@ pub fn fetch_all(
     requests: &[Request],
     open: Vec<(usize, InputAddress)>,
     once: &Once,
-    on_event: &mut dyn FnMut(Event),
 ) -> Vec<(usize, Result<Resolved, Failure>)> {
     let mut answers = Vec::with_capacity(open.len());
     if open.is_empty() {
         return answers;
     }
-    let _lock = match cache_lock::hold_cache(settings, store, on_event) {
+    let _lock = match cache_lock::hold_cache(settings, store) {
         Ok(lock) => lock,
         Err(failure) if failure.kind == FailureKind::Interrupted => return Vec::new(),
         Err(failure) => {
@@ -64,13 +61,13 @@ pub fn fetch_all(
         for _ in 0..count.min(MOST_AT_ONCE) {
             let sender = sender.clone();
             let waiting = &waiting;
-            let events: EventSink = Arc::new({
+            let settings = settings.with_events(Events::new({
                 let sender = sender.clone();
                 // The receiver is gone.
                 move |event| drop(sender.send(Message::Event(event)))
-            });
+            }));
             let work = move || {
-                let session = Session { settings, store: store.clone(), events, once };
+                let session = Session { settings: &settings, store: store.clone(), once };
                 loop {
                     // A separate statement: nothing is locked while it is fetched.
                     let next =
@@ -87,9 +84,9 @@ pub fn fetch_all(
         drop(sender);
         loop {
             match receiver.recv_timeout(TICK) {
-                Ok(Message::Event(event)) => on_event(event),
+                Ok(Message::Event(event)) => settings.events.send(event),
                 Ok(Message::Done(index, answer)) => answers.push((index, answer)),
-                Err(RecvTimeoutError::Timeout) => on_event(Event::Tick),
+                Err(RecvTimeoutError::Timeout) => settings.events.send(Event::Tick),
                 Err(RecvTimeoutError::Disconnected) => return,
             }
         }
@@ -112,8 +109,7 @@ impl Session<'_> {
         let wanted = format!("{} {:?}", request.url, locked.and_then(|locked| locked.sha256));
         let turn_place = self.store.input_trees().join(Hash::of(wanted.as_bytes()).to_hex());
         let in_words = |error: operation::Error| self.in_words(request, &error);
-        let _turn = cache_lock::take(self.settings, &self.events, &turn_place, &request.key)
-            .map_err(in_words)?;
+        let _turn = cache_lock::take(self.settings, &turn_place, &request.key).map_err(in_words)?;
         if let Some(locked) = locked
             && let Some(sha256) = locked.sha256
         {
@@ -211,7 +207,7 @@ impl Session<'_> {
         sha256: Hash,
         origin: Option<origins::Origin<'_>>,
     ) -> operation::Result<()> {
-        let _turn = cache_lock::take(self.settings, &self.events, place, "an input")?;
+        let _turn = cache_lock::take(self.settings, place, "an input")?;
         // First: a tree without it would be taken for one of an older version.
         if let Some(origin) = origin {
             origins::note(place, origin)?;

@@ -8,7 +8,7 @@ use crate::context::OwnTurn;
 use crate::failure::{Failure, FailureKind, chain};
 use crate::platform;
 use crate::platform::lock::{Lock, LockError, Sharing};
-use crate::settings::{Event, EventSink, Settings};
+use crate::settings::Settings;
 use crate::store::Store;
 
 /// Makes the cache, and keeps gc from taking anything away while what it returns is held.
@@ -18,21 +18,12 @@ use crate::store::Store;
 pub fn hold_cache(
     settings: &Settings,
     store: &Store,
-    on_event: &mut dyn FnMut(Event),
 ) -> std::result::Result<Option<Lock>, Failure> {
     store.create_cache().map_err(|error| Failure::new(FailureKind::Io, chain(&error)))?;
     if !platform::exists(&store.metadata()) {
         return Ok(None);
     }
-    let waiting = |pid| on_event(Event::Waiting { lock: "the store".to_owned(), pid });
-    let lock = Lock::take(
-        &store.store_lock(),
-        Sharing::Shared,
-        settings.lock_timeout,
-        &settings.interrupt,
-        waiting,
-    );
-    match lock {
+    match Lock::take_for(settings, &store.store_lock(), Sharing::Shared, "the store") {
         Ok(lock) => Ok(Some(lock)),
         Err(LockError::Interrupted) => Err(Failure::interrupted()),
         Err(error) => Err(Failure::new(FailureKind::Locked, error.to_string())
@@ -52,14 +43,12 @@ pub struct Turn {
 ///
 /// # Errors
 /// When the lock cannot be had, or not in time.
-pub fn take(settings: &Settings, events: &EventSink, place: &Path, what: &str) -> Result<Turn> {
+pub fn take(settings: &Settings, place: &Path, what: &str) -> Result<Turn> {
     let path = place.with_extension("lock");
     // First another build of this process: a lock that remains belongs to another process.
     let own = settings.context.take_turn(&path, &settings.interrupt.0).ok_or(Error::Interrupted)?;
-    let waiting = |pid| events(Event::Waiting { lock: format!("the download of {what}"), pid });
-    let lock =
-        Lock::take(&path, Sharing::Exclusive, settings.lock_timeout, &settings.interrupt, waiting);
-    match lock {
+    let shown = format!("the download of {what}");
+    match Lock::take_for(settings, &path, Sharing::Exclusive, shown) {
         Ok(lock) => Ok(Turn { _lock: lock, path, _own: own }),
         Err(LockError::Interrupted) => Err(Error::Interrupted),
         Err(LockError::File(error)) => Err(Error::File(error)),

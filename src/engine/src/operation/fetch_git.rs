@@ -117,7 +117,7 @@ pub fn fetch_newest(cache: Cache<'_>, url: &str, rev: &str, submodules: bool) ->
     let name = format!("newest {}", key_of_commit(url, rev, submodules));
     let place = cache.trees().join(Hash::of(name.as_bytes()).to_hex());
     platform::create_directories(&cache.trees())?;
-    let _turn = cache_lock::take(cache.settings, cache.events, &place, &redact(url))?;
+    let _turn = cache_lock::take(cache.settings, &place, &redact(url))?;
     let wanted = Wanted { url, rev, submodules, sha256: None, key: None };
     let (fetched, sha256) = fetch_to(cache, &wanted, &revision, &place)?;
     Ok(Pin {
@@ -151,7 +151,7 @@ fn obtain(cache: Cache<'_>, wanted: &Wanted<'_>, sha256: Hash) -> Result<PathBuf
     }
     let revision = check(wanted.url, wanted.rev)?;
     platform::create_directories(&cache.trees())?;
-    let _turn = cache_lock::take(cache.settings, cache.events, &place, &redact(wanted.url))?;
+    let _turn = cache_lock::take(cache.settings, &place, &redact(wanted.url))?;
     // The last holder may have fetched the same.
     if !is_wanted(cache, &place, wanted, sha256) {
         let fetched = fetch_to(cache, wanted, &revision, &place);
@@ -231,7 +231,7 @@ fn fetch_in(
         offline: settings.offline,
         interrupt: &settings.interrupt.0,
         client: &|network| settings.context.client(network, &settings.interrupt.0),
-        report: &network::report(cache.events),
+        report: &network::report(&cache.settings.events),
         scratch,
         login: None,
     };
@@ -257,7 +257,7 @@ fn fetch_in(
     // If any tree is acceptable, its lock is not held yet.
     let _turn = match wanted.sha256 {
         Some(_) => None,
-        None => Some(cache_lock::take(settings, cache.events, &place, &redact(wanted.url))?),
+        None => Some(cache_lock::take(settings, &place, &redact(wanted.url))?),
     };
     // First: a tree without it would be taken for one of an older version.
     let (url, rev) = (wanted.url, fetched.commit.as_str());

@@ -1,4 +1,4 @@
-//! The fields of a request, as they come from a config: named data, whose placeholders are resolved.
+//! The fields of a request, as a config gives them: data with names, and no placeholders.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -54,7 +54,7 @@ impl Fields {
     /// Returns a text of any bytes, if it is given.
     ///
     /// # Errors
-    /// When it is no text.
+    /// When it is something else.
     pub fn optional_bytes(&self, name: &str) -> Result<Option<Vec<u8>>> {
         match self.get(name) {
             None => Ok(None),
@@ -66,7 +66,7 @@ impl Fields {
     /// Returns a text of any bytes.
     ///
     /// # Errors
-    /// When it is no text, or missing.
+    /// When it is missing, or something else.
     pub fn bytes(&self, name: &str) -> Result<Vec<u8>> {
         self.optional_bytes(name)?.ok_or_else(|| malformed(name, "given"))
     }
@@ -74,7 +74,7 @@ impl Fields {
     /// Returns a path.
     ///
     /// # Errors
-    /// When it is no text, or missing.
+    /// When it is missing, or something else.
     pub fn path(&self, name: &str) -> Result<PathBuf> {
         Ok(platform::path_from_bytes(&self.bytes(name)?))
     }
@@ -82,7 +82,7 @@ impl Fields {
     /// Returns a path, if it is given.
     ///
     /// # Errors
-    /// When it is no text.
+    /// When it is something else.
     pub fn optional_path(&self, name: &str) -> Result<Option<PathBuf>> {
         Ok(self.optional_bytes(name)?.map(|bytes| platform::path_from_bytes(&bytes)))
     }
@@ -106,7 +106,7 @@ impl Fields {
     /// Returns a list of texts of any bytes; an empty one if it is not given.
     ///
     /// # Errors
-    /// When it is no list, or holds something else.
+    /// When it is something else.
     pub fn list(&self, name: &str) -> Result<Vec<Vec<u8>>> {
         let text = |item: &Field| match item {
             Field::Bytes(bytes) => Ok(bytes.clone()),
@@ -182,7 +182,7 @@ impl Fields {
     /// Returns whether a flag is set; by default it is not.
     ///
     /// # Errors
-    /// When it is no flag.
+    /// When it is something else.
     pub fn flag(&self, name: &str) -> Result<bool> {
         match self.get(name) {
             None => Ok(false),

@@ -8,7 +8,7 @@ use syslua_fetch::{Client, Failure, Problem, Progress, Report};
 
 use super::Error;
 use crate::platform;
-use crate::settings::{Event, EventSink, Settings};
+use crate::settings::{Event, Events, Settings};
 
 /// Returns the client for the settings of a call.
 pub fn client(settings: &Settings) -> Result<Client, Problem> {
@@ -16,10 +16,10 @@ pub fn client(settings: &Settings) -> Result<Client, Problem> {
 }
 
 /// Returns what makes events of progress.
-pub fn report(events: &EventSink) -> Report {
-    let events = Arc::clone(events);
+pub fn report(events: &Events) -> Report {
+    let events = events.clone();
     Arc::new(move |progress: Progress<'_>| {
-        events(match progress {
+        events.send(match progress {
             Progress::Received { url, bytes, total } => {
                 Event::Download { url: url.to_owned(), bytes, total }
             }

@@ -7,15 +7,13 @@ use syslua_fetch::url::redact;
 use super::{Error, Result, cache_lock, fetch_git, fetch_url};
 use crate::hash::Hash;
 use crate::pins::{Pin, Rule, parts_of};
-use crate::settings::{EventSink, Settings};
+use crate::settings::Settings;
 
 /// Where things are fetched to, and how.
 #[derive(Clone, Copy)]
 pub struct Cache<'a> {
     /// The settings of the call.
     pub settings: &'a Settings,
-    /// Takes progress.
-    pub events: &'a EventSink,
     /// Where downloads are kept, by hash.
     pub downloads: &'a Path,
 }
@@ -51,7 +49,7 @@ impl Cache<'_> {
         }
         let place = self.downloads.join(Hash::of(format!("pin {key}").as_bytes()).to_hex());
         crate::platform::create_directories(self.downloads)?;
-        let _turn = cache_lock::take(self.settings, self.events, &place, &redact(key))?;
+        let _turn = cache_lock::take(self.settings, &place, &redact(key))?;
         // Another build may have been after the same.
         let pin = match pins.get(key) {
             Some(pin) => pin,

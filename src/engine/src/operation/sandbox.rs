@@ -256,7 +256,7 @@ impl BuildSandbox {
     fn warn(&self, workspace: &Workspace, missing: &str) {
         let message = format!("programs of builds are not confined as they should be: {missing}");
         if workspace.settings.context.is_new_warning(&message) {
-            (workspace.events)(Event::Warning { message });
+            workspace.settings.events.send(Event::Warning { message });
         }
     }
 

@@ -12,7 +12,7 @@ use crate::names::{ObjectName, OutputName};
 use crate::pins::PinnedHashes;
 use crate::platform::jail::Rules;
 use crate::platform::{self, Actor};
-use crate::settings::{EventSink, Settings};
+use crate::settings::Settings;
 use crate::store::tree::{Digest, Pattern};
 use crate::value::Source;
 
@@ -41,8 +41,6 @@ pub struct Workspace {
     pub log: PathBuf,
     /// The settings of the call.
     pub settings: Settings,
-    /// Takes progress.
-    pub events: EventSink,
     /// Whether programs may use the network: the result has a declared hash then.
     pub network: bool,
     /// What this build fetched, which may be read.
@@ -133,7 +131,7 @@ impl Workspace {
 
     /// Returns where things are fetched to.
     pub fn cache(&self) -> Cache<'_> {
-        Cache { settings: &self.settings, events: &self.events, downloads: &self.downloads }
+        Cache { settings: &self.settings, downloads: &self.downloads }
     }
 
     /// Notes that the build depends on a pin.

@@ -125,12 +125,7 @@ pub fn simulate(
 ///
 /// # Errors
 /// When a program fails.
-pub fn perform(
-    settings: &Settings,
-    manager: &dyn Manager,
-    change: &Change,
-    on_event: &mut dyn FnMut(Event),
-) -> Result<(), Problem> {
+pub fn perform(settings: &Settings, manager: &dyn Manager, change: &Change) -> Result<(), Problem> {
     let wait = settings.lock_timeout.map_or(u64::from(u32::MAX), |limit| limit.as_secs().max(1));
     let options = Options { wait: wait.min(24 * 60 * 60), offline: settings.offline };
     for call in manager.perform(change, options) {
@@ -141,10 +136,14 @@ pub fn perform(
         // Its effects are unknown: it counts as one change.
         platform::fault::pass(Path::new(&name))
             .map_err(|error| Problem::new(error.to_string(), String::new()))?;
-        on_event(Event::CommandStarted { name: name.clone() });
-        let ended =
-            action::run_to_its_end(&mut command(&call), &name, &settings.interrupt, on_event);
-        on_event(Event::CommandFinished { name, success: ended.is_ok() });
+        settings.events.send(Event::CommandStarted { name: name.clone() });
+        let ended = action::run_to_its_end(
+            &mut command(&call),
+            &name,
+            &settings.interrupt,
+            &settings.events,
+        );
+        settings.events.send(Event::CommandFinished { name, success: ended.is_ok() });
         ended.map_err(|error| match error {
             action::Error::Interrupted => interruption(),
             action::Error::Failed { command, status, output } => {

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use super::{Error, Result, failed, modify, reason, system};
 use crate::failure::{Explain, FailureKind};
-use crate::settings::Interrupt;
+use crate::settings::{Event, Interrupt, Settings};
 
 const POLL: Duration = Duration::from_millis(20);
 
@@ -144,6 +144,22 @@ impl Lock {
     /// Returns whether there is a note in the lock file.
     pub fn has_note(&self) -> bool {
         self.file.metadata().is_ok_and(|found| found.len() > 0)
+    }
+
+    /// Takes a lock for a call, as long as its settings permit, and reports that it waits; `what`
+    /// says to people what is locked.
+    ///
+    /// # Errors
+    /// When the lock file cannot be used, on a timeout, on an interrupt, or when the holder waits
+    /// for this process.
+    pub fn take_for(
+        settings: &Settings,
+        path: &Path,
+        sharing: Sharing,
+        what: impl Into<String>,
+    ) -> std::result::Result<Lock, LockError> {
+        let waiting = |pid| settings.events.send(Event::Waiting { lock: what.into(), pid });
+        Lock::take(path, sharing, settings.lock_timeout, &settings.interrupt, waiting)
     }
 
     /// Takes a lock, waiting at most `timeout`. `waiting` is called once, before the wait begins.

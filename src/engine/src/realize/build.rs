@@ -15,7 +15,7 @@ use crate::pins::PinnedHashes;
 use crate::platform;
 use crate::platform::jail::Level;
 use crate::platform::lock::{Lock, Patience};
-use crate::settings::{Event, EventSink, Settings};
+use crate::settings::{Event, Settings};
 use crate::store::import::{SourceTree, import_copies, import_source};
 use crate::store::verify::content_path;
 use crate::store::{self, ObjectInfo, Outputs, Slot, Store, read_info, recorded_outputs, tree};
@@ -64,7 +64,6 @@ impl Build {
         derivation: Arc<Derivation>,
         realized: &BTreeMap<Hash, Outputs>,
         settings: &Settings,
-        events: EventSink,
         shared: &Shared,
     ) -> Result<Build, Error> {
         let names = derivation.temporary_names();
@@ -133,7 +132,6 @@ impl Build {
                 mark: store.slot_mark(slot),
                 jail: store.slot_jail(slot),
                 settings: settings.clone(),
-                events,
                 network: derivation.spec.output_hash.is_some(),
                 fetched: Mutex::default(),
                 pins: Mutex::default(),
@@ -250,7 +248,7 @@ impl Build {
                      to every file system",
                     path.display()
                 );
-                (self.workspace.events)(Event::Warning { message });
+                self.workspace.settings.events.send(Event::Warning { message });
             }
         };
         if let Some(source) = self.plain_source() {

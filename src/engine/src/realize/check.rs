@@ -1,7 +1,7 @@
 //! Building a derivation a second time, to see whether it comes out the same.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::build::Shared;
@@ -12,7 +12,7 @@ use crate::hash::Hash;
 use crate::names::OutputName;
 use crate::platform;
 use crate::platform::lock::{Lock, Sharing};
-use crate::settings::{Event, Settings};
+use crate::settings::Settings;
 use crate::store::compare::first_difference;
 use crate::store::import::add_own_name;
 use crate::store::verify::content_path;
@@ -43,20 +43,15 @@ pub fn check(
     derivation: &Arc<Derivation>,
     realized: &BTreeMap<Hash, Outputs>,
     tasks: &mut dyn Tasks,
-    on_event: &mut dyn FnMut(Event),
 ) -> Result<Option<Difference>, Error> {
     let outputs = realized.get(&derivation.hash).cloned().unwrap_or_default();
-    let mut take = |path: &Path, mode, what: String| {
-        let waiting = |pid| on_event(Event::Waiting { lock: what, pid });
-        Lock::take(path, mode, settings.lock_timeout, &settings.interrupt, waiting)
-    };
     // Collecting garbage takes what a build is at work on for a leftover.
-    let shared = take(&store.store_lock(), Sharing::Shared, "the store".to_owned())
+    let shared = Lock::take_for(settings, &store.store_lock(), Sharing::Shared, "the store")
         .map_err(store::Error::from)?;
     let slot = store.slot_lock(Slot::of(derivation.hash));
     // In this order everywhere: a build with a slot waits for nothing.
     let locks = [store.build_lock(derivation.hash), slot]
-        .map(|path| take(&path, Sharing::Exclusive, derivation.title()));
+        .map(|path| Lock::take_for(settings, &path, Sharing::Exclusive, derivation.title()));
     let locks = locks
         .into_iter()
         .collect::<Result<Vec<Lock>, _>>()
@@ -65,8 +60,7 @@ pub fn check(
         store,
         Arc::clone(derivation),
         realized,
-        settings,
-        Arc::new(drop),
+        &settings.without_events(),
         &Shared::default(),
     )?;
     build.workspace.is_check = true;

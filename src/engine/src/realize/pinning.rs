@@ -1,7 +1,7 @@
 //! Which results count by their pins, and fetching the pins that records name and the lock lacks.
 
 use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::failure::{Explain, Failure, FailureKind, chain};
 use crate::operation::pinned::Cache;
 use crate::operation::{Error as OperationError, Result as OperationResult, cache_lock, fetch_git};
 use crate::pins::{Pin, PinChange, PinnedHashes, Rule, parts_of};
-use crate::settings::{Event, EventSink, Settings};
+use crate::settings::{Event, Events, Settings};
 use crate::store::{Outputs, Store};
 
 /// The most parallel fetches: they wait for servers, not for processors.
@@ -42,7 +42,6 @@ fn fetch_all(
     settings: &Settings,
     store: &Store,
     keys: Vec<String>,
-    on_event: &mut dyn FnMut(Event),
 ) -> Vec<(String, OperationResult<Pin>)> {
     enum Message {
         Event(Event),
@@ -56,17 +55,17 @@ fn fetch_all(
         for _ in 0..count.min(MOST_AT_ONCE) {
             let (own, waiting) = (sender.clone(), &waiting);
             let work = move || {
-                let events: EventSink = Arc::new({
+                let settings = settings.with_events(Events::new({
                     let own = own.clone();
                     // The receiver is gone.
                     move |event| drop(own.send(Message::Event(event)))
-                });
+                }));
                 loop {
                     // A separate statement: nothing is locked while it is fetched.
                     let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).next();
                     let Some(key) = next else { return };
                     let known = settings.pins.get(&key);
-                    let pin = fetch(settings, store, &events, &key, known.as_ref());
+                    let pin = fetch(&settings, store, &key, known.as_ref());
                     drop(own.send(Message::Done(key, pin)));
                 }
             };
@@ -78,9 +77,9 @@ fn fetch_all(
         drop(sender);
         loop {
             match receiver.recv_timeout(TICK) {
-                Ok(Message::Event(event)) => on_event(event),
+                Ok(Message::Event(event)) => settings.events.send(event),
                 Ok(Message::Done(key, pin)) => fetched.push((key, pin)),
-                Err(RecvTimeoutError::Timeout) => on_event(Event::Tick),
+                Err(RecvTimeoutError::Timeout) => settings.events.send(Event::Tick),
                 Err(RecvTimeoutError::Disconnected) => return,
             }
         }
@@ -92,7 +91,6 @@ fn fetch_all(
 fn fetch(
     settings: &Settings,
     store: &Store,
-    events: &EventSink,
     key: &str,
     known: Option<&Pin>,
 ) -> OperationResult<Pin> {
@@ -100,7 +98,7 @@ fn fetch(
         return Err(OperationError::Interrupted);
     }
     let downloads = store.downloads();
-    Cache { settings, events, downloads: &downloads }.fetch_key(key, known)
+    Cache { settings, downloads: &downloads }.fetch_key(key, known)
 }
 
 /// What became of pins that were looked up.
@@ -116,11 +114,7 @@ pub struct Refreshed {
 ///
 /// # Errors
 /// When the cache cannot be used, or on an interrupt.
-pub fn refresh(
-    settings: &Settings,
-    keys: Vec<String>,
-    on_event: &mut dyn FnMut(Event),
-) -> Result<Refreshed, Failure> {
+pub fn refresh(settings: &Settings, keys: Vec<String>) -> Result<Refreshed, Failure> {
     let may_move = |key: &String| {
         let reference = parts_of(key).map(|(_, reference, _)| reference);
         !reference.is_some_and(|text| {
@@ -132,9 +126,9 @@ pub fn refresh(
         return Ok(Refreshed::default());
     }
     let store = Store::new(&settings.root);
-    let _lock = cache_lock::hold_cache(settings, &store, on_event)?;
+    let _lock = cache_lock::hold_cache(settings, &store)?;
     let mut refreshed = Refreshed::default();
-    for (key, fetched) in fetch_all(settings, &store, keys, on_event) {
+    for (key, fetched) in fetch_all(settings, &store, keys) {
         let old = settings.pins.get(&key);
         match fetched {
             Err(OperationError::Interrupted) => {
@@ -163,24 +157,20 @@ pub fn refresh(
 ///
 /// # Errors
 /// When a pin names a commit with another tree, or a commit that cannot be fetched.
-pub fn check_revs(
-    settings: &Settings,
-    store: &Store,
-    on_event: &mut dyn FnMut(Event),
-) -> Result<(), Failure> {
+pub fn check_revs(settings: &Settings, store: &Store) -> Result<(), Failure> {
     if !matches!(settings.pins.rule(), Rule::Adds | Rule::Locked) {
         return Ok(());
     }
     let downloads = store.downloads();
-    let events: EventSink = Arc::new(|_| {});
-    let cache = Cache { settings, events: &events, downloads: &downloads };
+    let silent = settings.without_events();
+    let cache = Cache { settings: &silent, downloads: &downloads };
     let commits = settings.pins.locked_commits(&settings.system.platform);
     let suspect = |(key, pin): &(String, Pin)| fetch_git::has_other_rev(cache, key, pin);
     let suspects: Vec<(String, Pin)> = commits.into_iter().filter(suspect).collect();
     if suspects.is_empty() {
         return Ok(());
     }
-    let _lock = cache_lock::hold_cache(settings, store, on_event)?;
+    let _lock = cache_lock::hold_cache(settings, store)?;
     for (key, pin) in suspects {
         fetch_git::check_rev(cache, &key, &pin).map_err(|error| match error {
             OperationError::Interrupted => Failure::interrupted(),
@@ -192,13 +182,8 @@ pub fn check_revs(
 
 /// Fetches and adds the pins that records name and the lock lacks. What cannot be fetched is noted:
 /// its record does not count.
-pub fn complete(
-    settings: &Settings,
-    store: &Store,
-    keys: Vec<String>,
-    on_event: &mut dyn FnMut(Event),
-) {
-    for (key, pin) in fetch_all(settings, store, keys, on_event) {
+pub fn complete(settings: &Settings, store: &Store, keys: Vec<String>) {
+    for (key, pin) in fetch_all(settings, store, keys) {
         match pin {
             Ok(pin) => drop(settings.pins.add(&key, pin)),
             Err(_) => settings.pins.note_failure(&key),

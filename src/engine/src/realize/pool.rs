@@ -6,7 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use crate::settings::Event;
+use crate::settings::{Event, Events};
 
 /// The result of a thread.
 pub enum Message<R> {
@@ -168,10 +168,10 @@ impl<R: Send + 'static> Pool<R> {
         self.threads.install(job)
     }
 
-    /// Returns a sender of events for jobs.
-    pub fn events(&self) -> impl Fn(Event) + Send + Sync + 'static {
+    /// Returns where jobs send events.
+    pub fn events(&self) -> Events {
         let sender = self.sender.clone();
-        move |event| drop(sender.send(Message::Event(event)))
+        Events::new(move |event| drop(sender.send(Message::Event(event))))
     }
 
     /// Waits for the next message.

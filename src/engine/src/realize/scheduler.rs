@@ -29,7 +29,7 @@ use crate::names::OutputName;
 use crate::operation::{Error as OperationError, Response};
 use crate::platform::jail::Level;
 use crate::platform::lock::{Lock, LockError, Sharing, holder};
-use crate::settings::{Event, EventSink, Sandbox, Settings};
+use crate::settings::{Event, Sandbox, Settings};
 use crate::store::import::{File, import_files};
 use crate::store::shared::protect_lifted;
 use crate::store::{
@@ -71,10 +71,8 @@ pub fn realize(
     wanted: &BTreeSet<Hash>,
     known: BTreeMap<Hash, Outputs>,
     tasks: &mut dyn Tasks,
-    on_event: &mut dyn FnMut(Event),
 ) -> Result<Realization, Error> {
-    let (done, mut recorder) =
-        realize_ahead(store, settings, derivations, wanted, known, tasks, on_event)?;
+    let (done, mut recorder) = realize_ahead(store, settings, derivations, wanted, known, tasks)?;
     recorder.finish()?;
     Ok(done)
 }
@@ -91,7 +89,6 @@ pub fn realize_ahead(
     wanted: &BTreeSet<Hash>,
     known: BTreeMap<Hash, Outputs>,
     tasks: &mut dyn Tasks,
-    on_event: &mut dyn FnMut(Event),
 ) -> Result<(Realization, Recorder), Error> {
     // What is only known to be there may have been built in any way.
     let known = if settings.sandbox == Sandbox::Require { BTreeMap::new() } else { known };
@@ -103,19 +100,12 @@ pub fn realize_ahead(
         return Ok((done, Recorder::default()));
     }
     store.create()?;
-    let waiting = |pid| on_event(Event::Waiting { lock: "the store".to_owned(), pid });
-    let _shared = Lock::take(
-        &store.store_lock(),
-        Sharing::Shared,
-        settings.lock_timeout,
-        &settings.interrupt,
-        waiting,
-    )
-    .map_err(store::Error::from)?;
+    let _shared = Lock::take_for(settings, &store.store_lock(), Sharing::Shared, "the store")
+        .map_err(store::Error::from)?;
     // What another machine or an older lock built may be what the pins say, once they are there.
     while !lacking.is_empty() {
         let keys = std::mem::take(&mut lacking).into_iter().collect();
-        complete(settings, store, keys, on_event);
+        complete(settings, store, keys);
         if settings.interrupt.is_set() {
             return Err(Error::Interrupted);
         }
@@ -123,7 +113,7 @@ pub fn realize_ahead(
     }
     protect_lifted(store)?;
     let pool = Pool::new(settings.jobs).map_err(|error| Error::Threads(error.to_string()))?;
-    let events: EventSink = Arc::new(pool.events());
+    let job_settings = settings.with_events(pool.events());
     let mut scheduler = Scheduler {
         store: store.clone(),
         lender: lender(settings),
@@ -134,7 +124,7 @@ pub fn realize_ahead(
             .collect(),
         graph,
         pool,
-        events,
+        job_settings,
         shared: Shared { slots: Some(Arc::default()), ..Shared::default() },
         ready: VecDeque::new(),
         locked_out: Vec::new(),
@@ -148,7 +138,7 @@ pub fn realize_ahead(
         mismatches: Vec::new(),
         done,
     };
-    scheduler.run(tasks, on_event);
+    scheduler.run(tasks);
     scheduler.record_beside();
     if let Some(slots) = &scheduler.shared.slots {
         slots.clear(store);
@@ -347,7 +337,8 @@ struct Scheduler<'a> {
     settings: &'a Settings,
     graph: Graph,
     pool: Pool<Outcome>,
-    events: EventSink,
+    /// The settings of jobs, whose events come through the pool.
+    job_settings: Settings,
     shared: Shared,
     missing_dependencies: Vec<usize>,
     ready: VecDeque<NodeIndex>,
@@ -367,18 +358,18 @@ struct Scheduler<'a> {
 }
 
 impl Scheduler<'_> {
-    fn run(&mut self, tasks: &mut dyn Tasks, on_event: &mut dyn FnMut(Event)) {
+    fn run(&mut self, tasks: &mut dyn Tasks) {
         let leaves =
             self.graph.node_indices().filter(|node| self.missing_dependencies[node.index()] == 0);
         self.ready = leaves.collect();
-        self.run_files(on_event);
+        self.run_files();
         // Enough to keep every thread busy; more would only hold memory and open directories.
         let most = self.settings.jobs * 2 + 2;
         loop {
             self.retry_locked();
             while self.failure.is_none() && self.running.len() < most {
                 let Some(node) = self.ready.pop_front() else { break };
-                if let Err(error) = self.begin(node, tasks, on_event) {
+                if let Err(error) = self.begin(node, tasks) {
                     self.fail(error);
                 }
             }
@@ -393,9 +384,9 @@ impl Scheduler<'_> {
                 self.fail(Error::Interrupted);
             }
             match self.pool.receive(TICK) {
-                Some(Message::Event(event)) => on_event(event),
+                Some(Message::Event(event)) => self.settings.events.send(event),
                 Some(Message::Done(number, outcome)) => {
-                    self.completed(number, outcome, tasks, on_event);
+                    self.completed(number, outcome, tasks);
                 }
                 Some(Message::Panicked(number, text)) => {
                     let failure = Failure::new(
@@ -406,16 +397,16 @@ impl Scheduler<'_> {
                         let derivation = self.derivation(NodeIndex::new(number)).title();
                         self.fail(Error::Build { derivation, failure });
                     } else {
-                        self.abandon(number, failure, on_event);
+                        self.abandon(number, failure);
                     }
                 }
-                None => on_event(Event::Tick),
+                None => self.settings.events.send(Event::Tick),
             }
         }
     }
 
     /// Builds what are small files, side by side. What turns out to be more stays in line.
-    fn run_files(&mut self, on_event: &mut dyn FnMut(Event)) {
+    fn run_files(&mut self) {
         let ready = std::mem::take(&mut self.ready);
         let (files, others): (Vec<_>, Vec<_>) =
             ready.into_iter().partition(|node| file::may_be_small(&self.graph[*node]));
@@ -428,17 +419,12 @@ impl Scheduler<'_> {
                 return;
             }
             let derivations: Vec<_> = nodes.iter().map(|node| self.derivation(*node)).collect();
-            self.build_files(nodes, &derivations, on_event);
+            self.build_files(nodes, &derivations);
             self.record_beside();
         }
     }
 
-    fn build_files(
-        &mut self,
-        nodes: &[NodeIndex],
-        derivations: &[Arc<Derivation>],
-        on_event: &mut dyn FnMut(Event),
-    ) {
+    fn build_files(&mut self, nodes: &[NodeIndex], derivations: &[Arc<Derivation>]) {
         let since = Instant::now();
         // No program takes part.
         let level = Level::Namespaces;
@@ -451,7 +437,7 @@ impl Scheduler<'_> {
         });
         let (locks, files): (Vec<_>, Vec<_>) = prepared.into_iter().map(Option::unzip).unzip();
         let started = derivations.iter().zip(&files).filter(|(_, file)| file.is_some());
-        started.for_each(|(derivation, _)| on_event(started_event(derivation)));
+        started.for_each(|(derivation, _)| self.settings.events.send(started_event(derivation)));
         // What fails is tried again as everything else is built, and then says why.
         let published = self
             .pool
@@ -468,7 +454,7 @@ impl Scheduler<'_> {
             // No program takes part.
             let outputs =
                 Outputs::from_iter([(OutputName::main(), object)]).with_level(Level::Namespaces);
-            self.finished(node.index(), Arc::clone(derivation), outputs, lock, since, on_event);
+            self.finished(node.index(), Arc::clone(derivation), outputs, lock, since);
         }
     }
 
@@ -489,12 +475,7 @@ impl Scheduler<'_> {
         self.ready.extend(retry.into_iter().map(|(node, _)| node));
     }
 
-    fn begin(
-        &mut self,
-        node: NodeIndex,
-        tasks: &mut dyn Tasks,
-        on_event: &mut dyn FnMut(Event),
-    ) -> Result<(), Error> {
+    fn begin(&mut self, node: NodeIndex, tasks: &mut dyn Tasks) -> Result<(), Error> {
         let derivation = self.derivation(node);
         if let Some(outputs) = self.look_up_resolved(&derivation)? {
             self.realized(node, outputs);
@@ -527,11 +508,11 @@ impl Scheduler<'_> {
         };
         let path = self.store.build_lock(derivation.hash);
         let Some(lock) = take(&path)? else {
-            return self.wait_for_lock(node, &derivation, &path, on_event);
+            return self.wait_for_lock(node, &derivation, &path);
         };
         let path = self.store.slot_lock(Slot::of(derivation.hash));
         let Some(slot) = take(&path)? else {
-            return self.wait_for_lock(node, &derivation, &path, on_event);
+            return self.wait_for_lock(node, &derivation, &path);
         };
         let locks = Locks { derivation: lock, _slot: slot };
         self.waiting_since.remove(&node);
@@ -546,8 +527,8 @@ impl Scheduler<'_> {
             return Ok(());
         }
         write_derivation(&self.store, derivation.hash, &derivation.description())?;
-        on_event(started_event(&derivation));
-        self.start(node.index(), derivation, locks, false, tasks, on_event)
+        self.settings.events.send(started_event(&derivation));
+        self.start(node.index(), derivation, locks, false, tasks)
     }
 
     /// Puts a derivation that another process builds aside for a moment.
@@ -556,11 +537,12 @@ impl Scheduler<'_> {
         node: NodeIndex,
         derivation: &Derivation,
         path: &Path,
-        on_event: &mut dyn FnMut(Event),
     ) -> Result<(), Error> {
         let now = Instant::now();
         let since = *self.waiting_since.entry(node).or_insert_with(|| {
-            on_event(Event::Waiting { lock: derivation.title(), pid: holder(path) });
+            self.settings
+                .events
+                .send(Event::Waiting { lock: derivation.title(), pid: holder(path) });
             now
         });
         if self.settings.lock_timeout.is_some_and(|timeout| now - since >= timeout) {
@@ -580,15 +562,12 @@ impl Scheduler<'_> {
         locks: Locks,
         in_place: bool,
         tasks: &mut dyn Tasks,
-        on_event: &mut dyn FnMut(Event),
     ) -> Result<(), Error> {
-        let events = Arc::clone(&self.events);
         let build = Build::prepare(
             &self.store,
             derivation,
             &self.done.outputs,
-            self.settings,
-            events,
+            &self.job_settings,
             &self.shared,
         )?;
         let build = Arc::new(build);
@@ -601,11 +580,11 @@ impl Scheduler<'_> {
             }
             Err(failure) => {
                 self.running.insert(number, running);
-                self.abandon(number, failure, on_event);
+                self.abandon(number, failure);
                 return Ok(());
             }
         }
-        self.resume(number, None, tasks, on_event);
+        self.resume(number, None, tasks);
         Ok(())
     }
 
@@ -646,10 +625,9 @@ impl Scheduler<'_> {
             return Ok(false);
         }
         self.pinning.insert(node.index());
-        let (settings, store) = (self.settings.clone(), self.store.clone());
-        let events = Arc::clone(&self.events);
+        let (settings, store) = (self.job_settings.clone(), self.store.clone());
         self.pool.run(node.index(), move || {
-            complete(&settings, &store, lacking, &mut |event| events(event));
+            complete(&settings, &store, lacking);
             Outcome::Pinned
         });
         Ok(true)
@@ -681,7 +659,6 @@ impl Scheduler<'_> {
         number: usize,
         answer: Option<Result<Response, OperationError>>,
         tasks: &mut dyn Tasks,
-        on_event: &mut dyn FnMut(Event),
     ) {
         let Some(running) = self.running.get_mut(&number) else { return };
         let Some(task) = &mut running.task else { return };
@@ -698,7 +675,7 @@ impl Scheduler<'_> {
             }
             Step::Finished => {
                 if let Some(failure) = build.workspace.refusal() {
-                    self.abandon(number, failure, on_event);
+                    self.abandon(number, failure);
                     return;
                 }
                 // The task's variables are not needed while its outputs are hashed.
@@ -717,23 +694,16 @@ impl Scheduler<'_> {
                     // Its jail goes too: the next attempt has one of its own.
                     let discarded =
                         running.build.discard().map_err(|error| store::Error::from(error).into());
-                    let again = discarded.and_then(|()| {
-                        self.start(number, derivation, running.locks, true, tasks, on_event)
-                    });
+                    let again = discarded
+                        .and_then(|()| self.start(number, derivation, running.locks, true, tasks));
                     again.unwrap_or_else(|error| self.fail(error));
                 }
             }
-            Step::Failed(failure) => self.abandon(number, failure, on_event),
+            Step::Failed(failure) => self.abandon(number, failure),
         }
     }
 
-    fn completed(
-        &mut self,
-        number: usize,
-        outcome: Outcome,
-        tasks: &mut dyn Tasks,
-        on_event: &mut dyn FnMut(Event),
-    ) {
+    fn completed(&mut self, number: usize, outcome: Outcome, tasks: &mut dyn Tasks) {
         match outcome {
             Outcome::Pinned => {
                 self.pinning.remove(&number);
@@ -741,14 +711,10 @@ impl Scheduler<'_> {
             }
             // What depends on a failed one will not be built, but siblings run to their end.
             Outcome::Operation(_) if self.settings.interrupt.is_set() => {
-                self.abandon(
-                    number,
-                    Failure::new(FailureKind::Interrupted, "interrupted"),
-                    on_event,
-                );
+                self.abandon(number, Failure::new(FailureKind::Interrupted, "interrupted"));
             }
-            Outcome::Operation(answer) => self.resume(number, Some(answer), tasks, on_event),
-            Outcome::Import(Ok(outputs)) => self.imported(number, outputs, on_event),
+            Outcome::Operation(answer) => self.resume(number, Some(answer), tasks),
+            Outcome::Import(Ok(outputs)) => self.imported(number, outputs),
             Outcome::Import(Err(error)) => {
                 let mut failure = Failure::of(FailureKind::Build, &error);
                 if let (store::Error::WrongOutput { declared, built }, Some(running)) =
@@ -758,7 +724,7 @@ impl Scheduler<'_> {
                     let (expected, found) = (declared.to_hex(), built.to_hex());
                     failure.mismatches.push(Mismatch { position: None, url, expected, found });
                 }
-                self.abandon(number, failure, on_event);
+                self.abandon(number, failure);
             }
         }
     }
@@ -770,17 +736,10 @@ impl Scheduler<'_> {
         Some(running)
     }
 
-    fn imported(&mut self, number: usize, outputs: Outputs, on_event: &mut dyn FnMut(Event)) {
+    fn imported(&mut self, number: usize, outputs: Outputs) {
         let Some(running) = self.end(number) else { return };
         let derivation = Arc::clone(&running.build.derivation);
-        self.finished(
-            number,
-            derivation,
-            outputs,
-            running.locks.derivation,
-            running.begin,
-            on_event,
-        );
+        self.finished(number, derivation, outputs, running.locks.derivation, running.begin);
     }
 
     /// Notes what a build became; `begin` is when it began.
@@ -791,9 +750,8 @@ impl Scheduler<'_> {
         outputs: Outputs,
         lock: Lock,
         begin: Instant,
-        on_event: &mut dyn FnMut(Event),
     ) {
-        on_event(Event::BuildFinished {
+        self.settings.events.send(Event::BuildFinished {
             name: derivation.spec.name.to_string(),
             version: derivation.spec.version.as_ref().map(ToString::to_string),
             hash: derivation.hash.to_hex(),
@@ -854,11 +812,11 @@ impl Scheduler<'_> {
     }
 
     /// Ends a failed build: its directories go, its log stays.
-    fn abandon(&mut self, number: usize, mut failure: Failure, on_event: &mut dyn FnMut(Event)) {
+    fn abandon(&mut self, number: usize, mut failure: Failure) {
         let Some(running) = self.end(number) else { return };
         let derivation = &running.build.derivation;
         failure.position = failure.position.or_else(|| derivation.positions.first().cloned());
-        on_event(Event::BuildFailed {
+        self.settings.events.send(Event::BuildFailed {
             name: derivation.spec.name.to_string(),
             version: derivation.spec.version.as_ref().map(ToString::to_string),
             hash: derivation.hash.to_hex(),

@@ -24,13 +24,12 @@ pub fn call_packages(
     store: &Store,
     settings: &Settings,
     plan: &Plan,
-    on_event: &mut dyn FnMut(Event),
 ) -> Result<Option<PackageWork>, Error> {
     if !plan.packages.managers.iter().any(ManagerWork::is_needed) {
         return Ok(None);
     }
-    service_jobs::prepare(store, settings, plan, on_event)?;
-    let done = perform(store, settings, &plan.packages, on_event)?;
+    service_jobs::prepare(store, settings, plan)?;
+    let done = perform(store, settings, &plan.packages)?;
     Ok(Some(PackageWork { done, ..PackageWork::default() }))
 }
 
@@ -42,11 +41,10 @@ pub fn perform(
     store: &Store,
     settings: &Settings,
     work: &PackageWork,
-    on_event: &mut dyn FnMut(Event),
 ) -> Result<Vec<String>, Error> {
     let mut done = work.done.clone();
     if !work.absent.is_empty() {
-        on_event(Event::Warning {
+        settings.events.send(Event::Warning {
             message: format!(
                 "no packages are installed: this machine has none of {}",
                 work.absent.join(", ")
@@ -59,7 +57,7 @@ pub fn perform(
         if !one.is_needed() && recorded.is_none_or(|recorded| *recorded == one.managed) {
             continue;
         }
-        one.perform(store, settings, &mut record, &mut done, on_event)?;
+        one.perform(store, settings, &mut record, &mut done)?;
     }
     Ok(done)
 }
@@ -71,7 +69,6 @@ impl ManagerWork {
         settings: &Settings,
         record: &mut Record,
         done: &mut Vec<String>,
-        on_event: &mut dyn FnMut(Event),
     ) -> Result<(), Error> {
         let manager = self.manager;
         let is_new = |name: &&String| !self.managed.packages.contains_key(*name);
@@ -98,7 +95,7 @@ impl ManagerWork {
             managed.pending = Some(pending.clone());
             record.managers.insert(manager.name().to_owned(), managed.clone());
             packages::store(store, record)?;
-            packages::perform(settings, manager, &self.change, on_event)
+            packages::perform(settings, manager, &self.change)
         };
         let fail = |problem: Problem, hint: Option<String>| {
             let text = format!("{}\n{}", problem.output, self.change_in_words());

@@ -72,11 +72,10 @@ pub fn switch(
     plan: &Plan,
     to: To<'_>,
     confirm: Option<f64>,
-    on_event: &mut dyn FnMut(Event),
 ) -> Result<Switched, Error> {
-    let jobs = service_jobs::prepare(store, settings, plan, on_event)?;
-    let done = package_calls::perform(store, settings, &plan.packages, on_event)?;
-    perform_rest(store, settings, (plan, jobs), to, confirm, on_event)
+    let jobs = service_jobs::prepare(store, settings, plan)?;
+    let done = package_calls::perform(store, settings, &plan.packages)?;
+    perform_rest(store, settings, (plan, jobs), to, confirm)
         .map_err(|error| error.after_packages(&done))
 }
 
@@ -87,17 +86,16 @@ fn perform_rest(
     (plan, jobs): (&Plan, Option<[Change; 2]>),
     to: To<'_>,
     confirm: Option<f64>,
-    on_event: &mut dyn FnMut(Event),
 ) -> Result<Switched, Error> {
     let is_first = !platform::exists(&store.current());
     let mut written = Written { journal: intent(plan, confirm, is_first), notes: Vec::new() };
     let snapshot = match begin(store, settings, (plan, jobs), to, &mut written.journal) {
         Ok(snapshot) => snapshot,
-        Err(error) => return Err(take_back(store, settings, &written, None, error, on_event)),
+        Err(error) => return Err(take_back(store, settings, &written, None, error)),
     };
     let directories = Directories::default().with_contents(&plan.contents);
     let mut switch = Switch { store, settings, written, directories, failed: None };
-    match switch.perform(on_event) {
+    match switch.perform() {
         Ok(deadline) => {
             let journal = &switch.written.journal;
             let id = journal.to.unwrap_or(journal.from);
@@ -108,14 +106,14 @@ fn perform_rest(
                     finish(store, &settings.home, &switch.written, snapshot.as_ref())
             {
                 let message = format!("{error}; the next apply tidies up");
-                on_event(Event::Warning { message });
+                settings.events.send(Event::Warning { message });
             }
             // Its new state may be taken back: until then the service runs that will confirm it.
             if deadline.is_none() {
-                service_jobs::restart_own(settings, &switch.written.journal.changes, on_event);
+                service_jobs::restart_own(settings, &switch.written.journal.changes);
             }
             for message in &plan.stuck {
-                on_event(Event::Warning { message: message.clone() });
+                settings.events.send(Event::Warning { message: message.clone() });
             }
             // What is applied anyway is not kept twice.
             let displaced = displaced
@@ -124,9 +122,7 @@ fn perform_rest(
                 .collect();
             Ok(Switched { id, deadline, mark, displaced })
         }
-        Err(error) => {
-            Err(take_back(store, settings, &switch.written, switch.failed, error, on_event))
-        }
+        Err(error) => Err(take_back(store, settings, &switch.written, switch.failed, error)),
     }
 }
 
@@ -153,9 +149,8 @@ fn take_back(
     written: &Written,
     failed: Option<usize>,
     cause: Error,
-    on_event: &mut dyn FnMut(Event),
 ) -> Error {
-    let failures = undo(store, settings, written, failed, on_event);
+    let failures = undo(store, settings, written, failed);
     if failures.is_empty() {
         cause
     } else {
@@ -368,7 +363,7 @@ struct Switch<'a> {
 
 impl Switch<'_> {
     /// Makes all changes and commits. Returns until when it can be confirmed.
-    fn perform(&mut self, on_event: &mut dyn FnMut(Event)) -> Result<Option<f64>, Error> {
+    fn perform(&mut self) -> Result<Option<f64>, Error> {
         let changes = self.written.journal.changes.clone();
         let mut is_prepared = false;
         for (number, change) in changes.iter().enumerate() {
@@ -400,13 +395,13 @@ impl Switch<'_> {
                 }
                 Change::Command { action, undo, user, positions, .. } => {
                     let direction = Direction::of_undo(*undo);
-                    let ran = self.run(number, action, direction, user.as_deref(), on_event);
+                    let ran = self.run(number, action, direction, user.as_deref());
                     ran.map_err(Error::at(positions))?;
                 }
                 Change::Services { phase, managers, units } => {
                     self.note(Note::Begin(number))?;
                     let (store, settings) = (self.store, self.settings);
-                    service_jobs::perform(store, settings, *phase, managers, units, on_event)?;
+                    service_jobs::perform(store, settings, *phase, managers, units)?;
                     self.note(Note::End(number))?;
                 }
             }
@@ -442,7 +437,6 @@ impl Switch<'_> {
         action: &Action,
         direction: Direction,
         user: Option<&str>,
-        on_event: &mut dyn FnMut(Event),
     ) -> Result<(), action::Error> {
         let Some(effect) = action.as_effect() else { return Ok(()) };
         let journal = &self.written.journal;
@@ -450,7 +444,7 @@ impl Switch<'_> {
         let interrupt = Some(&self.settings.interrupt);
         let surroundings = surroundings(self.store, self.settings, id, user, interrupt);
         self.note(Note::Begin(number))?;
-        match effect.perform(direction, &surroundings, on_event) {
+        match effect.perform(direction, &surroundings) {
             Ok(()) => {
                 self.note(Note::End(number))?;
                 Ok(())

@@ -80,11 +80,7 @@ pub fn pending(store: &Store) -> Result<Option<Pending>, Error> {
 ///
 /// # Errors
 /// When it waits to be confirmed, its journal cannot be used, or something cannot be put back.
-pub fn recover(
-    store: &Store,
-    settings: &Settings,
-    on_event: &mut dyn FnMut(Event),
-) -> Result<(), Error> {
+pub fn recover(store: &Store, settings: &Settings) -> Result<(), Error> {
     let Some(written) = read(store)? else { return Ok(()) };
     let is_committed = is_committed(store, &written)?;
     if written.journal.confirm.is_some() && is_committed {
@@ -95,27 +91,21 @@ pub fn recover(
             let id = written.journal.to.unwrap_or(written.journal.from);
             return Err(Error::Unconfirmed { id, seconds: left });
         }
-        return back(store, settings, &written, "an unconfirmed apply", on_event);
+        return back(store, settings, &written, "an unconfirmed apply");
     }
     if is_committed {
         return finish(store, &settings.home, &written, None);
     }
-    back(store, settings, &written, "an apply that was cut off", on_event)
+    back(store, settings, &written, "an apply that was cut off")
 }
 
-fn back(
-    store: &Store,
-    settings: &Settings,
-    written: &Written,
-    what: &str,
-    on_event: &mut dyn FnMut(Event),
-) -> Result<(), Error> {
-    let failed = undo(store, settings, written, None, on_event);
+fn back(store: &Store, settings: &Settings, written: &Written, what: &str) -> Result<(), Error> {
+    let failed = undo(store, settings, written, None);
     if !failed.is_empty() {
         return Err(Error::HalfUndone { cause: format!("{what} is taken back"), failed });
     }
     let message = format!("took back {what}: snapshot {} is in force", written.journal.from);
-    on_event(Event::Warning { message });
+    settings.events.send(Event::Warning { message });
     Ok(())
 }
 
@@ -123,12 +113,7 @@ fn back(
 ///
 /// # Errors
 /// When something cannot be put back.
-pub fn revert(
-    store: &Store,
-    settings: &Settings,
-    mark: &str,
-    on_event: &mut dyn FnMut(Event),
-) -> Result<bool, Error> {
+pub fn revert(store: &Store, settings: &Settings, mark: &str) -> Result<bool, Error> {
     let Some(written) = read(store)? else { return Ok(false) };
     if written.journal.mark != mark
         || written.journal.confirm.is_none()
@@ -136,7 +121,7 @@ pub fn revert(
     {
         return Ok(false);
     }
-    back(store, settings, &written, "an unconfirmed apply", on_event)?;
+    back(store, settings, &written, "an unconfirmed apply")?;
     Ok(true)
 }
 
@@ -144,17 +129,13 @@ pub fn revert(
 ///
 /// # Errors
 /// When none does.
-pub fn confirm(
-    store: &Store,
-    settings: &Settings,
-    on_event: &mut dyn FnMut(Event),
-) -> Result<SnapshotId, Error> {
+pub fn confirm(store: &Store, settings: &Settings) -> Result<SnapshotId, Error> {
     let Some(written) = read(store)? else { return Err(Error::NothingToConfirm) };
     if written.journal.confirm.is_none() || !is_committed(store, &written)? {
         return Err(Error::NothingToConfirm);
     }
     finish(store, &settings.home, &written, None)?;
-    service_jobs::restart_own(settings, &written.journal.changes, on_event);
+    service_jobs::restart_own(settings, &written.journal.changes);
     Ok(written.journal.to.unwrap_or(written.journal.from))
 }
 

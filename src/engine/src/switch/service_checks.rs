@@ -10,7 +10,7 @@ use super::step::{Mark, Step};
 use super::surroundings::surroundings;
 use crate::action::{After, Direction, EffectKind, Kind, Run, Service};
 use crate::platform::Account;
-use crate::settings::{Event, Settings};
+use crate::settings::Settings;
 use crate::store::Store;
 
 /// Returns where the content is that will be at places which change. That of secrets is nowhere.
@@ -36,7 +36,6 @@ pub(super) fn check(
     step: &Step,
     service: &Service,
     files: &BTreeMap<&Path, PathBuf>,
-    on_event: &mut dyn FnMut(Event),
 ) -> Result<(), Error> {
     let Some(command) = service.check.as_ref().filter(|_| !settings.leaves_services) else {
         return Ok(());
@@ -62,5 +61,5 @@ pub(super) fn check(
     let interrupt = Some(&settings.interrupt);
     let user = activation.user.as_deref();
     let around = surroundings(store, settings, plan.current.id, user, interrupt);
-    run.perform(Direction::Do, &around, on_event).map_err(Error::at(&activation.positions))
+    run.perform(Direction::Do, &around).map_err(Error::at(&activation.positions))
 }

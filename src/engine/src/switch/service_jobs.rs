@@ -23,7 +23,7 @@ use super::step::{Mark, Work};
 use crate::activation::DeclaredAction;
 use crate::journal::{Change, Earlier, Phase, ServiceManager, UnitChange};
 use crate::platform::{self, Account};
-use crate::settings::{Event, Settings};
+use crate::settings::{Event, Events, Settings};
 use crate::store::Store;
 use crate::value::Positions;
 
@@ -53,7 +53,6 @@ pub fn prepare(
     store: &Store,
     settings: &Settings,
     plan: &Plan,
-    on_event: &mut dyn FnMut(Event),
 ) -> Result<Option<[Change; 2]>, Error> {
     let mut managers = Managers::new(settings);
     let (mut of, mut units): (Vec<ServiceManager>, Vec<UnitChange>) = (Vec::new(), Vec::new());
@@ -63,7 +62,7 @@ pub fn prepare(
         if step.mark != Mark::Remove
             && let Some(service) = step.activation.action.as_service()
         {
-            check((store, settings), plan, step, service, &new_files, on_event)?;
+            check((store, settings), plan, step, service, &new_files)?;
         }
         let (Work::Service(work), Some(service)) =
             (&step.work, step.activation.action.as_service())
@@ -178,7 +177,6 @@ pub fn perform(
     phase: Phase,
     of: &[ServiceManager],
     units: &[UnitChange],
-    on_event: &mut dyn FnMut(Event),
 ) -> Result<(), Error> {
     platform::fault::pass(Path::new("services"))?;
     let mut managers = Managers::new(settings);
@@ -232,7 +230,7 @@ pub fn perform(
             } else {
                 let Failed { unit, why, .. } = &one.failed;
                 let message = format!("{unit} ran before the switch and does not start: {why}");
-                on_event(Event::Warning { message });
+                settings.events.send(Event::Warning { message });
             }
         }
         if phase == Phase::Start && failed.is_empty() {
@@ -293,7 +291,6 @@ pub fn undo(
     phase: Phase,
     of: &[ServiceManager],
     units: &[UnitChange],
-    on_event: &mut dyn FnMut(Event),
 ) -> Result<(), Error> {
     // Nothing interrupts this: a partial undo is worse.
     let is_hurried = settings.interrupt.is_set();
@@ -333,7 +330,7 @@ pub fn undo(
             record_earlier(store, manager, &mine, true)?;
         }
         if is_hurried && phase == Phase::Stop {
-            start_after_stop(connection, &mut jobs, on_event).map_err(at(&none))?;
+            start_after_stop(&calm.events, connection, &mut jobs).map_err(at(&none))?;
         }
         // After Ctrl-C it starts what ran, and does not watch it for a second.
         let failed = in_waves(&calm, connection, manager, &jobs, !is_hurried).map_err(at(&none))?;
@@ -341,7 +338,7 @@ pub fn undo(
             if phase == Phase::Stop {
                 let message =
                     format!("{unit} ran before the switch and does not start again: {why}");
-                on_event(Event::Warning { message });
+                settings.events.send(Event::Warning { message });
             }
         }
         for unit in mine.iter().filter(|unit| phase == Phase::Stop && !unit.was_active) {
@@ -358,9 +355,9 @@ pub fn undo(
 /// Has units that are still stopping start when they have stopped, and does not wait for them: the
 /// user asked to stop waiting.
 fn start_after_stop(
+    events: &Events,
     manager: &mut dyn Manager,
     jobs: &mut Vec<(&UnitChange, Job)>,
-    on_event: &mut dyn FnMut(Event),
 ) -> Result<(), Problem> {
     let names: Vec<&str> = jobs.iter().map(|(unit, _)| unit.unit.as_str()).collect();
     let states = manager.states(&names)?;
@@ -369,7 +366,7 @@ fn start_after_stop(
         if state.active == "deactivating" && job == Job::Start {
             manager.queue(job, &unit.unit)?;
             let message = format!("{} is still stopping, and starts again after that", unit.unit);
-            on_event(Event::Warning { message });
+            events.send(Event::Warning { message });
         } else {
             waited.push((unit, job));
         }
@@ -380,14 +377,14 @@ fn start_after_stop(
 
 /// Restarts the service that contains the switch, after everything else. A delay lets the process
 /// report its result first.
-pub fn restart_own(settings: &Settings, changes: &[Change], on_event: &mut dyn FnMut(Event)) {
+pub fn restart_own(settings: &Settings, changes: &[Change]) {
     for change in changes {
         let Change::Services { phase: Phase::Start, managers: of, units } = change else {
             continue;
         };
         for unit in units.iter().filter(|unit| unit.is_own) {
             if let Err(problem) = queue_own(settings, &of[unit.manager], unit) {
-                on_event(Event::Warning { message: problem.to_string() });
+                settings.events.send(Event::Warning { message: problem.to_string() });
             }
         }
     }

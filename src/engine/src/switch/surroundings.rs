@@ -25,5 +25,6 @@ pub fn surroundings<'a>(
         journal: store.journal(),
         shared,
         interrupt,
+        events: &settings.events,
     }
 }

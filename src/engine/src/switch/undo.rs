@@ -24,7 +24,6 @@ pub fn undo(
     settings: &Settings,
     written: &Written,
     failed: Option<usize>,
-    on_event: &mut dyn FnMut(Event),
 ) -> Vec<String> {
     let journal = &written.journal;
     let directories = Directories::default();
@@ -65,27 +64,27 @@ pub fn undo(
                             "{} was changed in the meantime: {found} is left alone there{kept}",
                             place.display()
                         );
-                        on_event(Event::Warning { message });
+                        settings.events.send(Event::Warning { message });
                         Ok(())
                     }
                     Err(error) => Err(error.into()),
                 }
             }
             Change::Command { again: false, .. } if failed != Some(number) => {
-                take_back_effect(store, settings, written, (number, change), on_event)
+                take_back_effect(store, settings, written, (number, change))
             }
             Change::Command { .. } => Ok(()),
             Change::Services { phase, managers, units }
                 if written.notes.contains(&Note::Begin(number)) =>
             {
-                service_jobs::undo(store, settings, *phase, managers, units, on_event)
+                service_jobs::undo(store, settings, *phase, managers, units)
             }
             Change::Services { .. } => Ok(()),
         };
         failures.extend(result.err().map(|error| error.to_string()));
     }
     if failures.is_empty() {
-        do_again(store, settings, written, on_event);
+        do_again(store, settings, written);
     }
     if failures.is_empty()
         && let Err(error) = restore_metadata(store, written, &directories)
@@ -117,7 +116,6 @@ fn take_back_effect(
     settings: &Settings,
     written: &Written,
     (number, change): (usize, &Change),
-    on_event: &mut dyn FnMut(Event),
 ) -> Result<(), Error> {
     let Change::Command { action, undo, user, .. } = change else { return Ok(()) };
     let direction = Direction::of_undo(*undo);
@@ -128,24 +126,19 @@ fn take_back_effect(
     if direction == Direction::Do && !effect.has_undo() {
         let did = if written.notes.contains(&Note::End(number)) { "ran" } else { "may have run" };
         let message = format!("`{}` {did}, and has no `undo`", effect.describe(Direction::Do));
-        on_event(Event::Warning { message });
+        settings.events.send(Event::Warning { message });
         return Ok(());
     }
     let journal = &written.journal;
     let id = journal.environment_of(direction);
     // Nothing interrupts this: half an undo is useless.
     let surroundings = surroundings(store, settings, id, user.as_deref(), None);
-    Ok(effect.perform(direction.reversed(), &surroundings, on_event)?)
+    Ok(effect.perform(direction.reversed(), &surroundings)?)
 }
 
 /// Runs `on_change` commands again: the files are restored, and no program knows yet. A failure of
 /// a command does not keep the undone change.
-fn do_again(
-    store: &Store,
-    settings: &Settings,
-    written: &Written,
-    on_event: &mut dyn FnMut(Event),
-) {
+fn do_again(store: &Store, settings: &Settings, written: &Written) {
     for (number, change) in written.journal.changes.iter().enumerate() {
         let Change::Command { action, again: true, user, .. } = change else { continue };
         let (Some(effect), true) =
@@ -155,9 +148,9 @@ fn do_again(
         };
         let surroundings =
             surroundings(store, settings, written.journal.from, user.as_deref(), None);
-        if let Err(error) = effect.perform(Direction::Do, &surroundings, on_event) {
+        if let Err(error) = effect.perform(Direction::Do, &surroundings) {
             let message = format!("what was changed is as it was, and then {error}");
-            on_event(Event::Warning { message });
+            settings.events.send(Event::Warning { message });
         }
     }
 }

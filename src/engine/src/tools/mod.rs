@@ -9,7 +9,7 @@ mod tags;
 
 use std::collections::BTreeMap;
 use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ use self::tags::TagLists;
 use crate::failure::{Failure, FailureKind};
 use crate::lock::LockedTool;
 use crate::operation::cache_lock;
-use crate::settings::{Event, EventSink, Settings};
+use crate::settings::{Event, Events, Settings};
 use crate::store::Store;
 
 /// The limit of tools that are resolved at a time: they wait for servers, not for processors.
@@ -87,7 +87,6 @@ pub struct Wanted {
 struct Session<'a> {
     settings: &'a Settings,
     store: Store,
-    events: EventSink,
     index: &'a Index,
     wanted: &'a Wanted,
     tags: &'a TagLists,
@@ -147,9 +146,9 @@ pub fn versions(
     github: Option<&str>,
 ) -> Result<Vec<(String, String)>, Failure> {
     let store = Store::new(&settings.root);
-    let _lock = cache_lock::hold_cache(settings, &store, &mut |_| {})?;
-    let events: EventSink = Arc::new(|_| {});
-    let tags = TagLists::default().of(settings, &store, &events, package, github)?;
+    let settings = &settings.without_events();
+    let _lock = cache_lock::hold_cache(settings, &store)?;
+    let tags = TagLists::default().of(settings, &store, package, github)?;
     let tags: Vec<&str> = tags.iter().map(String::as_str).collect();
     let versions = request::versions(package, &tags).into_iter();
     Ok(versions.map(|tagged| (tagged.version.to_owned(), tagged.tag.to_owned())).collect())
@@ -162,10 +161,9 @@ pub fn resolve(
     index: &Index,
     requests: &[ToolRequest],
     wanted: &Wanted,
-    on_event: &mut dyn FnMut(Event),
 ) -> Vec<Result<ResolvedTool, Failure>> {
     let store = Store::new(&settings.root);
-    let _lock = match cache_lock::hold_cache(settings, &store, on_event) {
+    let _lock = match cache_lock::hold_cache(settings, &store) {
         Ok(lock) => lock,
         Err(failure) => return requests.iter().map(|_| Err(failure.clone())).collect(),
     };
@@ -178,13 +176,14 @@ pub fn resolve(
         for _ in 0..requests.len().min(MOST_AT_ONCE) {
             let sender = sender.clone();
             let (waiting, tags, store) = (&waiting, &tags, store.clone());
-            let events: EventSink = Arc::new({
+            let settings = settings.with_events(Events::new({
                 let sender = sender.clone();
                 // The receiver may be gone.
                 move |event| drop(sender.send(Message::Event(event)))
-            });
+            }));
             let work = move || {
-                let session = Session { settings, store, events, index, wanted, tags };
+                let settings = &settings;
+                let session = Session { settings, store, index, wanted, tags };
                 loop {
                     let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).next();
                     let Some((place, request)) = next else { return };
@@ -202,9 +201,9 @@ pub fn resolve(
         drop(sender);
         loop {
             match receiver.recv_timeout(TICK) {
-                Ok(Message::Event(event)) => on_event(event),
+                Ok(Message::Event(event)) => settings.events.send(event),
                 Ok(Message::Done(place, answer)) => answers[place] = Some(answer),
-                Err(RecvTimeoutError::Timeout) => on_event(Event::Tick),
+                Err(RecvTimeoutError::Timeout) => settings.events.send(Event::Tick),
                 Err(RecvTimeoutError::Disconnected) => return,
             }
         }
@@ -228,7 +227,7 @@ impl Session<'_> {
         let package = find(self.index, &tool.name)?;
         let wanted = Request::parse(&tool.version)
             .map_err(|error| Failure::new(FailureKind::Tools, error.to_string()))?;
-        let tags = self.tags.of(self.settings, &self.store, &self.events, &package, github)?;
+        let tags = self.tags.of(self.settings, &self.store, &package, github)?;
         let tags: Vec<&str> = tags.iter().map(String::as_str).collect();
         let candidates = request::choose(&package, &wanted, &tags);
         let mut passed = Vec::new();

@@ -308,9 +308,9 @@ impl<'a> Releases<'a> {
 
     /// Downloads a file into the cache, or returns `None` if the server does not have it.
     fn download(&self, url: &str) -> Result<Option<Hash>, Failure> {
-        let Session { settings, store, events, wanted, .. } = self.session;
+        let Session { settings, store, wanted, .. } = self.session;
         let downloads = store.downloads();
-        let cache = Cache { settings, events, downloads: &downloads };
+        let cache = Cache { settings, downloads: &downloads };
         let url = mirrored(url, wanted.github.as_deref());
         let is_missing = |reason: &str| {
             ["no such file", "No such file"].iter().any(|sign| reason.contains(sign))

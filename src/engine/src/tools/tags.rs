@@ -11,7 +11,7 @@ use crate::hash::Hash;
 use crate::inputs::with_git;
 use crate::operation::{self, cache_lock, network};
 use crate::platform;
-use crate::settings::{EventSink, Settings};
+use crate::settings::Settings;
 use crate::store::Store;
 
 type Answer = Arc<OnceLock<Result<Arc<Vec<String>>, Failure>>>;
@@ -30,7 +30,6 @@ impl TagLists {
         &self,
         settings: &Settings,
         store: &Store,
-        events: &EventSink,
         package: &Package,
         github: Option<&str>,
     ) -> Result<Arc<Vec<String>>, Failure> {
@@ -44,7 +43,7 @@ impl TagLists {
             let mut lists = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(lists.entry(url.clone()).or_default())
         };
-        let listed = answer.get_or_init(|| list(settings, store, events, &url).map(Arc::new));
+        let listed = answer.get_or_init(|| list(settings, store, &url).map(Arc::new));
         listed.clone().map_err(|failure| Failure {
             message: format!("cannot list the versions of {}: {}", package.name, failure.message),
             ..failure
@@ -52,12 +51,7 @@ impl TagLists {
     }
 }
 
-fn list(
-    settings: &Settings,
-    store: &Store,
-    events: &EventSink,
-    url: &str,
-) -> Result<Vec<String>, Failure> {
+fn list(settings: &Settings, store: &Store, url: &str) -> Result<Vec<String>, Failure> {
     let failed = |error: &operation::Error| Failure::of(FailureKind::Tools, error);
     if settings.offline && !url.starts_with("file://") {
         let message = "the network is switched off (--offline)";
@@ -65,12 +59,12 @@ fn list(
             .with_hint("what syslua.lock has needs no network; run once without --offline"));
     }
     let place = store.input_trees().join(Hash::of(format!("tags {url}").as_bytes()).to_hex());
-    let _turn = cache_lock::take(settings, events, &place, url).map_err(|error| failed(&error))?;
+    let _turn = cache_lock::take(settings, &place, url).map_err(|error| failed(&error))?;
     let scratch = place.with_extension("new");
     platform::remove_tree(&scratch)
         .and_then(|()| platform::create_directory(&scratch))
         .map_err(|error| failed(&error.into()))?;
-    let report = network::report(events);
+    let report = network::report(&settings.events);
     let tags = with_git(settings, &report, &scratch, None, |git| git.list_tags(url));
     // What cannot be removed is removed by the next call, or by gc.
     let _ = platform::remove_tree(&scratch);

@@ -107,20 +107,19 @@ impl Machine {
 
     pub fn apply(&self, number: usize) -> Result<(), String> {
         let manifest = self.manifest(number);
-        let applied =
-            self.engine().apply(&manifest, &ApplyOptions::default(), &mut NoTasks, &mut |_| {});
+        let applied = self.engine().apply(&manifest, &ApplyOptions::default(), &mut NoTasks);
         applied.map(drop).map_err(|error| error.to_failure().message)
     }
 
     pub fn rollback(&self, id: Option<u64>) -> Result<(), String> {
-        let done = self.engine().rollback(id.map(SnapshotId), Mode::Perform, &mut |_| {});
+        let done = self.engine().rollback(id.map(SnapshotId), Mode::Perform);
         done.map(drop).map_err(|error| error.to_failure().message)
     }
 
     /// Removes what only snapshots before the current one hold, with them.
     pub fn collect(&self) -> Result<(), String> {
         let options = GcOptions { keep: Some(1), ..GcOptions::default() };
-        let done = self.engine().gc(options, Mode::Perform, &mut |_| {});
+        let done = self.engine().gc(options, Mode::Perform);
         done.map(drop).map_err(|error| error.to_failure().message)
     }
 
@@ -176,17 +175,11 @@ impl Machine {
             ("list", done(engine.list())),
             ("info", done(engine.info())),
             ("verify", done(engine.verify())),
-            ("destroy --dry-run", done(engine.destroy(Mode::Preview, &mut |_| {}))),
-            (
-                "rollback --dry-run",
-                done(engine.rollback(Some(SnapshotId(1)), Mode::Preview, &mut |_| {})),
-            ),
+            ("destroy --dry-run", done(engine.destroy(Mode::Preview))),
+            ("rollback --dry-run", done(engine.rollback(Some(SnapshotId(1)), Mode::Preview))),
         ];
         if with_gc {
-            looked.push((
-                "gc --dry-run",
-                done(engine.gc(GcOptions::default(), Mode::Preview, &mut |_| {})),
-            ));
+            looked.push(("gc --dry-run", done(engine.gc(GcOptions::default(), Mode::Preview))));
         }
         looked
     }

@@ -125,7 +125,7 @@ fn act(machine: &Machine, homes: &[Tree], name: &str, text: &[u8], apply_works: 
             write(&path, &damaged);
             machine
                 .engine()
-                .destroy(Mode::Perform, &mut |_| {})
+                .destroy(Mode::Perform)
                 .unwrap_or_else(|error| panic!("{when}: no end: {error}"));
             assert_eq!(machine.home(), homes[0], "{when}: not the home of before");
             machine.restore();
@@ -133,10 +133,7 @@ fn act(machine: &Machine, homes: &[Tree], name: &str, text: &[u8], apply_works: 
             machine.restore();
             write(&path, &damaged);
             let before = read_tree(&machine.work);
-            assert!(
-                machine.engine().destroy(Mode::Perform, &mut |_| {}).is_err(),
-                "{when}: destroyed"
-            );
+            assert!(machine.engine().destroy(Mode::Perform).is_err(), "{when}: destroyed");
             let changed = differing(&before, &read_tree(&machine.work));
             assert!(changed.is_empty(), "{when}: the destruction that failed changed {changed:?}");
             machine.rollback(Some(1)).unwrap();

@@ -46,7 +46,7 @@ const FOUND: [(u64, bool); 6] = [
 /// Applies; returns the snapshot that was made, if anything changed.
 fn apply(engine: &Engine, manifest: &Manifest) -> Result<Option<SnapshotId>, String> {
     let options = ApplyOptions { description: "test".into(), ..ApplyOptions::default() };
-    let applied = engine.apply(manifest, &options, &mut NoTasks, &mut |_| {});
+    let applied = engine.apply(manifest, &options, &mut NoTasks);
     applied
         .map(|report| report.new_snapshot.filter(|_| report.applied))
         .map_err(|error| error.to_failure().message)
@@ -184,8 +184,7 @@ impl Play {
         let is_over = fault::count() < number;
         fault::choose(None);
         self.open();
-        let recovered =
-            self.engine.recover(&mut |_| {}).map_err(|error| error.to_failure().message);
+        let recovered = self.engine.recover().map_err(|error| error.to_failure().message);
         assert!(recovered.is_ok(), "{}", self.fail("nothing is recovered", &recovered));
         let after = self.world.look();
         if !is_over && !matches!(result, Ok(Some(_))) && !self.is_applied(manifest) {
@@ -220,7 +219,7 @@ impl Play {
         let ids: Vec<SnapshotId> = self.reads.keys().copied().collect();
         let id = *self.world.random.pick(&ids);
         let go = |engine: &Engine| {
-            let done = engine.rollback(Some(id), Mode::Perform, &mut |_| {});
+            let done = engine.rollback(Some(id), Mode::Perform);
             done.map(|report| report.applied).map_err(|error| error.to_failure().message)
         };
         // What later snapshots put beside its sources goes; what is the user's stays.
@@ -249,10 +248,8 @@ impl Play {
     }
 
     fn destroy(&self) {
-        let destroyed = self
-            .engine
-            .destroy(Mode::Perform, &mut |_| {})
-            .map_err(|error| error.to_failure().message);
+        let destroyed =
+            self.engine.destroy(Mode::Perform).map_err(|error| error.to_failure().message);
         let report =
             destroyed.unwrap_or_else(|message| panic!("{}", self.fail("destroy fails", &message)));
         self.expect_nothing_lost(&report.displaced);

@@ -50,6 +50,7 @@ pub fn settings(root: &Path, home: &Path) -> Settings {
         lock_timeout: None,
         sandbox: Sandbox::Off,
         interrupt: Interrupt::default(),
+        events: Default::default(),
         shared_environment: Vec::new(),
         system: System::current(),
         unpack: UnpackLimits::default(),

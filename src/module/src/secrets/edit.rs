@@ -9,7 +9,7 @@ use syslua_secrets::file::Stored;
 use syslua_secrets::private::PrivateFile;
 
 use super::shared::{path_of, recipients_of_environment, rules_file};
-use crate::error::{Answer, Error};
+use crate::error::{Answer, Error, OrFail};
 use crate::identities::find_identities;
 
 /// Where a private file may be, the last one on a disk.
@@ -38,9 +38,8 @@ pub(super) fn edit(
     let name = path
         .file_name()
         .map_or_else(|| "secrets".into(), |name| name.to_string_lossy().into_owned());
-    let private = PrivateFile::new(&private_places(), &name, &before).map_err(|error| {
-        Error::new(FailureKind::Secrets, format!("cannot make a private file: {error}"))
-    })?;
+    let private = PrivateFile::new(&private_places(), &name, &before)
+        .or_fail_with(FailureKind::Secrets, "cannot make a private file")?;
     if !private.is_in_memory() {
         let warning = "this system has no file system in memory: \
                        the decrypted text is on the disk while the editor runs";
@@ -48,9 +47,8 @@ pub(super) fn edit(
     }
     loop {
         run_editor(editor, private.path())?;
-        let after = private.read().map_err(|error| {
-            Error::new(FailureKind::Secrets, format!("cannot read the edited file: {error}"))
-        })?;
+        let after =
+            private.read().or_fail_with(FailureKind::Secrets, "cannot read the edited file")?;
         if *after == *before {
             return edited(lua, false, stored.is_new());
         }

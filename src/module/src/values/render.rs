@@ -169,18 +169,15 @@ fn to_table(lua: &Lua, value: &LuaValue, format: &str) -> Answer<Map<String, Jso
 fn to_toml(lua: &Lua, value: &LuaValue, pretty: bool) -> Answer<String> {
     let map = to_table(lua, value, "TOML")?;
     let text = if pretty { toml::to_string_pretty(&map) } else { toml::to_string(&map) };
-    text.map_err(|error| {
-        Error::new(FailureKind::Config, format!("this cannot be written as TOML: {error}"))
-    })
+    text.or_fail_with(FailureKind::Config, "this cannot be written as TOML")
 }
 
 fn to_yaml(lua: &Lua, value: &LuaValue) -> Answer<String> {
     let json = to_json(lua, value)?;
     // Long lines stay one line: a folded one reads the same to a parser only.
     let options = serde_saphyr::ser_options! { folded_wrap_chars: usize::MAX };
-    serde_saphyr::to_string_with_options(&json, options).map_err(|error| {
-        Error::new(FailureKind::Config, format!("this cannot be written as YAML: {error}"))
-    })
+    serde_saphyr::to_string_with_options(&json, options)
+        .or_fail_with(FailureKind::Config, "this cannot be written as YAML")
 }
 
 /// How INI is laid out.

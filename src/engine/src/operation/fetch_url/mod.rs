@@ -74,7 +74,7 @@ pub fn fetch(workspace: &Workspace, wanted: &Download) -> Result<PathBuf> {
     if !is_right(cache, &place, sha256) {
         // A cleanup may have removed the directory.
         workspace.make_parents(&place)?;
-        let _turn = cache_lock::take(&workspace.settings, &workspace.events, &place, &name)?;
+        let _turn = cache_lock::take(&workspace.settings, &place, &name)?;
         // The last holder may have fetched the same.
         if !is_right(cache, &place, sha256) {
             let expected = Expected { sha256: Some(sha256), key: key.as_deref() };
@@ -114,7 +114,7 @@ pub fn fetch_newest(cache: Cache<'_>, url: &str, mirrors: &[String]) -> Result<P
     platform::create_directories(cache.downloads)?;
     // Its own name, since that of its content is not known; the caller has the turn.
     let scratch = cache.downloads.join(Hash::of(format!("newest {url}").as_bytes()).to_hex());
-    let _turn = cache_lock::take(cache.settings, cache.events, &scratch, &redact(url))?;
+    let _turn = cache_lock::take(cache.settings, &scratch, &redact(url))?;
     Partial::open(&scratch, url)?.remove()?;
     let sha256 = from_any(cache, url, &addresses, Expected::default(), &scratch)?;
     Ok(Pin {
@@ -224,7 +224,8 @@ fn from_file(
     let mut partial = Partial::open(place, text)?;
     partial.begin_anew(None)?;
     let client = client(cache.settings).map_err(|problem| from_problem(text, problem))?;
-    let transfer = Transfer { client: &client, shown: text, report: &*report(cache.events) };
+    let transfer =
+        Transfer { client: &client, shown: text, report: &*report(&cache.settings.events) };
     match transfer.copy(&mut file, Some(length), &mut partial) {
         Ok(()) => expected.publish(partial, text, place),
         Err(failure) => {
@@ -239,7 +240,8 @@ fn from_network(cache: Cache<'_>, url: &Url, expected: Expected<'_>, place: &Pat
     let shown = url.to_string();
     let client = client(cache.settings).map_err(|problem| from_problem(&shown, problem))?;
     let mut partial = Partial::open(place, &url.without_login())?;
-    let transfer = Transfer { client: &client, shown: &shown, report: &*report(cache.events) };
+    let transfer =
+        Transfer { client: &client, shown: &shown, report: &*report(&cache.settings.events) };
     loop {
         match transfer.download(url, &mut partial) {
             // The parts may not have belonged together.
