@@ -1,5 +1,8 @@
 local failure = require("syslua.util.failure")
 local schema = require("syslua.schema")
+local text_checks = require("spec.support.text_checks")
+
+local contains, matches = text_checks.contains, text_checks.matches
 
 local fields = {
   path = { type = "string", required = true },
@@ -51,7 +54,7 @@ describe("schema", function()
         "unknown field `a` in file{}",
         get_failure({ d = 1, c = 1, b = 1, a = 1 }).message
       )
-      assert.truthy(get_failure({ mutable = 1, jobs = "x" }).message:find("`jobs`", 1, true))
+      contains(get_failure({ mutable = 1, jobs = "x" }).message, "`jobs`")
     end
   end)
 
@@ -76,7 +79,7 @@ describe("schema", function()
   end)
 
   it("gives the user's line", function()
-    assert.truthy(get_failure({}).position:find("schema_spec.lua:%d+$"))
+    matches(get_failure({}).position, "schema_spec.lua:%d+$")
     assert.equal("init.lua:7", get_failure({}, "init.lua:7").position)
   end)
 end)

@@ -2,6 +2,9 @@
 
 local machine = require("spec.support.machine")
 local testing = require("syslua.testing")
+local text_checks = require("spec.support.text_checks")
+
+local contains, matches = text_checks.contains, text_checks.matches
 
 local config = [[
   file { path = "~/.text", content = "a\nb\n" }
@@ -51,7 +54,7 @@ describe("testing.evaluate", function()
     assert.equal("vim", found.environment.EDITOR)
     assert.equal("$HOME/x", found.environment.X)
     assert.equal("/declared", found.path[1])
-    assert.truthy(found.path[2]:find("/bin$"))
+    matches(found.path[2], "/bin$")
   end)
 
   it("shows packages, users and projects", function()
@@ -67,7 +70,7 @@ describe("testing.evaluate", function()
     local other = here.evaluate(config, { username = "bob" })
     assert.same({}, other.users)
     assert.equal(1, #other.notices)
-    assert.truthy(other.notices[1]:find("for the user ada is left out", 1, true))
+    contains(other.notices[1], "for the user ada is left out")
   end)
 
   it("refuses platforms that are none", function()
@@ -137,9 +140,9 @@ describe("testing.evaluate", function()
         fail("has_file", "~/.text", { executable = true })
       )
       local message = fail("has_file", "~/.text", { contains = "c" })
-      assert.truthy(message:find("~/.text does not contain:\n    c\n", 1, true), message)
+      contains(message, "~/.text does not contain:\n    c\n")
       message = fail("has_file", "~/.tool", { contains = "c" })
-      assert.truthy(message:find("known only once it is built", 1, true), message)
+      contains(message, "known only once it is built")
     end)
 
     it("that are not to hold", function()
@@ -152,7 +155,7 @@ describe("testing.evaluate", function()
     it("of what is no machine", function()
       local succeeded, problem = pcall(assert.has_file, "init.lua", "~/.text")
       assert.is_false(succeeded)
-      assert.truthy(tostring(problem):find("expected what testing.evaluate returns", 1, true))
+      contains(tostring(problem), "expected what testing.evaluate returns")
     end)
   end)
 end)

@@ -46,7 +46,7 @@
 ---@field error fun(caught: any): syslua.Failure the failure behind whatever a `pcall` caught
 ---@field lib syslua.Library functions for configs
 ---@field cli syslua.CommandLine the command line
----@field native syslua.Native how the Lua side calls the engine; scripts use the fields above
+---@field bindings syslua.Bindings how the Lua side calls the engine; scripts use the fields above
 local syslua = {}
 
 -- Options
@@ -75,7 +75,7 @@ local syslua = {}
 ---@class syslua.ApplyOptions: syslua.DryOptions
 ---@field description string? a line about the snapshot
 ---@field refresh_secrets boolean? run the commands of secrets again
----@field confirm number? seconds until `native.watch` undoes the switch, unless it is confirmed
+---@field confirm number? seconds until `bindings.watch` undoes the switch, unless it is confirmed
 ---@field no_services boolean? change no service, and apply everything else
 
 ---@class syslua.CollectOptions: syslua.DryOptions
@@ -929,7 +929,7 @@ function BuildContext.run(command, opts) end
 
 --- Functions that can fail answer `true` and their result, or `false` and a failure: see
 --- `lua/syslua/bindings.lua`, which raises it.
----@class syslua.Native
+---@class syslua.Bindings
 ---@field null table what `null` of JSON is in Lua
 ---@field array_metatable table what `lib.array` marks tables with
 ---@field is_terminal fun(descriptor: integer): boolean
@@ -939,6 +939,7 @@ function BuildContext.run(command, opts) end
 ---@field bars_print fun(line: string): string
 ---@field bars_tick fun(): string
 ---@field bars_clear fun(): string
+---@field is_interrupted fun(): boolean
 ---@field guarded string[] names that are out of reach while a build runs
 ---@field derive fun(spec: table): boolean, any
 ---@field source fun(path: string, excluded: string[]?): boolean, any

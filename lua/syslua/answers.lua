@@ -11,7 +11,7 @@ local scope = require("syslua.scope")
 local tables = require("syslua.util.table")
 local text = require("syslua.util.text")
 
-local native = require("syslua").native
+local bindings = require("syslua").bindings
 
 local answers = {}
 
@@ -96,7 +96,7 @@ local function read_kept(session)
     end
     return session.kept
   end
-  local readable, kept = native.parse(content, "JSON", answers.file_name)
+  local readable, kept = bindings.parse(content, "JSON", answers.file_name)
   if not readable then
     raise_about_file(kept.message, position.caller())
   elseif type(kept) ~= "table" or getmetatable(kept) ~= nil then
@@ -190,7 +190,7 @@ local function find(session, question)
   if given == nil then
     given, origin = read_kept(session)[question.name], "kept"
   end
-  if given == nil or given == native.null then
+  if given == nil or given == bindings.null then
     return nil
   end
   local value, expected = answers.parse(question, type(given) == "table" and "" or given)

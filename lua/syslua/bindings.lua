@@ -4,9 +4,11 @@
 local failure = require("syslua.util.failure")
 local position = require("syslua.util.position")
 
-local bindings = {}
+---@type table<string, function>
+local functions = require("syslua").bindings
 
-local native = require("syslua").native
+---@class syslua.bindings: syslua.Bindings
+local bindings = setmetatable({}, { __index = functions })
 
 --- Takes what a function of the engine answered; returns its result, or raises its failure.
 ---@param succeeded boolean
@@ -24,7 +26,7 @@ end
 ---@param name string
 ---@return any
 function bindings.call(name, ...)
-  return bindings.answer(native[name](...))
+  return bindings.answer(functions[name](...))
 end
 
 --- Returns the bytes of a regular file; or nil, why it cannot be read, and what to do about that.
@@ -34,7 +36,7 @@ end
 ---@return string? problem
 ---@return string? hint
 function bindings.read(name)
-  local succeeded, result = native.read_file(name)
+  local succeeded, result = functions.read_file(name)
   if succeeded then
     return result
   end

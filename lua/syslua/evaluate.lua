@@ -16,9 +16,8 @@ local strict = require("syslua.util.strict")
 local system = require("syslua.system")
 local text = require("syslua.util.text")
 
-local native = require("syslua").native
 -- Lua's own: that of configs puts the keys in order, which takes longer.
-local next = native.originals.basic.next
+local next = bindings.originals.basic.next
 
 -- Kept from load on: a config may replace these.
 ---@type function, any
@@ -503,7 +502,7 @@ local function evaluate_once(config, options, session, delayed)
   local replaced
   ---@type boolean, any
   local succeeded, files
-  local finished, problem = native.run_interruptibly(function()
+  local finished, problem = bindings.run_interruptibly(function()
     succeeded, files = xpcall(function()
       local done = run(directory, name, globals, options)
       restore_hook()
@@ -511,7 +510,8 @@ local function evaluate_once(config, options, session, delayed)
     end, function(value)
       restore_hook()
       replaced = protected.release(kept)
-      return loader.to_failure(value)
+      -- A tail call: the position is looked for above the frames of this file.
+      return loader.to_failure(value, replaced)
     end)
   end)
   restore_hook()

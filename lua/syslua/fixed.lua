@@ -8,12 +8,14 @@ local fixed = {}
 
 ---@type table<string, table<string, any>> Lua's own functions, as they were when
 --- the module was loaded
-local original = require("syslua").native.originals
+local bindings = require("syslua").bindings
+local original = bindings.originals
 local basic, strings, tables = original.basic, original.string, original.table
 
 -- Lua's own, kept from load on.
 local raw_next, raw_to_string, raw_set_metatable = basic.next, basic.tostring, basic.setmetatable
 local raw_pcall, raw_xpcall = basic.pcall, basic.xpcall
+local is_interrupted = bindings.is_interrupted
 local format, find, gsub, match = strings.format, strings.find, strings.gsub, strings.match
 local native_sort = tables.sort
 local unpack = tables.unpack or basic.unpack
@@ -420,11 +422,16 @@ end
 ---@param ... any
 ---@return boolean, any ...
 function fixed.xpcall(callback, handler, ...)
-  if not scope or not scope.positions or type(handler) ~= "function" then
+  if not scope or type(handler) ~= "function" then
     return raw_xpcall(callback, handler, ...)
   end
+  local is_build = scope.positions ~= nil
   return raw_xpcall(callback, function(value)
-    return handler(without_line(value))
+    -- In a handler that a hook calls, Lua runs no hooks: no interrupt could end it.
+    if is_interrupted() then
+      return value
+    end
+    return handler(is_build and without_line(value) or value)
   end, ...)
 end
 
@@ -470,7 +477,7 @@ do
     local library = place[1] == string and "string." or place[1] == table and "table." or ""
     names[library .. place[2]] = place[3]
   end
-  require("syslua").native.set_fixed(names)
+  bindings.set_fixed(names)
 end
 
 ---@type { functions: table<integer, any>, locale: string?, compiles: boolean? }[]

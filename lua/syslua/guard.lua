@@ -23,7 +23,7 @@ hints.dofile, hints.loadfile, hints.loadstring, hints.module =
 
 -- One list: what is refused here, the engine knows to be hidden.
 ---@type string[]
-local refused = require("syslua").native.guarded
+local refused = require("syslua").bindings.guarded
 local is_refused = {}
 for _, name in ipairs(refused) do
   is_refused[name] = true
@@ -108,7 +108,7 @@ local function add_library(name, library, original, metatable)
   }
 end
 
-local originals = require("syslua").native.originals
+local originals = require("syslua").bindings.originals
 for name, content in next, originals do
   local library = rawget(globals, name)
   if name ~= "basic" and name ~= "strings" and type(library) == "table" then

@@ -10,7 +10,7 @@ local tables = require("syslua.util.table")
 local text = require("syslua.util.text")
 
 -- Lua's own: that of configs puts the keys in order, which takes longer.
-local next = require("syslua").native.originals.basic.next
+local next = require("syslua").bindings.originals.basic.next
 
 local input_graph = {}
 

@@ -15,8 +15,6 @@ local tables = require("syslua.util.table")
 local template = require("syslua.template")
 local text = require("syslua.util.text")
 
-local native = require("syslua").native
-
 ---@class syslua.Library
 ---@field null table JSON's `null`: `lib.fromJSON` returns it, and rendered values may contain it
 ---@field absent table takes a key away, in the `values` of a `file{}` with `merge`
@@ -24,7 +22,7 @@ local native = require("syslua").native
 ---@field secret syslua.SecretLibrary secrets made of others
 local lib = {}
 
-lib.null = native.null
+lib.null = bindings.null
 lib.absent = priority.absent
 
 local pretty_fields = { pretty = { type = "boolean" } }
@@ -174,7 +172,7 @@ function lib.ask(name, opts)
 end
 
 -- What `getmetatable` shows of a list from the bindings, whose metatable is hidden.
-local shown_array_metatable = getmetatable(setmetatable({}, native.array_metatable))
+local shown_array_metatable = getmetatable(setmetatable({}, bindings.array_metatable))
 
 --- Marks a table as a list and returns it, so an empty one is `[]` in JSON.
 ---@generic T: table
@@ -182,7 +180,7 @@ local shown_array_metatable = getmetatable(setmetatable({}, native.array_metatab
 ---@return T
 function lib.array(list)
   local is_marked = getmetatable(list) ~= nil and getmetatable(list) == shown_array_metatable
-  return is_marked and list or setmetatable(list, native.array_metatable)
+  return is_marked and list or setmetatable(list, bindings.array_metatable)
 end
 
 --- Merges tables; later ones take precedence. Tables with string keys are merged deeply, other

@@ -13,7 +13,7 @@ local path = require("syslua.util.path")
 local position = require("syslua.util.position")
 
 -- Lua's own: that of configs puts the keys in order, which takes longer.
-local next = require("syslua").native.originals.basic.next
+local next = require("syslua").bindings.originals.basic.next
 
 local loader = {}
 
@@ -778,11 +778,27 @@ function loader.show(self, file)
 end
 
 --- Returns the failure of an error that a config raised. It is called where the error was raised,
--- so it finds the line.
+-- so it finds the line. An error of sys.lua's own code is one of the config, if the config replaced
+-- what that code uses.
 ---@param value any
+---@param replaced string? the name of a field of Lua that the config replaced
 ---@return syslua.Failure
-function loader.to_failure(value)
+function loader.to_failure(value, replaced)
   local result = failure.from(value)
+  local where, own = "@" .. (result.position or ""), position.own_directory
+  if replaced and result.kind == "error" and where:sub(1, #own) == own then
+    -- Of several that were replaced, the error names one.
+    local missing = result.message:match("global '([^']+)'")
+    return failure.new({
+      kind = "config",
+      message = ("the config replaced `%s`, which sys.lua uses too"):format(
+        missing and "_G." .. missing or replaced
+      ),
+      position = position.caller(),
+      hint = "give variables of the config other names, or declare them with `local`",
+      details = result.message,
+    })
+  end
   result.position = result.position or position.caller()
   return result
 end

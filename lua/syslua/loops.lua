@@ -1,8 +1,8 @@
 --- Coroutines of a config that Ctrl-C interrupts like other code. It does not know how.
 
-local native = require("syslua").native
+local bindings = require("syslua").bindings
 
-local enter, leave = native.enter_coroutine, native.leave_coroutine
+local enter, leave = bindings.enter_coroutine, bindings.leave_coroutine
 local create, resume, status = coroutine.create, coroutine.resume, coroutine.status
 ---@type any
 local close = coroutine.close

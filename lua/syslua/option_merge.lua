@@ -17,7 +17,7 @@ local option_merge = {}
 ---@field replaces boolean
 ---@field position string? where it was made
 
-local array_metatable = require("syslua").native.array_metatable
+local array_metatable = require("syslua").bindings.array_metatable
 
 -- "map" and "list" are merged, an empty table is either; anything with another metatable, such as a
 -- handle, is one value.

@@ -9,8 +9,9 @@ local position = require("syslua.util.position")
 local protected = {}
 
 -- Kept from load on: a config may replace any of these.
-local original = require("syslua").native.originals
+local original = require("syslua").bindings.originals
 local raw_next, raw_set, raw_get = original.basic.next, original.basic.rawset, original.basic.rawget
+local to_string = original.basic.tostring
 local raw_equal, set_metatable = original.basic.rawequal, original.basic.setmetatable
 local get_metatable, replace_metatable = debug.getmetatable, debug.setmetatable
 
@@ -39,9 +40,25 @@ local function keep(name, own, is_needed)
   return { name = name, table = own, fields = fields, metatable = get_metatable(own) }
 end
 
+-- Functions of Lua that sys.lua uses, besides those that builds may use.
+local is_basic = {}
+for _, name in ipairs({
+  "_G",
+  "collectgarbage",
+  "dofile",
+  "getfenv",
+  "load",
+  "loadfile",
+  "loadstring",
+  "require",
+  "setfenv",
+}) do
+  is_basic[name] = true
+end
+
 -- The basic functions and the libraries, by which everything here works.
 local function is_needed_global(key)
-  return original.basic[key] ~= nil or key == "_G" or key == "require" or is_library[key]
+  return original.basic[key] ~= nil or is_basic[key] or is_library[key]
 end
 
 -- The modules of sys.lua and the libraries: no command works without them.
@@ -124,7 +141,7 @@ function protected.release(kept)
     for key, value in raw_next, one.fields do
       if not raw_equal(raw_get(one.table, key), value) then
         raw_set(one.table, key, value)
-        changed = changed or one.name .. "." .. tostring(key)
+        changed = changed or one.name .. "." .. to_string(key)
       end
     end
     if not one.has_any_metatable and not raw_equal(get_metatable(one.table), one.metatable) then

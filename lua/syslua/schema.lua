@@ -10,7 +10,7 @@ local text = require("syslua.util.text")
 -- Lua's own also while configs and builds have one with an order: nothing here depends on it, and
 -- it costs.
 ---@type fun(map: table, key: any): any, any
-local next = require("syslua").native.originals.basic.next
+local next = require("syslua").bindings.originals.basic.next
 
 local schema = {}
 

@@ -16,7 +16,7 @@ local trusted_io = {}
 ---@field contains nil|fun(file: string): boolean whether a file is one of the directory
 ---@field note_source nil|fun(place: string, sha256: string) is told of each `source()`
 -- Is told, before evaluation looks, of each place that it looks at: `kind` is what it asks, as
--- `native.project_look` takes it.
+-- `bindings.project_look` takes it.
 ---@field note_look nil|fun(place: string, kind: "exists"|"names"|"tree"|"content")
 
 local function raise(message, hint)

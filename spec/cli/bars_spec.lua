@@ -2,6 +2,10 @@
 
 local machine = require("spec.support.machine")
 local process = require("spec.support.process")
+local text_checks = require("spec.support.text_checks")
+
+local contains, contains_none, matches =
+  text_checks.contains, text_checks.contains_none, text_checks.matches
 
 describe("progress", function()
   local here
@@ -34,11 +38,11 @@ describe("progress", function()
   it("is a bar on a terminal, which is gone in the end", function()
     local text = on_terminal("apply init.lua")
     assert.truthy(has_bars(text), text)
-    assert.truthy(text:find("building slow 1.0", 1, true), text)
+    contains(text, "building slow 1.0")
     -- After the last control of the cursor there is the report only.
     local last = text:match(".*\27%[2?K(.*)$") or text:match(".*\27%[%d*[AJ](.*)$")
-    assert.is_nil(last:find("building", 1, true), text)
-    assert.truthy(last:find("1 built", 1, true), text)
+    contains_none(last, "building")
+    contains(last, "1 built")
   end)
 
   it("is lines where nobody can see bars, or nobody wants them", function()
@@ -64,8 +68,8 @@ describe("progress", function()
     }) do
       local text = run()
       assert.is_false(has_bars(text), name .. ": " .. text)
-      assert.is_nil(text:find("\27", 1, true), name .. ": " .. text)
-      assert.truthy(text:find("building slow 1.0", 1, true), name .. ": " .. text)
+      contains_none(text, "\27")
+      contains(text, "building slow 1.0")
       here.shell("chmod -R u+w root; rm -rf root")
     end
   end)
@@ -76,7 +80,7 @@ describe("progress", function()
 
   it("leaves JSON alone", function()
     local text = on_terminal("build init.lua --json 2>err")
-    assert.truthy(text:find("^{"), text)
+    matches(text, "^{")
     assert.equal("", here.read("err"))
   end)
 
@@ -87,15 +91,11 @@ describe("progress", function()
       end })
     ]])
     local text = on_terminal("build init.lua"):gsub("\27%[[%d;]*m", "")
-    assert.truthy(
-      text:find(
-        "error: cannot build bad: `sleep 0.3; echo oops; exit 1` failed with exit code 1",
-        1,
-        true
-      ),
-      text
+    contains(
+      text,
+      "error: cannot build bad: `sleep 0.3; echo oops; exit 1` failed with exit code 1",
+      "| oops"
     )
-    assert.truthy(text:find("| oops", 1, true), text)
   end)
 
   it("shows a warning above the bars", function()
@@ -118,7 +118,7 @@ describe("progress", function()
     )
     local text = here.shell("script -qec '\"$LUA\" script.lua' /dev/null </dev/null").stdout
     text = text:gsub("\27%[[%d;]*m", "")
-    assert.truthy(text:find("warning: careful", 1, true), text)
-    assert.truthy(text:find("the end\r\n$"), text)
+    contains(text, "warning: careful")
+    matches(text, "the end\r\n$")
   end)
 end)

@@ -1,3 +1,4 @@
+local contains = require("spec.support.text_checks").contains
 local syslua = require("syslua")
 local config_path = require("syslua.cli.config_path")
 local failure = require("syslua.util.failure")
@@ -15,7 +16,7 @@ describe("cli.config_path", function()
     os.getenv = function(name) -- luacheck: ignore 122
       return variables[name]
     end
-    package.loaded.syslua = { username = "somebody", native = syslua.native }
+    package.loaded.syslua = { username = "somebody", bindings = syslua.bindings }
   end)
 
   after_each(function()
@@ -42,15 +43,15 @@ describe("cli.config_path", function()
   it("prefers the argument, then SYSLUA_CONFIG, then the default", function()
     variables.SYSLUA_CONFIG = "~/full"
     assert.equal(directory .. "/full/init.lua", config_path.get())
-    assert.truthy(get_failure(directory .. "/none").message:find("/none", 1, true))
+    contains(get_failure(directory .. "/none").message, "/none")
     -- Packages are looked for beside it.
     assert.equal(directory .. "/full/init.lua", (config_path.get_default()))
     variables.SYSLUA_CONFIG = directory .. "/none"
     assert.equal(directory .. "/none", (config_path.get_default()))
     variables.SYSLUA_CONFIG = ""
-    assert.truthy(get_failure().message:find(directory .. "/.config/syslua/init.lua", 1, true))
+    contains(get_failure().message, directory .. "/.config/syslua/init.lua")
     package.loaded.syslua.username = "root"
-    assert.truthy(get_failure().message:find("/etc/syslua/init.lua", 1, true))
+    contains(get_failure().message, "/etc/syslua/init.lua")
   end)
 
   it("says which path was looked at, and why", function()
@@ -60,7 +61,7 @@ describe("cli.config_path", function()
       caught.message
     )
     variables.SYSLUA_CONFIG = directory .. "/none"
-    assert.truthy(get_failure().message:find("$SYSLUA_CONFIG names it", 1, true))
-    assert.truthy(get_failure().hint:find("SYSLUA_CONFIG", 1, true))
+    contains(get_failure().message, "$SYSLUA_CONFIG names it")
+    contains(get_failure().hint, "SYSLUA_CONFIG")
   end)
 end)

@@ -1,3 +1,4 @@
+local contains = require("spec.support.text_checks").contains
 local report = require("syslua.cli.report")
 local terminal = require("syslua.cli.terminal")
 
@@ -51,9 +52,12 @@ describe("cli.report", function()
   it("shows whole paths and chains with --verbose", function()
     local lines = report.render_plan(get_result(), "init.lua", { verbose = true }, terminal.plain)
     local all = table.concat(lines, "\n")
-    assert.truthy(all:find(root .. "/store/obj/bashrc-123456789/out", 1, true))
-    assert.truthy(all:find("init.lua:12 < modules/git.lua:4", 1, true))
-    assert.truthy(all:find("~/.zshrc", 1, true))
+    contains(
+      all,
+      root .. "/store/obj/bashrc-123456789/out",
+      "init.lua:12 < modules/git.lua:4",
+      "~/.zshrc"
+    )
   end)
 
   it("says when nothing changed", function()

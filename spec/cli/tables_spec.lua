@@ -3,6 +3,10 @@
 
 local machine = require("spec.support.machine")
 local text = require("syslua.util.text")
+local text_checks = require("spec.support.text_checks")
+
+local contains, contains_none, matches =
+  text_checks.contains, text_checks.contains_none, text_checks.matches
 
 local config = [[
   local inner = derive { name = "inner-library-with-a-name-that-is-long",
@@ -62,13 +66,13 @@ describe("in a terminal of 80 columns", function()
   it("history has columns", function()
     local lines = show("history")
     assert.equal("  ID  APPLIED              TARGETS  CHANGES                 CONFIG", lines[1])
-    assert.matches("^%*  3  %d+%-%d%d%-%d%d %d%d:%d%d:%d%d       21  .*…%S*/init%.lua$", lines[2])
-    assert.matches("^   1  ", lines[4])
+    matches(lines[2], "^%*  3  %d+%-%d%d%-%d%d %d%d:%d%d:%d%d       21  .*…%S*/init%.lua$")
+    matches(lines[4], "^   1  ")
     assert.equal("   0  before the first apply", lines[5])
     assert.equal(5, #lines)
     local whole = here.must("history").stdout
-    assert.matches(here.directory .. "/a/configuration/directory", whole, 1, true)
-    assert.falsy(whole:find("…"))
+    contains(whole, here.directory .. "/a/configuration/directory")
+    contains_none(whole, "…")
     assert.equal(whole, here.must("history", "--verbose").stdout)
   end)
 
@@ -89,26 +93,26 @@ describe("in a terminal of 80 columns", function()
       -- A path is not cut where it is what is wrong.
       assert.truthy(text.width(line) <= 80 or line:find("snapshot.json", 1, true), line)
     end
-    assert.matches("  DESCRIPTION\n", shown, 1, true)
-    assert.matches("init%.lua  a descrip%S*…\n", shown)
-    assert.falsy(shown:find("\27", 1, true))
-    assert.matches("\n   2  cannot be used: ", shown, 1, true)
+    contains(shown, "  DESCRIPTION\n")
+    matches(shown, "init%.lua  a descrip%S*…\n")
+    contains_none(shown, "\27")
+    contains(shown, "\n   2  cannot be used: ")
     local whole = other.must("history").stdout
-    assert.matches("a description of many words\\x1b[31m, which goes on for long\n", whole, 1, true)
+    contains(whole, "a description of many words\\x1b[31m, which goes on for long\n")
     other.remove()
   end)
 
   it("list, diff, plan and status keep to the width", function()
     local lines = show("list --all")
-    assert.matches("^  NAME +VERSION +OBJECT +SIZE  REFERENCES$", lines[1])
+    matches(lines[1], "^  NAME +VERSION +OBJECT +SIZE  REFERENCES$")
     lines = show("diff 1 3")
-    assert.matches("^~ build   tool%-number", lines[1])
-    assert.matches("^Between snapshot 1 and 3: %d+ derivations, 25 actions$", lines[#lines])
+    matches(lines[1], "^~ build   tool%-number")
+    matches(lines[#lines], "^Between snapshot 1 and 3: %d+ derivations, 25 actions$")
     show("diff 2 3")
     here.shell("rm -r ~/.config; echo x >~/.short.new; mv ~/.short.new ~/.short")
     lines = show("status")
-    assert.matches("^! missing  ~/%.config/%S*…%S*/settings%.toml$", lines[6])
-    assert.matches("^          %(%-> …/tool%S*…%S*%)$", lines[7])
+    matches(lines[6], "^! missing  ~/%.config/%S*…%S*/settings%.toml$")
+    matches(lines[7], "^          %(%-> …/tool%S*…%S*%)$")
     assert.equal("          init.lua:9", lines[8])
     show("plan a/configuration/directory/whose/path/is/rather/long")
   end)
@@ -123,11 +127,11 @@ describe("in a terminal of 80 columns", function()
           or line:match("^[ ~+-] %l+ +(%S+)$")
           or line:match("^ +%-> (%S+)$")
         assert.is_true(text.width(line) <= 80 or word ~= nil, line)
-        assert.falsy(line:find("…"), line)
+        contains_none(line, "…")
       end
     end
     local root = here.show("info")
-    assert.matches("\nSnapshot  3, applied [^\n]+, from\n          %S+/init%.lua\n", root)
+    matches(root, "\nSnapshot  3, applied [^\n]+, from\n          %S+/init%.lua\n")
   end)
 
   it("JSON is whole", function()

@@ -10,7 +10,7 @@ describe("cli.terminal", function()
       return variables[name]
     end
     package.loaded.syslua = {
-      native = {
+      bindings = {
         is_terminal = function()
           return true
         end,
@@ -30,7 +30,7 @@ describe("cli.terminal", function()
   it("colours on a terminal", function()
     assert.is_true(is_coloured({}))
     assert.is_true(is_coloured({ color = "auto" }))
-    package.loaded.syslua = { native = {} }
+    package.loaded.syslua = { bindings = {} }
     assert.is_false(is_coloured({}))
   end)
 

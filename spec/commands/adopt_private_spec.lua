@@ -1,6 +1,7 @@
 --- `adopt` refuses what should stay private, by name and by content, wherever it is and whatever it
 --- is called.
 
+local contains = require("spec.support.text_checks").contains
 local machine = require("spec.support.machine")
 local process = require("spec.support.process")
 
@@ -221,12 +222,7 @@ describe("adopt of what should stay private #once", function()
   local function expect_refused(words, name, message)
     local result = here.run("adopt", "--write", words)
     assert.equal(1, result.code, message .. ": " .. result.stdout)
-    assert.truthy(
-      result.stderr:find("should stay private", 1, true),
-      message .. ": " .. result.stderr
-    )
-    assert.truthy(result.stderr:find(name, 1, true), message .. ": " .. result.stderr)
-    assert.truthy(result.stderr:find("--force", 1, true), message)
+    contains(result.stderr, "should stay private", name, "--force")
     assert.is_false(here.exists("config/files"), message)
   end
 
@@ -335,10 +331,7 @@ describe("adopt of what should stay private #once", function()
     here.write("home/.app", "token = ghp_0123456789abcdefghijABCDEFGHIJ012345\n")
     local result = here.run("adopt", "home/.app")
     assert.equal(1, result.code)
-    assert.truthy(
-      result.stderr:find("~/.app (a GitHub token) should stay private", 1, true),
-      result.stderr
-    )
+    contains(result.stderr, "~/.app (a GitHub token) should stay private")
     assert.equal("plain\n", here.read("config/app"))
     here.must("adopt", "--force", "home/.app")
   end)
@@ -349,8 +342,7 @@ describe("adopt of what should stay private #once", function()
     end
     local result = here.run("adopt", "home/keys")
     assert.equal(1, result.code)
-    assert.truthy(result.stderr:find("~/keys/id_rsa_1 (an SSH key), ", 1, true), result.stderr)
-    assert.truthy(result.stderr:find(" should stay private, and 4 more", 1, true), result.stderr)
+    contains(result.stderr, "~/keys/id_rsa_1 (an SSH key), ", " should stay private, and 4 more")
   end)
 end)
 

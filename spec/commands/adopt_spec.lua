@@ -1,6 +1,10 @@
 --- `adopt`: files of the user become files of the config, and edits go back to their sources.
 
 local machine = require("spec.support.machine")
+local text_checks = require("spec.support.text_checks")
+
+local contains, contains_none, matches =
+  text_checks.contains, text_checks.contains_none, text_checks.matches
 
 local unpack = table.unpack or unpack
 
@@ -15,13 +19,6 @@ describe("adopt #once", function()
   after_each(function()
     here.remove()
   end)
-
-  local function contains(text, ...)
-    for index = 1, select("#", ...) do
-      local part = select(index, ...)
-      assert.truthy(text:find(part, 1, true), part .. " is not in: " .. text)
-    end
-  end
 
   local function write_config(lines)
     here.write_config((lines or "") .. "\n  -- adopt: here", "config/init.lua")
@@ -48,7 +45,7 @@ describe("adopt #once", function()
     here.must("apply")
     assert.equal(content, read_home())
     assert.equal(0, here.run("status").code)
-    assert.truthy(here.must("apply").stdout:find("^Nothing changed"))
+    matches(here.must("apply").stdout, "^Nothing changed")
     local config = here.read("config/init.lua")
     write_config()
     here.must("apply")
@@ -160,7 +157,7 @@ describe("adopt #once", function()
     here.write("home/.config/app/three", "three\n")
     local result = here.must("adopt", "home/.config/app/three")
     contains(result.stdout, "copied ~/.config/app/three to files/config/app/three")
-    assert.is_nil(result.stdout:find("file {", 1, true))
+    contains_none(result.stdout, "file {")
     here.must("apply")
     assert.truthy(here.read_link("home/.config/app/three"))
   end)
@@ -241,7 +238,7 @@ describe("adopt #once", function()
         "wrote ~/.linked into linked; what that held is kept at",
         "backups/displaced/"
       )
-      assert.is_nil(result.stdout:find("file {", 1, true))
+      contains_none(result.stdout, "file {")
       assert.equal("new\n", here.read("config/linked"))
       assert.equal("new too\n", here.read("config/real"))
       assert.equal("old\nold\n", here.shell("cat $SYSLUA_ROOT/backups/displaced/*").stdout)

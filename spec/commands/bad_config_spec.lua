@@ -1,5 +1,6 @@
 --- Configs that are wrong: one clear message with file and line, exit code 1, an unchanged system.
 
+local contains = require("spec.support.text_checks").contains
 local machine = require("spec.support.machine")
 local ordered_pairs = require("syslua.util.ordered_pairs")
 local process = require("spec.support.process")
@@ -88,7 +89,7 @@ describe("a config that", function()
         assert.equal("", result.stdout)
         assert.equal("error: ", result.stderr:sub(1, 7))
         for _, text in ipairs(case.says) do
-          assert.truthy(result.stderr:find(text, 1, true), text .. " is not in: " .. result.stderr)
+          contains(result.stderr, text)
         end
         local _, lines = result.stderr:gsub("\n", "")
         assert.is_true(lines <= 15, result.stderr)
@@ -104,16 +105,13 @@ describe("a config that", function()
     here.shell("chmod 000 init.lua")
     local result = here.run("apply", "init.lua")
     assert.equal(1, result.code)
-    assert.truthy(
-      result.stderr:find("init.lua", 1, true) and result.stderr:find("Permission denied", 1, true)
-    )
+    contains(result.stderr, "init.lua", "Permission denied")
   end)
 
   it("is not named, and there is no default", function()
     local result = here.shell("$LUA -l syslua apply", { SYSLUA_CONFIG = "/no/such/config.lua" })
     assert.equal(1, result.code)
-    assert.truthy(result.stderr:find("/no/such/config.lua", 1, true))
-    assert.truthy(result.stderr:find("SYSLUA_CONFIG", 1, true))
+    contains(result.stderr, "/no/such/config.lua", "SYSLUA_CONFIG")
   end)
 end)
 
@@ -141,7 +139,7 @@ describe("a command line that is wrong", function()
       local result = here.shell("$LUA -l syslua " .. line)
       assert.equal(2, result.code, line)
       assert.equal("", result.stdout)
-      assert.truthy(result.stderr:find(text, 1, true), line .. ": " .. result.stderr)
+      contains(result.stderr, text)
     end
     assert.is_false(here.exists("root"))
   end)

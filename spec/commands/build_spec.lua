@@ -1,6 +1,10 @@
 --- `build` realizes and applies nothing; `--check` builds again and says what differs.
 
 local machine = require("spec.support.machine")
+local text_checks = require("spec.support.text_checks")
+
+local contains, contains_none, matches =
+  text_checks.contains, text_checks.contains_none, text_checks.matches
 
 local config = [[
   local low = derive({ name = "low", config = function(_, ctx) ctx.write(ctx.out, "low\n") end })
@@ -86,19 +90,18 @@ describe("build", function()
     assert.same({ "one" }, get_objects(expect(0, "low")))
     for _, word in ipairs({ "nosuch.lua", "./low.d" }) do
       local _, talk = expect(1, word)
-      assert.truthy(talk:find("cannot open the config", 1, true), talk)
+      contains(talk, "cannot open the config")
     end
   end)
 
   it("names what there is when nothing has that name", function()
     local _, talk = expect(2, "init.lua", "tol")
-    assert.truthy(talk:find("no derivation called `tol`", 1, true), talk)
-    assert.truthy(talk:find("did you mean `tool`?", 1, true), talk)
+    contains(talk, "no derivation called `tol`", "did you mean `tool`?")
     _, talk = expect(2, "init.lua", "something")
-    assert.truthy(talk:find("it declares low and tool", 1, true), talk)
+    contains(talk, "it declares low and tool")
     here.write_config("")
     _, talk = expect(2, "init.lua", "something")
-    assert.truthy(talk:find("it declares none", 1, true), talk)
+    contains(talk, "it declares none")
     assert.equal("", (expect(0, "init.lua")))
   end)
 
@@ -119,9 +122,7 @@ describe("build", function()
     )
     local output, talk = expect(1, "init.lua")
     assert.equal("", output)
-    assert.truthy(talk:find("cannot build fails", 1, true), talk)
-    assert.truthy(talk:find("exit code 7", 1, true), talk)
-    assert.truthy(talk:find("init.lua:2", 1, true), talk)
+    contains(talk, "cannot build fails", "exit code 7", "init.lua:2")
   end)
 
   it("stops what needs one that fails, and lets go on what runs beside it", function()
@@ -146,11 +147,10 @@ describe("build", function()
     ]])
     local result = here.run("apply", "init.lua", "--jobs", "2")
     assert.equal(1, result.code, result.stdout)
-    assert.truthy(result.stderr:find("cannot build fails", 1, true), result.stderr)
+    contains(result.stderr, "cannot build fails")
     local begun = result.stderr:match("building (%w+)\n.-cannot build")
     assert.truthy(begun == "beside" or begun == "fails", result.stderr)
-    assert.is_nil(result.stderr:find("above", 1, true), result.stderr)
-    assert.is_nil(result.stderr:find("top", 1, true), result.stderr)
+    contains_none(result.stderr, "above", "top")
     assert.equal(before, here.list("home"))
     -- What ended well is recorded: it is not built again, and nothing else is left.
     assert.equal("beside", here.shell("cat root/store/obj/*").stdout)
@@ -165,22 +165,19 @@ describe("build", function()
       )
     )
     local again = here.must("apply", "init.lua", "--jobs", "2")
-    assert.is_nil(again.stderr:find("beside", 1, true), again.stderr)
-    assert.truthy(again.stderr:find("building top", 1, true), again.stderr)
+    contains_none(again.stderr, "beside")
+    contains(again.stderr, "building top")
   end)
 
   it("tells programs what was built", function()
     local output = expect(0, "init.lua", "tool", "--json")
-    assert.truthy(
-      output:find(
-        '^{"command":"build","derivations":%[{"hash":"%x+","name":"tool","outputs":{"doc":"'
-      ),
-      output
+    matches(
+      output,
+      '^{"command":"build","derivations":%[{"hash":"%x+","name":"tool","outputs":{"doc":"',
+      '"version":"1.0"}],"version":1}\n$'
     )
-    assert.truthy(output:find('"version":"1.0"}],"version":1}\n$'), output)
     output = expect(0, "init.lua", "tool", "--check", "--json")
-    assert.truthy(output:find('"differ":0', 1, true), output)
-    assert.truthy(output:find('"reproducible":true', 1, true), output)
+    contains(output, '"differ":0', '"reproducible":true')
     here.write_config("")
     assert.equal(
       '{"command":"build","derivations":[],"version":1}\n',
@@ -191,7 +188,7 @@ describe("build", function()
   it("builds again with --check, also what names its own path and its dependencies", function()
     local output, talk = expect(0, "init.lua", "--check")
     assert.same({ "low", "tool-1.0", "tool-1.0-doc" }, get_objects(output))
-    assert.truthy(talk:find("2 derivations built again: nothing differs\n", 1, true), talk)
+    contains(talk, "2 derivations built again: nothing differs\n")
     local before = here.list("root")
     assert.equal(output, (expect(0, "init.lua", "--check")))
     assert.equal(before, here.list("root"))
@@ -203,10 +200,9 @@ describe("build", function()
     local names = get_objects(output)
     assert.equal("random-2", names[1])
     local object, content = machine.find_object(here, "random-2")
-    assert.truthy(talk:find("! random 2 is not reproducible", 1, true), talk)
-    assert.truthy(talk:find("/store/obj/" .. object .. "/dir/b: ", 1, true), talk)
-    assert.is_nil(talk:find("/dir/c", 1, true))
-    assert.truthy(talk:find("3 derivations built again: 1 differs\n", 1, true), talk)
+    contains(talk, "! random 2 is not reproducible", "/store/obj/" .. object .. "/dir/b: ")
+    contains_none(talk, "/dir/c")
+    contains(talk, "3 derivations built again: 1 differs\n")
     -- The first build stays as it is.
     local again = expect(3, "init.lua", "random", "--check")
     assert.same({ "random-2" }, get_objects(again))
@@ -216,8 +212,7 @@ describe("build", function()
     expect(0, "init.lua", "low", "--check")
 
     output = expect(3, "init.lua", "--check", "--json")
-    assert.truthy(output:find('"differ":1', 1, true), output)
-    assert.truthy(output:find('"reproducible":false', 1, true), output)
+    contains(output, '"differ":1', '"reproducible":false')
     assert.truthy(output:find('"difference":{"file":"[./]*dir/b","how":"', 1), output)
   end)
 
@@ -228,8 +223,7 @@ describe("build", function()
     end })]])
     local output, talk = expect(0, "init.lua", "--json")
     assert.equal("{", output:sub(1, 1))
-    assert.truthy(talk:find("evaluating\t1\n", 1, true), talk)
-    assert.truthy(talk:find("building\n", 1, true), talk)
+    contains(talk, "evaluating\t1\n", "building\n")
   end)
 
   it("finds files that only one of two builds has, other modes and other links", function()
@@ -250,7 +244,7 @@ describe("build", function()
         end })
       ]]):format(what, count, count, line))
       local _, talk = expect(3, "init.lua", "--check")
-      assert.truthy(talk:find(what, 1, true), what .. ": " .. talk)
+      contains(talk, what)
     end
   end)
 
@@ -276,8 +270,7 @@ describe("build", function()
     assert.equal(0, result.code, result.stderr)
     local path, kind, message, position = result.stdout:match("^(.-)\n(.-)\t(.-)\t(.-)\n$")
     assert.equal("build", kind)
-    assert.truthy(message:find("one is not reproducible", 1, true), message)
-    assert.truthy(message:find(path .. "/file differs", 1, true), message)
+    contains(message, "one is not reproducible", path .. "/file differs")
     assert.equal("script.lua:6", position:match("[^/]*$"))
   end)
 end)

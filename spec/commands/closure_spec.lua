@@ -2,6 +2,10 @@
 
 local machine = require("spec.support.machine")
 local process = require("spec.support.process")
+local text_checks = require("spec.support.text_checks")
+
+local contains, contains_none, matches =
+  text_checks.contains, text_checks.contains_none, text_checks.matches
 
 -- A script that calls a program that needs a library: each finds the next one beside itself.
 local config = [[
@@ -59,10 +63,6 @@ describe("a closure #once", function()
     return result.stdout, result.stderr
   end
 
-  local function find(text, part)
-    assert.truthy(text:find(part, 1, true), part .. " is not in " .. text)
-  end
-
   setup(function()
     here = machine.new()
     here.write_config(config)
@@ -85,9 +85,9 @@ describe("a closure #once", function()
 
   it("works in another root, where it is kept and whole", function()
     local told = expect(0, here, "export", "greeter", "-o", "greeter.closure")
-    find(told, "Exported 3 objects, ")
-    find(
+    contains(
       told,
+      "Exported 3 objects, ",
       "to "
         .. here.directory
         .. "/greeter.closure:\n  "
@@ -95,16 +95,16 @@ describe("a closure #once", function()
         .. "\n  and 2 objects they refer to\n"
     )
     told = expect(0, there, "import", "closure", here.directory .. "/greeter.closure")
-    find(told, "Imported 3 objects, ")
+    contains(told, "Imported 3 objects, ")
     local kept = there.root .. "/store/metadata/gc-roots/import-" .. script
-    find(told, script .. " stays until you remove " .. kept .. "\n")
+    contains(told, script .. " stays until you remove " .. kept .. "\n")
     assert.equal(there.root .. "/store/obj/" .. script, there.read_link(kept))
     -- Nothing of the other root is needed.
     here.shell("mv root away")
     local ran = there.shell("root/store/obj/" .. script .. "/bin/greeter moved")
     here.shell("mv away root")
     assert.equal("hello, moved\n", ran.stdout, ran.stderr)
-    find(expect(0, there, "verify"), "3 objects checked")
+    contains(expect(0, there, "verify"), "3 objects checked")
     local objects = "root/store/obj"
     local function get_tree(who)
       return who.shell(
@@ -124,7 +124,7 @@ describe("a closure #once", function()
     )
     -- A second time nothing is new; one that is damaged is replaced.
     told = expect(0, there, "import", "closure", here.directory .. "/greeter.closure")
-    find(told, "Nothing is new: all 3 objects in the closure are here already.")
+    contains(told, "Nothing is new: all 3 objects in the closure are here already.")
     there.shell(
       "chmod -R u+w "
         .. objects
@@ -137,9 +137,8 @@ describe("a closure #once", function()
         .. "/lib/libgreet.so"
     )
     told = expect(0, there, "import", "closure", here.directory .. "/greeter.closure")
-    find(told, "Imported 1 object, ")
-    find(told, "; 2 more are here already:")
-    find(expect(0, there, "verify"), "3 objects checked")
+    contains(told, "Imported 1 object, ", "; 2 more are here already:")
+    contains(expect(0, there, "verify"), "3 objects checked")
   end)
 
   it("goes through pipes", function()
@@ -147,34 +146,40 @@ describe("a closure #once", function()
       .. 'SYSLUA_ROOT=%s "$LUA" -l syslua import closure - --json'
     local result = here.shell(line:format(process.quote(there.root)))
     assert.equal(0, result.code, result.stderr)
-    find(result.stdout, '"kind":"closure"')
-    find(result.stdout, '"command":"import"')
-    find(result.stdout, '"present":[]')
-    find(result.stdout, '"object":"' .. library .. '"')
-    find(
+    contains(
       result.stdout,
+      '"kind":"closure"',
+      '"command":"import"',
+      '"present":[]',
+      '"object":"' .. library .. '"',
       '"gc_root":"' .. there.root .. "/store/metadata/gc-roots/import-" .. library .. '"'
     )
     -- What is said about it goes to the other stream.
-    find(result.stderr, "Exported 3 objects")
+    contains(result.stderr, "Exported 3 objects")
   end)
 
   it("is told about as JSON", function()
     local document = expect(0, here, "export", script, "--output", "a.closure", "--json")
-    find(document, '"file":"' .. here.directory .. '/a.closure"')
-    find(document, '"roots":["' .. script .. '"]')
-    find(document, '"objects":[{"object":"' .. library .. '","path":')
-    find(document, '"length":' .. #here.read("a.closure"))
+    contains(
+      document,
+      '"file":"' .. here.directory .. '/a.closure"',
+      '"roots":["' .. script .. '"]',
+      '"objects":[{"object":"' .. library .. '","path":',
+      '"length":' .. #here.read("a.closure")
+    )
     local _, talk = expect(2, here, "export", script, "--json")
-    find(talk, "cannot both go to standard output")
+    contains(talk, "cannot both go to standard output")
   end)
 
   it("is refused when an object in it names its store", function()
     here.write("old.closure", "precious")
     local _, talk = expect(1, here, "export", "fixed", "-o", "old.closure")
-    find(talk, "cannot export: fixed-")
-    find(talk, " cannot be moved: etc/conf in it names the root " .. here.root)
-    find(talk, "hint: refer to other objects by paths relative to the file")
+    contains(
+      talk,
+      "cannot export: fixed-",
+      " cannot be moved: etc/conf in it names the root " .. here.root,
+      "hint: refer to other objects by paths relative to the file"
+    )
     assert.equal("precious", here.read("old.closure"))
     assert.equal("old.closure\n", here.shell("ls -A | grep old").stdout)
   end)
@@ -194,8 +199,7 @@ describe("a closure #once", function()
     }) do
       local file = there.write(name .. ".closure", case[1])
       local _, talk = expect(1, there, "import", "closure", name .. ".closure")
-      find(talk, "cannot import " .. file .. ": ")
-      find(talk, case[2])
+      contains(talk, "cannot import " .. file .. ": ", case[2])
       assert.equal(
         "",
         there
@@ -207,7 +211,7 @@ describe("a closure #once", function()
       )
     end
     local _, talk = expect(1, there, "import", "closure", "nowhere.closure")
-    find(talk, "nowhere.closure: No such file or directory")
+    contains(talk, "nowhere.closure: No such file or directory")
   end)
 
   it("that does not come is waited for until somebody asks to stop", function()
@@ -221,33 +225,30 @@ describe("a closure #once", function()
       echo "code $?"
       ls root/store/bld root/store/obj
     ]]):format(process.quote(here.directory .. "/whole.closure")))
-    find(result.stderr, "interrupted: nothing was changed")
-    assert.truthy(result.stdout:find("^code 1[23]"), result.stdout)
-    assert.is_nil(result.stdout:find("closure\n", 1, true), result.stdout)
-    assert.is_nil(result.stdout:find("greet", 1, true), result.stdout)
+    contains(result.stderr, "interrupted: nothing was changed")
+    matches(result.stdout, "^code 1[23]")
+    contains_none(result.stdout, "closure\n", "greet")
   end)
 
   it("needs words that mean something", function()
     local _, talk = expect(2, here, "export")
-    find(talk, "export: an object is missing")
+    contains(talk, "export: an object is missing")
     _, talk = expect(2, here, "export", "nosuch", "-o", "x.closure")
-    find(talk, "the store has no object `nosuch`")
+    contains(talk, "the store has no object `nosuch`")
     _, talk = expect(2, there, "export", "greeter", "-o", "x.closure")
-    find(talk, "the store has no object `greeter`")
+    contains(talk, "the store has no object `greeter`")
     assert.is_false(there.exists("root"))
     _, talk = expect(2, here, "import")
-    find(talk, "import: the kind and the path are missing")
+    contains(talk, "import: the kind and the path are missing")
     _, talk = expect(2, here, "import", "closur", "x")
-    find(talk, "there is no kind `closur` to import, only `aqua`")
-    find(talk, "import closure PATH`?")
+    contains(talk, "there is no kind `closur` to import, only `aqua`", "import closure PATH`?")
     expect(2, here, "import", "closure")
     _, talk = expect(1, here, "export", "greeter", "-o", here.directory)
-    find(talk, "is a directory")
+    contains(talk, "is a directory")
     -- To a terminal nothing is written.
     local terminal =
       here.shell([[script -qec '"$LUA" -l syslua export greeter' /dev/null; echo "code $?"]])
-    find(terminal.stdout, "the closure cannot be shown on a terminal")
-    find(terminal.stdout, "code 2")
+    contains(terminal.stdout, "the closure cannot be shown on a terminal", "code 2")
   end)
 
   it("spares the build of what is declared by its hash", function()
@@ -265,11 +266,11 @@ describe("a closure #once", function()
     expect(0, here, "export", "text/1", "-o", "text.closure")
     there.write_config(lines:format('error("built again")'))
     local _, talk = expect(1, there, "apply", "init.lua")
-    find(talk, "built again")
+    contains(talk, "built again")
     expect(0, there, "import", "closure", here.directory .. "/text.closure")
-    find(expect(0, there, "apply", "init.lua"), "1 added, 0 changed, 0 removed\n")
+    contains(expect(0, there, "apply", "init.lua"), "1 added, 0 changed, 0 removed\n")
     assert.equal("hello\n", there.read(there.home .. "/.text"))
-    find(expect(0, there, "verify"), "1 object checked")
+    contains(expect(0, there, "verify"), "1 object checked")
   end)
 end)
 

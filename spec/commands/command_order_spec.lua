@@ -3,6 +3,10 @@
 
 local machine = require("spec.support.machine")
 local process = require("spec.support.process")
+local text_checks = require("spec.support.text_checks")
+
+local contains, contains_none, matches =
+  text_checks.contains, text_checks.contains_none, text_checks.matches
 
 describe("a command of an activation #once", function()
   local here
@@ -41,8 +45,7 @@ describe("a command of an activation #once", function()
       local result = here.run("apply", "init.lua")
       assert.equal(1, result.code)
       local words = ("its directory %s/none does not exist"):format(here.home)
-      assert.truthy(result.stderr:find(words, 1, true), result.stderr)
-      assert.truthy(result.stderr:find("at init.lua:2", 1, true), result.stderr)
+      contains(result.stderr, words, "at init.lua:2")
     end
   end)
 
@@ -53,10 +56,10 @@ describe("a command of an activation #once", function()
       ctx.run("echo late $(cat ~/f) >>~/log")
     ]])
     apply('file { path = "~/f", content = "one" }\n' .. with)
-    assert.truthy(take_log():find("No such file[^\n]*\nlate one\n$"))
+    matches(take_log(), "No such file[^\n]*\nlate one\n$")
     here.write_config('file { path = "~/f", content = "two" }')
     local plan = here.must("plan", "init.lua").stdout
-    assert.truthy(plan:find("early: echo undo", 1, true), plan)
+    contains(plan, "early: echo undo")
     here.must("apply", "init.lua")
     assert.equal("undo two\n", take_log())
     here.must("rollback", "--yes")
@@ -100,7 +103,7 @@ describe("a command of an activation #once", function()
       here.write("data", "two\n")
       apply(lines:format("2", "2", "2"))
       assert.equal("source\n", take_log())
-      assert.truthy(here.must("apply", "init.lua").stdout:find("^Nothing changed"))
+      matches(here.must("apply", "init.lua").stdout, "^Nothing changed")
       assert.equal("", take_log())
       -- A target that somebody changed is put right, which changes it.
       os.remove(here.home .. "/dir/f")
@@ -194,9 +197,7 @@ describe("a command of an activation #once", function()
     )
     here.must("destroy", "--yes")
     result = here.run("apply", "--verbose", "init.lua")
-    for _, line in ipairs({ "  shown\n", "  so\n", "  rest\n", "  line 1\n", "  line 500\n" }) do
-      assert.truthy(result.stderr:find(line, 1, true), result.stderr)
-    end
+    contains(result.stderr, "  shown\n", "  so\n", "  rest\n", "  line 1\n", "  line 500\n")
     here.must("destroy", "--yes")
     assert.equal("", here.run("apply", "--quiet", "init.lua").stderr)
     here.write_config(
@@ -204,9 +205,8 @@ describe("a command of an activation #once", function()
     )
     result = here.run("apply", "--quiet", "init.lua")
     assert.equal(1, result.code)
-    assert.truthy(result.stderr:find("exit code 3", 1, true), result.stderr)
-    assert.truthy(result.stderr:find("line 500", 1, true), result.stderr)
-    assert.is_nil(result.stderr:find("line 400\n", 1, true))
+    contains(result.stderr, "exit code 3", "line 500")
+    contains_none(result.stderr, "line 400\n")
     for _, name in ipairs({ '""', '"a\\nb"', "1" }) do
       assert.equal(1, apply(activate(('ctx.run("true", { name = %s })'):format(name)), 1).code)
     end
@@ -233,7 +233,7 @@ describe("a command of an activation #once", function()
       wait $sys
     ]])
     assert.equal(0, result.code, result.stderr)
-    assert.is_nil(result.stdout:find("found", 1, true), result.stdout)
+    contains_none(result.stdout, "found")
     assert.equal("a 'b' \"c\" $(touch ~/wrong) `x`\n%s\\|t0ken|0|0\n", here.read("home/out"))
     assert.is_false(here.exists("home/wrong"))
   end)
@@ -312,7 +312,7 @@ os.kill(pid, signal.SIGKILL); print("waits")
       "timeout 20 script -qec 'set -m; $LUA -l syslua apply init.lua & wait $!; "
         .. "echo code $?' /dev/null </dev/null"
     )
-    assert.truthy(result.stdout:find("code 1", 1, true), result.stdout)
+    contains(result.stdout, "code 1")
   end)
 
   it("cannot change the root that it belongs to, and is told at once", function()
@@ -340,10 +340,7 @@ os.kill(pid, signal.SIGKILL); print("waits")
         here.write_config(activate(("ctx.run(%q)"):format(command)))
         local result = here.shell("timeout 20 $LUA -l syslua apply init.lua")
         assert.equal(1, result.code, command .. result.stdout .. result.stderr)
-        assert.truthy(
-          result.stderr:find("this runs inside of the process", 1, true),
-          command .. result.stderr
-        )
+        contains(result.stderr, "this runs inside of the process")
       end
     end
     -- What changes nothing is answered.
@@ -387,7 +384,7 @@ describe("a command of a user #root #once", function()
       here.write_config("activate { config = function(_, ctx) " .. run .. " end }")
       local result = here.shell("timeout 20 $LUA -l syslua apply init.lua")
       assert.equal(1, result.code, way .. result.stdout .. result.stderr)
-      assert.truthy(result.stderr:find("this runs inside of", 1, true), way .. result.stderr)
+      contains(result.stderr, "this runs inside of")
     end
   end)
 
@@ -427,16 +424,15 @@ describe("a command of a user #root #once", function()
     assert.equal(home, read("home"))
     assert.equal("syslua-spec-command", read("changed"))
     local environment = "\n" .. read("env") .. "\n"
-    for _, part in ipairs({
+    contains(
+      environment,
       "\nHOME=" .. home .. "\n",
       "\nUSER=syslua-spec-command\n",
       "\nOF_ALL=all\n",
       "\nMINE=m\n",
-    }) do
-      assert.truthy(environment:find(part, 1, true), part .. " is not in " .. environment)
-    end
-    assert.truthy(environment:find("\nOF_USER=own\n", 1, true), environment)
-    assert.is_nil(environment:find("t0ken", 1, true))
+      "\nOF_USER=own\n"
+    )
+    contains_none(environment, "t0ken")
     here.write_config("")
     here.must("apply", "init.lua")
     assert.equal("syslua-spec-command", read("undo"))

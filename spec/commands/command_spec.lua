@@ -1,6 +1,9 @@
 --- `ctx.run` of an activation: commands at the switch, and what takes them back.
 
 local machine = require("spec.support.machine")
+local text_checks = require("spec.support.text_checks")
+
+local contains, matches = text_checks.contains, text_checks.matches
 
 describe("ctx.run", function()
   local here
@@ -38,7 +41,7 @@ describe("ctx.run", function()
       )
     )
     assert.equal("a\nb\n", read_log())
-    assert.truthy(here.run("apply", "init.lua").stdout:find("^Nothing changed"))
+    matches(here.run("apply", "init.lua").stdout, "^Nothing changed")
     assert.equal("a\nb\n", read_log())
     apply(("ctx.run(%s, { undo = %s })"):format(log("c"), log("-c")))
     assert.equal("a\nb\n-b\n-a\nc\n", read_log())
@@ -60,19 +63,16 @@ describe("ctx.run", function()
   it("says so before", function()
     here.write_config('activate({ config = function(_, ctx) ctx.run("touch ~/made") end })')
     local result = here.run("plan", "init.lua")
-    assert.truthy(
-      result.stdout:find("! run     touch ~/made  (runs a command)", 1, true),
-      result.stdout
-    )
+    contains(result.stdout, "! run     touch ~/made  (runs a command)")
     local json = here.run("plan", "init.lua", "--json").stdout
-    assert.truthy(json:find('"runs_command":true', 1, true), json)
+    contains(json, '"runs_command":true')
     assert.is_false(here.exists("home/made"))
   end)
 
   it("runs what is for always at each apply, and makes no snapshot for it", function()
     apply(("ctx.run(%s, { always = true })"):format(log("a")))
     local result = here.run("apply", "init.lua")
-    assert.truthy(result.stdout:find("Nothing else changed", 1, true), result.stdout)
+    contains(result.stdout, "Nothing else changed")
     assert.equal("a\na\n", read_log())
     assert.is_false(here.exists("root/store/metadata/snapshots/2"))
     assert.is_false(here.exists("root/store/metadata/journal"))
@@ -121,7 +121,7 @@ describe("ctx.run", function()
       '"a", { env = { ["a b"] = 1 } }',
     }) do
       local result = apply("ctx.run(" .. arguments .. ")", 1)
-      assert.truthy(result.stderr:find("init.lua:3", 1, true), result.stderr)
+      contains(result.stderr, "init.lua:3")
     end
   end)
 end)

@@ -1,5 +1,6 @@
 --- `completions`: in a terminal, with the key that completes.
 
+local contains = require("spec.support.text_checks").contains
 local machine = require("spec.support.machine")
 local pane = require("spec.support.pane")
 local powershell = require("spec.support.powershell")
@@ -74,7 +75,7 @@ describe("completions #once", function()
       here.shell(line, { TERM = "vt100", PS1 = "$ ", PATH = get_path() })
       local shown = here.read("shown")
       for _, case in ipairs(completed) do
-        assert.truthy(shown:find("<" .. case[2] .. ">", 1, true), case[2] .. "\n" .. shown)
+        contains(shown, "<" .. case[2] .. ">")
       end
     end)
   end
@@ -86,10 +87,7 @@ describe("completions #once", function()
       local line = [[fish -N -c 'sys completions fish | source; complete -C "%s"' | cut -f 1]]
       local result = here.shell(line:format((case[1]:gsub("\t", ""))), { PATH = get_path() })
       local last = case[2]:match("[^ ]*$")
-      assert.truthy(
-        ("\n" .. result.stdout):find("\n" .. last .. "\n", 1, true),
-        case[1] .. result.stdout
-      )
+      contains("\n" .. result.stdout, "\n" .. last .. "\n")
     end
   end)
 
@@ -230,11 +228,11 @@ for command in (scope commands | where name =~ '^sys ') {
     local text = here.read("sys.nu")
     for _, command in ipairs(require("syslua.cli.completion_data").list()) do
       local start = "sys " .. command.name .. " "
-      assert.truthy(result.stdout:find(start, 1, true), start)
+      contains(result.stdout, start)
       for _, flag in ipairs(command.passes_on and {} or command.flags) do
         local name = flag.name:match("^%-%-(.*)$")
         if name and name ~= "help" then
-          assert.truthy(result.stdout:find(start .. name .. " ", 1, true), start .. name)
+          contains(result.stdout, start .. name .. " ")
         end
         local values = flag.words and table.concat(flag.words, " ")
         assert.is_true(not values or text:find("[" .. values .. "]", 1, true) ~= nil, values)
@@ -248,10 +246,10 @@ for command in (scope commands | where name =~ '^sys ') {
     for _, command in ipairs({ data.get_before(), unpack(data.list()) }) do
       for first, words in pairs((command.arguments[2] or {}).after or {}) do
         local line = ("'%s %s 2' = '%s'"):format(command.name, first, table.concat(words, " "))
-        assert.truthy(text:find(line, 1, true), line)
+        contains(text, line)
       end
       for _, flag in ipairs(command.flags) do
-        assert.truthy(text:find(flag.name, 1, true))
+        contains(text, flag.name)
         local offered = flag.words and table.concat(flag.words, " ")
           or flag.kind and flag.kind ~= "files" and "@" .. flag.kind
         local line = ("'%s %s' = '%s'"):format(command.name, flag.name, offered or "")
@@ -271,7 +269,7 @@ for command in (scope commands | where name =~ '^sys ') {
       (here.must("completions", "--values", "snapshots").stdout:gsub("^1\n0\n", "0\n1\n"))
     )
     assert.equal("webshop\n", here.must("completions", "--values", "projects").stdout)
-    assert.truthy(here.must("completions", "--values", "shells").stdout:find("nushell\n", 1, true))
+    contains(here.must("completions", "--values", "shells").stdout, "nushell\n")
     assert.equal(2, here.run("completions").code)
     assert.equal(2, here.run("completions", "tcsh").code)
   end)

@@ -1,6 +1,7 @@
 --- A snapshot keeps a copy of its config by content: no name of a config becomes a name in the
 -- root, and what was damaged is built again from the copy.
 
+local contains = require("spec.support.text_checks").contains
 local machine = require("spec.support.machine")
 local process = require("spec.support.process")
 
@@ -229,7 +230,7 @@ describe("the copy of a config #once", function()
           or not name:find("/")
         assert.truthy(is_ours, message .. ": " .. name)
       end
-      assert.truthy(here.read("root/env.sh"):find("WORD", 1, true), message)
+      contains(here.read("root/env.sh"), "WORD")
       here.must("status")
       shell("rm -rf deep")
       damage()
@@ -267,7 +268,7 @@ describe("the number of a snapshot #once", function()
       assert.is_false(here.exists("root/store/metadata/snapshots/" .. number))
     end
     local applied = here.apply('file { path = "~/.a", content = "c" }')
-    assert.truthy(applied.stdout:find("Snapshot 4:", 1, true), applied.stdout)
+    contains(applied.stdout, "Snapshot 4:")
     here.remove()
   end)
 end)

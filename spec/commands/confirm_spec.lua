@@ -1,5 +1,6 @@
 --- `apply --confirm`: what nobody confirms is taken back.
 
+local contains = require("spec.support.text_checks").contains
 local machine = require("spec.support.machine")
 
 describe("apply --confirm #once", function()
@@ -41,10 +42,10 @@ describe("apply --confirm #once", function()
     local home = here.list("home")
     local result = here.run("apply", "init.lua", "--confirm", "1s")
     assert.equal(0, result.code, result.stderr)
-    assert.truthy(result.stdout:find("confirm` within 1 s", 1, true), result.stdout)
+    contains(result.stdout, "confirm` within 1 s")
     assert.equal("second\n", here.read("home/.one"))
     local status = here.run("status")
-    assert.truthy(status.stdout:find("waits to be confirmed", 1, true), status.stdout)
+    contains(status.stdout, "waits to be confirmed")
     assert.is_true(wait_for(is_back))
     assert.equal(home, here.list("home"))
     assert.is_false(here.exists("root/store/metadata/snapshots/2"))
@@ -55,12 +56,12 @@ describe("apply --confirm #once", function()
     assert.equal(0, here.run("apply", "init.lua", "--confirm", "1s").code)
     local result = here.run("confirm")
     assert.equal(0, result.code, result.stderr)
-    assert.truthy(result.stdout:find("snapshot 2 stays", 1, true), result.stdout)
+    contains(result.stdout, "snapshot 2 stays")
     here.shell("sleep 1.3")
     assert.equal("second\n", here.read("home/.one"))
     result = here.run("confirm")
     assert.equal(1, result.code)
-    assert.truthy(result.stderr:find("no apply waits", 1, true), result.stderr)
+    contains(result.stderr, "no apply waits")
   end)
 
   it("lets no other switch begin meanwhile", function()
@@ -68,7 +69,7 @@ describe("apply --confirm #once", function()
     for _, words in ipairs({ { "apply", "init.lua" }, { "rollback", "--yes" } }) do
       local result = here.run((unpack or table.unpack)(words))
       assert.equal(1, result.code, result.stdout)
-      assert.truthy(result.stderr:find("not confirmed yet", 1, true), result.stderr)
+      contains(result.stderr, "not confirmed yet")
     end
     assert.equal(0, here.run("confirm").code)
   end)
@@ -86,8 +87,7 @@ describe("apply --confirm #once", function()
     local line =
       "(sleep 1; echo y) | script -qec '$LUA -l syslua apply init.lua --confirm 20s' /dev/null"
     local result = here.shell(line)
-    assert.truthy(result.stdout:find("Keep the changes?", 1, true), result.stdout)
-    assert.truthy(result.stdout:find("Confirmed.", 1, true), result.stdout)
+    contains(result.stdout, "Keep the changes?", "Confirmed.")
     assert.equal("second\n", here.read("home/.one"))
   end)
 
@@ -101,7 +101,7 @@ describe("apply --confirm #once", function()
     )
     local result = here.run("rollback", "1", "--yes")
     assert.equal(0, result.code, result.stderr)
-    assert.truthy(result.stderr:find("took back", 1, true), result.stderr)
+    contains(result.stderr, "took back")
     assert.is_true(is_back())
   end)
 

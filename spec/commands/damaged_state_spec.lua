@@ -1,6 +1,7 @@
 --- Damaged files of the root, as the commands see them; `src/engine/tests/damaged_state.rs` damages
 --- each in every way.
 
+local contains = require("spec.support.text_checks").contains
 local machine = require("spec.support.machine")
 
 local unpack = require("syslua.util.table").unpack
@@ -73,7 +74,7 @@ describe("a damaged root: #once", function()
         shown .. ": " .. result.code
       )
       if result.code == 1 then
-        assert.truthy(text:find(name, 1, true), shown .. " does not name " .. name .. ": " .. text)
+        contains(text, name)
         failed[#failed + 1] = shown
       end
     end
@@ -99,13 +100,10 @@ describe("a damaged root: #once", function()
       assert.is_true(#look(name) >= 4)
       local result = here.run("apply", "init.lua")
       assert.equal(1, result.code)
-      assert.truthy(
-        result.stderr:find("hint: `rollback ID` goes to a snapshot that can be read", 1, true),
-        result.stderr
-      )
-      assert.truthy(here.run("history").stdout:find("cannot be", 1, true))
+      contains(result.stderr, "hint: `rollback ID` goes to a snapshot that can be read")
+      contains(here.run("history").stdout, "cannot be")
       result = get_back("1", "1")
-      assert.truthy(result.stderr:find(name, 1, true), result.stderr)
+      contains(result.stderr, name)
       apply("3")
     end)
 
@@ -116,10 +114,10 @@ describe("a damaged root: #once", function()
       assert.equal(1, here.run("rollback", "--yes").code)
       local result = here.run("apply", "init.lua")
       assert.equal(1, result.code)
-      assert.truthy(result.stderr:find(name, 1, true), result.stderr)
+      contains(result.stderr, name)
       assert.equal(text, here.read("root/" .. name))
       result = get_back("1", "1")
-      assert.truthy(result.stderr:find("it was moved to ", 1, true), result.stderr)
+      contains(result.stderr, "it was moved to ")
       assert.equal(text, here.read("root/store/quarantine/journal.0"))
       get_back("0", "mine")
       apply("3")
@@ -147,7 +145,7 @@ describe("a damaged root: #once", function()
       look(name)
       local result = here.run("verify")
       assert.equal(3, result.code)
-      assert.truthy(result.stdout:find(name, 1, true), result.stdout)
+      contains(result.stdout, name)
       local exported = here.run("export", object, "-o", "x.closure")
       assert.is_true(exported.code ~= 0)
       get_back("1", "1")

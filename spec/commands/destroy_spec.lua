@@ -1,5 +1,6 @@
 --- `destroy`: back to before the first apply; the root goes, but for what is the user's.
 
+local contains = require("spec.support.text_checks").contains
 local machine = require("spec.support.machine")
 
 local unpack = table.unpack or unpack
@@ -16,13 +17,6 @@ describe("destroy #once", function()
   after_each(function()
     here.remove()
   end)
-
-  local function contains(text, ...)
-    for index = 1, select("#", ...) do
-      local part = select(index, ...)
-      assert.truthy(text:find(part, 1, true), part .. " is not in: " .. text)
-    end
-  end
 
   local lines = [[
     file({ path = "~/.taken", content = "ours\n" })
@@ -133,8 +127,12 @@ describe("destroy #once", function()
     here.write("root/store/own/file", "mine\n")
     here.write("root/store/metadata/own", "mine\n")
     local result = here.must("destroy", "--yes")
-    contains(result.stdout, "stays    " .. here.root .. "/notes: sys.lua did not make it")
-    contains(result.stdout, here.root .. "/store/own:", here.root .. "/store/metadata/own:")
+    contains(
+      result.stdout,
+      "stays    " .. here.root .. "/notes: sys.lua did not make it",
+      here.root .. "/store/own:",
+      here.root .. "/store/metadata/own:"
+    )
     assert.equal(
       "./notes\n./store/metadata/own\n./store/own/file\n",
       here.shell("cd $SYSLUA_ROOT && find . -type f | LC_ALL=C sort").stdout

@@ -1,6 +1,10 @@
 --- `diff` of two derivations names the inputs that differ.
 
 local machine = require("spec.support.machine")
+local text_checks = require("spec.support.text_checks")
+
+local contains, contains_none, matches =
+  text_checks.contains, text_checks.contains_none, text_checks.matches
 
 describe("diff", function()
   local here, first, second
@@ -53,39 +57,35 @@ describe("diff", function()
 
   it("names the inputs that differ, and what both have", function()
     local shown = expect(0, first, second)
-    assert.truthy(shown:find("opts.server.port\n  - 80\n  + 8080\n", 1, true), shown)
-    assert.truthy(shown:find('captures.greeting\n  - "hello 1"\n  + "hello 2"\n', 1, true), shown)
-    assert.truthy(shown:find('version\n  - "1.0"\n', 1, true), shown)
-    assert.truthy(shown:find("\nopts.low\n  %- low 1  %(%x+%)\n  %+ low 2  %(%x+%)\n"), shown)
-    assert.is_nil(shown:find("dependencies", 1, true))
-    assert.is_nil(shown:find("same", 1, true))
-    assert.is_nil(shown:find("names", 1, true))
-    assert.truthy(shown:find("\n6 inputs differ\n$"), shown)
+    contains(
+      shown,
+      "opts.server.port\n  - 80\n  + 8080\n",
+      'captures.greeting\n  - "hello 1"\n  + "hello 2"\n',
+      'version\n  - "1.0"\n'
+    )
+    matches(shown, "\nopts.low\n  %- low 1  %(%x+%)\n  %+ low 2  %(%x+%)\n")
+    contains_none(shown, "dependencies", "same", "names")
+    matches(shown, "\n6 inputs differ\n$")
   end)
 
   it("shows where long values begin to differ", function()
     local shown = here.show(("diff %s %s"):format(first, second))
-    assert.truthy(shown:find("\nopts.long\n  %- …x+1"), shown)
-    assert.truthy(shown:find("\n  %+ …x+2"), shown)
+    matches(shown, "\nopts.long\n  %- …x+1", "\n  %+ …x+2")
     for line in shown:gmatch("[^\n]+") do
       assert.is_true(line:find("ctx", 1, true) ~= nil or #line:gsub("[\128-\191]", "") <= 80, line)
     end
     -- Programs get it whole.
-    assert.truthy(expect(0, first, second):find(("x"):rep(100) .. "1", 1, true))
+    contains(expect(0, first, second), ("x"):rep(100) .. "1")
   end)
 
   it("shows how code differs, line by line", function()
     local shown = expect(0, first, second)
-    assert.truthy(shown:find("\nconfig.text\n  @@", 1, true), shown)
-    assert.truthy(
-      shown:find(
-        '\n  -            ctx.write(ctx.out .. "/greeting", greeting .. opts.server.port .. "1")\n',
-        1,
-        true
-      ),
-      shown
+    contains(
+      shown,
+      "\nconfig.text\n  @@",
+      '\n  -            ctx.write(ctx.out .. "/greeting", greeting .. opts.server.port .. "1")\n'
     )
-    assert.truthy(shown:find("\n   +ctx%.mkdir"), shown)
+    matches(shown, "\n   +ctx%.mkdir")
   end)
 
   it("takes beginnings of hashes, in either case", function()
@@ -101,25 +101,22 @@ describe("diff", function()
 
   it("tells programs all of it", function()
     local document = expect(3, first, second, "--json", "--exit-code")
-    assert.truthy(
-      document:find('{"first":"80","path":"opts.server.port","second":"8080"}', 1, true),
-      document
+    contains(
+      document,
+      '{"first":"80","path":"opts.server.port","second":"8080"}',
+      '"first":"' .. first .. '"'
     )
-    assert.truthy(document:find('"first":"' .. first .. '"', 1, true), document)
-    assert.truthy(expect(0, first, first, "--json"):find('"differences":[]', 1, true))
+    contains(expect(0, first, first, "--json"), '"differences":[]')
   end)
 
   it("refuses what is no hash", function()
     for _, word in ipairs({ "abcde", "server", "xyzxyzxyz", first .. "0" }) do
       local _, talk = expect(2, word, second)
-      assert.truthy(
-        talk:find("`" .. word .. "` is neither a snapshot nor the hash of a derivation", 1, true),
-        talk
-      )
+      contains(talk, "`" .. word .. "` is neither a snapshot nor the hash of a derivation")
       expect(2, second, word)
     end
     local _, talk = expect(2, first)
-    assert.truthy(talk:find("the second derivation is missing", 1, true), talk)
+    contains(talk, "the second derivation is missing")
     expect(2, "0", second)
     expect(2, second, "0")
   end)
@@ -128,6 +125,6 @@ describe("diff", function()
     local unknown = first:sub(1, 6) == "abcdef" and "fedcba" or "abcdef"
     local result = here.run("diff", first, unknown)
     assert.not_equal(0, result.code)
-    assert.truthy(result.stderr:find(unknown, 1, true), result.stderr)
+    contains(result.stderr, unknown)
   end)
 end)

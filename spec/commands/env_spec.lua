@@ -1,6 +1,9 @@
 --- `env`, and what `why` and `status` say of the shell that asks.
 
 local machine = require("spec.support.machine")
+local text_checks = require("spec.support.text_checks")
+
+local contains, contains_none = text_checks.contains, text_checks.contains_none
 
 local unpack = table.unpack or unpack
 
@@ -52,7 +55,7 @@ describe("env", function()
     assert.equal("vi\n", result.stdout, result.stderr)
     result = here.run("env", "--shell", "bahs")
     assert.equal(2, result.code)
-    assert.truthy(result.stderr:find("did you mean `bash`?", 1, true), result.stderr)
+    contains(result.stderr, "did you mean `bash`?")
   end)
 
   it("prints one thing, of a user that there is", function()
@@ -61,17 +64,17 @@ describe("env", function()
       local result = here.run("env", "--json", unpack(words))
       assert.equal(2, result.code)
       assert.equal("usage", require("syslua.lib").fromJSON(result.stdout).error.kind)
-      assert.truthy(result.stderr:find("--json shows variables", 1, true), result.stderr)
+      contains(result.stderr, "--json shows variables")
     end
     for _, name in ipairs({ "no-such-user", "", "a/b", "../root" }) do
       for _, words in ipairs({ {}, { "--json" }, { "--shell", "sh" }, { "--hook" } }) do
         local result = here.run("env", "--user", name, unpack(words))
         assert.equal(2, result.code, name)
-        assert.truthy(result.stderr:find("user", 1, true), result.stderr)
+        contains(result.stderr, "user")
       end
     end
     -- A user of this machine for whom nothing is declared has what all have.
-    assert.truthy(here.must("env", "--user", "root").stdout:find("EDITOR=vi\n", 1, true))
+    contains(here.must("env", "--user", "root").stdout, "EDITOR=vi\n")
   end)
 
   it("says when there is nothing", function()
@@ -85,14 +88,11 @@ describe("env", function()
     local function why(name)
       return here.shell(line:format(name), { EDITOR = "nano" }).stdout
     end
-    assert.truthy(why("EDITOR"):find("before it, in this shell: nano\n", 1, true), why("EDITOR"))
-    assert.truthy(why("NEW"):find("before it, in this shell: not set\n", 1, true))
+    contains(why("EDITOR"), "before it, in this shell: nano\n")
+    contains(why("NEW"), "before it, in this shell: not set\n")
     local before = here.shell('printf %s "$PATH"').stdout
-    assert.truthy(
-      why("PATH"):find("before it, in this shell: " .. before .. "\n", 1, true),
-      why("PATH")
-    )
-    assert.is_nil(here.must("why", "EDITOR").stdout:find("before it", 1, true))
+    contains(why("PATH"), "before it, in this shell: " .. before .. "\n")
+    contains_none(here.must("why", "EDITOR").stdout, "before it")
   end)
 
   it("is seen by status: whether this shell has it", function()
@@ -100,14 +100,14 @@ describe("env", function()
     local function status(script)
       return here.shell(script .. "$LUA -l syslua status").stdout
     end
-    assert.truthy(status(""):find("has not read the environment\n", 1, true), status(""))
+    contains(status(""), "has not read the environment\n")
     local read = '. "$SYSLUA_ROOT/env.sh"; '
-    assert.truthy(status(read):find("has the current environment\n", 1, true), status(read))
+    contains(status(read), "has the current environment\n")
     here.write_config('env({ EDITOR = "ed" })', "other.lua")
     local newer = read .. "$LUA -l syslua apply other.lua >/dev/null; "
-    assert.truthy(status(newer):find("has an older environment\n", 1, true))
+    contains(status(newer), "has an older environment\n")
     here.write_config("", "none.lua")
     here.must("apply", "none.lua")
-    assert.is_nil(status(""):find("Shell", 1, true))
+    contains_none(status(""), "Shell")
   end)
 end)

@@ -2,6 +2,10 @@
 
 local machine = require("spec.support.machine")
 local process = require("spec.support.process")
+local text_checks = require("spec.support.text_checks")
+
+local contains, contains_none, matches =
+  text_checks.contains, text_checks.contains_none, text_checks.matches
 
 describe("env.sh #once", function()
   local here
@@ -78,7 +82,7 @@ describe("env.sh #once", function()
       ]]
       local gone, path, twice = run_in(shell, line):match("^(.-)\n(.-)\n(.-)\n$")
       assert.equal("unset", gone)
-      assert.is_nil(path:find(here.home, 1, true))
+      contains_none(path, here.home)
       assert.equal(here.home .. "/bin:" .. path, twice)
     end)
 
@@ -178,7 +182,7 @@ describe("env.sh #once", function()
     it_man("and its manual by man, also beside a MANPATH", function()
       here.apply(config .. 'env({ MANPATH = "/x" })')
       local result = here.shell('. "$SYSLUA_ROOT/env.sh"; manpath 2>/dev/null')
-      assert.truthy(result.stdout:find("/tool%-%x+/share/man"), result.stdout)
+      matches(result.stdout, "/tool%-%x+/share/man")
     end)
   end)
 
@@ -217,9 +221,7 @@ describe("env.sh #once", function()
           "",
         }, "\n")
         local shown = run(lines)
-        assert.truthy(shown:find("long list x", 1, true), shown)
-        assert.truthy(shown:find("a b|y|", 1, true), shown)
-        assert.truthy(shown:find("new x", 1, true), shown)
+        contains(shown, "long list x", "a b|y|", "new x")
         local _, count = shown:gsub("%f[%w]gone\r?\n", "")
         assert.equal(1, count, shown)
       end)
@@ -227,7 +229,7 @@ describe("env.sh #once", function()
       it_there("of the user stay in " .. name .. " until there is a new snapshot", function()
         here.apply(config)
         local shown = run("alias ll='echo mine'\nREAD\nll x\n")
-        assert.truthy(shown:find("mine x", 1, true), shown)
+        contains(shown, "mine x")
       end)
     end
 
@@ -258,8 +260,8 @@ describe("env.sh #once", function()
   it("is a link that leads through the current snapshot", function()
     apply([[env({ EDITOR = "vi" })]])
     local script = here.read("root/env.sh")
-    assert.truthy(script:find("EDITOR", 1, true))
-    assert.truthy(here.read_link("root/env.sh"):find("metadata/current/env.sh", 1, true))
+    contains(script, "EDITOR")
+    contains(here.read_link("root/env.sh"), "metadata/current/env.sh")
     assert.equal(script, here.read("root/store/metadata/snapshots/1/env.sh"))
   end)
 end)

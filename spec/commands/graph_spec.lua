@@ -4,6 +4,10 @@ local machine = require("spec.support.machine")
 local process = require("spec.support.process")
 local random = require("spec.support.random")
 local syslua = require("syslua")
+local text_checks = require("spec.support.text_checks")
+
+local contains, contains_none, matches_none =
+  text_checks.contains, text_checks.contains_none, text_checks.matches_none
 
 describe("graph #once", function()
   local here
@@ -65,9 +69,8 @@ describe("graph #once", function()
 
   it("is text that Graphviz reads, with one node for a tree", function()
     local dot = here.must("graph", "init.lua").stdout
-    assert.matches('"~/.rc <- rc"', dot, 1, true)
-    assert.matches("~/.tree/ 21 files", dot, 1, true)
-    assert.is_nil(dot:find("sub/20", 1, true))
+    contains(dot, '"~/.rc <- rc"', "~/.tree/ 21 files")
+    contains_none(dot, "sub/20")
     if process.has("dot") then
       here.write("x.dot", dot)
       assert.equal(0, here.shell("dot -Tsvg x.dot >x.svg").code)
@@ -80,7 +83,7 @@ describe("graph #once", function()
       local line = ("$LUA -l syslua graph init.lua --format %s >/dev/full"):format(format)
       local result = here.shell(line)
       assert.equal(1, result.code, format)
-      assert.truthy(result.stderr:find("cannot write the output", 1, true), result.stderr)
+      contains(result.stderr, "cannot write the output")
     end
   end)
 
@@ -88,7 +91,7 @@ describe("graph #once", function()
     local result = here.must("graph", "init.lua", "--format", "html", "--output", "out/page.html")
     assert.equal("", result.stdout)
     local page = here.read("out/page.html")
-    assert.is_nil(page:find("</script><b>", 1, true))
+    contains_none(page, "</script><b>")
     for address in page:gmatch("https?://[%w./]+") do
       assert.equal("http://www.w3.org/2000/svg", address)
     end
@@ -122,8 +125,8 @@ describe("graph #once", function()
     )
     for _, format in ipairs({ "dot", "json", "html" }) do
       local text = here.must("graph", "any.lua", "--format", format).stdout
-      assert.is_nil(text:find("[%z\1-\9\11-\31\127]"), format)
-      assert.is_nil(text:find("\226\128\174", 1, true), format)
+      matches_none(text, "[%z\1-\9\11-\31\127]")
+      contains_none(text, "\226\128\174")
       if format == "html" then
         assert.equal(2, select(2, text:gsub("</script", "")))
         text = text:match('type="application/json">(.-)</script>')
@@ -137,7 +140,7 @@ describe("graph #once", function()
   it("refuses formats that it does not know, and is for other machines too", function()
     assert.equal(2, here.run("graph", "init.lua", "--format", "png").code)
     here.write_config([[file({ path = "~/." .. syslua.hostname, content = "x" })]])
-    assert.matches("~/.box", here.must("graph", "init.lua", "--hostname", "box").stdout, 1, true)
+    contains(here.must("graph", "init.lua", "--hostname", "box").stdout, "~/.box")
   end)
 end)
 
@@ -184,12 +187,12 @@ describe("edit #once", function()
     -- A text stands in the config itself.
     here.environment.VISUAL = "true"
     local result = here.must("edit", "~/.text", "-c", "init.lua")
-    assert.matches("init.lua is as it was", result.stdout, 1, true)
+    contains(result.stdout, "init.lua is as it was")
   end)
 
   it("asks nobody where nobody is, and says what to do", function()
     local result = here.must("edit", "~/.rc", "-c", "init.lua")
-    assert.matches("rc changed", result.stdout, 1, true)
+    contains(result.stdout, "rc changed")
     assert.equal("rc\n", here.read("home/.rc"))
     -- An editor with arguments and blanks in its path.
     here.shell("mkdir 'my editors' && cp append 'my editors/it s'")
@@ -209,7 +212,7 @@ describe("edit #once", function()
     assert.equal(2, here.run("edit", "~/.rc", "-c", "init.lua").code)
     result = here.run("edit", "~/.rd", "-c", "init.lua")
     assert.equal(2, result.code)
-    assert.matches("~/.rc", result.stderr, 1, true)
+    contains(result.stderr, "~/.rc")
   end)
 end)
 
@@ -260,7 +263,7 @@ describe("watch #once", function()
     local good = here.read("config/init.lua")
     here.write("config/init.lua", "return {")
     here.shell("for i in $(seq 100); do grep -q syntax config/err && break; sleep 0.1; done")
-    assert.matches("syntax error", here.read("config/err"), 1, true)
+    contains(here.read("config/err"), "syntax error")
     here.write("config/init.lua", good)
     here.write("config/rc", "last\n")
     wait_for("home/.rc", "last\n")

@@ -1,6 +1,7 @@
 --- The hook beside what else happens in a shell: direnv, other hooks, prompts made at each prompt,
 -- virtual environments, links, and a root that goes.
 
+local contains = require("spec.support.text_checks").contains
 local machine = require("spec.support.machine")
 local process = require("spec.support.process")
 local projects = require("spec.support.projects")
@@ -141,8 +142,7 @@ describe("the hook #once", function()
         for index, path in ipairs({ shown[1], shown[3], shown[4] }) do
           local has = ":" .. path:match("[^|]*$") .. ":"
           assert.equal(index == 2 and "1|dir|2|" or "1|dir|1|", path:match("^.*|"), all)
-          assert.truthy(has:find(":" .. own_bin .. ":", 1, true), index .. path)
-          assert.truthy(has:find(":" .. bin .. ":", 1, true), index .. path)
+          contains(has, ":" .. own_bin .. ":", ":" .. bin .. ":")
         end
         assert.same({ "|orig||/usr/bin:/bin", "|orig||/usr/bin:/bin" }, { shown[2], shown[5] })
       end)
@@ -153,7 +153,7 @@ describe("the hook #once", function()
     for _, path in ipairs({ "~root/web", "~x", "$WHERE/web", "$HOMES/web", "${X}" }) do
       local problem =
         here.fail(('project({ name = "web", path = %q, setup = function() end })'):format(path))
-      assert.truthy(problem.message:find("nothing replaces", 1, true), problem.message)
+      contains(problem.message, "nothing replaces")
       assert.truthy(problem.position, path)
     end
   end)

@@ -6,6 +6,9 @@ local pane = require("spec.support.pane")
 local powershell = require("spec.support.powershell")
 local process = require("spec.support.process")
 local projects = require("spec.support.projects")
+local text_checks = require("spec.support.text_checks")
+
+local contains_none, matches = text_checks.contains_none, text_checks.matches
 
 describe("the hook of #once", function()
   local here
@@ -151,7 +154,7 @@ describe("the hook of #once", function()
     assert.equal("", here.shell("ls ~/.cache/nushell 2>/dev/null | grep syslua").stdout)
     -- A function of this name in a program's environment would be one of the shell's state.
     shell.run("^env | save --force ~/seen")
-    assert.is_nil(here.read("home/seen"):find("__syslua_", 1, true))
+    contains_none(here.read("home/seen"), "__syslua_")
   end)
 
   it_nushell("Nushell starts no process when nothing changed", function()
@@ -224,7 +227,7 @@ describe("the hook of #once", function()
     local entering = step("app")
     local layers = assert(entering:match("env:[%w_]+_entered = '([^']+)'"), entering)
     local leaving = step(".", layers)
-    assert.truthy(leaving:find("\n__syslua_leave '__SYSLUA_%x+'\n"), leaving)
+    matches(leaving, "\n__syslua_leave '__SYSLUA_%x+'\n")
     local problem = powershell.check(here, {
       ["entering.ps1"] = entering,
       ["leaving.ps1"] = leaving,

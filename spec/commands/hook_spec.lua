@@ -3,6 +3,9 @@
 local machine = require("spec.support.machine")
 local process = require("spec.support.process")
 local random = require("spec.support.random")
+local text_checks = require("spec.support.text_checks")
+
+local contains, contains_none = text_checks.contains, text_checks.contains_none
 
 describe("the hook of #once", function()
   local here
@@ -147,9 +150,8 @@ describe("the hook of #once", function()
       local shown = run(name, lines)
       assert.same({ "web|1", "inner|2", "web|1", "|", "inner|2", "|" }, shown)
       local text = here.read("shown")
-      assert.truthy(text:find("(web) ", 1, true), text)
-      assert.truthy(text:find("(inner) ", 1, true), text)
-      assert.falsy(text:find("(web) (", 1, true), text)
+      contains(text, "(web) ", "(inner) ")
+      contains_none(text, "(web) (")
     end)
 
     it_there(name .. " ends every loop, whatever its variables hold", function()

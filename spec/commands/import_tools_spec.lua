@@ -1,5 +1,6 @@
 --- `import mise` and `import aqua`: what they wrote becomes `tools{}` and entries of a lock.
 
+local contains = require("spec.support.text_checks").contains
 local tool_place = require("spec.support.tool_place")
 
 describe("import of tools #once", function()
@@ -32,12 +33,11 @@ describe("import of tools #once", function()
       }, "\n")
     )
     local said = here.must("import", "mise", "mise.toml", "--output", "out").stdout
-    assert.truthy(said:find("3 tools", 1, true), said)
-    assert.truthy(said:find("npm:prettier", 1, true), said)
+    contains(said, "3 tools", "npm:prettier")
     local text = here.read("out/tools.lua")
     local expected = { '["acme/hammer"] = "1"', '["anv"] = "1.0.0"', '["tongs"] = "latest"' }
     for _, line in ipairs(expected) do
-      assert.truthy(text:find(line, 1, true), text)
+      contains(text, line)
     end
     assert.equal(2, here.run("import", "mise", "mise.toml", "--output", "out").code)
     here.must("import", "mise", "mise.toml", "--output", "out", "--force")
@@ -102,13 +102,13 @@ describe("import of tools #once", function()
       'NUMBER = "3"',
       "-- not taken over: [tasks] build",
     }) do
-      assert.truthy(text:find(line, 1, true), text)
+      contains(text, line)
     end
     for _, wrong in ipairs({ "tools = 3", 'env = "x"', "[[tools]]\na = 1" }) do
       here.write("wrong.toml", wrong .. "\n")
       local refused = here.run("import", "mise", "wrong.toml", "--output", "wrong")
       assert.equal(2, refused.code, wrong)
-      assert.truthy(refused.stderr:find("wrong.toml", 1, true), refused.stderr)
+      contains(refused.stderr, "wrong.toml")
       assert.is_false(here.exists("wrong/tools.lua"))
     end
   end)
@@ -117,9 +117,12 @@ describe("import of tools #once", function()
     here.write(".tool-versions", "anv 1.0.0 # comment\n\n# nothing\nacme/hammer 2.0.0 1.0.0\n")
     here.must("import", "mise", ".tool-versions", "--output", "out")
     local text = here.read("out/tools.lua")
-    assert.truthy(text:find('["anv"] = "1.0.0"', 1, true), text)
-    assert.truthy(text:find('["acme/hammer"] = "2.0.0"', 1, true), text)
-    assert.truthy(text:find("-- not taken over: acme/hammer 1.0.0", 1, true), text)
+    contains(
+      text,
+      '["anv"] = "1.0.0"',
+      '["acme/hammer"] = "2.0.0"',
+      "-- not taken over: acme/hammer 1.0.0"
+    )
   end)
 
   it("takes the version that a request means, a lock alone, and what the registry has", function()
@@ -142,8 +145,7 @@ describe("import of tools #once", function()
       )
       here.write("out/syslua.lock", here.read("out/syslua.lock.start"))
       local said = here.must("import", "mise", "mise.toml", "--output", "out", "--force").stdout
-      assert.truthy(said:find("1 tool, 1 of them locked", 1, true), said)
-      assert.truthy(said:find("not taken over: python", 1, true), said)
+      contains(said, "1 tool, 1 of them locked", "not taken over: python")
       assert.equal(version, place.lock("out").tools["acme/hammer@" .. request].version)
     end
     here.write("mise.lock", hammer("2.0.0"))
@@ -154,7 +156,7 @@ describe("import of tools #once", function()
     here.write("aqua-checksums.json", "{broken")
     local failed = here.run("import", "aqua", "aqua.yaml", "--output", "new")
     assert.equal(2, failed.code, failed.stderr)
-    assert.truthy(failed.stderr:find("aqua-checksums.json", 1, true), failed.stderr)
+    contains(failed.stderr, "aqua-checksums.json")
   end)
 
   it("refuses what cannot be read, and loses nothing", function()
@@ -170,7 +172,7 @@ describe("import of tools #once", function()
     for _, words in ipairs(bad) do
       local result = here.run("import", words[1], words[2], "--output", "out")
       assert.equal(2, result.code)
-      assert.truthy(result.stderr:find(words[2], 1, true), result.stderr)
+      contains(result.stderr, words[2])
       assert.is_false(here.exists("out/tools.lua"))
     end
   end)
@@ -205,11 +207,10 @@ describe("import of tools #once", function()
     )
     here.write("out/syslua.lock", here.read("out/syslua.lock.start"))
     local said = here.must("import", "aqua", "aqua.yaml", "--output", "out").stdout
-    assert.truthy(said:find("2 tools", 1, true), said)
+    contains(said, "2 tools")
     local text = here.read("out/tools.lua")
-    assert.truthy(text:find('["acme/hammer"] = "v1.4.0"', 1, true), text)
-    assert.truthy(text:find("x/y", 1, true), text)
-    assert.truthy(said:find("1 of them locked", 1, true), said)
+    contains(text, '["acme/hammer"] = "v1.4.0"', "x/y")
+    contains(said, "1 of them locked")
     local lock = require("syslua").lib.fromJSON(here.read("out/syslua.lock"))
     assert.equal("path", lock.inputs.tools.type)
     local entry = lock.tools["acme/hammer@v1.4.0"]

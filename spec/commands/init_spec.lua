@@ -4,7 +4,11 @@ local interpreter = require("spec.support.interpreter")
 local machine = require("spec.support.machine")
 local process = require("spec.support.process")
 local syslua = require("syslua")
+local text_checks = require("spec.support.text_checks")
 local tree = require("spec.support.tree")
+
+local contains, contains_none, matches =
+  text_checks.contains, text_checks.contains_none, text_checks.matches
 
 -- The checker, as `make setup` installs it.
 local function get_checker()
@@ -29,7 +33,7 @@ describe("init", function()
   it("writes a config that applies, and whose test passes", function()
     local result = here.run("init", "config")
     assert.equal(0, result.code, result.stderr)
-    assert.truthy(result.stdout:find("wrote config/init.lua\n", 1, true), result.stdout)
+    contains(result.stdout, "wrote config/init.lua\n")
     result = here.run("apply", "config")
     assert.equal(0, result.code, result.stderr)
     assert.equal("Hello from sys.lua!\n", here.read("home/.hello"))
@@ -38,8 +42,8 @@ describe("init", function()
       { directory = here.directory .. "/config", environment = here.environment }
     )
     assert.equal(0, result.code, result.stdout .. result.stderr)
-    assert.truthy(result.stdout:find("2 successes / 0 failures", 1, true), result.stdout)
-    assert.truthy(here.run("apply", "config").stdout:find("^Nothing changed"))
+    contains(result.stdout, "2 successes / 0 failures")
+    matches(here.run("apply", "config").stdout, "^Nothing changed")
   end)
 
   -- The place of root is outside of the machine that is thrown away.
@@ -63,7 +67,7 @@ describe("init", function()
     assert.equal(before, here.list("config"))
     result = here.run("init", "config", "--force")
     assert.equal(0, result.code, result.stderr)
-    assert.truthy(here.read("config/init.lua"):find("setup = function", 1, true))
+    contains(here.read("config/init.lua"), "setup = function")
   end)
 
   it("points editors to the types, and apply keeps that up to date", function()
@@ -124,8 +128,8 @@ describe("init", function()
       assert.equal(here.home .. "/.local/bin\n", result.stdout)
       here.write("home/.bashrc", here.read("home/.bashrc") .. "# more\n")
       result = here.must("destroy", "--dry-run")
-      assert.truthy(result.stdout:find("~/.bashrc would no longer read", 1, true), result.stdout)
-      assert.truthy(here.read("home/.bashrc"):find(line, 1, true))
+      contains(result.stdout, "~/.bashrc would no longer read")
+      contains(here.read("home/.bashrc"), line)
       here.must("destroy", "--yes")
       assert.equal("# mine\n# more\n", here.read("home/.bashrc"))
     end
@@ -182,7 +186,7 @@ describe("init", function()
     for name, place in pairs(places) do
       local text = here.read("home/" .. place)
       assert.truthy(text, name)
-      assert.is_nil(text:find(here.home, 1, true), text)
+      contains_none(text, here.home)
     end
     result = here.shell("$LUA -l syslua apply config", { SYSLUA_ROOT = root })
     assert.equal(0, result.code, result.stderr)
@@ -197,7 +201,7 @@ describe("init", function()
       if process.has(name) then
         result = here.shell(question .. " '/usr/bin/env' 2>/dev/null </dev/null")
         local entry = "\nPATH=" .. here.home .. "/.local/bin:"
-        assert.truthy(("\n" .. result.stdout):find(entry, 1, true), name .. result.stdout)
+        contains("\n" .. result.stdout, entry)
       end
     end
     result = here.shell("$LUA -l syslua destroy --yes", { SYSLUA_ROOT = root })
@@ -215,7 +219,7 @@ describe("init", function()
     -- The line of an earlier version is replaced, and the text around it stays.
     here.write("home/.bashrc", "# one\n" .. earlier .. " # sys.lua\n# two\n")
     here.must("init", "config", "--force", "--shell", "bash")
-    assert.is_nil(here.read("home/.bashrc"):find(earlier .. " # sys.lua", 1, true))
+    contains_none(here.read("home/.bashrc"), earlier .. " # sys.lua")
     local result = here.shell("$LUA -l syslua init config --force" .. words)
     assert.equal(0, result.code, result.stderr)
     local questions = {
@@ -258,13 +262,13 @@ describe("init", function()
   it("refuses a shell that it does not know", function()
     local result = here.run("init", "config", "--shell", "fisch")
     assert.equal(2, result.code)
-    assert.truthy(result.stderr:find("did you mean `fish`?", 1, true), result.stderr)
+    contains(result.stderr, "did you mean `fish`?")
   end)
 
   it("names the directory as the shell takes it", function()
     local result = here.run("init", "my config")
-    assert.truthy(result.stdout:find("plan 'my config'", 1, true), result.stdout)
-    assert.truthy(here.read("my config/init.lua"):find("plan 'my config'", 1, true))
+    contains(result.stdout, "plan 'my config'")
+    contains(here.read("my config/init.lua"), "plan 'my config'")
   end)
 end)
 
@@ -333,7 +337,7 @@ if interpreter.name == "lua5.4" then
         here.write_config(line, "config/init.lua")
         local result = check()
         assert.not_equal(0, result.code, index .. ": " .. line)
-        assert.truthy(result.stdout:find("init.lua:2:", 1, true), result.stdout)
+        contains(result.stdout, "init.lua:2:")
       end
     end)
   end)

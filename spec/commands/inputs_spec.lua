@@ -2,6 +2,9 @@
 --- git are told about.
 
 local input_place = require("spec.support.input_place")
+local text_checks = require("spec.support.text_checks")
+
+local contains, matches = text_checks.contains, text_checks.matches
 
 describe("a config with inputs", function()
   local place, here, url
@@ -82,7 +85,7 @@ describe("a config with inputs", function()
         seen[#seen + 1] = name
       end
       assert.equal(names, table.concat(seen, " "), address)
-      assert.truthy(result.stdout:find(", 1 commit, sha256 %x+ %-> %x+\n"), result.stdout)
+      matches(result.stdout, ", 1 commit, sha256 %x+ %-> %x+\n")
     end
     assert.equal(2, here.run("update", "-c", "init.lua", "https://*").code)
     assert.equal(2, here.run("update", "-c", "init.lua", "it:*").code)
@@ -97,7 +100,7 @@ describe("a config with inputs", function()
     place.commit("dots", { file = "two\n" })
     here.shell("cd config && echo staged >staged && git add staged && echo '-- edited' >>init.lua")
     local result = here.must("update", "-c", "config/init.lua", "--commit")
-    assert.truthy(result.stdout:find("^updated dots"), result.stdout)
+    matches(result.stdout, "^updated dots")
     local shown = here.shell("cd config && git show --name-only --format=%s HEAD").stdout
     assert.equal("Update dots in syslua.lock\n\nsyslua.lock\n", shown)
     assert.equal(
@@ -118,14 +121,12 @@ end }
     place.commit("config", { ["sub/init.lua"] = entry:format(url("low")) })
     local address = url("config"):gsub("^git:", "") .. "?dir=sub#main"
     local shown = here.must("init", "--from", address, "new/place").stdout
-    assert.truthy(shown:find("would lock low", 1, true), shown)
-    assert.truthy(shown:find("1 to add", 1, true), shown)
-    assert.truthy(shown:find("apply new/place/sub", 1, true), shown)
+    contains(shown, "would lock low", "1 to add", "apply new/place/sub")
     assert.is_false(here.exists("home/f"))
     assert.equal("main\n", here.shell("cd new/place && git branch --show-current").stdout)
     local again = here.run("init", "--from", address, "new/place")
     assert.equal(1, again.code)
-    assert.truthy(again.stderr:find("is not empty", 1, true), again.stderr)
+    contains(again.stderr, "is not empty")
     here.must("init", "--from", address, "other", "--yes")
     assert.equal("low\n", here.read("home/f"))
     assert.is_true(here.exists("other/sub/syslua.lock"))
@@ -136,7 +137,7 @@ end }
     }) do
       local refused = here.run("init", "--from=" .. wrong, "third")
       assert.equal(2, refused.code, refused.stderr)
-      assert.truthy(refused.stderr:find(text, 1, true), refused.stderr)
+      contains(refused.stderr, text)
     end
     assert.is_false(here.exists("third"))
   end)
@@ -154,11 +155,10 @@ end }
       return here.shell(line:format(answer, from, directory)).stdout
     end
     local declined = clone("n", address, "one")
-    assert.truthy(declined:find("Apply it?", 1, true), declined)
-    assert.truthy(declined:find("apply one", 1, true), declined)
+    contains(declined, "Apply it?", "apply one")
     assert.is_false(here.exists("home/f"))
     local accepted = clone("y", address, "two")
-    assert.truthy(accepted:find("1 added", 1, true), accepted)
+    contains(accepted, "1 added")
     assert.equal("2\n", here.read("home/f"))
     -- A full revision is no branch.
     here.must("init", "--from", address .. "#" .. first, "three", "--yes")
@@ -233,9 +233,7 @@ end }
     )
     write(("dots = %q,"):format(url("dots")))
     local talk = here.must("plan", "init.lua").stderr
-    for _, text in ipairs({ "git LFS", "big.bin", "Case and case", "?submodules=1" }) do
-      assert.truthy(talk:find(text, 1, true), ("%s is not in:\n%s"):format(text, talk))
-    end
+    contains(talk, "git LFS", "big.bin", "Case and case", "?submodules=1")
     write(
       ("dots = %q,"):format(url("dots") .. "?submodules=1"),
       'file { path = "~/f", source = inputs.dots.path .. "/part/inner" }'
@@ -252,7 +250,7 @@ end }
     )
     local result = here.run("plan", "init.lua")
     assert.equal(1, result.code)
-    assert.truthy(result.stderr:find("not yours to edit", 1, true), result.stderr)
+    contains(result.stderr, "not yours to edit")
   end)
 
   it("has a lock beside its real entry file, and keeps the mode of it", function()

@@ -1,6 +1,9 @@
 --- Signals end the programs of a build within two seconds, and leave everything as it was.
 
 local machine = require("spec.support.machine")
+local text_checks = require("spec.support.text_checks")
+
+local contains, matches = text_checks.contains, text_checks.matches
 
 describe("a signal", function()
   local here
@@ -46,10 +49,7 @@ describe("a signal", function()
       it(("SIG%s ends `%s` and the programs that it runs"):format(signal, command), function()
         local result = interrupt(command, signal)
         assert.equal("code 130\nin time\n", result.stdout, result.stderr)
-        assert.truthy(
-          result.stderr:find("error: interrupted: nothing was changed", 1, true),
-          result.stderr
-        )
+        contains(result.stderr, "error: interrupted: nothing was changed")
         assert.is_false(here.exists("root/store/metadata/current"))
       end)
     end
@@ -64,7 +64,7 @@ describe("a signal", function()
       "timeout --preserve-status -s INT 1 env --default-signal=INT $LUA -l syslua apply init.lua"
     )
     assert.equal(130, result.code, result.stderr)
-    assert.truthy(result.stderr:find("interrupted: nothing was changed", 1, true), result.stderr)
+    contains(result.stderr, "interrupted: nothing was changed")
     assert.is_false(here.exists("home/.a"))
     here.write_config([[print(os.execute("exit 3")) print(os.execute("true")) print(os.execute())]])
     here.must("plan", "init.lua")
@@ -120,9 +120,9 @@ sys.stdout.write(text.decode())
     )
     local result = here.shell("TERM=xterm python3 terminal.py $LUA -l syslua apply init.lua")
     assert.equal(0, result.code, result.stderr)
-    assert.truthy(result.stdout:find("^code 130, in time\n"), result.stdout)
+    matches(result.stdout, "^code 130, in time\n")
     local last = result.stdout:gsub("\27%[[%d;]*m", ""):match(".*\27%[%d*%u(.*)$")
-    assert.truthy(last:find("^error: interrupted: nothing was changed"), result.stdout)
+    matches(last, "^error: interrupted: nothing was changed")
   end)
 
   it("ends a loop of a build", function()
@@ -166,6 +166,29 @@ sys.stdout.write(text.decode())
       io.open('ready', 'w'):close()
       local s = ("x"):rep(100)
       while true do s:gsub(".", function() for _ = 1, 1000 do end end) end]],
+    ["in a handler of xpcall"] = [[
+      xpcall(function() error("x") end, function()
+        io.open('ready', 'w'):close()
+        while true do end
+      end)]],
+    ["whose handler of xpcall never ends"] = [[
+      io.open('ready', 'w'):close()
+      xpcall(function() while true do end end, function() while true do end end)]],
+    ["in a finalizer"] = [[
+      local function finalize()
+        io.open('ready', 'w'):close()
+        while true do end
+      end
+      if newproxy then
+        getmetatable(newproxy(true)).__gc = finalize
+      else
+        setmetatable({}, { __gc = finalize })
+      end
+      collectgarbage()
+      collectgarbage()]],
+    ["of one call of a function of C"] = [[
+      io.open('ready', 'w'):close()
+      return ("a"):rep(10000):match(".-.-.-.-b")]],
     ["of a file of the config"] = "require('endless')()",
   }
   for name, loop in pairs(loops) do

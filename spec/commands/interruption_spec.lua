@@ -3,6 +3,9 @@
 local interpreter = require("spec.support.interpreter")
 local machine = require("spec.support.machine")
 local process = require("spec.support.process")
+local text_checks = require("spec.support.text_checks")
+
+local contains, contains_none = text_checks.contains, text_checks.contains_none
 
 -- What does not differ between versions of Lua is tried on one.
 local it_once = interpreter.version == "5.4" and it or pending
@@ -50,7 +53,7 @@ describe("a switch", function()
       ]])
         assert.equal(130, result.code, result.stdout .. result.stderr)
         assert.is_true(tonumber(result.stdout:match("took (%d+)")) < 2000, result.stdout)
-        assert.is_nil(result.stdout:find("lives"), result.stdout)
+        contains_none(result.stdout, "lives")
         assert.equal(before, here.list("home"))
         assert.is_false(here.exists("root/store/metadata/journal"))
       end
@@ -85,11 +88,11 @@ describe("a switch", function()
     ]])
     assert.equal("ours\n", here.read("home/.taken"))
     local status = here.run("status")
-    assert.truthy(status.stdout:find("was cut off", 1, true), status.stdout)
+    contains(status.stdout, "was cut off")
     here.write_config([[file({ path = "~/.other", content = "other\n" })]])
-    assert.truthy(run("plan", "init.lua").stdout:find("was cut off", 1, true))
+    contains(run("plan", "init.lua").stdout, "was cut off")
     local result = run("apply", "init.lua")
-    assert.truthy(result.stderr:find("took back", 1, true), result.stderr)
+    contains(result.stderr, "took back")
     assert.equal("mine\n", here.read("home/.taken"))
     assert.is_true(here.exists("home/undone"))
     assert.equal("other\n", here.read("home/.other"))
@@ -105,7 +108,7 @@ describe("a switch", function()
       for _, words in ipairs({ "apply init.lua", "rollback --yes" }) do
         local result = here.shell("$LUA -l syslua " .. words)
         assert.equal(1, result.code, result.stdout)
-        assert.truthy(result.stderr:find("store/metadata/journal", 1, true), result.stderr)
+        contains(result.stderr, "store/metadata/journal")
       end
       assert.equal("mine\n", here.read("home/.taken"))
     end

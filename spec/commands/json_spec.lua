@@ -1,6 +1,7 @@
 --- The JSON of the commands has the fields of its schema, from which docs/reference/json.md is
 -- generated: no other, and all that are not optional. Once, not for each Lua.
 
+local contains = require("spec.support.text_checks").contains
 local interpreter = require("spec.support.interpreter")
 local machine = require("spec.support.machine")
 local report_schema = require("spec.support.report_schema")
@@ -265,7 +266,7 @@ describe("JSON", function()
       local document = syslua.lib.fromJSON(result.stdout)
       assert.is_true(result.code == 1 or result.code == 2)
       report_schema.check_failure(document)
-      assert.truthy(result.stderr:find(document.error.message, 1, true))
+      contains(result.stderr, document.error.message)
     end
   end)
 

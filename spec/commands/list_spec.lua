@@ -1,6 +1,9 @@
 --- `list` shows what is in the store, `info` one object or the root.
 
 local machine = require("spec.support.machine")
+local text_checks = require("spec.support.text_checks")
+
+local contains, matches = text_checks.contains, text_checks.matches
 
 local config = [[
   local low = derive({ name = "low", config = function(_, ctx)
@@ -74,23 +77,22 @@ describe("the store", function()
         [row("*", "tool", "1.0", tool, size .. " B", low)] = true,
         [row("*", "tool:doc", "1.0", doc, "5 B", "")] = true,
       }, rows)
-      assert.truthy(lines[5]:find("^3 objects, 1%.%d kB; 2 in the current snapshot"), lines[5])
+      matches(lines[5], "^3 objects, 1%.%d kB; 2 in the current snapshot")
       assert.equal(5, #lines)
     end)
 
     it("for programs", function()
       local document = expect(0, "list", "--all", "--json")
-      assert.truthy(document:find('^{"command":"list","objects":%[{'), document)
-      for _, part in ipairs({
+      matches(document, '^{"command":"list","objects":%[{')
+      contains(
+        document,
         '"object":"' .. tool .. '"',
         '"references":["' .. low .. '"]',
         '"size":1234',
         '"version":"1.0"',
         '"output":"doc"',
-        '"current":false',
-      }) do
-        assert.truthy(document:find(part, 1, true), part .. " is not in " .. document)
-      end
+        '"current":false'
+      )
     end)
 
     it("within 80 columns, whole with --verbose", function()
@@ -120,21 +122,21 @@ describe("the store", function()
       for _, line in ipairs(get_lines(listed)) do
         assert.is_true(width(line) <= 80, line)
       end
-      assert.truthy(
-        listed:find("  needed%-1%-with%-a%-name%-that%-?…  2026%.01%.02%.1%-…"),
-        listed
+      matches(
+        listed,
+        "  needed%-1%-with%-a%-name%-that%-?…  2026%.01%.02%.1%-…",
+        " B  needed%-%d[%l%-]*…"
       )
-      assert.truthy(listed:find(" B  needed%-%d[%l%-]*…"), listed)
       listed = other.run("list", "--all", "--verbose").stdout
-      assert.truthy(listed:find("needed-5-with-a-name-that-is-rather-long  ", 1, true), listed)
+      contains(listed, "needed-5-with-a-name-that-is-rather-long  ")
       other.remove()
     end)
 
     it("also when it is empty", function()
       local other = machine.new()
       assert.equal("The store is empty.\n", other.run("list", "--all").stdout)
-      assert.truthy(other.run("list", "--all", "--json").stdout:find('"objects":[]', 1, true))
-      assert.truthy(other.run("info").stdout:find("Store     0 objects, 0 B", 1, true))
+      contains(other.run("list", "--all", "--json").stdout, '"objects":[]')
+      contains(other.run("info").stdout, "Store     0 objects, 0 B")
       assert.is_false(other.exists("root"))
       other.remove()
     end)
@@ -146,7 +148,7 @@ describe("the store", function()
       local result = here.run("list", "--all")
       here.write(record, text)
       assert.equal(0, result.code, result.stderr)
-      assert.truthy(result.stdout:find("tool", 1, true), result.stdout)
+      contains(result.stdout, "tool")
     end)
   end)
 
@@ -166,29 +168,30 @@ describe("the store", function()
         assert.equal("Path       " .. here.root .. "/store/obj/" .. low, lines[2])
       end
       local shown = expect(0, "info", "root/store/obj/" .. tool .. "/data")
-      assert.truthy(shown:find("Name       tool 1.0\n", 1, true), shown)
-      assert.truthy(shown:find("Refers to  " .. low .. "\n", 1, true), shown)
-      assert.truthy(shown:find("Current    yes\n", 1, true), shown)
-      assert.truthy(shown:find("Movable    no", 1, true), shown)
-      assert.truthy(expect(0, "info", low):find("Used by    " .. tool .. "\n", 1, true))
-      assert.truthy(expect(0, "info", doc):find("tool 1.0, output doc\n", 1, true))
+      contains(
+        shown,
+        "Name       tool 1.0\n",
+        "Refers to  " .. low .. "\n",
+        "Current    yes\n",
+        "Movable    no"
+      )
+      contains(expect(0, "info", low), "Used by    " .. tool .. "\n")
+      contains(expect(0, "info", doc), "tool 1.0, output doc\n")
     end)
 
     it("an object for programs", function()
       local document = expect(0, "info", low, "--json")
-      assert.truthy(document:find('"referrers":["' .. tool .. '"]', 1, true), document)
-      assert.truthy(document:find('"object":{"content":"', 1, true), document)
-      assert.truthy(expect(0, "info", tool, "--json"):find('"referrers":[]', 1, true))
+      contains(document, '"referrers":["' .. tool .. '"]', '"object":{"content":"')
+      contains(expect(0, "info", tool, "--json"), '"referrers":[]')
     end)
 
     it("nothing that may be several objects, or is none", function()
       local _, talk = expect(2, "info", "tool")
-      assert.truthy(talk:find("may be any of 2 objects", 1, true), talk)
-      assert.truthy(talk:find(tool, 1, true) and talk:find(doc, 1, true), talk)
+      contains(talk, "may be any of 2 objects", tool, doc)
       _, talk = expect(2, "info", "nosuch")
-      assert.truthy(talk:find("the store has no object `nosuch`", 1, true), talk)
+      contains(talk, "the store has no object `nosuch`")
       _, talk = expect(2, "info", "/etc/hostname")
-      assert.truthy(talk:find("is not in the store", 1, true), talk)
+      contains(talk, "is not in the store")
       expect(2, "info", here.root .. "/store/obj/nosuch")
       expect(2, "info", here.root .. "/store/obj")
     end)

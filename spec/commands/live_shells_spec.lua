@@ -1,6 +1,7 @@
 --- Shells that are open while configs are applied, and login shells that open later: in a terminal.
 
 local machine = require("spec.support.machine")
+local matches = require("spec.support.text_checks").matches
 local pane = require("spec.support.pane")
 
 describe("shells that are open #once", function()
@@ -79,7 +80,7 @@ describe("shells that are open #once", function()
       shell.enter("again x", "\n<from%-alias x>\n")
       local path = shell.get({ name == "nushell" and "SHLVL" or "PATH" })
       if name ~= "nushell" then
-        assert.truthy(path:find("^[^:]*/tool%-%x+/bin:"), path)
+        matches(path, "^[^:]*/tool%-%x+/bin:")
       end
 
       -- Nothing is applied since; /etc/profile sets PATH anew.

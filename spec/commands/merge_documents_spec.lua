@@ -4,6 +4,7 @@
 -- what is not declared has the same bytes each time. `SYSLUA_MERGE_DOCUMENTS=300` is the whole
 -- form: as many documents for each format.
 
+local contains = require("spec.support.text_checks").contains
 local machine = require("spec.support.machine")
 local random_numbers = require("spec.support.random")
 
@@ -433,7 +434,7 @@ describe("many documents with declared keys #once", function()
       end
       check("an edit", "42", true)
       assert.equal(0, here.run("status").code)
-      assert.matches("Nothing changed", here.must("apply", "init.lua").stdout, 1, true)
+      contains(here.must("apply", "init.lua").stdout, "Nothing changed")
       check("an apply that changes nothing", "42", true)
       here.apply(config(43))
       check("an apply of other values", "43", true)

@@ -2,6 +2,7 @@
 -- to the other stays beside its place, and comes back from there. A bind mount counts too: the
 -- kernel refuses to rename across it, though its device has the same number.
 
+local contains = require("spec.support.text_checks").contains
 local machine = require("spec.support.machine")
 
 local unpack_list = table.unpack or unpack
@@ -150,8 +151,7 @@ describe("#root file systems #once", function()
     for _, command in ipairs({ "plan", "apply" }) do
       local result = here.run(command, "init.lua")
       assert.equal(1, result.code, result.stdout)
-      assert.truthy(result.stderr:find("init.lua:3", 1, true), result.stderr)
-      assert.truthy(result.stderr:find("is mounted", 1, true), result.stderr)
+      contains(result.stderr, "init.lua:3", "is mounted")
     end
     assert.equal("mine\n", here.read("home/.file"))
     assert.equal("inner\n", here.read("home/.mounted/inner"))
@@ -165,7 +165,7 @@ describe("#root file systems #once", function()
     ]])
     local result = here.run("apply", "init.lua")
     assert.equal(1, result.code, result.stdout)
-    assert.truthy(result.stderr:find("is mounted", 1, true), result.stderr)
+    contains(result.stderr, "is mounted")
     assert.equal("mine\n", here.read("home/.file"))
   end)
 
@@ -208,8 +208,7 @@ describe("#root file systems #once", function()
         for _, command in ipairs({ "plan", "apply" }) do
           local result = here.run(command, here.directory .. "/disk")
           assert.equal(1, result.code, config .. result.stdout)
-          assert.truthy(result.stderr:find("which the config reads", 1, true), result.stderr)
-          assert.truthy(result.stderr:find("init.lua:2", 1, true), result.stderr)
+          contains(result.stderr, "which the config reads", "init.lua:2")
           assert.equal(before, here.list("disk"), config)
         end
       end
@@ -235,7 +234,7 @@ describe("#root file systems #once", function()
       here.environment.HOME = homes[(number - 1) % 2 + 1]
       here.must("apply", "init.lua")
       local again = here.must("apply", "init.lua")
-      assert.truthy(again.stdout:find("Nothing changed", 1, true), again.stdout)
+      contains(again.stdout, "Nothing changed")
       assert.equal(0, here.run("status").code)
       if number > 1 then
         here.apply(config .. 'file { path = "~/.more", content = "' .. number .. '" }')

@@ -2,6 +2,10 @@
 -- and nothing in it is taken for somebody else's.
 
 local machine = require("spec.support.machine")
+local text_checks = require("spec.support.text_checks")
+
+local contains, contains_none, matches =
+  text_checks.contains, text_checks.contains_none, text_checks.matches
 
 local config = [[
   file { path = "~/.rc", content = "1", mode = "644" }
@@ -101,13 +105,13 @@ describe("a home that was moved #once", function()
             status.stdout .. plan
           )
           local report = run("apply", move[3] .. "/dots").stderr
-          assert.is_nil(report:find("kept", 1, true), report)
+          contains_none(report, "kept")
           local again = run("apply", move[3] .. "/dots").stdout
-          assert.truthy(again:find("Nothing changed", 1, true), again)
+          contains(again, "Nothing changed")
         end
         local report = run("destroy", "--yes")
         -- Links of ours that lead to the old place are no edits.
-        assert.is_nil((report.stdout .. report.stderr):find("kept", 1, true), report.stdout)
+        contains_none(report.stdout .. report.stderr, "kept")
         assert.equal(before, list())
       end)
     end
@@ -162,25 +166,24 @@ describe("another home with the same root #once", function()
         if rest == "apply" then
           local applied = here.must("apply", "init.lua").stdout
           if home == "two" then
-            assert.truthy(applied:find("- link    " .. here.directory .. "/", 1, true), applied)
-            assert.truthy(applied:find("+ link    ~/.rc ", 1, true), applied)
+            contains(applied, "- link    " .. here.directory .. "/", "+ link    ~/.rc ")
           end
           assert.equal("ours", here.read(home .. "/.rc"))
         elseif index < #steps then
           local id = rest:match("%d+")
           local report = here.must("rollback", id, "--yes").stdout
-          assert.is_nil(report:find("kept", 1, true), report)
+          contains_none(report, "kept")
           local holder = id == "1" and "one" or id == "2" and "two"
           for _, each in ipairs({ "one", "two" }) do
             local expected = each == holder and "ours" or each .. "\n"
             assert.equal(expected, here.read(each .. "/.rc"), step)
           end
           local again = here.must("rollback", id, "--yes").stdout
-          assert.truthy(again:find("Nothing to do", 1, true), again)
+          contains(again, "Nothing to do")
         end
       end
       local report = here.must("destroy", "--yes").stdout
-      assert.is_nil(report:find("kept", 1, true), report)
+      contains_none(report, "kept")
       assert.equal(before, list())
     end)
   end
@@ -210,10 +213,10 @@ describe("a directory that a link leads to #once", function()
       here.shell("mv disk/config disk/moved; ln -sfn $PWD/disk/moved ~/.config")
       assert.equal(0, here.run("status").code)
       if applies then
-        assert.matches("^Nothing changed", here.must("apply", "init.lua").stdout)
+        matches(here.must("apply", "init.lua").stdout, "^Nothing changed")
       end
       local report = here.must("destroy", "--yes").stdout
-      assert.is_nil(report:find("kept", 1, true), report)
+      contains_none(report, "kept")
       -- Directories that were made there are not known by another path: they stay, empty.
       assert.equal("disk/moved/rc\n", here.shell("find disk ! -type d").stdout)
       assert.equal("mine\n", here.read("home/.config/rc"))
@@ -234,9 +237,8 @@ describe("another home with the same root #once", function()
     here.environment.HOME = here.directory .. "/other"
     local status = here.shell("mkdir -p ~; $LUA -l syslua status --verbose")
     assert.equal(3, status.code, status.stderr)
-    assert.truthy(status.stdout:find("missing  " .. first .. "/b", 1, true), status.stdout)
-    assert.truthy(status.stdout:find(first .. "/.rc", 1, true), status.stdout)
-    assert.falsy(status.stdout:find("~/", 1, true), status.stdout)
+    contains(status.stdout, "missing  " .. first .. "/b", first .. "/.rc")
+    contains_none(status.stdout, "~/")
   end)
 end)
 
@@ -322,7 +324,7 @@ describe("the home of another user that was moved #root #once", function()
     for _, again in ipairs({ "", "yes" }) do
       local result = here.shell("AGAIN=" .. again .. " unshare -m sh script")
       assert.equal(0, result.code, result.stdout .. result.stderr)
-      assert.truthy(result.stdout:find("\neva\n$"), result.stdout)
+      matches(result.stdout, "\neva\n$")
       here.shell("mv homes/eva homes/ada")
     end
   end)

@@ -3,6 +3,9 @@
 
 local json = require("dkjson")
 local older_root = require("spec.support.older_root")
+local text_checks = require("spec.support.text_checks")
+
+local contains, contains_none = text_checks.contains, text_checks.contains_none
 
 describe("a root that 14d1392 made #once", function()
   local here
@@ -55,7 +58,7 @@ describe("a root that 14d1392 made #once", function()
       ids[#ids + 1] = snapshot.id
     end
     assert.equal("0 1 2 3 4", table.concat(ids, " "))
-    assert.truthy(here.must("diff", "1", "2").stdout:find("TURN = 2", 1, true))
+    contains(here.must("diff", "1", "2").stdout, "TURN = 2")
     local objects = ask("list", "--all", "--json").objects
     assert.equal(27, #objects)
     for _, object in ipairs(objects) do
@@ -67,7 +70,7 @@ describe("a root that 14d1392 made #once", function()
     assert.equal(1, #verified.damaged)
     assert.equal("damaged-6fd6cd20c", verified.damaged[1].object)
     local why = here.must("why", "~/.real").stdout
-    assert.truthy(why:find("init.lua:29", 1, true), why)
+    contains(why, "init.lua:29")
     assert.equal(before, here.list("."))
   end)
 
@@ -98,9 +101,8 @@ describe("a root that 14d1392 made #once", function()
     local collected = ask("gc", "--json")
     assert.equal(1, collected.removed)
     local objects = here.shell("ls root/store/obj").stdout
-    assert.is_nil(objects:find("garbage", 1, true), objects)
-    assert.truthy(objects:find("rooted", 1, true), objects)
-    assert.truthy(objects:find("imported", 1, true), objects)
+    contains_none(objects, "garbage")
+    contains(objects, "rooted", "imported")
     -- What the killed build left.
     assert.equal("", here.shell("find root/store -path '*killed*'; ls root/store/tmp").stdout)
     assert.equal("", here.shell("ls -A root/cache/git").stdout)
@@ -124,7 +126,7 @@ describe("a root that 14d1392 made #once", function()
     open("cut-before-commit")
     assert.equal("snapshots/2", here.read_link("root/store/metadata/current"))
     local result = apply("2")
-    assert.truthy(result.stderr:find("took back an apply that was cut off", 1, true), result.stderr)
+    contains(result.stderr, "took back an apply that was cut off")
     assert.equal(here.describe("homes/2"), here.describe("home"))
     assert.is_false(here.exists("root/store/metadata/journal"))
     assert_destroyed()

@@ -1,6 +1,9 @@
 --- What stood at targets: moved away, never lost, and back when the target is no longer managed.
 
 local machine = require("spec.support.machine")
+local text_checks = require("spec.support.text_checks")
+
+local contains, matches = text_checks.contains, text_checks.matches
 
 describe("apply #once", function()
   local here
@@ -22,13 +25,6 @@ describe("apply #once", function()
   local function apply(lines)
     here.write_config(lines)
     return run("apply", "init.lua")
-  end
-
-  local function contains(text, ...)
-    for index = 1, select("#", ...) do
-      local part = select(index, ...)
-      assert.truthy(text:find(part, 1, true), part .. " is not in: " .. text)
-    end
   end
 
   -- The only displaced copy.
@@ -58,7 +54,7 @@ describe("apply #once", function()
     apply(lines)
     assert.equal("file\n", here.read("home/.file"))
     assert.equal("directory\n", here.read("home/.directory"))
-    assert.truthy(run("apply", "init.lua").stdout:find("^Nothing changed"))
+    matches(run("apply", "init.lua").stdout, "^Nothing changed")
     apply("")
     assert.equal(before, here.list("home"))
   end)
@@ -225,9 +221,9 @@ describe("apply #once", function()
       apply(lines:format("first"))
       assert.equal("first", here.read("home/.real"))
       assert.is_nil(here.read_link("home/.real"))
-      assert.truthy(here.list("home"):find("f 640 ./.real 5", 1, true))
+      contains(here.list("home"), "f 640 ./.real 5")
       here.shell("touch ~/.real")
-      assert.truthy(run("apply", "init.lua").stdout:find("^Nothing changed"))
+      matches(run("apply", "init.lua").stdout, "^Nothing changed")
       apply(lines:format("second"))
       assert.equal("second", here.read("home/.real"))
       here.write("home/.real", "edited\n")
@@ -248,7 +244,7 @@ describe("apply #once", function()
       here.shell("chmod 666 ~/.real")
       assert.equal(3, here.run("status").code)
       apply(lines:format("first"))
-      assert.truthy(here.list("home"):find("f 640 ./.real 5", 1, true))
+      contains(here.list("home"), "f 640 ./.real 5")
       assert.equal("", here.shell("ls -A " .. here.root .. "/backups/displaced").stdout)
     end)
 
@@ -256,7 +252,7 @@ describe("apply #once", function()
       local once = lines:gsub('mode = "640"', "mutable = true")
       apply(once:format("first"))
       here.write("home/.real", "edited\n")
-      assert.truthy(run("apply", "init.lua").stdout:find("^Nothing changed"))
+      matches(run("apply", "init.lua").stdout, "^Nothing changed")
       assert.equal(0, here.run("status").code)
       apply(once:format("second"))
       assert.equal("edited\n", here.read("home/.real"))

@@ -2,6 +2,9 @@
 --- reads it.
 
 local machine = require("spec.support.machine")
+local text_checks = require("spec.support.text_checks")
+
+local contains, matches = text_checks.contains, text_checks.matches
 
 describe("what a config reads #once", function()
   local here
@@ -74,11 +77,7 @@ describe("what a config reads #once", function()
             local result = here.run(command, here.directory .. "/home/conf/init.lua")
             local which = case[index] .. ", " .. form
             assert.equal(1, result.code, which .. result.stdout)
-            assert.truthy(
-              result.stderr:find("which the config reads", 1, true),
-              which .. result.stderr
-            )
-            assert.truthy(result.stderr:find("init.lua:2", 1, true), result.stderr)
+            contains(result.stderr, "which the config reads", "init.lua:2")
           end
           assert.equal(before, list_home())
         end
@@ -131,18 +130,14 @@ describe("a root in what the config reads", function()
       for _, command in ipairs({ "plan", "apply" }) do
         local result = here.run(command, "home/dots")
         assert.equal(1, result.code, result.stdout)
-        assert.truthy(
-          result.stderr:find("home/dots/bin, which the config reads", 1, true),
-          result.stderr
-        )
-        assert.truthy(result.stderr:find("init.lua:", 1, true), result.stderr)
+        contains(result.stderr, "home/dots/bin, which the config reads", "init.lua:")
         assert.equal(before, here.shell("cd ~; find . | sort").stdout)
       end
       local remedy = here.run("plan", "home/dots").stderr:match("%((rm .-)%), or")
       assert.equal(0, here.shell(remedy).code, remedy)
       here.must("apply", "home/dots")
       assert.equal("b\n", here.read("home/.local/bin/b"))
-      assert.matches("^Nothing changed", here.must("apply", "home/dots").stdout)
+      matches(here.must("apply", "home/dots").stdout, "^Nothing changed")
       here.must("destroy", "--yes")
       assert.equal("", here.shell("ls -A ~/.local").stdout)
     end)

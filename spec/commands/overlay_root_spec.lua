@@ -1,6 +1,7 @@
 --- A home on an overlay, as in a container: the directories of its lower layers cannot be renamed.
 --- A plan says so.
 
+local contains = require("spec.support.text_checks").contains
 local machine = require("spec.support.machine")
 
 describe("#root overlays #once", function()
@@ -49,13 +50,11 @@ describe("#root overlays #once", function()
         for _, command in ipairs({ { "plan" }, { "apply" } }) do
           local result = here.run(command[1], "init.lua")
           assert.equal(1, result.code)
-          assert.matches(
-            ("/home/%s cannot be moved away: it belongs to a lower layer"):format(place),
+          contains(
             result.stderr,
-            1,
-            true
+            ("/home/%s cannot be moved away: it belongs to a lower layer"):format(place),
+            "init.lua:"
           )
-          assert.matches("init.lua:", result.stderr, 1, true)
         end
         assert.equal(before, list_home())
         -- The remedy of the message.

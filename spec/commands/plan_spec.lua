@@ -1,6 +1,10 @@
 --- `plan` says what `apply` does, and does nothing; `status` says what became of it.
 
 local machine = require("spec.support.machine")
+local text_checks = require("spec.support.text_checks")
+
+local contains, contains_none, matches =
+  text_checks.contains, text_checks.contains_none, text_checks.matches
 
 describe("plan", function()
   local here
@@ -19,9 +23,7 @@ describe("plan", function()
     local result = here.run("plan", "init.lua")
     assert.equal(0, result.code, result.stderr)
     assert.equal(before, here.list("."))
-    assert.truthy(result.stdout:find("~/.one", 1, true))
-    assert.truthy(result.stdout:find("init.lua:2", 1, true))
-    assert.truthy(result.stdout:find("1 to add", 1, true))
+    contains(result.stdout, "~/.one", "init.lua:2", "1 to add")
   end)
 
   it("lists the actions that apply performs", function()
@@ -78,11 +80,11 @@ describe("a config that replaces another one #once", function()
     local line = "replaces " .. here.directory .. "/init.lua\n"
     for _, command in ipairs({ "plan", "apply" }) do
       local same = here.must(command, "init.lua")
-      assert.is_nil(same.stdout:find("replaces", 1, true), same.stdout)
+      contains_none(same.stdout, "replaces")
       local shown = here.must(command, "other.lua").stdout
       assert.equal(line, shown:sub(1, #line))
     end
-    assert.is_nil(here.must("plan", "other.lua").stdout:find("replaces", 1, true))
+    contains_none(here.must("plan", "other.lua").stdout, "replaces")
   end)
 
   it("is asked about on a terminal", function()
@@ -114,7 +116,7 @@ describe("status", function()
   it("knows a machine where nothing was applied", function()
     local result = here.run("status")
     assert.equal(0, result.code, result.stderr)
-    assert.truthy(result.stdout:find("nothing was applied", 1, true))
+    contains(result.stdout, "nothing was applied")
     assert.is_false(here.exists("root"))
   end)
 
@@ -130,7 +132,6 @@ describe("status", function()
     here.write("home/.two", "edited\n")
     local result = here.run("status")
     assert.equal(3, result.code)
-    assert.truthy(result.stdout:find("missing +~/%.one"), result.stdout)
-    assert.truthy(result.stdout:find("replaced +~/%.two"), result.stdout)
+    matches(result.stdout, "missing +~/%.one", "replaced +~/%.two")
   end)
 end)

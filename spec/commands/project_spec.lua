@@ -4,6 +4,9 @@
 local machine = require("spec.support.machine")
 local process = require("spec.support.process")
 local projects = require("spec.support.projects")
+local text_checks = require("spec.support.text_checks")
+
+local contains, contains_none = text_checks.contains, text_checks.contains_none
 
 local has_terminal = process.has("script")
 
@@ -41,12 +44,10 @@ describe("a directory with an entry file #once", function()
     here.write("web/lib/port.lua", "return 8080\n")
     local result = enter("-- tool")
     assert.equal(1, result.code)
-    assert.truthy(result.stderr:find("is not trusted", 1, true), result.stderr)
-    assert.truthy(result.stderr:find("sys shell --trust", 1, true), result.stderr)
+    contains(result.stderr, "is not trusted", "sys shell --trust")
     local code, shown = projects.trust(here, "web")
     assert.equal(0, code, shown)
-    assert.truthy(shown:find("+ syslua.lua", 1, true), shown)
-    assert.truthy(shown:find("+ lib/port.lua", 1, true), shown)
+    contains(shown, "+ syslua.lua", "+ lib/port.lua")
     assert.equal("tool 8080 -x\n", enter("-- tool -x").stdout)
     assert.equal("web 8080\n", enter("-- sh -c 'echo $SYSLUA_PROJECT $PORT'", "web/deep").stdout)
     assert.is_false(here.exists("root/store/metadata/current/projects"))
@@ -68,7 +69,7 @@ describe("a directory with an entry file #once", function()
     assert.equal(1, code, shown)
     local result = enter("--trust -- true")
     assert.equal(2, result.code)
-    assert.truthy(result.stderr:find("terminal", 1, true), result.stderr)
+    contains(result.stderr, "terminal")
     assert.equal(1, enter("-- true").code)
     assert.is_false(here.exists("canary"))
   end)
@@ -84,8 +85,7 @@ describe("a directory with an entry file #once", function()
       projects.write(here, "web", lines)
       local code, shown = projects.trust(here, "web")
       assert.equal(1, code, lines)
-      assert.truthy(shown:find(message, 1, true), shown)
-      assert.truthy(shown:find("syslua.lua:2", 1, true), shown)
+      contains(shown, message, "syslua.lua:2")
     end
     here.write("web/syslua.lua", 'file({ path = "~/x", content = "" })\nreturn { setup = print }\n')
     assert.equal(1, (projects.trust(here, "web")))
@@ -105,7 +105,7 @@ describe("a directory with an entry file #once", function()
     projects.write(here, "web", "env({ PORT = 3 })")
     result = enter("-- sh -c 'echo $PORT $OUTER $INNER'", "web/deep")
     assert.equal("2 i\n", result.stdout)
-    assert.truthy(result.stderr:find("warning", 1, true), result.stderr)
+    contains(result.stderr, "warning")
   end)
 
   it("loads no libraries of C, which no trust compares", function()
@@ -113,7 +113,7 @@ describe("a directory with an entry file #once", function()
       projects.write(here, "web", way .. '.loadlib("./extra.so", "*")')
       local code, shown = projects.trust(here, "web")
       assert.equal(1, code, way)
-      assert.truthy(shown:find("a project loads no libraries of C", 1, true), way .. shown)
+      contains(shown, "a project loads no libraries of C")
     end
   end)
 
@@ -158,10 +158,10 @@ describe("a directory with an entry file #once", function()
           "cd web && script -qec '$LUA -l syslua shell --trust -- true' /dev/null <../answers"
         local result = here.shell(line, { TERM = "dumb" })
         assert.equal(1, result.code, way .. result.stdout)
-        assert.truthy(result.stdout:find("extra.lua", 1, true), way .. result.stdout)
+        contains(result.stdout, "extra.lua")
         result = enter("-- true")
         assert.equal(1, result.code, way)
-        assert.truthy(result.stderr:find("not among the files", 1, true), way .. result.stderr)
+        contains(result.stderr, "not among the files")
         assert.is_false(here.exists("canary"), way)
       end
       -- With a yes for it, it runs.
@@ -176,13 +176,13 @@ describe("a directory with an entry file #once", function()
       ["debug.getregistry()"] = "debug.getregistry",
       ["require('debug').getupvalue(print, 1)"] = "debug.getupvalue",
       ["return (package.searchers or package.loaders)[2]"] = "package.searchers",
+      ["require('syslua.evaluate')"] = "a library of C or a part of sys.lua",
       ["require('syslua.bindings')"] = "a library of C or a part of sys.lua",
-      ["require('syslua.native')"] = "a library of C or a part of sys.lua",
     }) do
       projects.write(here, "web", call)
       local code, shown = projects.trust(here, "web")
       assert.equal(1, code, call)
-      assert.truthy(shown:find(message, 1, true), call .. shown)
+      contains(shown, message)
     end
     projects.write(
       here,
@@ -209,8 +209,7 @@ describe("a directory with an entry file #once", function()
       projects.write(here, "web", "local fine = os.time()\n" .. call)
       local _, shown = projects.trust(here, "web")
       local name = call:find("popen") and "io.popen" or "os.execute"
-      assert.truthy(shown:find(name .. ": a syslua.lua starts no programs", 1, true), shown)
-      assert.truthy(shown:find("syslua.lua:3", 1, true), shown)
+      contains(shown, name .. ": a syslua.lua starts no programs", "syslua.lua:3")
       assert.is_false(here.exists("canary"), call)
     end
     -- The config of a user does.
@@ -227,8 +226,7 @@ describe("a directory with an entry file #once", function()
       projects.write(here, "web", ('io.open("extra.lua", %q)'):format(mode))
       local code, shown = projects.trust(here, "web")
       assert.equal(1, code, mode)
-      assert.truthy(shown:find("to be read and written", 1, true), shown)
-      assert.truthy(shown:find("syslua.lua:2", 1, true), shown)
+      contains(shown, "to be read and written", "syslua.lua:2")
     end
     -- What io.input reads is what others read no longer.
     projects.write(
@@ -286,7 +284,7 @@ describe("a directory with an entry file #once", function()
       local values, problem = read_all()
       -- A text or a module that is new is not trusted yet.
       if index == 6 or index == 8 or index == 9 then
-        assert.truthy(problem:find("not among the files that were trusted", 1, true), problem)
+        contains(problem, "not among the files that were trusted")
         projects.trust(here, "web", "y\ny")
         values, problem = read_all()
       end
@@ -352,13 +350,13 @@ describe("a directory with an entry file #once", function()
     here.write("web/ports/init.lua", "return { web = 1 }\n")
     local code, shown = projects.trust(here, "web")
     assert.equal(0, code, shown)
-    assert.truthy(here.read("web/syslua.lock"):find("path:./ports", 1, true))
+    contains(here.read("web/syslua.lock"), "path:./ports")
     local result = enter("-- sh -c 'echo $PORT'")
     assert.equal("1\n", result.stdout, result.stderr)
     here.write("web/ports/init.lua", "return { web = 2 }\n")
     result = enter("-- sh -c 'echo $PORT'")
     assert.equal(1, result.code, result.stdout)
-    assert.truthy(result.stderr:find("ports/init.lua has changed", 1, true), result.stderr)
+    contains(result.stderr, "ports/init.lua has changed")
     here.write("web/ports/init.lua", "return { web = 1 }\n")
     here.write("web/syslua.lock", here.read("web/syslua.lock") .. "\n")
     assert.equal(1, enter("-- true").code)
@@ -382,7 +380,7 @@ describe("a directory with an entry file #once", function()
     assert.equal("two\n", enter("-- sh -c 'cat $DATA'").stdout)
     local result = enter("--sandbox off -- true")
     assert.equal(1, result.code)
-    assert.truthy(result.stderr:find("the source", 1, true), result.stderr)
+    contains(result.stderr, "the source")
     assert.equal(1, enter("-- true", "web", { SYSLUA_SANDBOX = "off" }).code)
     -- A script that shells source is run by them.
     here.write("web/data", "touch ../canary\n")
@@ -408,7 +406,7 @@ describe("a directory with an entry file #once", function()
     )
     code, shown = projects.trust(here, "web")
     assert.equal(1, code)
-    assert.truthy(shown:find("only scripts of the store", 1, true), shown)
+    contains(shown, "only scripts of the store")
   end)
 
   it("keeps its objects from gc while it is trusted, and those of what runs", function()
@@ -425,7 +423,7 @@ describe("a directory with an entry file #once", function()
     projects.trust(here, "web")
     here.must("gc")
     local object = machine.find_object(here, "tool")
-    assert.truthy(here.must("why", object).stdout:find("web", 1, true))
+    contains(here.must("why", object).stdout, "web")
     -- A shell that runs goes on when the directory is gone.
     local line = [[
       cd web && mkfifo ../begun ../end
@@ -494,8 +492,8 @@ describe("a directory with an entry file #once", function()
         "true",
       })
       local inside, outside = all:match("^(.*)left(.*)$")
-      assert.truthy(inside:find("(web) ", 1, true), all)
-      assert.is_nil(outside:find("(web) ", 1, true), all)
+      contains(inside, "(web) ")
+      contains_none(outside, "(web) ")
     end)
 
     it_there(name .. " notices what changes, and says why once for each content", function()
@@ -553,7 +551,7 @@ describe("a directory with an entry file #once", function()
       local text = here.read("trace")
       local part = text:match('write%(%d, "begin\\n".-write%(%d, "end\\n"')
       assert.truthy(part, text:sub(-2000))
-      assert.truthy(here.read("shown"):find("<|1||web>", 1, true), here.read("shown"))
+      contains(here.read("shown"), "<|1||web>")
       part = part:gsub('[^\n]*execve%("[^"]*/git"[^\n]*', "")
       local found = part:match("[^\n]*execve%([^\n]*") or part:match("[^\n]*fork%([^\n]*")
       if name ~= "fish" then

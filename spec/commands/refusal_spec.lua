@@ -1,5 +1,6 @@
 --- What `apply` refuses before anything is touched.
 
+local contains = require("spec.support.text_checks").contains
 local machine = require("spec.support.machine")
 
 describe("apply refuses", function()
@@ -24,13 +25,6 @@ describe("apply refuses", function()
     assert.equal(home, here.list("home"))
     assert.is_false(here.exists("root/env.sh"))
     return result.stderr
-  end
-
-  local function contains(text, ...)
-    for index = 1, select("#", ...) do
-      local part = select(index, ...)
-      assert.truthy(text:find(part, 1, true), part .. " is not in: " .. text)
-    end
   end
 
   it("two declarations of one target, naming both", function()
@@ -135,6 +129,6 @@ describe("apply refuses", function()
     ]])
     local result = here.run("apply", "init.lua")
     assert.equal(0, result.code, result.stderr)
-    assert.truthy(result.stdout:find("2 added", 1, true), result.stdout)
+    contains(result.stdout, "2 added")
   end)
 end)

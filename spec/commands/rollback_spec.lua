@@ -2,6 +2,9 @@
 
 local machine = require("spec.support.machine")
 local process = require("spec.support.process")
+local text_checks = require("spec.support.text_checks")
+
+local contains, matches = text_checks.contains, text_checks.matches
 
 -- A network namespace of its own has no network at all.
 local it_unshared = process.run({ "unshare", "-rn", "true" }).code == 0 and it or pending
@@ -54,7 +57,7 @@ describe("rollback #once", function()
   it("goes back to the one before, files and environment", function()
     assert.equal("second", get_variable())
     local result = run("rollback", "--yes")
-    assert.truthy(result.stdout:find("Snapshot 1 is in force again", 1, true), result.stdout)
+    contains(result.stdout, "Snapshot 1 is in force again")
     assert.equal("first\n", here.read("home/.one"))
     assert.equal("gone\n", here.read("home/.gone"))
     assert.is_false(here.exists("home/.come"))
@@ -69,7 +72,7 @@ describe("rollback #once", function()
     apply([[file({ path = "~/.one", content = "third\n" })]])
     local history = run("history", "--json").stdout
     local entry = '"current":true,"derivations":1,"description":"","id":"3","parent":"1"'
-    assert.truthy(history:find(entry, 1, true), history)
+    contains(history, entry)
     run("rollback", "1", "--yes")
     here.shell(
       "chmod -R u+w $SYSLUA_ROOT/store/metadata; rm -r $SYSLUA_ROOT/store/metadata/snapshots/3"
@@ -113,7 +116,7 @@ describe("rollback #once", function()
     local home = here.list("home")
     local result = here.run("rollback", "1", "--yes")
     assert.equal(1, result.code)
-    assert.truthy(result.stderr:find(object, 1, true), result.stderr)
+    contains(result.stderr, object)
     assert.equal(home, here.list("home"))
   end)
 
@@ -141,7 +144,7 @@ describe("rollback #once", function()
   it("has nothing to go back to before the first apply", function()
     local result = here.run("rollback", "--root", "other", "--yes")
     assert.equal(1, result.code)
-    assert.truthy(result.stderr:find("nothing was applied", 1, true), result.stderr)
+    contains(result.stderr, "nothing was applied")
     assert.is_false(here.exists("other"))
   end)
 
@@ -149,12 +152,12 @@ describe("rollback #once", function()
     it("says of a snapshot that only puts right which one it is as", function()
       here.shell("rm ~/.one; echo mine >~/.one")
       run("apply", "init.lua")
-      assert.truthy(run("history").stdout:find("\n%*  3  [%d-]+ [%d:]+ +2  as 2 "))
+      matches(run("history").stdout, "\n%*  3  [%d-]+ [%d:]+ +2  as 2 ")
     end)
 
     it("goes on when a snapshot is damaged", function()
       here.write("root/store/metadata/snapshots/1/snapshot.json", "{")
-      assert.truthy(run("history").stdout:find("  1  cannot be used", 1, true))
+      contains(run("history").stdout, "  1  cannot be used")
       assert.equal(1, here.run("rollback", "1", "--yes").code)
       assert.equal("second\n", here.read("home/.one"))
     end)

@@ -2,7 +2,11 @@
 
 local machine = require("spec.support.machine")
 local process = require("spec.support.process")
+local text_checks = require("spec.support.text_checks")
 local tree = require("spec.support.tree")
+
+local contains, contains_none, matches_none =
+  text_checks.contains, text_checks.contains_none, text_checks.matches_none
 
 local recipient = "age1fm04afyk2yvux4cluqw83g4vx5cqvfdkle3r7qpx6nsm8yw6vcvstu8dzn"
 local vectors = "src/secrets/tests/vectors/"
@@ -33,10 +37,6 @@ describe("secrets #once", function()
     return result.stdout, result.stderr
   end
 
-  local function find(text, part)
-    assert.truthy(text:find(part, 1, true), part .. " is not in " .. text)
-  end
-
   local function decrypt(file)
     local result = here.shell(("%s decrypt %s"):format(process.quote(sops), file))
     assert.equal(0, result.code, result.stderr)
@@ -44,7 +44,7 @@ describe("secrets #once", function()
   end
 
   it("sets and gets values by key", function()
-    find(run(0, "set", "db.password", "hunter2"), "secrets.yaml")
+    contains(run(0, "set", "db.password", "hunter2"), "secrets.yaml")
     run(0, "set", "db.users[0].name", "ada")
     run(0, "set", "db.users[1].name", "bob")
     run(0, "set", "port", "5432", "--type", "int")
@@ -56,19 +56,19 @@ describe("secrets #once", function()
       '{"password":"hunter2","users":[{"name":"ada"},{"name":"bob"}]}\n',
       (run(0, "get", "db"))
     )
-    find(run(0, "get", "port", "--json"), '"value":5432')
+    contains(run(0, "get", "port", "--json"), '"value":5432')
     local text = here.read("secrets.yaml")
-    assert.is_nil(text:find("hunter2", 1, true))
-    find(text, "type:int]")
+    contains_none(text, "hunter2")
+    contains(text, "type:int]")
   end)
 
   it("keeps types", function()
     run(0, "set", "port", "5432", "--type", "int")
     run(0, "set", "port", "5433")
-    find(run(0, "get", "port", "--json"), '"value":5433')
+    contains(run(0, "get", "port", "--json"), '"value":5433')
     local _, problem = run(1, "set", "port", "many")
-    find(problem, "`port` is of type int")
-    assert.is_nil(problem:find("many", 1, true))
+    contains(problem, "`port` is of type int")
+    contains_none(problem, "many")
     run(0, "set", "port", "many", "--type", "str")
     assert.equal("many\n", (run(0, "get", "port")))
   end)
@@ -90,9 +90,9 @@ describe("secrets #once", function()
       local key = name == "d.ini" and "section.key" or "key"
       run(0, "set", key, "täglich: #1", "--file", name)
       run(0, "set", key .. "2", "x", "--file", name)
-      find(decrypt(name), "täglich: #1")
+      contains(decrypt(name), "täglich: #1")
       run(0, "rotate", "--file", name)
-      find(decrypt(name), "täglich: #1")
+      contains(decrypt(name), "täglich: #1")
       assert.equal("x\n", (run(0, "get", key .. "2", "--file", name)))
     end
   end)
@@ -114,7 +114,7 @@ describe("secrets #once", function()
       end
     end
     assert.same({ "-", "mac:" }, changed)
-    find(decrypt("s.yaml"), "- z")
+    contains(decrypt("s.yaml"), "- z")
   end)
 
   it("edits in a private file that goes on every way out", function()
@@ -128,13 +128,13 @@ describe("secrets #once", function()
       local result = here.run("secrets", "edit")
       local left =
         here.shell('ls -d /dev/shm/syslua-secret-* "$TMPDIR"/syslua-secret-* 2>/dev/null')
-      assert.is_nil(left.stdout:find("secret%-" .. "%d"), left.stdout)
+      matches_none(left.stdout, "secret%-" .. "%d")
       return result
     end
     local result = edit([[stat -c '%a %n' "$1" "${1%/*}" >seen; cp "$1" seen-content]])
     assert.equal(0, result.code, result.stderr)
-    find(here.read("seen"), "600 ")
-    find(here.read("seen"), "700 ")
+    contains(here.read("seen"), "600 ")
+    contains(here.read("seen"), "700 ")
     assert.equal("a: one\nb: two\n", here.read("seen-content"))
     assert.equal(before, here.read("secrets.yaml"))
 
@@ -151,7 +151,7 @@ describe("secrets #once", function()
     assert.equal(1, select(2, wrong.stderr:gsub("error: ", "")))
     local empty = edit([[: >"$1"]])
     assert.equal(1, empty.code)
-    find(empty.stderr, "the editor left an empty file; nothing was changed")
+    contains(empty.stderr, "the editor left an empty file; nothing was changed")
     assert.equal(1, edit("exit 3").code)
     assert.is_true(edit([[kill -TERM $PPID; exec sleep 30]]).code ~= 0)
     assert.is_true(edit([[kill -HUP $PPID; exec sleep 30]]).code ~= 0)
@@ -164,22 +164,21 @@ describe("secrets #once", function()
       here.shell("ssh-keygen -q -t " .. kind .. " -N '' -f other")
       local other = here.read("other.pub"):gsub("\n", "")
       run(0, "recipients", "add", other)
-      find(run(0, "recipients"), recipient)
-      find(run(0, "recipients"), other)
+      contains(run(0, "recipients"), recipient)
+      contains(run(0, "recipients"), other)
       here.environment.SOPS_AGE_KEY_FILE = nil
       here.environment.SOPS_AGE_SSH_PRIVATE_KEY_FILE = here.directory .. "/other"
       assert.equal("one\n", (run(0, "get", "a")))
-      find(run(0, "recipients", "remove", recipient), "- " .. recipient)
+      contains(run(0, "recipients", "remove", recipient), "- " .. recipient)
       assert.equal("one\n", (run(0, "get", "a")))
       local _, problem = run(1, "recipients", "remove", other)
-      find(problem, "last recipient")
-      find(run(0, "rotate", "--recipient", other, "--json"), '"added":[],')
-      find(run(0, "recipients", "add", other, "--json"), '"removed":[],')
+      contains(problem, "last recipient")
+      contains(run(0, "rotate", "--recipient", other, "--json"), '"added":[],')
+      contains(run(0, "recipients", "add", other, "--json"), '"removed":[],')
       -- The rule says who can decrypt it after a rotation.
-      find(run(0, "rotate"), "+ " .. recipient)
+      contains(run(0, "rotate"), "+ " .. recipient)
       problem = select(2, run(1, "get", "a"))
-      find(problem, recipient)
-      find(problem, "SOPS_AGE_SSH_PRIVATE_KEY_FILE: 1 key of SSH")
+      contains(problem, recipient, "SOPS_AGE_SSH_PRIVATE_KEY_FILE: 1 key of SSH")
     end)
   end
 
@@ -191,7 +190,7 @@ describe("secrets #once", function()
     assert.equal("one\n", (run(0, "get", "a")))
     assert.equal(recipient .. "\n", here.read("asked"))
     here.write("ask.sh", "exit 3\n")
-    find(select(2, run(1, "get", "a")), "SOPS_AGE_KEY_CMD: `sh` failed: exit status: 3")
+    contains(select(2, run(1, "get", "a")), "SOPS_AGE_KEY_CMD: `sh` failed: exit status: 3")
   end)
 
   it("makes identities and keeps those that are there", function()
@@ -202,7 +201,7 @@ describe("secrets #once", function()
     local before = here.read(file)
     run(1, "keygen")
     here.environment.SOPS_AGE_KEY_FILE = ""
-    find(select(2, run(1, "keygen")), file)
+    contains(select(2, run(1, "keygen")), file)
     assert.equal(before, here.read(file))
     here.write(".sops.yaml", "creation_rules:\n  - age: " .. made .. "\n")
     run(0, "set", "a", "one")
@@ -211,7 +210,7 @@ describe("secrets #once", function()
 
   it("refuses by name what it cannot do", function()
     local function refuse(part, ...)
-      find(select(2, run(1, ...)), part)
+      contains(select(2, run(1, ...)), part)
     end
     refuse("there is no", "get", "a")
     run(0, "set", "a.b", "one")

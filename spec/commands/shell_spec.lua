@@ -1,5 +1,6 @@
 --- `shell`: commands and shells in the environment of a project.
 
+local contains = require("spec.support.text_checks").contains
 local machine = require("spec.support.machine")
 local process = require("spec.support.process")
 
@@ -47,8 +48,7 @@ describe("shell #once", function()
     local rest = "/web/share:/usr/local/share:/usr/share"
     local expected = ([[8080|it's $HOME "q"|%s|web|a b|]]):format(rest)
     assert.equal(expected, result.stdout:sub(1, #expected))
-    assert.truthy(result.stdout:find("|" .. here.root .. "/store/obj/tool", 1, true), result.stdout)
-    assert.truthy(result.stdout:find(":" .. here.home .. "/web/bin:", 1, true), result.stdout)
+    contains(result.stdout, "|" .. here.root .. "/store/obj/tool", ":" .. here.home .. "/web/bin:")
     assert.is_false(here.exists("home/.applied"))
     assert.is_false(here.exists("root/env.sh"))
   end)
@@ -64,7 +64,7 @@ describe("shell #once", function()
     end
     local result = run("web -- no-such-program")
     assert.equal(127, result.code)
-    assert.truthy(result.stderr:find("no-such-program", 1, true))
+    contains(result.stderr, "no-such-program")
     here.write("no-program", "")
     assert.equal(126, run("web -- ./no-program").code)
   end)
@@ -83,10 +83,10 @@ describe("shell #once", function()
   it("names the projects that there are", function()
     local result = run("wep -- true")
     assert.equal(2, result.code)
-    assert.truthy(result.stderr:find("did you mean `web`?", 1, true), result.stderr)
+    contains(result.stderr, "did you mean `web`?")
     result = run("")
     assert.equal(2, result.code)
-    assert.truthy(result.stderr:find("it declares", 1, true), result.stderr)
+    contains(result.stderr, "it declares")
   end)
 
   local shells = {
@@ -112,8 +112,7 @@ describe("shell #once", function()
       local shown = here.read("shown")
       assert.equal("5\n", result.stdout, shown)
       local expected = name == "sh" and "[8080 web]" or "[8080 web rc]"
-      assert.truthy(shown:find(expected, 1, true), shown)
-      assert.truthy(shown:find("(web) ", 1, true), shown)
+      contains(shown, expected, "(web) ")
     end)
   end
 end)

@@ -2,6 +2,7 @@
 -- is tried here, in each shell that is installed; other cells name the spec that tries them in a
 -- terminal. A cell that says otherwise is a failure.
 
+local contains = require("spec.support.text_checks").contains
 local machine = require("spec.support.machine")
 local process = require("spec.support.process")
 local tree = require("spec.support.tree")
@@ -330,7 +331,7 @@ describe("the table of shells #once", function()
           for place = 3, #spec do
             if spec[place] == shell then
               expected = "yes"
-              assert.truthy(tree.read(spec[1]):find(spec[2], 1, true), spec[1] .. ": " .. spec[2])
+              contains(tree.read(spec[1]), spec[2])
             end
           end
         end

@@ -3,6 +3,10 @@
 local machine = require("spec.support.machine")
 local process = require("spec.support.process")
 local syslua = require("syslua")
+local text_checks = require("spec.support.text_checks")
+
+local contains, contains_none, matches =
+  text_checks.contains, text_checks.contains_none, text_checks.matches
 
 local unpack = table.unpack or unpack
 
@@ -58,9 +62,12 @@ describe("status", function()
   it("says that everything is as applied, and writes nothing", function()
     local before = here.list("root") .. here.list("home")
     local shown = expect(0)
-    assert.truthy(shown:find("\nSnapshot  1, applied ", 1, true), shown)
-    assert.truthy(shown:find("\nManaged   8 targets, 6 derivations\n", 1, true), shown)
-    assert.truthy(shown:find("\nEverything is as applied.\n", 1, true), shown)
+    contains(
+      shown,
+      "\nSnapshot  1, applied ",
+      "\nManaged   8 targets, 6 derivations\n",
+      "\nEverything is as applied.\n"
+    )
     local document = syslua.lib.fromJSON(expect(0, "--json"))
     assert.equal(8, document.managed)
     assert.equal(8, #document.targets)
@@ -143,7 +150,7 @@ describe("status", function()
       local report, document = look(target, 3)
       assert.same({ state, differs, found }, { report.state, report.differs, report.found }, target)
       assert.equal(1, document.drift)
-      assert.truthy(expect(3):find("! " .. state, 1, true))
+      contains(expect(3), "! " .. state)
       -- What status says, apply restores.
       here.must("apply", "init.lua")
       assert.equal("ok", look(target, 0).state)
@@ -157,8 +164,8 @@ describe("status", function()
     here.shell("rm own.txt")
     assert.equal("broken", look("~/.own", 3).state)
     local shown = expect(3)
-    assert.falsy(shown:find("verify --repair", 1, true), shown)
-    assert.truthy(shown:find("linked to files of yours that are gone", 1, true), shown)
+    contains_none(shown, "verify --repair")
+    contains(shown, "linked to files of yours that are gone")
     here.write("own.txt", "own\n")
   end)
 
@@ -171,7 +178,7 @@ describe("status", function()
     }) do
       here.shell(line)
       expect(0)
-      assert.matches("^Nothing changed", here.must("apply", "init.lua").stdout)
+      matches(here.must("apply", "init.lua").stdout, "^Nothing changed")
     end
     here.shell("rm ~/.once")
     expect(3)
@@ -193,11 +200,11 @@ describe("status", function()
     local file, document = look("~/.installed", 3)
     assert.equal("unreadable", file.state)
     assert.same({ "mode" }, file.differs)
-    assert.truthy(file.problem:find("Permission denied", 1, true), file.problem)
+    contains(file.problem, "Permission denied")
     assert.equal(2, document.drift)
     assert.equal("unreadable", look("~/deep/er/file", 3).state)
     local shown = expect(3)
-    assert.truthy(shown:find("2 targets are out of sight", 1, true), shown)
+    contains(shown, "2 targets are out of sight")
     here.shell("chmod 700 ~/deep ~/.installed")
     here.must("apply", "init.lua")
   end)
@@ -209,7 +216,7 @@ describe("status", function()
     )
     assert.equal("broken", look("~/.linked", 3).state)
     local shown = expect(3)
-    assert.truthy(shown:find("1 target is linked to objects that are gone", 1, true), shown)
+    contains(shown, "1 target is linked to objects that are gone")
     here.must("verify", "--repair")
     assert.equal("ok", look("~/.linked", 0).state)
   end)
@@ -227,8 +234,7 @@ describe("status", function()
     end
     assert.same({ [".linked"] = "symlink", [".installed"] = "file" }, kinds)
     local shown = expect(0)
-    assert.truthy(shown:find("(a symlink, from ~/.linked)", 1, true), shown)
-    assert.truthy(shown:find("(from ~/.installed)", 1, true), shown)
+    contains(shown, "(a symlink, from ~/.linked)", "(from ~/.installed)")
   end)
 
   it("survives names that are no UTF-8, and shows them as text", function()
@@ -238,10 +244,9 @@ describe("status", function()
     here.shell("rm -f ~/?*")
     local result = here.run("status")
     assert.equal(3, result.code, result.stderr)
-    assert.truthy(result.stdout:find("~/\239\191\189\\x1b[31m", 1, true), result.stdout)
-    assert.truthy(result.stdout:find("~/é", 1, true), result.stdout)
+    contains(result.stdout, "~/\239\191\189\\x1b[31m", "~/é")
     local document = here.run("status", "--json").stdout
-    assert.truthy(document:find('"target":{"$bytes":"fi//G1szMW0="}', 1, true), document)
+    contains(document, '"target":{"$bytes":"fi//G1szMW0="}')
   end)
 
   it("survives a root and a config whose paths are no UTF-8", function()
@@ -265,7 +270,7 @@ describe("status", function()
       words[#words + 1] = "--json"
       local result = other.run(unpack(words))
       assert.equal(0, result.code, table.concat(words, " ") .. ": " .. result.stderr)
-      assert.truthy(result.stdout:find('"$bytes":"', 1, true), result.stdout)
+      contains(result.stdout, '"$bytes":"')
       syslua.lib.fromJSON(result.stdout)
     end
     assert.equal(0, other.run("status").code)

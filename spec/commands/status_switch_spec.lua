@@ -1,6 +1,7 @@
 --- `status` while others switch: each answer is about one snapshot, and none waits. Once, not for
 --- each Lua.
 
+local contains = require("spec.support.text_checks").contains
 local interpreter = require("spec.support.interpreter")
 local machine = require("spec.support.machine")
 local syslua = require("syslua")
@@ -61,7 +62,7 @@ describe("status beside applies #once", function()
       -- The configs took turns, beginning with the first snapshot.
       local config = tonumber(answer.snapshot.id) % 2 == 1 and "a" or "b"
       seen[config] = seen[config] + 1
-      assert.truthy(answer.snapshot.config_path:find("/" .. config .. ".lua", 1, true), text)
+      contains(answer.snapshot.config_path, "/" .. config .. ".lua")
       assert.equal(config == "a" and 31 or 21, #answer.targets)
       for _, target in ipairs(answer.targets) do
         assert.truthy(target.target == "~/.both" or target.target:find("^~/%." .. config), text)

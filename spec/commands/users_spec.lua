@@ -2,6 +2,9 @@
 
 local machine = require("spec.support.machine")
 local process = require("spec.support.process")
+local text_checks = require("spec.support.text_checks")
+
+local contains, matches = text_checks.contains, text_checks.matches
 
 local names = { "syslua-one", "syslua-two" }
 
@@ -61,7 +64,7 @@ describe("user{} of two users #root #once", function()
     here.write_config(config)
     local result = here.run("apply", "init.lua")
     assert.equal(1, result.code, "a mode that others cannot read is refused in the system's root")
-    assert.truthy(result.stderr:find("use `secret`", 1, true), result.stderr)
+    contains(result.stderr, "use `secret`")
 
     here.write_config((config:gsub("640", "644")))
     result = here.run("apply", "init.lua")
@@ -93,7 +96,7 @@ describe("user{} of two users #root #once", function()
     -- Root's own environment has nothing of theirs.
     result = here.shell([[. "$SYSLUA_ROOT/env.sh"; echo "$EDITOR ${WHO-nobody}"]])
     assert.equal("vi nobody\n", result.stdout)
-    assert.truthy(here.run("apply", "init.lua").stdout:find("^Nothing changed"))
+    matches(here.run("apply", "init.lua").stdout, "^Nothing changed")
   end)
 
   it("takes it back, and rolls back to it", function()
@@ -206,9 +209,7 @@ describe("user{} of two users #root #once", function()
       local result = here.run("apply", "init.lua")
       assert.equal(1, result.code, line .. result.stdout)
       local root = homes["syslua-one"] .. "/.local/share/syslua"
-      assert.truthy(result.stderr:find("is managed by the root " .. root, 1, true), result.stderr)
-      assert.truthy(result.stderr:find("init.lua:3", 1, true), result.stderr)
-      assert.truthy(result.stderr:find("--root " .. root, 1, true), result.stderr)
+      contains(result.stderr, "is managed by the root " .. root, "init.lua:3", "--root " .. root)
     end
     assert.equal(before, here.list(homes["syslua-one"]))
   end)
@@ -220,7 +221,7 @@ describe("user{} of two users #root #once", function()
     for _, name in ipairs({ "link", "file" }) do
       local code, said = apply_as("syslua-one", both[name])
       assert.equal(1, code, said)
-      assert.truthy(said:find("is managed by the root " .. here.root, 1, true), said)
+      contains(said, "is managed by the root " .. here.root)
     end
     os.remove(homes["syslua-one"] .. "/own.lua")
     assert.equal(before, here.list(homes["syslua-one"]))
@@ -244,7 +245,7 @@ describe("user{} of two users #root #once", function()
     here.shell("echo own >$SYSLUA_ROOT/users/syslua-one/own")
     local result = here.must("destroy", "--yes")
     assert.same(before, { here.list(homes["syslua-one"]), here.list(homes["syslua-two"]) })
-    assert.truthy(result.stdout:find("users/syslua-one/own: sys.lua did not make it", 1, true))
+    contains(result.stdout, "users/syslua-one/own: sys.lua did not make it")
     assert.equal("./users/syslua-one/own\n", here.shell("cd $SYSLUA_ROOT && find . -type f").stdout)
   end)
 
@@ -252,9 +253,6 @@ describe("user{} of two users #root #once", function()
     here.write_config([[user { name = "no-such-user", setup = function() end }]])
     local result = here.run("plan", "init.lua")
     assert.equal(1, result.code)
-    assert.truthy(
-      result.stderr:find("there is no user `no-such-user` on this machine", 1, true),
-      result.stderr
-    )
+    contains(result.stderr, "there is no user `no-such-user` on this machine")
   end)
 end)

@@ -2,6 +2,9 @@
 
 local machine = require("spec.support.machine")
 local process = require("spec.support.process")
+local text_checks = require("spec.support.text_checks")
+
+local contains, matches = text_checks.contains, text_checks.matches
 
 local config = [[
   local tool = derive({
@@ -81,7 +84,7 @@ describe("verify #once", function()
     local before = here.list("root")
     local found = expect(0)
     assert.equal("2 objects checked: all are as they were built\n", found)
-    assert.truthy(expect(0, "--repair"):find("all are as they were built", 1, true))
+    contains(expect(0, "--repair"), "all are as they were built")
     assert.equal(before, here.list("root"))
     assert.equal("", (expect(0, "--quiet")))
   end)
@@ -103,7 +106,7 @@ describe("verify #once", function()
         here.write(path, content:sub(1, index - 1) .. flipped .. content:sub(index + 1))
         shell("chmod u-w " .. process.quote(path))
         local found = expect(3)
-        assert.truthy(found:find("! " .. name:match("^[^/]+") .. "\n", 1, true), found)
+        contains(found, "! " .. name:match("^[^/]+") .. "\n")
         assert.equal(1, count_lines(found, "^! "), found)
       end
       shell("chmod u+w " .. process.quote(path))
@@ -150,18 +153,17 @@ describe("verify #once", function()
       local remove = "{ chmod u+w $OBJECTS; chmod -R u+w $TOOL; rm -r $TOOL; }"
       shell(variables .. "cd $TOOL; " .. line:gsub("%$REMOVE", remove))
       local found = expect(3)
-      assert.truthy(found:find("! " .. tool .. "\n", 1, true), found)
+      contains(found, "! " .. tool .. "\n")
       assert.equal(1, count_lines(found, "^! "), found)
-      assert.truthy(found:find("targets +~/%.tool\n"), found)
-      assert.truthy(found:find("snapshots +1\n"), found)
-      assert.truthy(found:find("1 is damaged; `lua -l syslua verify --repair`", 1, true), found)
+      matches(found, "targets +~/%.tool\n", "snapshots +1\n")
+      contains(found, "1 is damaged; `lua -l syslua verify --repair`")
 
       local repaired = expect(0, "init.lua", "--repair")
-      assert.truthy(repaired:find("1 was damaged, 1 restored, 0 still broken", 1, true), repaired)
+      contains(repaired, "1 was damaged, 1 restored, 0 still broken")
       assert.equal(before, get_store())
       assert.equal("", here.list("root/store/quarantine"):gsub("d %d+ %. \n", ""))
       expect(0)
-      assert.truthy(apply().stdout:find("^Nothing changed"))
+      matches(apply().stdout, "^Nothing changed")
     end)
   end
 
@@ -175,7 +177,7 @@ describe("verify #once", function()
     local found = expect(3)
     assert.equal(2, count_lines(found, "^! "), found)
     local repaired = expect(0, "init.lua", "--repair")
-    assert.truthy(repaired:find("2 were damaged, 2 restored, 0 still broken", 1, true), repaired)
+    contains(repaired, "2 were damaged, 2 restored, 0 still broken")
     assert.equal(before, get_store())
     assert.equal(others, shell(list_others))
   end)
@@ -198,7 +200,7 @@ describe("verify #once", function()
     here.write_config([[file({ path = "~/.one", content = "one\n" })]])
     shell(damage_tool)
     local found = expect(0, "--repair")
-    assert.truthy(found:find("1 was damaged, 1 restored", 1, true), found)
+    contains(found, "1 was damaged, 1 restored")
     expect(0)
   end)
 
@@ -207,7 +209,7 @@ describe("verify #once", function()
     apply()
     shell(damage_tool)
     local found = expect(0, "--repair")
-    assert.truthy(found:find("1 was damaged, 1 restored", 1, true), found)
+    contains(found, "1 was damaged, 1 restored")
     expect(0)
   end)
 
@@ -215,9 +217,7 @@ describe("verify #once", function()
     here.write_config("error('broken')")
     shell(damage_tool)
     local _, talk = expect(0, "--repair")
-    assert.truthy(talk:find("warning: nothing can be built from", 1, true), talk)
-    assert.truthy(talk:find("broken", 1, true), talk)
-    assert.truthy(talk:find("init.lua:2", 1, true), talk)
+    contains(talk, "warning: nothing can be built from", "broken", "init.lua:2")
   end)
 
   it("moves what it cannot restore to the quarantine, and names what is broken", function()
@@ -225,18 +225,21 @@ describe("verify #once", function()
     local one = shell("cd $OBJECTS; find one-* -printf '%p %i %C@\\n'")
     shell(damage_tool)
     local found = expect(3, "other.lua", "--repair")
-    assert.truthy(found:find("! " .. tool .. "\n", 1, true), found)
-    assert.truthy(found:find("targets +~/%.tool\n"), found)
-    assert.truthy(found:find("snapshots +1\n"), found)
-    assert.truthy(found:find("broken +no derivation of the config builds it\n"), found)
-    assert.truthy(found:find("1 was damaged, 0 restored, 1 still broken", 1, true), found)
+    contains(found, "! " .. tool .. "\n")
+    matches(
+      found,
+      "targets +~/%.tool\n",
+      "snapshots +1\n",
+      "broken +no derivation of the config builds it\n"
+    )
+    contains(found, "1 was damaged, 0 restored, 1 still broken")
     assert.is_false(here.exists(objects .. "/" .. tool))
     -- Nothing is deleted.
     assert.equal("damaged\n", shell("cat root/store/quarantine/*/data"))
     assert.equal(one, shell("cd $OBJECTS; find one-* -printf '%p %i %C@\\n'"))
 
-    assert.truthy(expect(3):find("it is missing", 1, true))
-    assert.truthy(expect(3, "other.lua", "--repair"):find("1 still broken", 1, true))
+    contains(expect(3), "it is missing")
+    contains(expect(3, "other.lua", "--repair"), "1 still broken")
     assert.equal("damaged\n", shell("cat root/store/quarantine/*/data"))
     expect(0, "init.lua", "--repair")
     expect(0)
@@ -246,8 +249,8 @@ describe("verify #once", function()
   it("goes on without any config", function()
     shell(damage_tool .. "; rm -r init.lua root/store/metadata/current/config/*")
     local found = expect(3, "--repair")
-    assert.truthy(found:find("no config was evaluated", 1, true), found)
-    assert.truthy(found:find("moved to +%S+/quarantine/" .. tool:gsub("%p", "%%%0")), found)
+    contains(found, "no config was evaluated")
+    matches(found, "moved to +%S+/quarantine/" .. tool:gsub("%p", "%%%0"))
   end)
 
   it("does not take other content for the object when a build is not reproducible", function()
@@ -261,9 +264,9 @@ describe("verify #once", function()
     local random = machine.find_object(here, "random")
     shell("cd $OBJECTS; chmod u+w random-*; echo damaged | tee random-*; chmod u-w random-*")
     local found = expect(3, "--repair")
-    assert.truthy(found:find("! " .. random .. "\n", 1, true), found)
-    assert.truthy(found:find("snapshots +2\n"), found)
-    assert.truthy(found:find("building it again gave different content", 1, true), found)
+    contains(found, "! " .. random .. "\n")
+    matches(found, "snapshots +2\n")
+    contains(found, "building it again gave different content")
     assert.equal("damaged\n", shell("cat root/store/quarantine/*"))
   end)
 
@@ -280,35 +283,32 @@ describe("verify #once", function()
     apply()
     shell("cd $OBJECTS; chmod u+w low-*; echo damaged | tee low-*; chmod u-w low-*")
     local found = expect(3)
-    assert.truthy(found:find("! low-", 1, true), found)
-    assert.truthy(found:find("targets +~/%.high\n"), found)
-    assert.truthy(found:find("snapshots +2\n"), found)
+    contains(found, "! low-")
+    matches(found, "targets +~/%.high\n", "snapshots +2\n")
   end)
 
   it("tells programs all of it", function()
     shell(damage_tool)
     local document = expect(3, "--json")
     assert.equal(1, count_lines(document, "^{.*}$"))
-    for _, part in ipairs({
+    contains(
+      document,
       '"command":"verify"',
       '"checked":2',
       '"broken":1',
       '"object":"' .. tool .. '"',
       '"state":"found"',
       '"targets":["~/.tool"]',
-      '"snapshots":["1"]',
-    }) do
-      assert.truthy(document:find(part, 1, true), part .. " is not in " .. document)
-    end
+      '"snapshots":["1"]'
+    )
     document = expect(0, "--repair", "--json")
-    assert.truthy(document:find('"state":"restored"', 1, true), document)
-    assert.truthy(document:find('"broken":0', 1, true), document)
+    contains(document, '"state":"restored"', '"broken":0')
   end)
 
   it("refuses a config that is not there, also when nothing is damaged", function()
     local result = here.run("verify", "nosuch.lua", "--repair")
     assert.equal(1, result.code)
-    assert.truthy(result.stderr:find("nosuch.lua", 1, true))
+    contains(result.stderr, "nosuch.lua")
   end)
 end)
 
@@ -341,7 +341,7 @@ describe("objects of root #root #once", function()
   it_flagged("are immutable, with everything in them", function()
     local tool = here.root .. "/store/obj/" .. machine.find_object(here, "tool-1.0")
     for _, path in ipairs({ one, tool, tool .. "/bin", tool .. "/bin/tool", tool .. "/data" }) do
-      assert.truthy(get_flags(path):find("i", 1, true), path)
+      contains(get_flags(path), "i")
     end
     assert.not_equal(0, here.shell("rm -f " .. process.quote(one)).code)
     assert.not_equal(0, here.shell("echo >" .. process.quote(one)).code)
@@ -357,7 +357,7 @@ describe("objects of root #root #once", function()
     local result = here.run("verify", "--repair")
     assert.equal(0, result.code, result.stdout .. result.stderr)
     assert.equal("one\n", here.read(one))
-    assert.truthy(get_flags(one):find("i", 1, true))
+    contains(get_flags(one), "i")
     assert.equal(0, here.run("verify").code)
   end)
 
@@ -368,7 +368,7 @@ describe("objects of root #root #once", function()
     local result = here.run("verify", "--repair")
     assert.equal(0, result.code, result.stdout .. result.stderr)
     assert.equal("0123456789", here.read(tool .. "/data"))
-    assert.truthy(get_flags(tool .. "/data"):find("i", 1, true))
+    contains(get_flags(tool .. "/data"), "i")
   end)
 
   it_flagged("are no longer immutable in the quarantine", function()

@@ -2,6 +2,7 @@
 --- against it there.
 
 local machine = require("spec.support.machine")
+local matches = require("spec.support.text_checks").matches
 local syslua = require("syslua")
 
 describe("why, three modules deep #once", function()
@@ -82,7 +83,7 @@ return {
   it("tells of a file", function()
     local shown = here.must("why", "~/.config/deep").stdout
     local first, rest = shown:match("^([^\n]+)\n(.*)$")
-    assert.matches("^~/%.config/deep %-> ", first)
+    matches(first, "^~/%.config/deep %-> ")
     local loser = render("    ", 3, 1):gsub("tools.lua:2", "tools.lua:1")
     assert.equal(
       render("  ", 7, 1) .. '  overrides content "low", with the priority 1000\n' .. loser,

@@ -2,6 +2,10 @@
 
 local machine = require("spec.support.machine")
 local syslua = require("syslua")
+local text_checks = require("spec.support.text_checks")
+
+local contains, contains_none, matches =
+  text_checks.contains, text_checks.contains_none, text_checks.matches
 
 describe("why", function()
   local here
@@ -57,14 +61,10 @@ EDITOR = code   (project p)
     for _, word in ipairs({ "~/.x", here.home .. "/.x", "home/.x", "./home/../home/.x" }) do
       local result = here.run("why", word)
       assert.equal(0, result.code, result.stderr)
-      assert.truthy(result.stdout:find("^~/%.x %-> "), result.stdout)
-      assert.truthy(
-        result.stdout:find(
-          '\n  overrides content "default", with the priority 1000\n    at init.lua:6\n',
-          1,
-          true
-        ),
-        result.stdout
+      matches(result.stdout, "^~/%.x %-> ")
+      contains(
+        result.stdout,
+        '\n  overrides content "default", with the priority 1000\n    at init.lua:6\n'
       )
     end
   end)
@@ -74,9 +74,8 @@ EDITOR = code   (project p)
     here.shell("ln -s home/.x link")
     for _, word in ipairs({ object, object:sub(-9), "root/store/obj/" .. object, "link" }) do
       local shown = here.run("why", word).stdout
-      assert.truthy(shown:find("^" .. object:gsub("%p", "%%%0") .. "\n  built by x, "), shown)
-      assert.truthy(shown:find("\n  kept by snapshot 1 (current)\n", 1, true), shown)
-      assert.truthy(shown:find("\n  at init.lua:7\n", 1, true), shown)
+      matches(shown, "^" .. object:gsub("%p", "%%%0") .. "\n  built by x, ")
+      contains(shown, "\n  kept by snapshot 1 (current)\n", "\n  at init.lua:7\n")
     end
     here.apply([[
       local low = derive { name = "low", config = function(_, ctx) ctx.write(ctx.out, "low") end }
@@ -86,23 +85,20 @@ EDITOR = code   (project p)
       file { path = "~/.high", source = high.out }
     ]])
     local shown = here.run("why", "low").stdout
-    assert.truthy(shown:find("\n  kept by snapshot 2 (current), through high-", 1, true), shown)
-    assert.truthy(here.run("why", object).stdout:find("\n  kept by snapshot 1\n", 1, true))
+    contains(shown, "\n  kept by snapshot 2 (current), through high-")
+    contains(here.run("why", object).stdout, "\n  kept by snapshot 1\n")
     local document = syslua.lib.fromJSON(here.run("why", "low", "--json").stdout)
     assert.equal("object", document.way)
     assert.equal("snapshot", document.holders[1].kind)
     assert.equal("2", document.holders[1].id)
     assert.is_true(document.holders[1].current)
-    assert.truthy(document.holders[1].through[1]:find("^high%-"))
+    matches(document.holders[1].through[1], "^high%-")
     assert.equal(0, #document.actions)
     document = syslua.lib.fromJSON(here.run("info", "high", "--json").stdout)
     assert.equal(2, #document.closure.objects)
     here.shell("ln -s ../../obj/" .. object .. " root/store/metadata/gc-roots/mine")
     shown = here.run("info", object).stdout
-    assert.truthy(
-      shown:find("\nKept by    snapshot 1\n           the link [^\n]-gc%-roots/mine\n"),
-      shown
-    )
+    matches(shown, "\nKept by    snapshot 1\n           the link [^\n]-gc%-roots/mine\n")
   end)
 
   it("names a program of the store that still runs, also through others", function()
@@ -133,7 +129,7 @@ EDITOR = code   (project p)
     local left = here.must("why", "library").stdout
     here.shell("kill " .. pid)
     local by = ("process %d (program)"):format(pid)
-    assert.truthy(shown:find("\n  kept by snapshot 2\n  kept by " .. by .. "\n", 1, true), shown)
+    contains(shown, "\n  kept by snapshot 2\n  kept by " .. by .. "\n")
     local holders = whole.holders
     assert.equal("snapshot", holders[1].kind)
     assert.is_false(holders[1].current)
@@ -142,10 +138,10 @@ EDITOR = code   (project p)
     assert.equal(pid, holders[2].pid)
     assert.equal("program", holders[2].program)
     assert.equal(1, #holders[2].through)
-    assert.truthy(holders[2].through[1]:find("^program%-"))
-    assert.truthy(known:find(by .. ", through program-", 1, true), known)
-    assert.truthy(left:find("kept by " .. by .. ", through program-", 1, true), left)
-    assert.falsy(left:find("snapshot", 1, true), left)
+    matches(holders[2].through[1], "^program%-")
+    contains(known, by .. ", through program-")
+    contains(left, "kept by " .. by .. ", through program-")
+    contains_none(left, "snapshot")
   end)
 
   it("names the journal, and looks past what cannot be read", function()
@@ -154,11 +150,11 @@ EDITOR = code   (project p)
     here.write("root/store/metadata/snapshots/1/snapshot.json", "{")
     here.write("root/store/metadata/journal", "{" .. here.root .. "/store/obj/" .. object)
     local shown = here.must("why", object).stdout
-    assert.truthy(shown:find("\n  kept by the journal [^\n]+/metadata/journal\n"), shown)
+    matches(shown, "\n  kept by the journal [^\n]+/metadata/journal\n")
     assert.equal(1, here.run("gc").code)
     here.shell("rm root/store/metadata/journal")
     shown = here.must("why", object).stdout
-    assert.truthy(shown:find("\n  not kept by anything\n", 1, true), shown)
+    contains(shown, "\n  not kept by anything\n")
   end)
 
   it("knows targets by names of any bytes #once", function()
@@ -182,12 +178,11 @@ EDITOR = code   (project p)
       "\253",
     }) do
       local result = here.must("why", here.home .. "/" .. place)
-      assert.truthy(result.stdout:find("at init.lua:", 1, true), result.stdout)
-      assert.falsy(result.stdout:find("table:", 1, true), result.stdout)
-      assert.falsy(result.stdout:find("nil", 1, true), result.stdout)
+      contains(result.stdout, "at init.lua:")
+      contains_none(result.stdout, "table:", "nil")
       assert.equal(0, here.run("why", "--json", here.home .. "/" .. place).code)
     end
-    assert.truthy(here.must("why", here.home .. "/.t").stdout:find("is above", 1, true))
+    contains(here.must("why", here.home .. "/.t").stdout, "is above")
   end)
 
   it("gives JSON", function()

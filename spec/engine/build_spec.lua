@@ -1,6 +1,9 @@
 --- How derivations are built: in parallel, after what they need, whatever Lua allows inside them.
 
 local machine = require("spec.support.machine")
+local text_checks = require("spec.support.text_checks")
+
+local contains, contains_none = text_checks.contains, text_checks.contains_none
 
 describe("a build", function()
   local here
@@ -40,7 +43,7 @@ describe("a build", function()
       end
     ]])
     local result = here.shell("$LUA -l syslua apply init.lua >&2; cat root/store/obj/*")
-    assert.truthy(result.stderr:find("2 built", 1, true), result.stderr)
+    contains(result.stderr, "2 built")
     local first_begin, first_end, second_begin, second_end =
       result.stdout:match("(%d+)\n(%d+)\n(%d+)\n(%d+)\n")
     assert.is_true(tonumber(first_begin) < tonumber(second_end), result.stdout)
@@ -195,9 +198,7 @@ describe("a build", function()
     assert.equal("other\n", here.read(path .. "/tree/inner/other"))
     assert.equal("relative\n", here.read(path .. "/scratch"))
     local list = here.list(path)
-    assert.truthy(list:find("d 555 ./empty", 1, true), list)
-    assert.truthy(list:find("f 555 ./program", 1, true), list)
-    assert.truthy(list:find("f 444 ./scratch", 1, true), list)
+    contains(list, "d 555 ./empty", "f 555 ./program", "f 444 ./scratch")
   end)
 
   it("runs once: the second time its result is there", function()
@@ -223,7 +224,7 @@ describe("a build", function()
       end })
     ]])
     local log = here.shell("cat root/store/log/*").stdout
-    assert.truthy(log:find("said\n", 1, true) and log:find("so\n", 1, true), log)
+    contains(log, "said\n", "so\n")
   end)
 
   it("sees only its own environment", function()
@@ -233,8 +234,7 @@ describe("a build", function()
     local result = here.shell("SECRET=1 $LUA -l syslua apply init.lua")
     assert.equal(0, result.code, result.stderr)
     local text = here.read("root/store/obj/" .. machine.find_object(here, "one"))
-    assert.is_nil(text:find("SECRET", 1, true))
-    assert.is_nil(text:find(here.home, 1, true))
+    contains_none(text, "SECRET", here.home)
     assert.truthy(text:find("\nout=", 1, true) or text:find("^out="), text)
   end)
 end)

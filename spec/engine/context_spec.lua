@@ -1,6 +1,9 @@
 --- `ctx` refuses what makes no sense, by name and line, and loses nothing.
 
 local machine = require("spec.support.machine")
+local text_checks = require("spec.support.text_checks")
+
+local contains, matches = text_checks.contains, text_checks.matches
 
 describe("ctx", function()
   local here
@@ -55,7 +58,7 @@ describe("ctx", function()
         found.message,
         name
       )
-      assert.truthy(found.position:find("script%.lua:%d+$"), name .. ": " .. found.position)
+      matches(found.position, "script%.lua:%d+$")
       if words[3] then
         assert.equal(words[3], found.hint, name)
       end
@@ -345,13 +348,11 @@ describe("ctx", function()
     ]])
     local result = here.run("build", "init.lua")
     assert.equal(1, result.code)
-    assert.truthy(
-      result.stderr:find("the build did not create its output `doc` (", 1, true),
-      result.stderr
-    )
-    assert.truthy(result.stderr:find("\n  at init.lua:2\n", 1, true), result.stderr)
-    assert.truthy(
-      result.stderr:find("hint: `ctx.out` and `ctx.outputs` say where outputs belong", 1, true)
+    contains(
+      result.stderr,
+      "the build did not create its output `doc` (",
+      "\n  at init.lua:2\n",
+      "hint: `ctx.out` and `ctx.outputs` say where outputs belong"
     )
     assert.equal(
       "",
@@ -378,8 +379,8 @@ describe("ctx", function()
           local ok, caught = pcall(syslua.derive, spec)
           print(ok, syslua.error(caught).message)
         ]]):format(field, value))
-        assert.truthy(result.stdout:find("^false"), result.stdout .. result.stderr)
-        assert.truthy(result.stdout:find(why, 1, true), result.stdout)
+        matches(result.stdout, "^false")
+        contains(result.stdout, why)
       end
     end
   end)
@@ -419,13 +420,12 @@ describe("output_sha256", function()
   it("names both hashes when it is wrong, and leaves nothing", function()
     local result = build(("0"):rep(64))
     assert.equal(1, result.code)
-    for _, words in ipairs({
+    contains(
+      result.stderr,
       "\n    declared sha256 " .. ("0"):rep(64),
       "built    sha256 " .. right,
-      "at init.lua:2",
-    }) do
-      assert.truthy(result.stderr:find(words, 1, true), result.stderr)
-    end
+      "at init.lua:2"
+    )
     assert.equal(
       "",
       here.shell(
@@ -447,15 +447,9 @@ describe("output_sha256", function()
 
   it("is refused when it is no hash, or there are other outputs", function()
     local result = build("abc")
-    assert.truthy(
-      result.stderr:find("`output_sha256`: `abc` is not a SHA-256", 1, true),
-      result.stderr
-    )
+    contains(result.stderr, "`output_sha256`: `abc` is not a SHA-256")
     result = build(right, nil, 'outputs = { "out", "doc" },')
-    assert.truthy(
-      result.stderr:find("`output_sha256` is the hash of the output `out`", 1, true),
-      result.stderr
-    )
+    contains(result.stderr, "`output_sha256` is the hash of the output `out`")
   end)
 
   it("opens the network to programs, and nothing else", function()
@@ -466,6 +460,6 @@ describe("output_sha256", function()
         .. [[/x 2>/dev/null && touch $out")]]
     )
     assert.equal(1, result.code)
-    assert.truthy(result.stderr:find("another content than declared", 1, true), result.stderr)
+    contains(result.stderr, "another content than declared")
   end)
 end)

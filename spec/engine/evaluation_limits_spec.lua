@@ -1,5 +1,6 @@
 --- What no config can do while it is evaluated, and what no directory can do to the command line.
 
+local contains = require("spec.support.text_checks").contains
 local interpreter = require("spec.support.interpreter")
 local machine = require("spec.support.machine")
 local process = require("spec.support.process")
@@ -41,10 +42,10 @@ describe("an evaluation", function()
     "%s.store.gc({ keep = 1 })",
     "%s.store.list()",
     "%s.store.verify()",
-    "error(select(2, %s.native.destroy({})), 0)",
-    'error(select(2, %s.native.rollback("0")), 0)',
-    "error(select(2, %s.native.gc({})), 0)",
-    'error(select(2, %s.native.rewrite("init.lua", "")), 0)',
+    "error(select(2, %s.bindings.destroy({})), 0)",
+    'error(select(2, %s.bindings.rollback("0")), 0)',
+    "error(select(2, %s.bindings.gc({})), 0)",
+    'error(select(2, %s.bindings.rewrite("init.lua", "")), 0)',
   }
   local places = {
     "return { setup = function() %s end }",
@@ -65,8 +66,7 @@ describe("an evaluation", function()
         here.write("bad.lua", config)
         local result = here.run("plan", "bad.lua")
         assert.equal(1, result.code, config .. result.stdout .. result.stderr)
-        assert.matches("cannot be used while a config is evaluated", result.stderr, 1, true)
-        assert.matches("bad.lua:1", result.stderr, 1, true)
+        contains(result.stderr, "cannot be used while a config is evaluated", "bad.lua:1")
         assert.equal(home, here.list("home"), config)
         assert.equal(root, here.list("root/store/metadata"), config)
       end
@@ -80,8 +80,7 @@ describe("an evaluation", function()
     ]])
     local result = here.run("plan", "init.lua")
     assert.equal(1, result.code, result.stdout)
-    assert.matches("cannot be used while a config is evaluated", result.stderr, 1, true)
-    assert.matches("init.lua:3", result.stderr, 1, true)
+    contains(result.stderr, "cannot be used while a config is evaluated", "init.lua:3")
   end)
 
   it("does not end the process", function()
@@ -91,8 +90,7 @@ describe("an evaluation", function()
         here.write("bad.lua", place:format(call))
         local result = here.run("plan", "bad.lua")
         assert.equal(1, result.code, place:format(call))
-        assert.matches("os.exit was called", result.stderr, 1, true)
-        assert.matches("bad.lua:1", result.stderr, 1, true)
+        contains(result.stderr, "os.exit was called", "bad.lua:1")
       end
     end
     local result = here.script([[

@@ -1,5 +1,6 @@
 --- What only root can set up for fetching: a disk that is full, a repository of another user.
 
+local contains = require("spec.support.text_checks").contains
 local interpreter = require("spec.support.interpreter")
 local machine = require("spec.support.machine")
 local python_server = require("spec.support.python_server")
@@ -60,8 +61,7 @@ end }]]):format(call)
         { SYSLUA_ROOT = here.directory .. "/small/root" }
       )
       assert.equal(1, result.code, result.stderr)
-      assert.truthy(result.stderr:find("No space left on device", 1, true), result.stderr)
-      assert.truthy(result.stderr:find("init.lua:5", 1, true), result.stderr)
+      contains(result.stderr, "No space left on device", "init.lua:5")
       assert.equal("", here.shell("find small/root/cache -type f").stdout)
       assert.equal(0, here.shell("head -c 1500000 /dev/zero >small/room").code)
     end
@@ -119,8 +119,7 @@ end }]]):format(call)
       write_fetch(case[1])
       local result = here.run("build", "init.lua")
       assert.equal(1, result.code, case[1] .. result.stdout)
-      assert.truthy(result.stderr:find("other users cannot read", 1, true), result.stderr)
-      assert.truthy(result.stderr:find("init.lua:5", 1, true), result.stderr)
+      contains(result.stderr, "other users cannot read", "init.lua:5")
       assert.equal("", here.shell("grep -rl precious root").stdout)
       if case[2] then
         here.shell("chmod 755 " .. case[2])
@@ -140,11 +139,7 @@ end }]]):format(call)
     here.shell("chown -R nobody repository")
     local result = here.run("apply", "init.lua")
     assert.equal(1, result.code)
-    assert.truthy(result.stderr:find("belongs to another user", 1, true), result.stderr)
-    assert.truthy(
-      result.stderr:find("git config --global --add safe.directory", 1, true),
-      result.stderr
-    )
+    contains(result.stderr, "belongs to another user", "git config --global --add safe.directory")
     here.write("home/.gitconfig", ("[safe]\n  directory = %s/repository\n"):format(here.directory))
     result = here.run("apply", "init.lua")
     assert.equal(0, result.code, result.stderr)

@@ -1,5 +1,6 @@
 --- Downloads: checked by hash, kept, and fetched once.
 
+local contains = require("spec.support.text_checks").contains
 local machine = require("spec.support.machine")
 local server = require("spec.support.server")
 
@@ -65,7 +66,7 @@ describe("ctx.fetch_url #once", function()
   it("says so when the network is switched off", function()
     local result = apply(web.url .. "/file", hex, "one", "--offline")
     assert.equal(1, result.code)
-    assert.truthy(result.stderr:find("--offline", 1, true), result.stderr)
+    contains(result.stderr, "--offline")
   end)
 end)
 
@@ -105,10 +106,7 @@ describe("ctx.fetch_git #once", function()
     ]])
     local result = here.run("apply", "init.lua")
     assert.equal(1, result.code)
-    assert.truthy(
-      result.stderr:find("`rev` in ctx.fetch_git: expected a string, got a nil", 1, true),
-      result.stderr
-    )
+    contains(result.stderr, "`rev` in ctx.fetch_git: expected a string, got a nil")
     here.remove()
   end)
 end)

@@ -1,6 +1,7 @@
 --- What the files of a config find: the globals, `require`, `load` and its kin; and what --pure
 --- hides.
 
+local contains = require("spec.support.text_checks").contains
 local machine = require("spec.support.machine")
 local ordered_pairs = require("syslua.util.ordered_pairs")
 local syslua = require("syslua")
@@ -93,7 +94,7 @@ describe("a config", function()
     assert.equal(0, here.run("apply", "init.lua").code)
     local copy = here.root .. "/store/metadata/snapshots/1/config"
     local index = here.read(copy .. "/index.json")
-    assert.truthy(index:find("modules/programs/git.lua", 1, true), index)
+    contains(index, "modules/programs/git.lua")
     -- The copy by itself makes the same objects.
     local object = here.shell("readlink -f home/.config/git/config").stdout:gsub("\n", "")
     local before = here.read(object)
@@ -137,7 +138,7 @@ describe("a config", function()
     it("requires nothing that is installed elsewhere", function()
       for _, name in ipairs({ "io", "os", "ffi", "argparse", "busted" }) do
         local failure = here.fail(("require(%q)"):format(name), { pure = true })
-        assert.truthy(failure.message:find("--pure hides others", 1, true), failure.message)
+        contains(failure.message, "--pure hides others")
       end
     end)
 
@@ -147,7 +148,7 @@ describe("a config", function()
       for _, command in ipairs({ "plan", "apply", "build" }) do
         local result = here.run(command, "init.lua", "--pure")
         assert.equal(1, result.code)
-        assert.truthy(result.stderr:find("--pure hides `io`", 1, true), result.stderr)
+        contains(result.stderr, "--pure hides `io`")
       end
     end)
   end)
@@ -163,8 +164,7 @@ describe("a config", function()
       here.write("init.lua", ("return { setup = function()\n  %s('x')\nend }"):format(word))
       local result = here.run("plan", "init.lua")
       assert.equal(1, result.code)
-      assert.truthy(result.stderr:find("init.lua:2", 1, true), result.stderr)
-      assert.truthy(result.stderr:find(says, 1, true), result.stderr)
+      contains(result.stderr, "init.lua:2", says)
     end
   end)
 end)

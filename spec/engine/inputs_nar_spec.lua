@@ -2,6 +2,7 @@
 -- and modes (none with attributes, which nix obeys). And two branches that each add an input merge,
 -- or it is said what to do.
 
+local contains = require("spec.support.text_checks").contains
 local input_place = require("spec.support.input_place")
 local interpreter = require("spec.support.interpreter")
 
@@ -133,7 +134,7 @@ describe("the tree of an input #once", function()
     write({ "b", "m", "x", "y", "z" })
     local refused = here.run("apply", "config/init.lua")
     assert.equal(1, refused.code)
-    assert.truthy(refused.stderr:find("keep the lines of both sides", 1, true), refused.stderr)
+    contains(refused.stderr, "keep the lines of both sides")
     local text = here.read("config/syslua.lock"):gsub("<<<<<<<[^\n]*\n", "")
     text =
       text:gsub("=======[^\n]*\n", ""):gsub(">>>>>>>[^\n]*\n", ""):gsub(' }\n    "', ' },\n    "')

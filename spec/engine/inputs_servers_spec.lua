@@ -6,6 +6,10 @@ local git_place = require("spec.support.git_place")
 local interpreter = require("spec.support.interpreter")
 local nginx = require("spec.support.nginx")
 local sshd = require("spec.support.sshd")
+local text_checks = require("spec.support.text_checks")
+
+local contains, contains_none, matches =
+  text_checks.contains, text_checks.contains_none, text_checks.matches
 
 if interpreter.name ~= "lua5.4" then
   return
@@ -50,12 +54,7 @@ describe("inputs #once", function()
 
   local function assert_failed(result, ...)
     assert.equal(1, result.code, result.stdout .. result.stderr)
-    for _, text in ipairs({ "the input `x`", "init.lua:3", ... }) do
-      assert.truthy(
-        result.stderr:find(text, 1, true),
-        ("%s is not in:\n%s"):format(text, result.stderr)
-      )
-    end
+    contains(result.stderr, "the input `x`", "init.lua:3", ...)
     assert.equal("", here.shell("ls -A root/cache/inputs 2>/dev/null | grep -v '\\.from$'").stdout)
     assert.is_false(here.exists("syslua.lock"))
   end
@@ -89,7 +88,7 @@ describe("inputs #once", function()
     assert_locked(result, place.hashes.main, place.commits.main)
     local found = here.shell("grep -rl 's3cret' root syslua.lock 2>/dev/null").stdout
     assert.equal("", found)
-    assert.is_nil((result.stdout .. result.stderr):find("s3cret", 1, true))
+    contains_none(result.stdout .. result.stderr, "s3cret")
     -- Locked and cached, nothing asks for it.
     assert.equal(0, run(("%q"):format(url)).code)
   end)
@@ -121,13 +120,13 @@ describe("inputs #once", function()
     local result = here.shell(words .. " apply init.lua --verbose", with_key)
     assert_locked(result, place.hashes.main, place.commits.main)
     assert.equal("", here.shell("grep -rl 's3cret' root syslua.lock trace 2>/dev/null").stdout)
-    assert.is_nil((result.stdout .. result.stderr):find("s3cret", 1, true))
+    contains_none(result.stdout .. result.stderr, "s3cret")
     -- Locked and cached, it needs no identity.
     assert.equal(0, run(declared).code)
     here.shell("rm -rf root")
     local without = run(declared)
     assert.equal(1, without.code)
-    assert.truthy(without.stderr:find("git of tokens.yaml", 1, true), without.stderr)
+    contains(without.stderr, "git of tokens.yaml")
     assert.equal(0, run(declared, nil, with_key).code)
     -- A wrong one is refused without being shown.
     here.shell(
@@ -136,7 +135,7 @@ describe("inputs #once", function()
     )
     local wrong = run(declared, nil, with_key)
     assert_failed(wrong, "401")
-    assert.is_nil(wrong.stderr:find("wr0ng", 1, true))
+    contains_none(wrong.stderr, "wr0ng")
   end)
 
   it("come with the login of ~/.netrc", function()
@@ -166,13 +165,12 @@ describe("inputs #once", function()
     here.write("home/password", "wr0ng")
     assert_failed(run(("%q"):format(url)), "401", "credential helper")
     local words = asked()
-    assert.truthy(words:find("^get\n.*protocol=https\nhost=127.0.0.1:%d+\n"), words)
-    assert.truthy(words:find("erase\n.*password=wr0ng\n"), words)
+    matches(words, "^get\n.*protocol=https\nhost=127.0.0.1:%d+\n", "erase\n.*password=wr0ng\n")
     here.write("home/password", "s3cret")
     assert_locked(run(("%q"):format(url)), place.hashes.main, place.commits.main)
     words = asked()
-    assert.truthy(words:find("store\n.*password=s3cret\n"), words)
-    assert.is_nil(words:find("erase", 1, true), words)
+    matches(words, "store\n.*password=s3cret\n")
+    contains_none(words, "erase")
     assert.equal("", here.shell("grep -rl s3cret root syslua.lock").stdout)
     -- A build asks them too; a server that wants no login, a token and --offline ask none.
     local lines = [[file { path = "~/.b", source = derive { name = "b", config = function(_, ctx)
@@ -182,7 +180,7 @@ describe("inputs #once", function()
     local repository = (url:gsub("^git:", ""):gsub("#.*", ""))
     local built = run(("%q"):format(https("a.git#main")), nil, nil, lines:format(repository))
     assert.equal(0, built.code, built.stderr)
-    assert.truthy(asked():find("store\n", 1, true))
+    contains(asked(), "store\n")
     here.shell("rm -rf root syslua.lock")
     assert_locked(run(("%q"):format(https("a.git#main"))), place.hashes.main, place.commits.main)
     here.shell("rm -rf root syslua.lock")
@@ -336,9 +334,7 @@ END
       local result = run(url("a.tar.gz"))
       here.shell("mv save web/a.tar.gz")
       assert.equal(1, result.code)
-      for _, text in ipairs({ "locked sha256   " .. sha256, "received sha256", "sys update x" }) do
-        assert.truthy(result.stderr:find(text, 1, true), result.stderr)
-      end
+      contains(result.stderr, "locked sha256   " .. sha256, "received sha256", "sys update x")
     end)
   end)
 

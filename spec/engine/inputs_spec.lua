@@ -2,6 +2,10 @@
 -- The repositories are on this machine; servers have a spec of their own.
 
 local input_place = require("spec.support.input_place")
+local text_checks = require("spec.support.text_checks")
+
+local contains, contains_none, matches =
+  text_checks.contains, text_checks.contains_none, text_checks.matches
 
 describe("inputs #once", function()
   local place, here, url
@@ -33,12 +37,7 @@ describe("inputs #once", function()
   local function fail(words, ...)
     local result = here.shell("$LUA -l syslua " .. words)
     assert.truthy(result.code ~= 0, result.stdout)
-    for _, text in ipairs({ ... }) do
-      assert.truthy(
-        result.stderr:find(text, 1, true),
-        ("%s is not in:\n%s"):format(text, result.stderr)
-      )
-    end
+    contains(result.stderr, ...)
     return result
   end
 
@@ -55,10 +54,10 @@ describe("inputs #once", function()
     ]]
     )
     local planned = must("plan", "init.lua").stdout
-    assert.truthy(planned:find("would lock dots  " .. rev:sub(1, 9), 1, true), planned)
+    contains(planned, "would lock dots  " .. rev:sub(1, 9))
     assert.is_false(here.exists("syslua.lock"))
     local applied = must("apply", "init.lua").stdout
-    assert.truthy(applied:find("locked dots  " .. rev:sub(1, 9), 1, true), applied)
+    contains(applied, "locked dots  " .. rev:sub(1, 9))
     assert.equal("set nu\n", here.read("home/.vimrc"))
     local entry = place.lock().inputs.dots
     assert.same(
@@ -76,7 +75,7 @@ describe("inputs #once", function()
     assert.equal(entry.sha256 .. "\n", place.trees())
     assert.is_false(here.exists("root/cache/inputs/" .. entry.sha256 .. "/.git"))
     local before = here.read("syslua.lock")
-    assert.truthy(must("apply", "init.lua").stdout:find("^Nothing changed"))
+    matches(must("apply", "init.lua").stdout, "^Nothing changed")
     assert.equal(before, here.read("syslua.lock"))
   end)
 
@@ -96,16 +95,12 @@ describe("inputs #once", function()
     assert.equal(3, here.run("outdated", "-c", "init.lua").code)
     local text = here.read("syslua.lock")
     local shown = must("update", "--dry-run", "-c", "init.lua", "dots").stdout
-    assert.truthy(
-      shown:find(
-        ("would update dots  %s (2023-11-14) -> %s (2023-11-15), 2 commits"):format(
-          old:sub(1, 9),
-          new:sub(1, 9)
-        ),
-        1,
-        true
-      ),
-      shown
+    contains(
+      shown,
+      ("would update dots  %s (2023-11-14) -> %s (2023-11-15), 2 commits"):format(
+        old:sub(1, 9),
+        new:sub(1, 9)
+      )
     )
     assert.equal(text, here.read("syslua.lock"))
     local other = place.lock().inputs.other
@@ -152,7 +147,7 @@ describe("inputs #once", function()
       write("")
       fail("apply init.lua --locked", "the input `dots`")
       assert.equal(3, here.run("lock", "--check", "-c", "init.lua").code)
-      assert.truthy(must("apply", "init.lua").stdout:find("dropped dots", 1, true))
+      contains(must("apply", "init.lua").stdout, "dropped dots")
       assert.same({}, place.lock().inputs)
     end
   )
@@ -248,7 +243,7 @@ describe("inputs #once", function()
     must("update", "-c", "init.lua", "mid")
     assert.equal(url("two"), place.lock().inputs["mid/low"].url)
     place.commit("mid", { ["init.lua"] = "return { name = 'alone' }\n" })
-    assert.truthy(must("update", "-c", "init.lua", "mid").stdout:find("dropped mid/low", 1, true))
+    contains(must("update", "-c", "init.lua", "mid").stdout, "dropped mid/low")
   end)
 
   it("may follow another one", function()
@@ -391,7 +386,7 @@ describe("inputs #once", function()
     }) do
       write("\n    " .. case[1])
       local result = fail("plan init.lua", "init.lua:4", (table.unpack or unpack)(case, 2))
-      assert.is_nil(result.stderr:find("secret", 1, true))
+      contains_none(result.stderr, "secret")
     end
     here.write("init.lua", "return { inputs = 'x', setup = function() end }\n")
     fail("plan init.lua", "`inputs`: expected a table of names", "init.lua:1")
@@ -457,8 +452,7 @@ describe("inputs #once", function()
     must("apply", "init.lua")
     assert.equal("f\n", here.read("home/f"))
     local shown = must("why", "~/f").stdout
-    assert.truthy(shown:find("at <inputs.dots>/git.lua:2", 1, true), shown)
-    assert.truthy(shown:find("through init.lua:6", 1, true), shown)
+    contains(shown, "at <inputs.dots>/git.lua:2", "through init.lua:6")
   end)
 
   it("are part of the copy that a snapshot keeps", function()

@@ -3,6 +3,10 @@
 
 local input_place = require("spec.support.input_place")
 local projects = require("spec.support.projects")
+local text_checks = require("spec.support.text_checks")
+
+local contains, contains_none, matches =
+  text_checks.contains, text_checks.contains_none, text_checks.matches
 
 describe("pins #once", function()
   local place, here, must
@@ -19,10 +23,7 @@ describe("pins #once", function()
   local function fail(words, ...)
     local result = here.shell("$LUA -l syslua " .. words)
     assert.truthy(result.code ~= 0, result.stdout)
-    for _, text in ipairs({ ... }) do
-      local message = ("%s is not in:\n%s"):format(text, result.stderr)
-      assert.truthy(result.stderr:find(text, 1, true), message)
-    end
+    contains(result.stderr, ...)
     return result
   end
 
@@ -65,7 +66,7 @@ describe("pins #once", function()
     assert.equal("c:b:1\n", here.read("home/c"))
     local before = here.read("syslua.lock")
     here.write("one", "2\n")
-    assert.truthy(must("apply", "init.lua").stdout:find("^Nothing changed"))
+    matches(must("apply", "init.lua").stdout, "^Nothing changed")
     assert.equal(before, here.read("syslua.lock"))
     -- On another machine, with the same lock, it is not what was pinned.
     local other = fail(
@@ -75,7 +76,7 @@ describe("pins #once", function()
       "sys update '" .. url("one") .. "'",
       "init.lua:3"
     )
-    assert.truthy(other.stderr:find("received sha256 %x+"))
+    matches(other.stderr, "received sha256 %x+")
     here.write("one", "1\n")
     assert.equal(0, here.shell("$LUA -l syslua build init.lua --root other").code)
   end)
@@ -108,7 +109,7 @@ describe("pins #once", function()
     here.shell("rm syslua.lock")
     local built = must("apply", "init.lua")
     assert.truthy(built.stderr:find("building a") and built.stderr:find("building b"))
-    assert.is_nil(built.stderr:find("building c"))
+    contains_none(built.stderr, "building c")
     assert.equal(0, count_built(must("apply", "init.lua")))
   end)
 
@@ -119,7 +120,7 @@ describe("pins #once", function()
     local before = here.read("syslua.lock")
     here.shell("rm syslua.lock")
     -- `plan` and --locked add nothing.
-    assert.truthy(must("plan", "init.lua").stdout:find("3 to build", 1, true))
+    contains(must("plan", "init.lua").stdout, "3 to build")
     fail(
       "apply --locked init.lua",
       url("one") .. " is not in syslua.lock",
@@ -143,7 +144,7 @@ describe("pins #once", function()
       for name, expected in pairs({ x = "c:b:1\n", y = "c:b:2\n" }) do
         local paths = must("build", name .. "/init.lua").stdout
         local found = here.shell(("cat $(echo '%s' | grep /c-)"):format((paths:gsub("'", ""))))
-        assert.truthy(found.stdout:find(expected, 1, true), found.stdout .. paths)
+        contains(found.stdout, expected)
         must("apply", name .. "/init.lua")
         assert.equal(expected, here.read("home/c"))
       end
@@ -218,7 +219,7 @@ describe("pins #once", function()
     )
     local result = here.shell("$LUA script.lua")
     assert.truthy(result.code ~= 0)
-    assert.truthy(result.stderr:find("has no sha256, and no lock pins it", 1, true), result.stderr)
+    contains(result.stderr, "has no sha256, and no lock pins it")
   end)
 
   it("never have a login in them", function()
@@ -231,7 +232,7 @@ describe("pins #once", function()
         ('derive { name = "a", config = function(_, ctx) ctx.%s end }'):format(call)
       )
       local result = fail("apply init.lua", "login", "init.lua:2")
-      assert.is_nil((result.stderr .. (here.read("syslua.lock") or "")):find("secret", 1, true))
+      contains_none(result.stderr .. (here.read("syslua.lock") or ""), "secret")
     end
   end)
 
@@ -264,16 +265,15 @@ describe("pins #once", function()
     local before = place.lock().fetches
     local outdated = here.shell("$LUA -l syslua outdated -c init.lua")
     assert.equal(3, outdated.code)
-    for _, text in ipairs({
+    contains(
+      outdated.stdout,
       ("would update %s  "):format(url("one")),
       ("%s -> "):format(before[url("one")].sha256:sub(1, 9)),
       full:sub(1, 9) .. " (",
       new:sub(1, 9) .. " (",
-      "1 commit",
-    }) do
-      assert.truthy(outdated.stdout:find(text, 1, true), text .. " is not in " .. outdated.stdout)
-    end
-    assert.is_nil(outdated.stdout:find("#" .. full, 1, true))
+      "1 commit"
+    )
+    contains_none(outdated.stdout, "#" .. full)
     assert.same(before, place.lock().fetches)
     must("update", "-c", "init.lua", "--dry-run")
     assert.same(before, place.lock().fetches)
@@ -332,10 +332,10 @@ describe("pins #once", function()
     local text = here.read("syslua.lock")
     here.write("syslua.lock", (text:gsub('(two".-%[)', '%1"aarch64-darwin", ', 1)))
     local would = must("lock", "--prune", "--dry-run", "-c", "init.lua").stdout
-    assert.truthy(would:find("would drop " .. url("one"), 1, true), would)
+    contains(would, "would drop " .. url("one"))
     assert.truthy(pin("one"))
     local done = must("lock", "--prune", "-c", "init.lua").stdout
-    assert.truthy(done:find("dropped " .. url("one"), 1, true), done)
+    contains(done, "dropped " .. url("one"))
     assert.is_nil(pin("one"))
     assert.truthy(pin("two") and pin("three"))
     write('"one"')
@@ -369,8 +369,7 @@ describe("pins #once", function()
     write_config(6)
     -- Nothing was built: what is there is right, and the rest is unknown.
     local first = must("lock", "--check", "-c", "init.lua").stdout
-    assert.truthy(first:find("syslua.lock has all inputs", 1, true), first)
-    assert.truthy(first:find("The pins of d1, d2, d3 and 5 others are unknown", 1, true), first)
+    contains(first, "syslua.lock has all inputs", "The pins of d1, d2, d3 and 5 others are unknown")
     must("apply", "init.lua")
     local complete = "syslua.lock is complete, and its inputs are available.\n"
     assert.equal(complete, must("lock", "--check", "-c", "init.lua").stdout)
@@ -391,7 +390,7 @@ describe("pins #once", function()
       else
         assert.equal(3, checked.code)
         for _, index in ipairs(removed) do
-          assert.truthy(checked.stdout:find("would lock " .. url("f" .. index), 1, true))
+          contains(checked.stdout, "would lock " .. url("f" .. index))
         end
       end
       local _, count = checked.stdout:gsub("would lock", "")
@@ -404,14 +403,12 @@ describe("pins #once", function()
     -- A pin that moved elsewhere was not built here.
     here.write("syslua.lock", (whole:gsub('(/f1": {.-"sha256": ")%x%x', "%100")))
     local moved = must("lock", "--check", "-c", "init.lua").stdout
-    assert.truthy(
-      moved:find("The pins of d1 are unknown, because it was never built here", 1, true)
-    )
+    contains(moved, "The pins of d1 are unknown, because it was never built here")
     local json = must("lock", "--check", "-c", "init.lua", "--json").stdout
     local document = require("syslua").lib.fromJSON(json)
     assert.is_true(document.complete)
     assert.equal("d1", document.unknown[1].name)
-    assert.truthy(document.unknown[1].position:find("^init.lua:%d"))
+    matches(document.unknown[1].position, "^init.lua:%d")
   end)
 
   it("are not fetched again where an input is the same commit", function()

@@ -3,6 +3,9 @@
 local machine = require("spec.support.machine")
 local ordered_pairs = require("syslua.util.ordered_pairs")
 local server = require("spec.support.server")
+local text_checks = require("spec.support.text_checks")
+
+local contains, contains_none = text_checks.contains, text_checks.contains_none
 
 local zero = ("0"):rep(64)
 
@@ -150,14 +153,11 @@ describe("a build that fails because of", function()
       assert.equal(1, result.code, result.stdout)
       assert.equal("", result.stdout)
       local position = ("at init.lua:%d\n"):format(case.line or 10)
-      assert.truthy(result.stderr:find(position, 1, true), result.stderr)
-      assert.is_nil(result.stderr:find("traceback", 1, true), result.stderr)
-      assert.truthy(result.stderr:find("bad", 1, true), result.stderr)
+      contains(result.stderr, position)
+      contains_none(result.stderr, "traceback")
+      contains(result.stderr, "bad")
       for index = 2, #case do
-        assert.truthy(
-          result.stderr:find(case[index], 1, true),
-          case[index] .. " is not in: " .. result.stderr
-        )
+        contains(result.stderr, case[index])
       end
       local _, lines = result.stderr:gsub("\n", "")
       assert.is_true(lines <= 15, result.stderr)
@@ -319,12 +319,9 @@ describe("a config is refused because of", function()
       assert.equal(1, result.code, result.stdout)
       assert.equal("", result.stdout)
       local position = ("at init.lua:%d\n"):format(case.line or 2)
-      assert.truthy(result.stderr:find(position, 1, true), result.stderr)
+      contains(result.stderr, position)
       for index = 2, #case do
-        assert.truthy(
-          result.stderr:find(case[index], 1, true),
-          case[index] .. " is not in: " .. result.stderr
-        )
+        contains(result.stderr, case[index])
       end
       assert.equal(before, here.list("."))
     end)
@@ -340,9 +337,7 @@ describe("a config is refused because of", function()
     ]])
     local result = here.run("apply", "init.lua")
     assert.equal(1, result.code)
-    for _, text in ipairs({ "empty", "doc", "init.lua:2" }) do
-      assert.truthy(result.stderr:find(text, 1, true), text .. " is not in: " .. result.stderr)
-    end
+    contains(result.stderr, "empty", "doc", "init.lua:2")
     assert.equal("", here.shell("ls -A root/store/obj").stdout)
   end)
 end)

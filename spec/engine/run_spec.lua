@@ -2,7 +2,11 @@
 
 local interpreter = require("spec.support.interpreter")
 local machine = require("spec.support.machine")
+local text_checks = require("spec.support.text_checks")
 local tree = require("spec.support.tree")
+
+local contains, contains_none, matches =
+  text_checks.contains, text_checks.contains_none, text_checks.matches
 
 describe("ctx.run", function()
   local here
@@ -99,36 +103,24 @@ describe("ctx.run", function()
   it("names the exit code and shows the last lines of both streams", function()
     local text =
       error_of("ctx.run('for i in $(seq 30); do echo line $i; done; echo oops >&2; exit 7')")
-    assert.truthy(
-      text:find("cannot build one: `for i in [^\n]*` failed with exit code 7\n  at init.lua:3\n"),
-      text
-    )
-    assert.is_nil(text:find("| line 11\n", 1, true), text)
-    assert.truthy(text:find("| line 30\n", 1, true) and text:find("| oops", 1, true), text)
+    matches(text, "cannot build one: `for i in [^\n]*` failed with exit code 7\n  at init.lua:3\n")
+    contains_none(text, "| line 11\n")
+    contains(text, "| line 30\n", "| oops")
     local log = text:match("all of its output is in (%S+)")
-    assert.truthy(here.read(log):find("\nline 1\n", 1, true))
+    contains(here.read(log), "\nline 1\n")
   end)
 
   it("names the signal that ended the program", function()
-    assert.truthy(
-      error_of("ctx.run('kill -SEGV $$')"):find(
-        "`kill -SEGV $$` was ended by signal 11 (SIGSEGV)",
-        1,
-        true
-      )
+    contains(
+      error_of("ctx.run('kill -SEGV $$')"),
+      "`kill -SEGV $$` was ended by signal 11 (SIGSEGV)"
     )
-    assert.truthy(
-      error_of("ctx.run('kill -9 $$')"):find("was ended by signal 9 (SIGKILL)", 1, true)
-    )
+    contains(error_of("ctx.run('kill -9 $$')"), "was ended by signal 9 (SIGKILL)")
   end)
 
   it("ends a program whose time is over, with all it started", function()
     local text = error_of("ctx.run('echo begun; sleep 100 & sleep 100', { timeout = 0.3 })")
-    assert.truthy(
-      text:find("`echo begun; sleep 100 & sleep 100` did not end within 0.3 s", 1, true),
-      text
-    )
-    assert.truthy(text:find("| begun", 1, true), text)
+    contains(text, "`echo begun; sleep 100 & sleep 100` did not end within 0.3 s", "| begun")
   end)
 
   it("says which program is missing, and why one does not start", function()
@@ -149,8 +141,7 @@ describe("ctx.run", function()
         .. "no-such-shell in the PATH",
     }) do
       local text = error_of(lines)
-      assert.truthy(text:find(words, 1, true), lines .. ": " .. text)
-      assert.truthy(text:find("at init.lua:3\n", 1, true), text)
+      contains(text, words, "at init.lua:3\n")
     end
   end)
 
@@ -172,8 +163,7 @@ describe("ctx.run", function()
       ['ctx.run("true", { env = { A = {} } })'] = "the variable A: expected a string, got a table",
     }) do
       local text = error_of(lines)
-      assert.truthy(text:find(words, 1, true), lines .. ": " .. text)
-      assert.truthy(text:find("at init.lua:3\n", 1, true), text)
+      contains(text, words, "at init.lua:3\n")
     end
   end)
 
@@ -220,10 +210,9 @@ describe("ctx.run", function()
     assert.is_true(tonumber(result.stderr:match("(%d+)\n$")) < 60000, result.stderr)
     local size = here.shell("stat -c %s root/store/log/*").stdout
     assert.is_true(tonumber(size) < 64 * 1024 * 1024 + 100, size)
-    assert.truthy(
-      here
-        .shell("tail -n 1 root/store/log/*").stdout
-        :find("[the log ends here, at its limit of 64 MiB: SYSLUA_LOG_LIMIT]", 1, true)
+    contains(
+      here.shell("tail -n 1 root/store/log/*").stdout,
+      "[the log ends here, at its limit of 64 MiB: SYSLUA_LOG_LIMIT]"
     )
   end)
 
@@ -248,11 +237,7 @@ describe("ctx.run", function()
     ]])
     local result = here.shell("SYSLUA_LOG_LIMIT=1000 $LUA -l syslua build init.lua --quiet")
     assert.equal(1, result.code)
-    assert.truthy(
-      result.stderr:find("the first 1000 bytes that the build printed are in", 1, true),
-      result.stderr
-    )
-    assert.truthy(result.stderr:find(" [...]", 1, true), result.stderr)
+    contains(result.stderr, "the first 1000 bytes that the build printed are in", " [...]")
     local log = here.shell("cat root/store/log/*").stdout
     assert.equal(1000, log:find("\n[the log ends here, at its limit of 1000 bytes", 1, true) - 1)
   end)
@@ -266,10 +251,7 @@ describe("ctx.run", function()
     -- It may end before what it printed is read.
     for _ = 1, 5 do
       local result = here.shell("SYSLUA_OUTPUT_LIMIT=1000 $LUA -l syslua build init.lua")
-      assert.truthy(
-        result.stderr:find("printed more than 1000 bytes to stdout", 1, true),
-        result.stderr
-      )
+      contains(result.stderr, "printed more than 1000 bytes to stdout")
     end
     assert.equal(
       0,
@@ -282,10 +264,7 @@ describe("ctx.run", function()
       return
     end
     local text = error_of("ctx.run('yes')")
-    assert.truthy(
-      text:find("`yes` printed more than 256 MiB to stdout, which `ctx.run` returns", 1, true),
-      text
-    )
+    contains(text, "`yes` printed more than 256 MiB to stdout, which `ctx.run` returns")
   end)
 
   it("builds a program in the usual way, fully confined", function()

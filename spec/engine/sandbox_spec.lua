@@ -2,6 +2,10 @@
 
 local machine = require("spec.support.machine")
 local process = require("spec.support.process")
+local text_checks = require("spec.support.text_checks")
+
+local contains, contains_none, matches =
+  text_checks.contains, text_checks.contains_none, text_checks.matches
 
 -- What sockets need is at hand in Python only.
 local python = [[
@@ -145,7 +149,7 @@ describe("the sandbox #once", function()
     }
     for _, level in ipairs(levels) do
       for name, got in pairs(try(attempts, level)) do
-        assert.truthy(got:find("exit code", 1, true), level .. ": " .. name .. ": " .. got)
+        contains(name .. ": " .. got, "exit code")
       end
     end
     assert.equal("secret\n", here.read("home/.netrc"))
@@ -178,10 +182,7 @@ describe("the sandbox #once", function()
       local reason = level == "require" and "No such process" or "Operation not permitted"
       assert.equal("refused: " .. reason, got.ptrace)
       for _, what in ipairs({ "kill", "limits", "priority", "processors" }) do
-        assert.truthy(
-          got[what]:find("exit code 1", 1, true),
-          level .. ": " .. what .. ": " .. got[what]
-        )
+        contains(got[what], "exit code 1")
       end
     end
     assert.equal(0, process.run({ "kill", "-0", victim }).code)
@@ -222,16 +223,9 @@ describe("the sandbox #once", function()
       build([[ctx.write(ctx.out, ctx.run({ HOME .. "/tool" }, { read = { HOME .. "/tool" } }))]])
     assert.equal(0, result.code, result.stderr)
     result = build([[ctx.run({ HOME .. "/tool" })]])
-    assert.truthy(
-      result.stderr:find(
-        "home/tool is outside of what a build may read: name it in `read`",
-        1,
-        true
-      ),
-      result.stderr
-    )
+    contains(result.stderr, "home/tool is outside of what a build may read: name it in `read`")
     result = build([[ctx.run("true", { read = { "/no/such" } })]])
-    assert.truthy(result.stderr:find("cannot read /no/such: ", 1, true), result.stderr)
+    contains(result.stderr, "cannot read /no/such: ")
   end)
 
   it("lets a program read sources, without what a filter left out", function()
@@ -276,13 +270,9 @@ describe("the sandbox #once", function()
     here.environment.SYSLUA_SANDBOX = "on"
     local result = build(lines)
     assert.equal(2, result.code)
-    assert.truthy(
-      result.stderr:find(
-        "SYSLUA_SANDBOX is `on`: the sandbox is `auto`, `require`, `landlock` or `off`",
-        1,
-        true
-      ),
-      result.stderr
+    contains(
+      result.stderr,
+      "SYSLUA_SANDBOX is `on`: the sandbox is `auto`, `require`, `landlock` or `off`"
     )
   end)
 
@@ -291,9 +281,9 @@ describe("the sandbox #once", function()
       local lines = ([[ctx.run("echo %s >$out")]]):format(mode)
       local path = build(lines, "--sandbox", mode).stdout:match("[^\n]+")
       local info = here.read("root/store/info/" .. path:match("[^/]+$") .. ".json")
-      assert.truthy(info:find('"sandbox": "' .. level .. '"', 1, true), info)
+      contains(info, '"sandbox": "' .. level .. '"')
       local shown = here.run("info", path:match("[^/]+$")).stdout
-      assert.truthy(shown:find("Sandbox +" .. level .. "\n"), shown)
+      matches(shown, "Sandbox +" .. level .. "\n")
     end
   end)
 end)
@@ -338,16 +328,13 @@ describe("the level of a derivation #once", function()
       assert.same({ base = "off", plain = "namespaces", top = "off" }, recorded_levels())
       local result = here.run(verb, "init.lua", "--sandbox", "require")
       assert.equal(0, result.code, result.stderr)
-      assert.truthy(result.stderr:find("building base", 1, true), result.stderr)
-      assert.truthy(result.stderr:find("building top", 1, true), result.stderr)
-      assert.is_nil(result.stderr:find("building plain", 1, true))
+      contains(result.stderr, "building base", "building top")
+      contains_none(result.stderr, "building plain")
       assert.same(
         { base = "namespaces", plain = "namespaces", top = "namespaces" },
         recorded_levels()
       )
-      assert.is_nil(
-        here.run(verb, "init.lua", "--sandbox", "require").stderr:find("building", 1, true)
-      )
+      contains_none(here.run(verb, "init.lua", "--sandbox", "require").stderr, "building")
       here.shell("chmod -R u+w root; rm -rf root")
     end
   end)
@@ -357,7 +344,7 @@ describe("the level of a derivation #once", function()
     here.shell([[sed -i 's/,"@sandbox":"[a-z]*"//' root/store/drv-out/*]])
     assert.equal("", here.run("build", "init.lua").stderr)
     local result = here.run("build", "init.lua", "--sandbox", "require")
-    assert.truthy(result.stderr:find("building base", 1, true), result.stderr)
+    contains(result.stderr, "building base")
     assert.same(
       { base = "namespaces", plain = "namespaces", top = "namespaces" },
       recorded_levels()
@@ -452,8 +439,8 @@ describe("on a kernel that lacks something, the sandbox #once", function()
     assert.equal(1, result.code)
     local message = "programs cannot be confined, and the sandbox is required: "
       .. "this system refuses [^\n]* %(Function not"
-    assert.truthy(result.stderr:find(message), result.stderr)
-    assert.truthy(result.stderr:find("init.lua:3", 1, true), result.stderr)
+    matches(result.stderr, message)
+    contains(result.stderr, "init.lua:3")
   end)
 
   it("ends what a build left running, and no other process of its user", function()
@@ -482,13 +469,9 @@ describe("on a kernel that lacks something, the sandbox #once", function()
   it("names the setting where a container has no users for builds of root", function()
     local result = here.shell("unshare -r $LUA -l syslua build init.lua")
     assert.equal(1, result.code)
-    assert.truthy(
-      result.stderr:find(
-        "not among the users of this container: set another with SYSLUA_BUILD_USERS",
-        1,
-        true
-      ),
-      result.stderr
+    contains(
+      result.stderr,
+      "not among the users of this container: set another with SYSLUA_BUILD_USERS"
     )
   end)
 

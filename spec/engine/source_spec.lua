@@ -1,5 +1,6 @@
 --- What a build sees of a source: its content, and nothing of where it lies.
 local machine = require("spec.support.machine")
+local matches = require("spec.support.text_checks").matches
 
 describe("a source in a build", function()
   local here
@@ -34,7 +35,7 @@ describe("a source in a build", function()
       })
     ]]
     local first = built(place:format("a/one.txt"))
-    assert.truthy(first:find("^source%-%x+%.txt\n$"), first)
+    matches(first, "^source%-%x+%.txt\n$")
     assert.equal(first, built(place:format("b/two.txt")))
     local objects = here.shell("ls root/store/obj | wc -l").stdout
     assert.equal("1", objects:match("%d+"))

@@ -4,6 +4,10 @@
 local machine = require("spec.support.machine")
 local ordered_pairs = require("syslua.util.ordered_pairs")
 local process = require("spec.support.process")
+local text_checks = require("spec.support.text_checks")
+
+local contains, contains_none, matches =
+  text_checks.contains, text_checks.contains_none, text_checks.matches
 
 local it_with_nix = process.has("nix-hash") and it or pending
 local it_with_cc = process.has("cc") and it or pending
@@ -70,7 +74,7 @@ describe("the store #once", function()
     ]]):format(outputs or '"out"', lines))
     assert.not_equal(0, result.code)
     assert.equal(before, list())
-    assert.truthy(result.stderr:find("script.lua:[234]"), result.stderr)
+    matches(result.stderr, "script.lua:[234]")
     return result.stderr
   end
 
@@ -84,7 +88,7 @@ describe("the store #once", function()
   end
 
   local function is_here(text, whole)
-    assert.truthy(whole:find(text, 1, true), text .. " is not in: " .. whole)
+    contains(whole, text)
   end
 
   describe("lets an object refer to itself:", function()
@@ -309,7 +313,7 @@ describe("the store #once", function()
         is_here("marker-e", trace)
         trace = write(2, way)
         is_here("execve(", trace)
-        assert.is_nil(trace:find("marker", 1, true), trace)
+        contains_none(trace, "marker")
         assert.equal("3\n", here.shell("ls root/store/obj | wc -l").stdout)
       end)
     end

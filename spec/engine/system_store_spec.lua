@@ -2,6 +2,10 @@
 --- nobody else sees, and the user borrows from it.
 local machine = require("spec.support.machine")
 local process = require("spec.support.process")
+local text_checks = require("spec.support.text_checks")
+
+local contains, contains_none, matches =
+  text_checks.contains, text_checks.contains_none, text_checks.matches
 
 local user = "syslua-test"
 
@@ -71,9 +75,8 @@ describe("the system's store #root #once", function()
       user_sys build init.lua --check 2>&1 >/dev/null
     ]])
     assert.equal(0, result.code, result.stdout .. result.stderr)
-    assert.truthy(result.stdout:find("^/syslua/store/obj/high%-%x+\n"), result.stdout)
-    assert.truthy(result.stdout:find("\nlow%-%x+\n"), result.stdout)
-    assert.truthy(result.stdout:find("nothing differs", 1, true), result.stdout)
+    matches(result.stdout, "^/syslua/store/obj/high%-%x+\n", "\nlow%-%x+\n")
+    contains(result.stdout, "nothing differs")
   end)
 
   it("lends nothing to a user without a directory for roots, who builds instead", function()
@@ -134,7 +137,7 @@ describe("the system's store #root #once", function()
       readlink user/root/store/obj/high-*
     ]])
     assert.equal(0, result.code, result.stdout .. result.stderr)
-    assert.truthy(result.stdout:find("^/syslua/store/obj/high%-%x+\n$"), result.stdout)
+    matches(result.stdout, "^/syslua/store/obj/high%-%x+\n$")
   end)
 
   it("lends nothing that is damaged", function()
@@ -202,6 +205,6 @@ describe("the system's store #root #once", function()
         or result.stdout:find("file 444 0 0\nlink 777 0 0\nprogram 555 0 0\n", 1, true),
       result.stdout
     )
-    assert.falsy(result.stdout:find("cap_net_raw", 1, true), result.stdout)
+    contains_none(result.stdout, "cap_net_raw")
   end)
 end)

@@ -1,5 +1,6 @@
 --- Archives that real tools make: what comes of them is what these tools unpack.
 
+local contains = require("spec.support.text_checks").contains
 local interpreter = require("spec.support.interpreter")
 local machine = require("spec.support.machine")
 local ordered_pairs = require("syslua.util.ordered_pairs")
@@ -188,11 +189,7 @@ with zipfile.ZipFile("archive.zip", "w") as archive:
       ]]):format(options))
       local result = here.run("apply", "init.lua")
       assert.equal(1, result.code, options)
-      assert.truthy(result.stderr:find(expected, 1, true), options .. ": " .. result.stderr)
-      assert.truthy(
-        result.stderr:find("at init.lua:6\n", 1, true),
-        options .. ": " .. result.stderr
-      )
+      contains(result.stderr, expected, "at init.lua:6\n")
     end
   end)
 
@@ -236,7 +233,7 @@ with zipfile.ZipFile("archive.zip", "w") as archive:
     for command, expected in ordered_pairs(others) do
       run(command .. " >file")
       local result = here.script(build, "file", "0")
-      assert.truthy(result.stderr:find(expected, 1, true), command .. ": " .. result.stderr)
+      contains(result.stderr, expected)
       assert.truthy(
         result.stderr:find("tar.zst", 1, true) or result.stderr:find("it contains", 1, true),
         result.stderr

@@ -6,6 +6,7 @@ local cases = require("spec.errors.cases")
 local failure = require("syslua.util.failure")
 local failure_report = require("syslua.cli.failure_report")
 local machine = require("spec.support.machine")
+local matches = require("spec.support.text_checks").matches
 local syslua = require("syslua")
 local terminal = require("syslua.cli.terminal")
 local tree = require("spec.support.tree")
@@ -76,7 +77,7 @@ describe("a wrong config is told:", function()
   it("in at least a hundred cases, each with a line of the config", function()
     assert.is_true(#cases >= 100)
     for _, case in ipairs(cases) do
-      assert.truthy(expected[case[1]]:find("\n  at [%w_/.]+:%d+"), case[1])
+      matches(expected[case[1]], "\n  at [%w_/.]+:%d+")
     end
   end)
 end)

@@ -2,6 +2,7 @@
 -- apply, diff and history.
 
 local machine = require("spec.support.machine")
+local matches = require("spec.support.text_checks").matches
 local random = require("spec.support.random")
 local syslua = require("syslua")
 
@@ -65,7 +66,7 @@ describe("a directory that is copied #once", function()
         if before ~= here.list("root/store/metadata/snapshots") then
           assert.same(applied, get_changes("diff", "--json"), "step " .. step)
         end
-        assert.matches("^Nothing changed", here.must("apply", "init.lua").stdout)
+        matches(here.must("apply", "init.lua").stdout, "^Nothing changed")
       end
       here.must("destroy", "--yes")
       assert.equal("mine\n", here.shell("cat ~/.rc; ls -A ~ | grep -v .rc").stdout)

@@ -1,6 +1,9 @@
 --- `directory{}`: what it makes, changes and leaves.
 
 local machine = require("spec.support.machine")
+local text_checks = require("spec.support.text_checks")
+
+local contains, matches = text_checks.contains, text_checks.matches
 
 describe("directory{}", function()
   local here
@@ -33,7 +36,7 @@ describe("directory{}", function()
       assert.equal("2775", mode_of("~/.shared"))
       assert.equal("text", here.read("home/.private/deep/below/file"))
       assert.equal(0, here.run("status").code)
-      assert.truthy(here.run("apply", "init.lua").stdout:find("^Nothing changed"))
+      matches(here.run("apply", "init.lua").stdout, "^Nothing changed")
       here.shell("chmod 755 ~/.private/deep; rmdir ~/.plain")
       assert.equal(3, here.run("status").code)
       here.must("apply", "init.lua")
@@ -96,14 +99,13 @@ describe("directory{}", function()
         assert.equal(first == second and 0 or 1, result.code, one .. other .. result.stderr)
         if first ~= second then
           local modes = { "no mode", "mode 700", "mode 755" }
-          for _, words in ipairs({
+          contains(
+            result.stderr,
             "is declared twice, with different modes:",
             ("a directory, %s at init.lua:2"):format(modes[first]),
             ("a directory, %s at init.lua:3"):format(modes[second]),
-            "or make their modes equal",
-          }) do
-            assert.truthy(result.stderr:find(words, 1, true), words .. result.stderr)
-          end
+            "or make their modes equal"
+          )
         end
       end
     end
@@ -114,7 +116,7 @@ describe("directory{}", function()
       here.write_config(("directory { path = %q }"):format(path))
       local result = here.run("plan", "init.lua")
       assert.equal(1, result.code, path)
-      assert.truthy(result.stderr:find("init.lua:", 1, true), result.stderr)
+      contains(result.stderr, "init.lua:")
     end
   end)
 end)

@@ -3,6 +3,9 @@
 
 local machine = require("spec.support.machine")
 local ordered_pairs = require("syslua.util.ordered_pairs")
+local text_checks = require("spec.support.text_checks")
+
+local contains, contains_none = text_checks.contains, text_checks.contains_none
 
 describe("env{}", function()
   local here
@@ -102,8 +105,7 @@ describe("env{}", function()
       here.write_config("env(" .. case[1] .. ")")
       local result = here.run("apply", "init.lua")
       assert.equal(1, result.code, result.stdout)
-      assert.truthy(result.stderr:find("at init.lua:2\n", 1, true), result.stderr)
-      assert.truthy(result.stderr:find(case[2], 1, true), result.stderr)
+      contains(result.stderr, "at init.lua:2\n", case[2])
       assert.is_false(here.exists("root"))
     end)
   end
@@ -136,11 +138,8 @@ describe("env{}", function()
     local declared =
       here.evaluate([[env({ A = "x$BAR", B = "${FOO}/x", C = "$HOME/x", D = "5 $", E = "$1" })]])
     assert.equal(2, #declared.notices)
-    assert.truthy(
-      declared.notices[1]:find("`$BAR` in the value of A", 1, true),
-      declared.notices[1]
-    )
-    assert.truthy(declared.notices[2]:find('lib.ref("FOO")', 1, true), declared.notices[2])
+    contains(declared.notices[1], "`$BAR` in the value of A")
+    contains(declared.notices[2], 'lib.ref("FOO")')
   end)
 
   describe("with a colon", function()
@@ -157,7 +156,7 @@ describe("env{}", function()
       assert.equal(1, result.code)
       local _, count = result.stderr:gsub("home directory", "")
       assert.equal(1, count, result.stderr)
-      assert.truthy(result.stderr:find("init.lua:2", 1, true), result.stderr)
+      contains(result.stderr, "init.lua:2")
       result = apply(home, here.root, 'env({ NOTES = "~/a", PATH = "/opt/bin" })')
       assert.equal(0, result.code, result.stderr)
     end)
@@ -210,8 +209,7 @@ describe("env{}", function()
           assert.equal("alive\n", here.shell(line).stdout, count .. " of " .. length)
         else
           stopped = stopped + 1
-          assert.truthy(result.stderr:find("no program could be started", 1, true), result.stderr)
-          assert.truthy(result.stderr:find("init.lua", 1, true), result.stderr)
+          contains(result.stderr, "no program could be started", "init.lua")
         end
       end
     end
@@ -241,8 +239,8 @@ describe("env{}", function()
     for _, call in ipairs(wrong) do
       local failure = here.fail(("activate({ config = function(_, ctx) %s end })"):format(call))
       assert.equal("config", failure.kind, call)
-      assert.truthy(failure.position:find("init.lua:2", 1, true), call)
-      assert.is_nil(failure.message:find("the engine", 1, true), failure.message)
+      contains(failure.position, "init.lua:2")
+      contains_none(failure.message, "the engine")
     end
   end)
 

@@ -3,6 +3,9 @@
 local machine = require("spec.support.machine")
 local ordered_pairs = require("syslua.util.ordered_pairs")
 local syslua = require("syslua")
+local text_checks = require("spec.support.text_checks")
+
+local contains, matches = text_checks.contains, text_checks.matches
 
 describe("file{}", function()
   local here
@@ -35,8 +38,7 @@ describe("file{}", function()
           else
             local message = here.fail(lines).message
             local what = ("is declared twice, with different `%s`:"):format(field)
-            assert.matches(what, message, 1, true)
-            assert.matches((", %s "):format(field), message, 1, true)
+            contains(message, what, (", %s "):format(field))
           end
         end
       end
@@ -130,7 +132,7 @@ describe("file{}", function()
           file({ path = "~/.last", source = "source" })
         ]]):format(one[2], other[2])
         if one[1] == other[1] and texts[first] ~= texts[second] then
-          assert.matches("is declared twice", here.fail(lines).message, 1, true)
+          contains(here.fail(lines).message, "is declared twice")
         else
           local winner = one[1] <= other[1] and first or second
           local declared = here.evaluate(lines)
@@ -184,7 +186,7 @@ describe("file{}", function()
           local failed = here.fail(lines)
           local about = first .. ", " .. second .. ": " .. failed.message
           assert.equal("conflict", failed.kind, about)
-          assert.truthy(failed.message:find("init.lua:2", 1, true), about)
+          contains(failed.message, "init.lua:2")
           assert.equal("init.lua:3", failed.position, about)
         end
       end
@@ -203,8 +205,7 @@ describe("file{}", function()
       ]]):format(lines[1], lines[2]))
       local result = here.run("plan", "init.lua")
       assert.equal(1, result.code)
-      assert.matches(("the source %s does not exist"):format(lines[3]), result.stderr, 1, true)
-      assert.matches("init.lua:3", result.stderr, 1, true)
+      contains(result.stderr, ("the source %s does not exist"):format(lines[3]), "init.lua:3")
     end
   end)
 
@@ -224,10 +225,10 @@ describe("file{}", function()
     assert.equal("text 300\n", here.read("home/.many/300"))
     assert.equal("linked\n", here.read("home/.many/301"))
     local again = here.run("apply", "init.lua")
-    assert.matches("Nothing changed", again.stdout, 1, true)
+    contains(again.stdout, "Nothing changed")
     here.write("many/7", "changed\n")
     local changed = here.run("apply", "init.lua")
-    assert.matches("0 added, 1 changed, 0 removed", changed.stdout, 1, true)
+    contains(changed.stdout, "0 added, 1 changed, 0 removed")
     assert.equal("changed\n", here.read("home/.many/7"))
     assert.equal("text 8\n", here.read("home/.many/8"))
   end)
@@ -285,7 +286,7 @@ describe("file{}", function()
     for _, name in ipairs({ "a b", "it's", "\233t\233", "-dash", "$HOME" }) do
       assert.equal(name, here.read("home/" .. name))
     end
-    assert.truthy(here.run("apply", "init.lua").stdout:find("^Nothing changed"))
+    matches(here.run("apply", "init.lua").stdout, "^Nothing changed")
   end)
 
   it("installs a real file with `copy`, `mode` or `owner`", function()
@@ -308,7 +309,7 @@ describe("file{}", function()
     assert.equal("copy", here.read("home/.copy"))
     assert.equal(here.read("init.lua"), here.read("home/.owner"))
     assert.equal("ran\n", here.shell("~/.run").stdout)
-    assert.truthy(here.run("apply", "init.lua").stdout:find("^Nothing changed"))
+    matches(here.run("apply", "init.lua").stdout, "^Nothing changed")
     -- What somebody changes is drift, and is restored.
     here.write("home/.copy", "edited")
     assert.equal(3, here.run("status").code)
@@ -327,7 +328,7 @@ describe("file{}", function()
       here.write_config(call)
       local result = here.run("plan", "init.lua")
       assert.equal(1, result.code)
-      assert.truthy(result.stderr:find("a number is ambiguous", 1, true), result.stderr)
+      contains(result.stderr, "a number is ambiguous")
     end
   end)
 
@@ -344,7 +345,7 @@ describe("file{}", function()
     ]])
     assert.equal("", here.shell("ls -A ~").stdout)
     assert.equal(0, here.run("status").code)
-    assert.truthy(here.run("apply", "init.lua").stdout:find("^Nothing changed"))
+    matches(here.run("apply", "init.lua").stdout, "^Nothing changed")
     here.write("home/.file", "again\n")
     assert.equal(3, here.run("status").code)
     here.must("apply", "init.lua")
@@ -375,7 +376,7 @@ describe("file{}", function()
     end
     assert.equal("deep/file", here.read_link("home/.whole/link"))
     assert.truthy(here.exists("home/.whole/empty"))
-    assert.truthy(here.run("apply", "init.lua").stdout:find("^Nothing changed"))
+    matches(here.run("apply", "init.lua").stdout, "^Nothing changed")
     here.must("destroy", "--yes")
     assert.equal("", here.shell("ls -A ~").stdout)
   end)
@@ -393,9 +394,9 @@ describe("file{}", function()
     assert.equal(0, here.run("plan", "init.lua").code)
     apply(config:format("one", "gone"))
     assert.equal("one", here.read("home/.tree/deep/file"))
-    assert.truthy(here.read_link("home/.tree/deep/file"):find("/deep/file$"))
+    matches(here.read_link("home/.tree/deep/file"), "/deep/file$")
     assert.equal("mine\n", here.read("home/.tree/mine"))
-    assert.truthy(here.run("apply", "init.lua").stdout:find("^Nothing changed"))
+    matches(here.run("apply", "init.lua").stdout, "^Nothing changed")
     apply(config:format("two", "come"))
     assert.equal("two", here.read("home/.tree/deep/file"))
     assert.equal("come\ndeep\nmine\n", here.shell("ls ~/.tree").stdout)
@@ -425,7 +426,7 @@ describe("file{}", function()
       here.write_config('file { path = "~/.tree", source = "tree", recursive = true }')
       local result = here.run("plan", "init.lua")
       assert.equal(1, result.code)
-      assert.truthy(result.stderr:find("tree/away leads to /etc/hostname", 1, true), result.stderr)
+      contains(result.stderr, "tree/away leads to /etc/hostname")
     end
   )
 
@@ -505,9 +506,9 @@ describe("file{}", function()
       local before = here.list(".")
       local result = here.run("apply", "init.lua")
       assert.equal(1, result.code, result.stdout)
-      assert.truthy(result.stderr:find("at init.lua:2\n", 1, true), result.stderr)
+      contains(result.stderr, "at init.lua:2\n")
       for index = 2, #case do
-        assert.truthy(result.stderr:find(case[index], 1, true), result.stderr)
+        contains(result.stderr, case[index])
       end
       assert.equal(before, here.list("."))
     end)

@@ -1,6 +1,10 @@
 --- `file { merge }`: keys in files that programs own too, from the config to the home and back.
 
 local machine = require("spec.support.machine")
+local text_checks = require("spec.support.text_checks")
+
+local contains, contains_none, matches =
+  text_checks.contains, text_checks.contains_none, text_checks.matches
 
 describe("file { merge }", function()
   local here
@@ -75,8 +79,8 @@ describe("file { merge }", function()
       here.write("home/f", sample.before)
       local out = here.apply(declare(sample)).stdout
       assert.equal(sample.after, here.read("home/f"))
-      assert.matches(" -> ", out, 1, true)
-      assert.matches("Nothing changed", here.must("apply", "init.lua").stdout, 1, true)
+      contains(out, " -> ")
+      contains(here.must("apply", "init.lua").stdout, "Nothing changed")
       assert.equal(0, here.run("status").code)
       here.apply("")
       assert.equal(sample.before, here.read("home/f"))
@@ -107,13 +111,13 @@ describe("file { merge }", function()
     here.apply(settings("{ a = 10 }"))
     here.write("home/s.json", '{"b": 3, "a": 10, "c": {}}')
     assert.equal(0, here.run("status").code)
-    assert.matches("Nothing changed", here.must("apply", "init.lua").stdout, 1, true)
+    contains(here.must("apply", "init.lua").stdout, "Nothing changed")
     here.write("home/s.json", '{"b": 3, "a": 11, "c": {}}')
     local status = here.run("status")
     assert.equal(3, status.code)
-    assert.matches("keys", status.stdout, 1, true)
+    contains(status.stdout, "keys")
     local out = here.must("apply", "init.lua").stdout
-    assert.matches("a: 11 -> 10", out, 1, true)
+    contains(out, "a: 11 -> 10")
     assert.equal('{"b": 3, "a": 10, "c": {}}', here.read("home/s.json"))
     local copies = here.shell("cat root/backups/displaced/*").stdout
     assert.equal('{"b": 3, "a": 11, "c": {}}', copies)
@@ -166,7 +170,7 @@ describe("file { merge }", function()
     assert.equal("[a]\nx = é\ny = 2\n", here.read("home/f"))
     here.write("home/f", "[a]\nx = é\ny = 2\nname = \252\n")
     assert.equal(0, here.run("status").code)
-    assert.matches("Nothing changed", here.must("apply", "init.lua").stdout, 1, true)
+    contains(here.must("apply", "init.lua").stdout, "Nothing changed")
     here.must("destroy", "--yes")
     assert.equal("[a]\nx = ä\nname = \252\n", here.read("home/f"))
   end)
@@ -178,7 +182,7 @@ describe("file { merge }", function()
       here.write_config(settings("{ a = 1 }") .. settings(values))
       local refused = here.run("plan", "init.lua")
       assert.equal(1, refused.code)
-      assert.matches("in ~/s.json is declared twice", refused.stderr, 1, true)
+      contains(refused.stderr, "in ~/s.json is declared twice")
     end
   end)
 
@@ -203,7 +207,7 @@ describe("file { merge }", function()
       assert.equal(expected, digits, format)
       -- What the first one adds stays without the other.
       here.apply(head .. one_of(format, sample[3]))
-      assert.is_nil(here.read("home/f"):find("4", 1, true))
+      contains_none(here.read("home/f"), "4")
       assert.equal(0, here.run("status").code)
       here.must("destroy", "--yes")
       assert.equal(before, here.read("home/f"))
@@ -211,7 +215,7 @@ describe("file { merge }", function()
     here.write_config(head .. one_of("json", "{ l = lib.mkAfter({ 1 }) }") .. [[
       file({ path = "~/f", merge = "json", values = { l = lib.mkBefore({ 2 }) } })
     ]])
-    assert.matches("l in ~/f is declared twice", here.run("plan", "init.lua").stderr, 1, true)
+    contains(here.run("plan", "init.lua").stderr, "l in ~/f is declared twice")
   end)
 
   it("joins a list in place: the other items keep their text and their comments", function()
@@ -249,7 +253,7 @@ describe("file { merge }", function()
       here.write("home/f", sample[2])
       local line = [[file({ path = "~/f", merge = "%s", values = { a = "x" } })]]
       local out = here.apply(line:format(sample[1])).stdout
-      assert.matches(sample[3], out, 1, true)
+      contains(out, sample[3])
       here.must("destroy", "--yes")
       assert.equal(sample[2], here.read("home/f"))
     end
@@ -266,12 +270,11 @@ describe("file { merge }", function()
     here.write("home/f", "kept\n")
     apply("{ 'kept', 'one', 'two' }")
     local out = apply("{ 'two', 'three' }").stdout
-    assert.matches('one: "one" -> (absent)', out, 1, true)
-    assert.matches('three: (absent) -> "three"', out, 1, true)
-    assert.is_nil(out:find("kept:", 1, true))
+    contains(out, 'one: "one" -> (absent)', 'three: (absent) -> "three"')
+    contains_none(out, "kept:")
     out = here.must("destroy", "--yes").stdout
-    assert.matches('three: "three" -> (absent)', out, 1, true)
-    assert.is_nil(out:find("kept:", 1, true))
+    contains(out, 'three: "three" -> (absent)')
+    contains_none(out, "kept:")
     assert.equal("kept\n", here.read("home/f"))
   end)
 
@@ -295,8 +298,8 @@ describe("file { merge }", function()
       file({ path = "~/s.json", merge = "json", values = { tool = tool.out .. "/bin/tool" } })
     ]])
     local text = here.read("home/s.json")
-    assert.matches('"tool": "[^"]*/store/obj/tool%-%x+/bin/tool"', text)
-    assert.matches('"' .. here.root .. "/store", text, 1, true)
+    matches(text, '"tool": "[^"]*/store/obj/tool%-%x+/bin/tool"')
+    contains(text, '"' .. here.root .. "/store")
   end)
 
   describe("refuses, before anything is touched,", function()
@@ -304,7 +307,7 @@ describe("file { merge }", function()
       here.write_config(body .. 'file({ path = "~/other", content = "x" })')
       local result = here.run("apply", "init.lua")
       assert.equal(1, result.code)
-      assert.matches(message, result.stderr, 1, true)
+      contains(result.stderr, message)
       assert.is_nil(here.read("home/other"))
     end
 
@@ -375,10 +378,9 @@ describe("file { merge }", function()
     here.write("home/s.json", '{"a": "x"}')
     here.write_config(settings('{ a = "y", b = 1 }'))
     local plan = here.must("plan", "init.lua").stdout
-    assert.matches('a: "x" -> "y"', plan, 1, true)
-    assert.matches("b: (absent) -> 1", plan, 1, true)
+    contains(plan, 'a: "x" -> "y"', "b: (absent) -> 1")
     local json = here.must("plan", "init.lua", "--json").stdout
-    assert.matches('"keys":[{"key":"a","new":"\\"y\\"","old":"\\"x\\""}', json, 1, true)
+    contains(json, '"keys":[{"key":"a","new":"\\"y\\"","old":"\\"x\\""}')
     assert.equal('{"a": "x"}', here.read("home/s.json"))
   end)
 end)

@@ -4,6 +4,9 @@ local machine = require("spec.support.machine")
 local powershell = require("spec.support.powershell")
 local process = require("spec.support.process")
 local random = require("spec.support.random")
+local text_checks = require("spec.support.text_checks")
+
+local contains, matches = text_checks.contains, text_checks.matches
 
 local reader = "/usr/lib/systemd/user-environment-generators/30-systemd-environment-d-generator"
 local unpack = table.unpack or unpack
@@ -40,11 +43,11 @@ describe("env.persistent{} #once", function()
     if not apply_as_user('env.persistent({ EDITOR = "vi" })') then
       return
     end
-    assert.truthy(here.read(file):find('EDITOR="vi"', 1, true))
+    contains(here.read(file), 'EDITOR="vi"')
     here.apply('env.persistent({ EDITOR = "ed" })')
-    assert.truthy(here.read(file):find('EDITOR="ed"', 1, true))
+    contains(here.read(file), 'EDITOR="ed"')
     here.must("rollback", "--yes")
-    assert.truthy(here.read(file):find('EDITOR="vi"', 1, true))
+    contains(here.read(file), 'EDITOR="vi"')
     here.apply("")
     assert.is_false(here.exists(file))
   end)
@@ -80,7 +83,7 @@ describe("env.persistent{} #once", function()
       if action.kind == "run" then
         assert.is_nil(run)
         run = action
-        assert.truthy(activation.positions[1]:find("^init.lua:2"), activation.positions[1])
+        matches(activation.positions[1], "^init.lua:2")
       end
     end
     assert.same(
@@ -98,16 +101,16 @@ describe("env.persistent{} #once", function()
       "Set-Single 'REFERS' '%USERPROFILE%/r' 'ExpandString'",
       "Set-List 'PATH' ';' @('%USERPROFILE%/bin')",
     }) do
-      assert.truthy(set:find("\n" .. line .. "\n", 1, true), set)
+      contains(set, "\n" .. line .. "\n")
     end
     for _, line in ipairs({ "Remove-Single 'EDITOR'", "Remove-List 'PATH' ';'" }) do
-      assert.truthy(unset:find("\n" .. line .. "\n", 1, true), unset)
+      contains(unset, "\n" .. line .. "\n")
     end
     local problem = here.fail(
       [[env.persistent({ PATH = { "C:/a%b" } })]],
       { platform = "x86_64-windows", username = "ada" }
     )
-    assert.truthy(problem.message:find("has a `%`", 1, true), problem.message)
+    contains(problem.message, "has a `%`")
     assert.equal("init.lua:2", problem.position)
   end)
 
@@ -138,15 +141,15 @@ describe("env.persistent{} #once", function()
 
   it("refuses what a session cannot hold, and projects", function()
     local problem = here.fail([[env.persistent({ A = "\1" })]])
-    assert.truthy(problem.message:find("control character", 1, true), problem.message)
+    contains(problem.message, "control character")
     assert.equal("init.lua:2", problem.position)
     problem = here.fail([[env.persistent({ A = "\255" })]])
-    assert.truthy(problem.message:find("UTF-8", 1, true), problem.message)
+    contains(problem.message, "UTF-8")
     problem =
       here.fail([[project({ name = "x", setup = function() env.persistent({ A = "1" }) end })]])
-    assert.truthy(problem.message:find("inside of project", 1, true), problem.message)
+    contains(problem.message, "inside of project")
     problem = here.fail([[env.persistent({ ["A B"] = "1" })]])
-    assert.truthy(problem.message:find("name of a variable", 1, true), problem.message)
+    contains(problem.message, "name of a variable")
   end)
 
   local it_there = process.run({ "test", "-x", reader }).code == 0 and it or pending

@@ -2,6 +2,9 @@
 
 local machine = require("spec.support.machine")
 local process = require("spec.support.process")
+local text_checks = require("spec.support.text_checks")
+
+local contains, matches = text_checks.contains, text_checks.matches
 
 describe("user{}", function()
   local here
@@ -115,10 +118,7 @@ describe("user{}", function()
     local result = here.run("plan", "init.lua")
     if process.run({ "id", "-un" }).stdout ~= "root\n" then
       assert.equal(0, result.code, result.stderr)
-      assert.truthy(
-        result.stderr:find("note: what is declared for the user somebody-else", 1, true)
-      )
-      assert.truthy(result.stderr:find("(init.lua:2)", 1, true), result.stderr)
+      contains(result.stderr, "note: what is declared for the user somebody-else", "(init.lua:2)")
       assert.equal("", here.run("plan", "init.lua", "--quiet").stderr)
     end
   end)
@@ -180,13 +180,13 @@ describe("project{}", function()
     assert.equal(0, result.code, result.stderr)
     result = here.shell([[. "$SYSLUA_ROOT/env.sh"; echo "$A ${B-none}"]])
     assert.equal("a none\n", result.stdout)
-    assert.truthy(here.run("apply", "init.lua").stdout:find("^Nothing changed"))
+    matches(here.run("apply", "init.lua").stdout, "^Nothing changed")
     -- A change of a project is a change.
     here.write_config([[
       env { A = "a" }
       project { name = "web", setup = function() env { A = "project", B = "other" } end }
     ]])
-    assert.truthy(here.run("apply", "init.lua").stdout:find("Snapshot 2", 1, true))
+    contains(here.run("apply", "init.lua").stdout, "Snapshot 2")
   end)
 
   it("has any name, beside others that differ only in case", function()
@@ -202,7 +202,7 @@ describe("project{}", function()
     for line in here.read("root/store/metadata/current/projects/list"):gmatch("[^\n]+") do
       local place, number = line:match("^(%S+) .*/p(%d+)$")
       local script = here.read("root/store/metadata/snapshots/" .. place .. "/env.sh")
-      assert.truthy(script:find(("N '%s'"):format(names[tonumber(number)]), 1, true), line)
+      contains(script, ("N '%s'"):format(names[tonumber(number)]))
       assert.is_nil(seen[place:lower()], line)
       seen[place:lower()] = true
     end
@@ -220,7 +220,7 @@ describe("project{}", function()
           path:format(character)
         )
         local failed = here.fail(lines)
-        assert.truthy(failed.message:find("has a control character", 1, true), failed.message)
+        contains(failed.message, "has a control character")
         assert.equal("init.lua:2", failed.position)
       end
     end

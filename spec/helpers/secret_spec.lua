@@ -2,16 +2,15 @@
 
 local process = require("spec.support.process")
 local secret_place = require("spec.support.secret_place")
+local text_checks = require("spec.support.text_checks")
+
+local contains, matches = text_checks.contains, text_checks.matches
 
 local recipient = secret_place.recipient
 local canary = secret_place.canary
 
 describe("secrets in configs", function()
   local here
-
-  local function find(text, part)
-    assert.truthy(text:find(part, 1, true), part .. " is not in " .. text)
-  end
 
   before_each(function()
     here = secret_place.new()
@@ -34,7 +33,7 @@ describe("secrets in configs", function()
     here.without_identity()
     local plan = here.run("plan", "--diff", "init.lua")
     assert.equal(0, plan.code, plan.stderr)
-    find(plan.stdout, "db.password of secrets.yaml")
+    contains(plan.stdout, "db.password of secrets.yaml")
     here.with_identity()
     local applied = here.run("apply", "--json", "init.lua")
     assert.equal(0, applied.code, applied.stderr)
@@ -48,7 +47,7 @@ describe("secrets in configs", function()
     here.without_identity()
     local again = here.run("apply", "init.lua")
     assert.equal(0, again.code, again.stderr)
-    find(again.stdout, "Nothing changed")
+    contains(again.stdout, "Nothing changed")
     assert.equal(0, here.run("status").code)
     here.check_nowhere(
       plan,
@@ -99,7 +98,7 @@ describe("secrets in configs", function()
     here.without_identity()
     local refused = here.run("rollback", "--yes")
     assert.equal(1, refused.code)
-    find(refused.stderr, recipient)
+    contains(refused.stderr, recipient)
     assert.equal("postgres:5432:" .. canary .. "-2", here.read("home/pass"))
     here.with_identity()
     here.must("rollback", "--yes")
@@ -113,18 +112,18 @@ describe("secrets in configs", function()
     here.without_identity()
     local failed = here.run("apply", "init.lua")
     assert.equal(1, failed.code)
-    find(failed.stderr, "db.port of secrets.yaml")
-    find(failed.stderr, "init.lua:4")
-    find(failed.stderr, recipient)
-    find(failed.stderr, "none.txt")
+    contains(failed.stderr, "db.port of secrets.yaml", "init.lua:4", recipient, "none.txt")
     assert.is_false(here.exists("home/other"))
     assert.is_false(here.exists("home/pass"))
     assert.is_false(here.exists("root/store/metadata/current"))
     here.declare('file { path = "~/pass", secret = s.db.pasword }')
     local misspelt = here.run("plan", "init.lua")
     assert.equal(1, misspelt.code)
-    find(misspelt.stderr, "there is no `pasword` in `db` of secrets.yaml")
-    find(misspelt.stderr, "did you mean `password`?")
+    contains(
+      misspelt.stderr,
+      "there is no `pasword` in `db` of secrets.yaml",
+      "did you mean `password`?"
+    )
     -- One that was altered.
     here.with_identity()
     here.declare(link)
@@ -134,7 +133,7 @@ describe("secrets in configs", function()
     )
     local altered = here.run("apply", "init.lua")
     assert.equal(1, altered.code)
-    find(altered.stderr, "altered")
+    contains(altered.stderr, "altered")
     here.check_nowhere(failed, altered)
   end)
 
@@ -147,7 +146,7 @@ describe("secrets in configs", function()
     end
     local status = here.run("status", "--json")
     assert.equal(3, status.code)
-    find(status.stdout, '"content"')
+    contains(status.stdout, '"content"')
     local plan = here.run("plan", "--diff", "--json", "init.lua")
     local applied = here.run("apply", "init.lua")
     assert.equal(0, applied.code, applied.stderr)
@@ -240,7 +239,7 @@ describe("secrets in configs", function()
       here.declare(body)
       local refused = here.run("plan", "init.lua")
       assert.equal(1, refused.code, body .. ": " .. refused.stdout)
-      find(refused.stderr, part)
+      contains(refused.stderr, part)
       here.check_nowhere(refused)
     end
   end)
@@ -262,7 +261,7 @@ describe("secrets in configs", function()
       )
       local refused = here.run("plan", "init.lua")
       assert.equal(1, refused.code, case[1])
-      find(refused.stderr, case[2])
+      contains(refused.stderr, case[2])
       here.check_nowhere(refused)
     end
   end)
@@ -338,7 +337,7 @@ describe("secrets in configs", function()
         assert.equal("postgres:5432:" .. value, here.read("home/pass"))
         assert.equal(value, here.read("home/copy"))
         local files = here.shell("find root/secrets -type f -not -name .key").stdout
-        assert.truthy(files:find("^root/secrets/[^/]+/%x+\n$"), files)
+        matches(files, "^root/secrets/[^/]+/%x+\n$")
         here.check_nowhere(done)
       end
     end
@@ -387,7 +386,7 @@ port={{ db.port + 1 }}
     )
     local refused = here.run("plan", "init.lua")
     assert.equal(1, refused.code)
-    find(refused.stderr, "pasword")
+    contains(refused.stderr, "pasword")
     here.check_nowhere(applied, refused)
   end)
 
@@ -403,15 +402,15 @@ port={{ db.port + 1 }}
     -- One line for all languages of shells.
     local _, lines = applied.stdout:gsub("TOKEN %(secret quoted of [^\n]*", "")
     assert.equal(1, lines, applied.stdout)
-    find(applied.stdout, "PORT (secret db.port of secrets.yaml)")
+    contains(applied.stdout, "PORT (secret db.port of secrets.yaml)")
     local why = here.run("why", "TOKEN")
-    find(why.stdout, "TOKEN = <secret>\n  at init.lua:")
+    contains(why.stdout, "TOKEN = <secret>\n  at init.lua:")
     here.check_nowhere(applied, here.run("env"), why)
     here.declare("")
     here.must("apply", "init.lua")
     assert.equal("0\n", here.shell("find root/secrets -type f -not -name .key | wc -l").stdout)
     here.declare("syslua.lib.secret.env { TOKEN = 'plain' }")
-    find(here.run("plan", "init.lua").stderr, "`TOKEN` in lib.secret.env: expected a secret")
+    contains(here.run("plan", "init.lua").stderr, "`TOKEN` in lib.secret.env: expected a secret")
   end)
 
   it("takes what a program prints, once for a declaration", function()
@@ -453,7 +452,7 @@ port={{ db.port + 1 }}
     here.write("print.sh", "exit 3\n")
     local failed = here.run("apply", "--refresh-secrets", "init.lua")
     assert.equal(1, failed.code)
-    find(failed.stderr, "`sh` failed: exit status: 3")
+    contains(failed.stderr, "`sh` failed: exit status: 3")
     here.must("gc", "--keep", "1")
     assert.equal("1\n", here.shell("ls root/secrets/.values | wc -l").stdout)
     here.must("destroy", "--yes")
@@ -466,6 +465,6 @@ port={{ db.port + 1 }}
     here.write("init.lua", 'sops.load("/etc/secrets.yaml")\nreturn { setup = function() end }\n')
     local refused = here.run("plan", "--pure", "init.lua")
     assert.equal(1, refused.code)
-    find(refused.stderr, "sops.load: /etc/secrets.yaml is outside of the config")
+    contains(refused.stderr, "sops.load: /etc/secrets.yaml is outside of the config")
   end)
 end)

@@ -3,6 +3,9 @@
 
 local process = require("spec.support.process")
 local secret_place = require("spec.support.secret_place")
+local text_checks = require("spec.support.text_checks")
+
+local contains_none, matches = text_checks.contains_none, text_checks.matches
 
 local canary = secret_place.canary
 local it_with_strace = process.has("strace") and it or pending
@@ -147,7 +150,7 @@ describe("secrets leave #once", function()
       local line = killing:format(calls, calls, number)
       local result = here.shell(line .. "$LUA -l syslua apply init.lua")
       local when = "killed at operation " .. number
-      assert.is_nil((result.stdout .. result.stderr):find(canary, 1, true))
+      contains_none(result.stdout .. result.stderr, canary)
       local done = here.run("apply", "init.lua")
       assert.equal(0, done.code, when .. ": " .. done.stderr)
       for _, name in ipairs({ "linked", "copied", "printed" }) do
@@ -160,7 +163,7 @@ describe("secrets leave #once", function()
       assert.equal("", here.shell("find home -name '.syslua*'").stdout, when)
       local holding = here.shell("grep -rlF " .. canary .. " root").stdout
       for path in holding:gmatch("[^\n]+") do
-        assert.truthy(path:find("^root/secrets/"), when .. ": " .. path)
+        matches(path, "^root/secrets/")
       end
       if result.code == 0 then
         break

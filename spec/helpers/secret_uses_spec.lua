@@ -2,6 +2,9 @@
 -- snapshots, and files that were there.
 
 local secret_place = require("spec.support.secret_place")
+local text_checks = require("spec.support.text_checks")
+
+local contains, contains_none = text_checks.contains, text_checks.contains_none
 
 local canary = secret_place.canary
 
@@ -15,10 +18,6 @@ describe("secrets in use #once", function()
   after_each(function()
     here.remove()
   end)
-
-  local function find(text, part)
-    assert.truthy(text:find(part, 1, true), part .. " is not in " .. text)
-  end
 
   it("are what actions and files wait for", function()
     here.set("token", canary)
@@ -45,7 +44,7 @@ describe("secrets in use #once", function()
     assert.equal("", get_log())
     here.set("token", canary .. "-2")
     local plan = here.run("plan", "init.lua")
-    find(plan.stdout, "secret token of secrets.yaml")
+    contains(plan.stdout, "secret token of secrets.yaml")
     local applied = here.run("apply", "init.lua")
     assert.equal(0, applied.code, applied.stderr)
     assert.equal("copied\nfile\nlinked\n", get_log())
@@ -123,8 +122,7 @@ describe("secrets in use #once", function()
       )
       local failed = here.run("apply", "init.lua")
       assert.equal(1, failed.code, failed.stdout)
-      find(failed.stderr, part)
-      find(failed.stderr, "init.lua:3")
+      contains(failed.stderr, part, "init.lua:3")
       assert.is_false(here.exists("home/other"))
       assert.is_false(here.exists("root/store/metadata/current"))
       here.check_nowhere(failed)
@@ -157,12 +155,12 @@ describe("secrets in use #once", function()
     here.write_config("  -- adopt: here", "config/init.lua")
     local refused = here.run("adopt", "home/id")
     assert.equal(1, refused.code)
-    find(refused.stderr, "--encrypt")
+    contains(refused.stderr, "--encrypt")
     local adopted = here.run("adopt", "--encrypt", "--write", "home/id")
     assert.equal(0, adopted.code, adopted.stderr)
-    find(here.read("config/init.lua"), "secret = ")
+    contains(here.read("config/init.lua"), "secret = ")
     local document = here.read("config/secrets.yaml")
-    find(document, "ENC[AES256_GCM")
+    contains(document, "ENC[AES256_GCM")
     local applied = here.run("apply")
     assert.equal(0, applied.code, applied.stderr)
     assert.equal(key, here.read("home/id"))
@@ -176,7 +174,7 @@ describe("secrets in use #once", function()
       applied.stdout,
       applied.stderr,
     }) do
-      assert.is_nil(text:find(line, 1, true))
+      contains_none(text, line)
     end
     here.must("destroy", "--yes")
     assert.equal(key, here.read("home/id"))

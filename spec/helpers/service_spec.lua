@@ -1,6 +1,7 @@
 --- `service{}`: what is written for each manager, what is refused, and what becomes of it where no
 -- manager runs. What systemd does with it is in spec/services.
 
+local contains = require("spec.support.text_checks").contains
 local machine = require("spec.support.machine")
 
 local unit_place = "~/.config/systemd/user/"
@@ -94,16 +95,15 @@ WantedBy=default.target
     ]],
       "backup.timer"
     )
-    assert.is_truthy(
-      text:find("OnCalendar=daily\nOnCalendar=Mon 03:00\nPersistent=true\n", 1, true)
+    contains(
+      text,
+      "OnCalendar=daily\nOnCalendar=Mon 03:00\nPersistent=true\n",
+      "OnStartupSec=5min\n"
     )
-    assert.is_truthy(text:find("OnStartupSec=5min\n", 1, true))
     assert.is_nil(found.files[unit_place .. "default.target.wants/backup.service"])
     assert.is_table(found.files[unit_place .. "timers.target.wants/backup.timer"])
     local socket = found.files[unit_place .. "echo.socket"].content
-    assert.is_truthy(
-      socket:find("ListenStream=7\nListenStream=" .. home .. "/echo\nRemoveOnStop=yes\n", 1, true)
-    )
+    contains(socket, "ListenStream=7\nListenStream=" .. home .. "/echo\nRemoveOnStop=yes\n")
     assert.are.same(
       { "tar -c " .. home .. "/x | gzip >/var/backup.tgz" },
       found.services.backup.names
@@ -119,8 +119,7 @@ WantedBy=default.target
       "/etc/systemd/system/a.service",
       { username = "root", hostname = "other" }
     )
-    assert.is_truthy(text:find("User=nobody\n", 1, true))
-    assert.is_truthy(text:find("WantedBy=multi-user.target\n", 1, true))
+    contains(text, "User=nobody\n", "WantedBy=multi-user.target\n")
     assert.are.equal("system", found.services.a.scope)
     assert.is_table(found.users.grace.files[unit_place .. "b.service"])
     assert.are.equal("user", found.users.grace.services.b.scope)
@@ -134,10 +133,10 @@ WantedBy=default.target
     }]]
     local plist =
       get_unit(lines, "~/Library/LaunchAgents/lua.sys.web.plist", { platform = "aarch64-darwin" })
-    assert.is_truthy(plist:find("<string>a&lt;b</string>", 1, true))
+    contains(plist, "<string>a&lt;b</string>")
     local task =
       get_unit(lines, "~/AppData/Local/syslua/services/web.xml", { platform = "x86_64-windows" })
-    assert.is_truthy(task:find("<Arguments>a&lt;b</Arguments>", 1, true))
+    contains(task, "<Arguments>a&lt;b</Arguments>")
   end)
 
   it("refuses what no unit could say", function()
@@ -167,14 +166,14 @@ WantedBy=default.target
     }) do
       local failure = here.fail("service { " .. lines .. " }", { username = "ada" })
       local text = failure.message .. (failure.hint or "")
-      assert.is_truthy(text:find(message, 1, true), lines .. ": " .. text)
+      contains(text, message)
       assert.are.equal("init.lua:2", failure.position)
     end
     local failure = here.fail(
       'service { name = "a", command = "x", scope = "system" }',
       { username = "ada", hostname = "other" }
     )
-    assert.is_truthy(failure.message:find("only root has services of the system", 1, true))
+    contains(failure.message, "only root has services of the system")
   end)
 
   it("takes the text of a unit, or a file with one", function()
@@ -214,11 +213,11 @@ WantedBy=default.target
     -- Commands know it by its name.
     for _, word in ipairs({ "web", "web.service" }) do
       local why = here.run("why", word)
-      assert.is_truthy(why.stdout:find("service web  web.service", 1, true), why.stdout)
+      contains(why.stdout, "service web  web.service")
     end
     local nameless = here.run("logs")
     assert.are.equal(2, nameless.code)
-    assert.is_truthy(nameless.stderr:find("the service is missing", 1, true), nameless.stderr)
+    contains(nameless.stderr, "the service is missing")
   end)
 
   it("depends on objects, sources and targets", function()
@@ -248,20 +247,18 @@ WantedBy=default.target
     end
     declare("/bin/a")
     local plan = here.run("plan", "init.lua")
-    assert.is_truthy(plan.stdout:find("web  start web.service, at the next login", 1, true))
+    contains(plan.stdout, "web  start web.service, at the next login")
     assert.are.equal(0, here.run("apply", "init.lua").code)
     local place = here.home .. "/.config/systemd/user/"
-    assert.is_truthy(here.read(place .. "default.target.wants/web.service"):find("/bin/a", 1, true))
-    assert.is_truthy(here.run("apply", "init.lua").stdout:find("Nothing changed", 1, true))
+    contains(here.read(place .. "default.target.wants/web.service"), "/bin/a")
+    contains(here.run("apply", "init.lua").stdout, "Nothing changed")
     declare("/bin/b")
     local changed = here.run("apply", "init.lua")
-    assert.is_truthy(changed.stdout:find("restart web.service", 1, true), changed.stdout)
-    assert.is_truthy(here.read(place .. "web.service"):find("/bin/b", 1, true))
+    contains(changed.stdout, "restart web.service")
+    contains(here.read(place .. "web.service"), "/bin/b")
     assert.are.equal(0, here.run("rollback", "--yes").code)
-    assert.is_truthy(here.read(place .. "web.service"):find("/bin/a", 1, true))
-    assert.is_truthy(
-      here.run("services").stdout:find("its service manager is not running", 1, true)
-    )
+    contains(here.read(place .. "web.service"), "/bin/a")
+    contains(here.run("services").stdout, "its service manager is not running")
     here.write_config("")
     assert.are.equal(0, here.run("apply", "init.lua").code)
     assert.is_nil(here.read(place .. "web.service"))
@@ -278,15 +275,12 @@ WantedBy=default.target
     here.run("apply", "init.lua")
     declare("/bin/b", "2")
     local applied = here.run("apply", "init.lua", "--no-services")
-    assert.is_truthy(
-      applied.stdout:find("Left as they are, since --no-services was given: web.", 1, true),
-      applied.stdout .. applied.stderr
-    )
+    contains(applied.stdout, "Left as they are, since --no-services was given: web.")
     assert.are.equal("2", here.read(here.home .. "/x"))
     local place = here.home .. "/.config/systemd/user/web.service"
-    assert.is_truthy(here.read(place):find("/bin/a", 1, true))
+    contains(here.read(place), "/bin/a")
     here.run("apply", "init.lua")
-    assert.is_truthy(here.read(place):find("/bin/b", 1, true))
+    contains(here.read(place), "/bin/b")
   end)
 
   it("says where a service is declared twice", function()
@@ -295,7 +289,6 @@ service { name = "web", scope = "user", command = { "/bin/a" } }
 service { name = "web", scope = "user", command = { "/bin/a" }, on_switch = "reload" }]])
     local plan = here.run("plan", "init.lua")
     assert.are.equal(1, plan.code)
-    assert.is_truthy(plan.stderr:find("the service web is declared twice", 1, true), plan.stderr)
-    assert.is_truthy(plan.stderr:find("init.lua:2", 1, true), plan.stderr)
+    contains(plan.stderr, "the service web is declared twice", "init.lua:2")
   end)
 end)

@@ -1,8 +1,10 @@
 --- What the lock says of tools follows what the config says of them: name, request, registry,
 -- `vars` and platform. And one tool that cannot be looked up stops no other.
 
-local contains = require("spec.support.contains")
+local text_checks = require("spec.support.text_checks")
 local tool_place = require("spec.support.tool_place")
+
+local contains, contains_none = text_checks.contains, text_checks.contains_none
 
 describe("the lock of tools{} #once", function()
   local place, here, platform, os_name, other
@@ -247,7 +249,7 @@ packages:
     place.config('tools { "none" }')
     local said = run(1, "plan", "init.lua")
     contains(said, "acme/none: it went elsewhere")
-    assert.falsy(said:find("nearest", 1, true), said)
+    contains_none(said, "nearest")
   end)
 
   it("takes the server of the config, a tag with @, and the config's own registry", function()
@@ -316,7 +318,7 @@ packages:
     place.config('tools { "bad" }')
     local said = run(1, "apply", "init.lua")
     contains(said, "is not a file name")
-    assert.falsy(said:find(refused, 1, true))
+    contains_none(said, refused)
     local made = here.shell([[
       set -e
       mkdir -p tree/top/directory

@@ -1,7 +1,11 @@
 --- `tools{}`: tools of a registry, resolved once, locked, built and put on PATH. The server is on
 -- this machine.
 
+local text_checks = require("spec.support.text_checks")
 local tool_place = require("spec.support.tool_place")
+
+local contains, contains_none, matches =
+  text_checks.contains, text_checks.contains_none, text_checks.matches
 
 describe("tools{} #once", function()
   local place, here, platform
@@ -27,12 +31,7 @@ describe("tools{} #once", function()
   local function fail(words, ...)
     local result = here.shell("$LUA -l syslua " .. words)
     assert.truthy(result.code ~= 0, result.stdout)
-    for _, text in ipairs({ ... }) do
-      assert.truthy(
-        result.stderr:find(text, 1, true),
-        ("%s is not in:\n%s"):format(text, result.stderr)
-      )
-    end
+    contains(result.stderr, ...)
   end
 
   local function run(line)
@@ -45,7 +44,7 @@ describe("tools{} #once", function()
     tools { "acme/hammer@1", "anv", tongs = "latest", ["acme/file"] = "1.0.0" }
     ]])
     local planned = must("plan", "init.lua").stdout
-    assert.truthy(planned:find("would lock acme/hammer@1", 1, true), planned)
+    contains(planned, "would lock acme/hammer@1")
     assert.is_false(here.exists("syslua.lock"))
     must("apply", "init.lua")
     assert.equal("hammer 1.4.0 hammer\n", run("hammer"))
@@ -95,7 +94,7 @@ describe("tools{} #once", function()
     place.config([[ tools { "acme/hammer@1", "anv@1.0.0" } ]])
     must("apply", "init.lua")
     local before = place.requests("")
-    assert.truthy(must("apply", "init.lua").stdout:find("Nothing changed", 1, true))
+    contains(must("apply", "init.lua").stdout, "Nothing changed")
     must("apply", "init.lua", "--locked", "--offline")
     must("plan", "init.lua", "--locked")
     assert.equal(before, place.requests(""))
@@ -142,9 +141,9 @@ describe("tools{} #once", function()
       sha256sum *.tar.gz *.zip >checksums.txt 2>/dev/null || true
     ]])
     fail("apply init.lua", "0000", "received sha256", "`sys update` with the name of the tool")
-    assert.truthy(must("update", "-c", "init.lua").stdout:find("up to date", 1, true))
+    contains(must("update", "-c", "init.lua").stdout, "up to date")
     local updated = must("update", "-c", "init.lua", "acme/hammer").stdout
-    assert.truthy(updated:find("the same version with other content", 1, true), updated)
+    contains(updated, "the same version with other content")
     must("apply", "init.lua")
   end)
 
@@ -158,10 +157,10 @@ describe("tools{} #once", function()
     place.release_hammer("1.6.0")
     local outdated = here.run("outdated", "-c", "init.lua")
     assert.equal(3, outdated.code, outdated.stderr)
-    assert.truthy(outdated.stdout:find("v1.4.0 -> v1.6.0", 1, true), outdated.stdout)
+    contains(outdated.stdout, "v1.4.0 -> v1.6.0")
     local before = here.read("syslua.lock")
     local updated = must("update", "-c", "init.lua", "acme/hammer").stdout
-    assert.truthy(updated:find("updated acme/hammer@1", 1, true), updated)
+    contains(updated, "updated acme/hammer@1")
     local lines, changed = {}, 0
     for line in before:gmatch("[^\n]+") do
       lines[line] = true
@@ -184,7 +183,7 @@ describe("tools{} #once", function()
     local anvil = place.lock().tools["anv@1.0.0"].platforms
     assert.is_nil(anvil[other])
     local locked = must("lock", "--platform", other, "aarch64-darwin", "-c", "init.lua").stdout
-    assert.truthy(locked:find(other, 1, true), locked)
+    contains(locked, other)
     anvil = place.lock().tools["anv@1.0.0"].platforms
     assert.truthy(anvil[other] and anvil["aarch64-darwin"])
     local before = place.requests("")
@@ -204,9 +203,9 @@ describe("tools{} #once", function()
     local versions = must("list", "--available", "acme/hammer", "-c", "init.lua").stdout
     assert.equal("2.0.0\n1.5.0\n1.4.0\n1.0.0\n", versions)
     local listed = must("list").stdout
-    assert.truthy(listed:find("hammer +1%.4%.0"), listed)
+    matches(listed, "hammer +1%.4%.0")
     local reason = must("why", "hm").stdout
-    assert.truthy(reason:find("init.lua:4", 1, true), reason)
+    contains(reason, "init.lua:4")
     local ran = must("run", "--config", "init.lua", "acme/hammer@2.0.0").stdout
     assert.equal("hammer 2.0.0 hammer\n", ran)
     local shell = must("shell", "--config", "init.lua", "-p", "tongs", "anv@1.0.0", "--", "tongs")
@@ -217,8 +216,8 @@ describe("tools{} #once", function()
   it("names constraints that cannot be evaluated, with --verbose", function()
     place.config([[ tools { "acme/hammer@1" } ]])
     local noisy = here.run("plan", "init.lua", "--verbose")
-    assert.truthy(noisy.stderr:find("nonsense(Version)", 1, true), noisy.stderr)
-    assert.falsy(here.run("plan", "init.lua").stderr:find("nonsense", 1, true))
+    contains(noisy.stderr, "nonsense(Version)")
+    contains_none(here.run("plan", "init.lua").stderr, "nonsense")
   end)
 
   it("works in user{} and project{}, with another registry", function()
@@ -261,6 +260,6 @@ return {
     assert.equal("sha256", release.checksum.algorithm)
     local succeeded, problem = pcall(tools.resolve, { name = "x", version = "1" })
     assert.is_false(succeeded)
-    assert.truthy(tostring(problem):find("registry", 1, true))
+    contains(tostring(problem), "registry")
   end)
 end)

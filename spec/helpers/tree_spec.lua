@@ -6,6 +6,9 @@ local machine = require("spec.support.machine")
 local process = require("spec.support.process")
 local random_numbers = require("spec.support.random")
 local syslua = require("syslua")
+local text_checks = require("spec.support.text_checks")
+
+local contains, matches = text_checks.contains, text_checks.matches
 
 describe("a tree", function()
   local here
@@ -85,10 +88,7 @@ describe("a tree", function()
     assert.equal("mine\n", here.read("home/.tree/a"))
     assert.equal("b\n", here.read("home/.tree/b"))
     local why = here.run("why", "~/.tree/a").stdout
-    assert.truthy(
-      why:find("overrides source one/a, with the priority 900\n    at init.lua:2", 1, true),
-      why
-    )
+    contains(why, "overrides source one/a, with the priority 900\n    at init.lua:2")
   end)
 
   it("lies over the home", function()
@@ -98,13 +98,13 @@ describe("a tree", function()
       here.apply(([[file { path = %q, source = "tree", recursive = true }]]):format(path))
       assert.equal("rc\n", here.read("home/.rc"))
       assert.equal("deep\n", here.read("home/.config/app/rc"))
-      assert.truthy(here.run("apply", "init.lua").stdout:find("^Nothing changed"))
+      matches(here.run("apply", "init.lua").stdout, "^Nothing changed")
     end
     here.apply("")
     assert.is_false(here.exists("home/.config"))
     local failure = here.fail([[file { path = "~", source = "tree" }]])
-    assert.truthy(failure.message:find("is not the path of a file", 1, true), failure.message)
-    assert.truthy(failure.hint:find("recursive", 1, true))
+    contains(failure.message, "is not the path of a file")
+    contains(failure.hint, "recursive")
   end)
 
   it("changes by one file when one is edited, and lists no other", function()
@@ -133,7 +133,7 @@ describe("a tree", function()
     assert.not_equal(real, get_real("2"))
     assert.equal(get_real("1"):match("^(.*)/1$"), get_real("2"):match("^(.*)/2$"))
     assert.equal(here.root .. "/store/obj", get_real("1"):match("^(.*/store/obj)/"))
-    assert.truthy(here.run("apply", "init.lua").stdout:find("^Nothing changed"))
+    matches(here.run("apply", "init.lua").stdout, "^Nothing changed")
     -- A mode and the target of a link are changes too; what is new and gone is told.
     here.shell("chmod +x tree/run; ln -sf 2 tree/link; rm tree/5; echo new >tree/6")
     assert.same({
@@ -158,7 +158,7 @@ describe("a tree", function()
     here.apply([[file { path = "~/.tree", source = "tree", recursive = true }]])
     local way = here.shell("printf %s root/store/ways/*").stdout
     local leads = here.read_link(way)
-    assert.truthy(leads:find("^%.%./obj/tree%-%x+$"), leads)
+    matches(leads, "^%.%./obj/tree%-%x+$")
     local function get_drift()
       local states = {}
       for _, target in ipairs(syslua.lib.fromJSON(here.run("status", "--json").stdout).targets) do
@@ -175,12 +175,12 @@ describe("a tree", function()
       here.shell(damage)
       assert.equal("changed changed", get_drift(), damage)
       local told = here.run("status").stdout
-      assert.truthy(told:find("%(now a link t[%w ]+ /"), damage .. told)
+      matches(told, "%(now a link t[%w ]+ /")
       assert.equal(3, here.run("plan", "init.lua", "--exit-code").code, damage)
       assert.equal(0, here.run("apply", "init.lua").code, damage)
       assert.equal(leads, here.read_link(way), damage)
       assert.equal("b\n", here.read("home/.tree/sub/b"), damage)
-      assert.truthy(here.run("apply", "init.lua").stdout:find("^Nothing changed"), damage)
+      matches(here.run("apply", "init.lua").stdout, "^Nothing changed")
     end
     -- It goes with the tree.
     here.apply("")
@@ -213,7 +213,7 @@ describe("a tree", function()
       assert.equal("edit " .. number .. "\n", here.read("home/.tree/a"), damage)
       assert.equal("b\n", here.read("home/.tree/sub/b"), damage)
       assert.equal("-- " .. number .. "\n", here.read("home/alone"), damage)
-      assert.truthy(here.run("apply", "init.lua").stdout:find("^Nothing changed"), damage)
+      matches(here.run("apply", "init.lua").stdout, "^Nothing changed")
       assert.same({}, get_news(), damage)
     end
   end)
@@ -282,7 +282,7 @@ describe("a tree", function()
     -- What stays is not touched when another tree goes.
     here.apply([[file { path = "~/.again", source = "one", recursive = true }]])
     assert.equal("a\n", here.read("home/.again/a"))
-    assert.truthy(here.run("apply", "init.lua").stdout:find("^Nothing changed"))
+    matches(here.run("apply", "init.lua").stdout, "^Nothing changed")
     assert.equal(0, here.run("destroy", "--yes").code)
     assert.is_false(here.exists("root"))
     assert.is_false(here.exists("home/.again"))
@@ -392,10 +392,7 @@ describe("a tree", function()
         local quoted, at = process.quote(source), process.quote(target)
         assert.equal(here.read(source), here.read(target), ("seed %d: %s"):format(seed, name))
         local real = here.shell(('readlink -f "$(dirname "$(readlink %s)")"'):format(at)).stdout
-        assert.truthy(
-          real:find("/store/obj/t-", 1, true),
-          ("seed %d: %s: %s"):format(seed, name, real)
-        )
+        contains(real, "/store/obj/t-")
         local behind = ('test -h "$(readlink %s)" && readlink "$(readlink %s)"'):format(at, at)
         assert.equal(
           here.shell(("test -h %s && readlink %s"):format(quoted, quoted)).stdout,
@@ -412,7 +409,7 @@ describe("a tree", function()
           here.shell(('ls -A "$(dirname "$(readlink %s)")"'):format(at)).stdout
         )
       end
-      assert.truthy(here.run("apply", "init.lua").stdout:find("^Nothing changed"))
+      matches(here.run("apply", "init.lua").stdout, "^Nothing changed")
       assert.equal(0, here.run("verify").code)
     end
   end)

@@ -4,6 +4,9 @@
 local interpreter = require("spec.support.interpreter")
 local machine = require("spec.support.machine")
 local process = require("spec.support.process")
+local text_checks = require("spec.support.text_checks")
+
+local contains, matches = text_checks.contains, text_checks.matches
 
 if interpreter.name ~= "lua5.4" then
   return
@@ -65,7 +68,7 @@ parent, child = pty.openpty()
 os.write(child, b"text\n")
 print(os.read(parent, 10).decode().split(), os.ttyname(child).startswith("/dev/pts/"))
 PY]]
-    assert.matches("^/dev/pts/%d+\n%d+ 77\n%['text'%] True\n$", run(text))
+    matches(run(text), "^/dev/pts/%d+\n%d+ 77\n%['text'%] True\n$")
   end)
 
   it("may give its files to itself, and to nobody else", function()
@@ -114,7 +117,7 @@ describe("a lock that another process holds #once", function()
           waited = waited + 1
           assert.equal(1, code, about)
           -- `timeout` says 124 when it had to send the signal.
-          assert.truthy(here.read("said2"):find("nterrupted", 1, true), here.read("said2"))
+          contains(here.read("said2"), "nterrupted")
         end
       end
     end
@@ -138,7 +141,7 @@ describe("a lock that another process holds #once", function()
       local locked = text:match("flock%((%d+<[^>]*>), LOCK_EX")
       if locked then
         exclusive = exclusive + 1
-        assert.truthy((flags[locked] or ""):find("O_RDWR"), text .. " " .. tostring(flags[locked]))
+        contains(flags[locked] or "", "O_RDWR")
       end
     end
     assert.is_true(exclusive > 0)

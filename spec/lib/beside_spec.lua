@@ -4,6 +4,9 @@ local machine = require("spec.support.machine")
 local process = require("spec.support.process")
 local projects = require("spec.support.projects")
 local random = require("spec.support.random")
+local text_checks = require("spec.support.text_checks")
+
+local contains, matches = text_checks.contains, text_checks.matches
 
 describe("lib.read, lib.list and lib.exists", function()
   local here
@@ -64,10 +67,7 @@ describe("lib.read, lib.list and lib.exists", function()
       here.write_config("local x = syslua.lib." .. call, "dots/init.lua")
       local result = here.run("plan", "--pure", "dots")
       assert.equal(1, result.code)
-      assert.truthy(
-        result.stderr:find("lib.%l+: .* %-%-pure hides it\n  at init.lua:2\n"),
-        result.stderr
-      )
+      matches(result.stderr, "lib.%l+: .* %-%-pure hides it\n  at init.lua:2\n")
       assert.equal(0, here.run("plan", "dots").code)
     end
   end)
@@ -151,7 +151,7 @@ describe("lib.read, lib.list and lib.exists", function()
     here.write("work/greeting", "altered\n")
     local refused = here.shell(enter)
     assert.not_equal(0, refused.code)
-    assert.truthy(refused.stderr:find("greeting has changed since it was trusted"), refused.stderr)
+    contains(refused.stderr, "greeting has changed since it was trusted")
   end)
 
   it("refuse what cannot be, by the line that asks", function()
@@ -172,7 +172,7 @@ describe("lib.read, lib.list and lib.exists", function()
     for _, case in ipairs(cases) do
       local problem = here.fail("local value = syslua.lib." .. case[1])
       assert.equal("init.lua:2", problem.position)
-      assert.truthy(problem.message:find(case[2]), problem.message)
+      matches(problem.message, case[2])
     end
   end)
 
@@ -185,7 +185,7 @@ describe("lib.read, lib.list and lib.exists", function()
     ]])
     local result = here.run("apply", "init.lua")
     assert.equal(1, result.code)
-    assert.truthy(result.stderr:find("`lib.read` is not available in a build"), result.stderr)
+    matches(result.stderr, "`lib.read` is not available in a build")
   end)
 
   it("serve scripts, which have no config", function()

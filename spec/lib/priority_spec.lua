@@ -1,5 +1,6 @@
 --- Which of several declarations counts: of variables, files and options of modules.
 
+local contains = require("spec.support.text_checks").contains
 local machine = require("spec.support.machine")
 
 describe("priorities", function()
@@ -222,8 +223,8 @@ describe("syslua.module", function()
       ]],
       { username = "root" }
     )
-    assert.truthy(found.files["~/.greeter"].content:find("root", 1, true))
-    assert.truthy(found.users.ada.files["~/.greeter"].content:find("ada", 1, true))
+    contains(found.files["~/.greeter"].content, "root")
+    contains(found.users.ada.files["~/.greeter"].content, "ada")
   end)
 
   it("may set up others", function()
@@ -242,7 +243,7 @@ describe("syslua.module", function()
       require("greeter").setup {}
       require("outer").setup {}
     ]])
-    assert.truthy(failure.message:find("after it was acted upon", 1, true), failure.message)
+    contains(failure.message, "after it was acted upon")
   end)
 
   it("cannot be set up outside of an evaluation", function()
@@ -250,6 +251,6 @@ describe("syslua.module", function()
     local module = syslua.module({ name = "x", config = function() end })
     local succeeded, problem = pcall(module.setup)
     assert.is_false(succeeded)
-    assert.truthy(syslua.error(problem).message:find("only while a config is evaluated", 1, true))
+    contains(syslua.error(problem).message, "only while a config is evaluated")
   end)
 end)

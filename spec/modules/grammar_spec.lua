@@ -4,6 +4,9 @@ local hostile = require("spec.support.hostile_texts")
 local machine = require("spec.support.machine")
 local process = require("spec.support.process")
 local random = require("spec.support.random")
+local text_checks = require("spec.support.text_checks")
+
+local contains, contains_none = text_checks.contains, text_checks.contains_none
 
 local new_texts, to_lua = hostile.make, hostile.to_lua
 
@@ -42,9 +45,9 @@ describe("what is written for #once", function()
     local listed = must("git config --file ~/.config/git/config --list -z")
     for index, text in ipairs(texts) do
       local line = ("test.key%d\n%s\0"):format(index, text)
-      assert.truthy(listed:find(line, 1, true), ("%q"):format(text))
+      contains(listed, line)
     end
-    assert.truthy(listed:find('sub.a.b"c\\d ].x\n1\0', 1, true))
+    contains(listed, 'sub.a.b"c\\d ].x\n1\0')
   end)
 
   it("git has sections however they are given, and includes last", function()
@@ -78,8 +81,8 @@ describe("what is written for #once", function()
     assert.equal("a\nb\n", must("git config --get-all remote.origin.fetch"))
     local text = here.read("home/.config/git/config")
     local first = text:lower():find("[include", 1, true)
-    assert.is_nil(text:lower():sub(first):find("[zzz]", 1, true))
-    assert.truthy(text:find("[last]\n\tx = 1\n", 1, true))
+    contains_none(text:lower():sub(first), "[zzz]")
+    contains(text, "[last]\n\tx = 1\n")
   end)
 
   it("git is refused what it cannot have", function()
@@ -95,7 +98,7 @@ describe("what is written for #once", function()
     for _, settings in ipairs(wrong) do
       local setup = [[require("modules.programs.git").setup { settings = { %s } }]]
       local message = get_failure(setup:format(settings))
-      assert.truthy(message:find("git", 1, true), message)
+      contains(message, "git")
     end
   end)
 
@@ -137,7 +140,7 @@ describe("what is written for #once", function()
       ]]):format(table.concat(binds, ", ")))
       local listed = ask("tmux list-keys -T prefix; tmux list-keys -T copy-mode-vi")
       for _, command in ipairs(expected) do
-        assert.truthy(listed:find("display-message " .. command .. "\n", 1, true), command)
+        contains(listed, "display-message " .. command .. "\n")
       end
       for byte = 33, 126 do
         -- As tmux shows a key: some with a backslash.

@@ -2,7 +2,11 @@
 -- the programs themselves where this machine has them.
 
 local machine = require("spec.support.machine")
+local text_checks = require("spec.support.text_checks")
 local tree = require("spec.support.tree")
+
+local contains, contains_none, matches_none =
+  text_checks.contains, text_checks.contains_none, text_checks.matches_none
 
 describe("pkgs.joined. #once", function()
   local here
@@ -55,8 +59,8 @@ describe("pkgs.joined. #once", function()
     assert.equal(10, #files)
     for _, name in ipairs(files) do
       local text = tree.read(name)
-      assert.truthy(text:find("syslua.module", 1, true), name)
-      assert.is_nil(text:find("https?://[%w.]+/[^\n]*%.tar"), name)
+      contains(text, "syslua.module")
+      matches_none(text, "https?://[%w.]+/[^\n]*%.tar")
     end
   end)
 
@@ -81,8 +85,8 @@ describe("pkgs.joined. #once", function()
     here.write("bin/gh", "#!/bin/sh\ncat >/dev/null\nprintf 'username=ada\\npassword=pw\\n'\n")
     local fill = 'PATH="$PWD/bin:$PATH"; printf "protocol=https\\nhost=%s\\n\\n" | '
       .. "GIT_TERMINAL_PROMPT=0 git credential fill 2>&1"
-    assert.truthy(ask(fill:format("github.com")):find("password=pw", 1, true))
-    assert.falsy(here.shell(fill:format("example.org")).stdout:find("password=pw", 1, true))
+    contains(ask(fill:format("github.com")), "password=pw")
+    contains_none(here.shell(fill:format("example.org")).stdout, "password=pw")
   end)
 
   it("zsh_starship_fzf and bash_starship_fzf give a shell its prompt and keys", function()
@@ -98,7 +102,7 @@ describe("pkgs.joined. #once", function()
         assert.equal("star " .. shell .. " ", prompt)
         local options = ask(with_bin .. 'printf %s "$FZF_DEFAULT_OPTS"')
         assert.equal("--height=40% --layout=reverse", options)
-        assert.truthy(here.read("home/.config/starship.toml"):find("add_newline = false", 1, true))
+        contains(here.read("home/.config/starship.toml"), "add_newline = false")
       end
     end
   end)
@@ -116,7 +120,7 @@ describe("pkgs.joined. #once", function()
           line = 'PATH="$PWD/bin:$PATH" fish -i -c "source $SYSLUA_ROOT/env.fish" 2>/dev/null'
         end
         local said = here.shell(line).stdout
-        assert.truthy(said:find("zoxide init --cmd j " .. shell, 1, true), shell .. ": " .. said)
+        contains(said, "zoxide init --cmd j " .. shell)
       end
     end
     here.write_config([[ require("pkgs.joined.shells_zoxide").setup { command = "a; b" } ]])
@@ -132,7 +136,7 @@ describe("pkgs.joined. #once", function()
     apply([[ require("pkgs.joined.fzf_fd_bat").setup { installed = true, shells = { "bash" } } ]])
     local filter = 'sh -c "$FZF_DEFAULT_COMMAND" | fzf --filter=tw'
     assert.equal("two", ask(with_bin .. filter))
-    assert.truthy(ask(with_bin .. 'printf %s "$FZF_CTRL_T_COMMAND"'):find("fd --hidden", 1, true))
+    contains(ask(with_bin .. 'printf %s "$FZF_CTRL_T_COMMAND"'), "fd --hidden")
   end)
 
   it("bat_man makes bat the pager of man", function()
@@ -156,9 +160,7 @@ describe("pkgs.joined. #once", function()
         "cd work && direnv allow . 2>&1 && direnv exec . sh -c 'printf %s $SEEN' 2>/dev/null"
       ).stdout
     )
-    assert.truthy(
-      here.read("home/.config/direnv/direnv.toml"):find("hide_env_diff = true", 1, true)
-    )
+    contains(here.read("home/.config/direnv/direnv.toml"), "hide_env_diff = true")
   end)
 
   local function make_repository(name, file, text)
@@ -189,7 +191,7 @@ END
       "nvim --headless +'lua io.write(vim.g.greeted, tostring(vim.o.number))' +qa 2>&1"
     ).stdout
     assert.equal("hellotrue", said)
-    assert.truthy(here.read("syslua.lock"):find("greet", 1, true))
+    contains(here.read("syslua.lock"), "greet")
   end)
 
   it("tmux_plugins are run by tmux", function()

@@ -3,7 +3,10 @@
 local machine = require("spec.support.machine")
 local server = require("spec.support.server")
 local syslua = require("syslua")
+local text_checks = require("spec.support.text_checks")
 local tree = require("spec.support.tree")
+
+local contains, matches = text_checks.contains, text_checks.matches
 
 describe("a package", function()
   local here
@@ -35,7 +38,7 @@ describe("a package", function()
       assert.equal(platform == "x86_64-windows" and "rg.exe" or "rg", (next(opts.programs)))
     end
     local failure = here.fail([[require("pkgs.cli.ripgrep").setup()]], { platform = "arm-linux" })
-    assert.truthy(failure.message:find("is not released for arm-linux", 1, true), failure.message)
+    contains(failure.message, "is not released for arm-linux")
   end)
 
   it("lets priorities of several modules decide", function()
@@ -84,7 +87,7 @@ describe("a package", function()
       ripgrep.setup { version = "15.1.0" }
     ]])
     assert.has_package(found, "ripgrep", "15.1.0")
-    assert.truthy(found.environment.RIPGREP:find("^/syslua%-placeholder/"))
+    matches(found.environment.RIPGREP, "^/syslua%-placeholder/")
   end)
 
   it("gives its derivation to whoever needs it", function()
@@ -154,7 +157,7 @@ describe("pkgs/", function()
           local release = dofile(tree.root .. file)
           assert.equal(version, (release.version:gsub("[^%w]", "_")))
           for platform, archive in pairs(release.archives) do
-            assert.truthy(platform:find("^[%w_]+%-%l+$"))
+            matches(platform, "^[%w_]+%-%l+$")
             assert.truthy(archive.sha256:find("^%x+$") and #archive.sha256 == 64)
             assert.truthy(next(archive.programs))
           end
@@ -172,6 +175,6 @@ describe("syslua.package", function()
   it("is checked", function()
     local succeeded, problem = pcall(syslua.package, { name = "x", versons = {} })
     assert.is_false(succeeded)
-    assert.truthy(syslua.error(problem).message:find("unknown field `versons`", 1, true))
+    contains(syslua.error(problem).message, "unknown field `versons`")
   end)
 end)

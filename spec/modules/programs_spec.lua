@@ -1,5 +1,6 @@
 --- Modules for programs: what they write is what the programs themselves read.
 
+local contains = require("spec.support.text_checks").contains
 local machine = require("spec.support.machine")
 local process = require("spec.support.process")
 
@@ -181,11 +182,10 @@ describe("modules.programs.", function()
       "proxycommand nc -x proxy:1080 %h %p",
       "serveraliveinterval 60",
     }) do
-      assert.truthy(("\n" .. web .. "\n"):find("\n" .. line .. "\n", 1, true), line .. "\n" .. web)
+      contains("\n" .. web .. "\n", "\n" .. line .. "\n")
     end
     local other = ask("ssh -T -F ~/.ssh/config -G x.example.org")
-    assert.truthy(other:find("user ada", 1, true))
-    assert.truthy(other:find("forwardagent yes", 1, true))
+    contains(other, "user ada", "forwardagent yes")
   end)
 
   it("starship and direnv hook into shells, where they are", function()

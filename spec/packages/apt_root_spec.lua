@@ -1,9 +1,11 @@
 --- `packages{}` with the real apt and dpkg, in a container that boots for these specs. Its packages
 -- come from a small repository on its own disk: nothing needs the network.
 
-local contains = require("spec.support.contains")
 local container = require("spec.support.container")
 local json = require("dkjson")
+local text_checks = require("spec.support.text_checks")
+
+local contains, contains_none = text_checks.contains, text_checks.contains_none
 
 -- Makes a package: name, version, dependencies, more fields and scripts.
 local make = [[
@@ -117,12 +119,12 @@ describe("packages{} with apt #root #once", function()
 
   it("stay when they were there before", function()
     here.shell("apt-get install -y there user-of-auto 2>&1")
-    assert.truthy(auto():find(" auto ", 1, true))
+    contains(auto(), " auto ")
     must(apply('packages { apt = { "there", "other", "auto" } }'))
-    assert.falsy(auto():find(" auto ", 1, true))
+    contains_none(auto(), " auto ")
     must(apply(""))
     assert.are.equal("auto=1.0 there=1.0 user-of-auto=1.0", installed())
-    assert.truthy(auto():find(" auto ", 1, true))
+    contains(auto(), " auto ")
   end)
 
   it("of the user stay in another version, and when nothing was done", function()
@@ -139,7 +141,7 @@ describe("packages{} with apt #root #once", function()
     local failed = apply('packages { apt = "tool=2.0" }')
     here.shell("apt-mark unhold tool")
     assert.are.equal(1, failed.code, failed.stdout)
-    assert.falsy(failed.stderr:find("this stays", 1, true), failed.stderr)
+    contains_none(failed.stderr, "this stays")
     must(apply(""))
     assert.are.equal("libtool-data=1.0 tool=1.0", installed())
     must(here.sys("destroy --yes"))
@@ -164,7 +166,7 @@ describe("packages{} with apt #root #once", function()
     here.shell("apt-get install -y needs-tool 2>&1")
     contains(must(apply("")), "tool (apt)  stays, since needs-tool needs it")
     assert.are.equal("libtool-data=1.0 needs-tool=1.0 tool=2.0", installed())
-    assert.truthy(auto():find(" tool ", 1, true))
+    contains(auto(), " tool ")
   end)
 
   it("may have a version", function()

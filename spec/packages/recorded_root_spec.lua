@@ -1,7 +1,7 @@
 --- `packages{}` with dnf and pacman, for root: scripts stand in for them, which print what the real
 -- programs printed and note what they were asked.
 
-local contains = require("spec.support.contains")
+local contains = require("spec.support.text_checks").contains
 local machine = require("spec.support.machine")
 
 local dnf = [[

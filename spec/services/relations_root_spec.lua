@@ -3,6 +3,9 @@
 
 local container = require("spec.support.container")
 local json = require("dkjson")
+local text_checks = require("spec.support.text_checks")
+
+local contains, contains_none = text_checks.contains, text_checks.contains_none
 
 describe("services and what is around them #root #once", function()
   local here = container.use("syslua-relations", function(started)
@@ -108,7 +111,7 @@ describe("services and what is around them #root #once", function()
     assert.are.equal(0, apply("good").code)
     local applied = apply("bad words")
     assert.are.equal(1, applied.code, applied.stdout)
-    assert.is_truthy(applied.stderr:find("its reload failed", 1, true), applied.stderr)
+    contains(applied.stderr, "its reload failed")
     assert.are.equal("good", here.shell("cat /srv/app.conf"))
     assert.are.equal("success", here.show("ReloadResult", "web.service"))
     assert.are.equal(0, here.sys("status").code)
@@ -148,7 +151,7 @@ describe("services and what is around them #root #once", function()
     local applied = apply("8087")
     here.shell("systemctl stop taker.socket")
     assert.are.equal(1, applied.code, applied.stdout)
-    assert.is_truthy(applied.stderr:find("its reload failed", 1, true), applied.stderr)
+    contains(applied.stderr, "its reload failed")
     here.shell("bash -c ': </dev/tcp/127.0.0.1/8086'")
     assert.are.equal(0, here.sys("status").code)
   end)
@@ -181,7 +184,7 @@ describe("services and what is around them #root #once", function()
       ready = "forking", restart = "no",
     }]])
     assert.are.equal(1, applied.code, applied.stdout)
-    assert.is_truthy(applied.stderr:find("within a second", 1, true), applied.stderr)
+    contains(applied.stderr, "within a second")
     here.must_apply([[service {
       name = "web", command = "setsid sleep 1d & setsid sleep 1d & exit 0", ready = "forking",
     }
@@ -213,7 +216,7 @@ describe("services and what is around them #root #once", function()
     local applied = here.apply("")
     assert.are.equal(0, applied.code, applied.stderr)
     local told = applied.stdout .. applied.stderr
-    assert.is_truthy(told:find("third.service ran before the switch", 1, true), told)
+    contains(told, "third.service ran before the switch")
     assert.are.equal("inactive", get_active("web.service"))
     here.shell("rm /run/systemd/system/third.service; systemctl daemon-reload")
   end)
@@ -254,7 +257,7 @@ describe("services and what is around them #root #once", function()
       service { name = "b", command = "exit 3", restart = "no", linger = true }
     ]]))
     assert.are.equal(1, applied.code)
-    assert.is_nil(applied.stderr:find("undoing the earlier steps failed", 1, true), applied.stderr)
+    contains_none(applied.stderr, "undoing the earlier steps failed")
     assert.are.equal("", here.shell("ls /var/lib/systemd/linger"))
     here.must_apply(own:format([[
       service { name = "a", command = { "/bin/sleep", "1d" }, linger = true }
@@ -324,7 +327,7 @@ describe("services and what is around them #root #once", function()
     here.write_config(get_config("2d"))
     local told = here.shell("lua5.4 -l syslua plan")
     local words = "stop and start with it top.service, upper.service"
-    assert.is_truthy(told:find(words, 1, true), told)
+    contains(told, words)
     local planned = json.decode(here.shell("lua5.4 -l syslua plan --json"))
     for _, action in ipairs(planned.actions) do
       if action.service and action.mark == "change" then
@@ -362,7 +365,7 @@ describe("services and what is around them #root #once", function()
     local before = here.show("MainPID", "top.service")
     here.write_config(get_config("2d", "1"))
     local told = here.shell("lua5.4 -l syslua plan")
-    assert.is_nil(told:find("once.service", 1, true), told)
+    contains_none(told, "once.service")
     here.shell("lua5.4 -l syslua apply")
     assert.are.equal("1\n2", get_runs())
     assert.are_not.equal(before, here.show("MainPID", "top.service"))
@@ -391,7 +394,7 @@ describe("services and what is around them #root #once", function()
     local told = here.must_apply(own .. get_service("ours") .. user:format(get_service("hers")))
     here.shell("rm -r /etc/systemd/system/web.service.d/admin.conf")
     local words = "start web.service, with /etc/systemd/system/web.service.d/admin.conf "
-    assert.is_truthy(told:find(words, 1, true), told)
+    contains(told, words)
     for _, case in ipairs({
       { "", "ours", "note: this is the log of system; `logs web --of ada` shows another one\n" },
       { " --of system", "ours", "" },
@@ -400,12 +403,12 @@ describe("services and what is around them #root #once", function()
       local shown = here.sys("logs web" .. case[1])
       assert.are.equal(case[3], shown.stderr)
       local other = case[2] == "ours" and "hers" or "ours"
-      assert.is_truthy(shown.stdout:find(": " .. case[2], 1, true), shown.stdout)
-      assert.is_nil(shown.stdout:find(": " .. other, 1, true), shown.stdout)
+      contains(shown.stdout, ": " .. case[2])
+      contains_none(shown.stdout, ": " .. other)
     end
     local refused = here.sys("logs web --of bob")
     assert.are.equal(2, refused.code)
-    assert.is_truthy(refused.stderr:find("one of system and ada", 1, true), refused.stderr)
+    contains(refused.stderr, "one of system and ada")
     here.shell("loginctl disable-linger ada")
   end)
 end)

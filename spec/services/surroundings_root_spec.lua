@@ -2,6 +2,9 @@
 -- and the distribution did before. With a real systemd, as in systemd_root_spec.
 
 local container = require("spec.support.container")
+local text_checks = require("spec.support.text_checks")
+
+local contains, matches = text_checks.contains, text_checks.matches
 
 describe("services and what is around them #root #once", function()
   local here = container.use("syslua-around", function(started)
@@ -185,7 +188,7 @@ exec sleep 1d
         .. " && systemctl --user is-active --quiet agent.service",
       "ada"
     )
-    assert.is_truthy(here.show("ExecStart", "agent.service", "ada"):find("two", 1, true))
+    contains(here.show("ExecStart", "agent.service", "ada"), "two")
     assert.are.equal(0, here.sys("status", "ada").code)
     here.shell("lua5.4 -l syslua destroy --yes", "ada")
     here.shell("loginctl disable-linger ada")
@@ -207,10 +210,7 @@ exec sleep 1d
       ]]):format(more or "", level)
     end
     local told = here.must_apply(get_config("INFO"))
-    assert.is_truthy(
-      told:find("restart ssh.service, overrides that of the distribution", 1, true),
-      told
-    )
+    contains(told, "restart ssh.service, overrides that of the distribution")
     assert.are_not.equal(distribution, here.show("MainPID", "ssh.service"))
     -- A session that is part of the service goes on, when that is told to read its file again and
     -- when it starts anew.
@@ -221,25 +221,22 @@ exec sleep 1d
     local process = here.show("MainPID", "ssh.service")
     here.write_config(get_config("VERBOSE"))
     local applied = here.shell(session)
-    assert.is_truthy(applied:find("Snapshot 2.*ssh.service"), applied)
+    matches(applied, "Snapshot 2.*ssh.service")
     assert.are.equal(process, here.show("MainPID", "ssh.service"))
     here.write_config(get_config("VERBOSE", 'program = "/srv/sshd",'))
     applied = here.shell(session)
-    assert.is_truthy(applied:find("Snapshot 3.*ssh.service"), applied)
+    matches(applied, "Snapshot 3.*ssh.service")
     assert.are.equal("/usr/sbin/sshd", here.executable_of("ssh.service"))
 
     told = here.must_apply("")
-    assert.is_truthy(
-      told:find("stop, and start the unit that ran before under the name of ssh.service", 1, true),
-      told
-    )
+    contains(told, "stop, and start the unit that ran before under the name of ssh.service")
     assert.are.equal("active", here.show("ActiveState", "ssh.service"))
-    assert.is_truthy(here.show("FragmentPath", "ssh.service"):find("/lib/systemd", 1, true))
+    contains(here.show("FragmentPath", "ssh.service"), "/lib/systemd")
     -- The same again, and undone since something else fails.
     local back = here.show("MainPID", "ssh.service")
     assert.are.equal(1, here.apply(get_config("INFO") .. web("x")).code)
     assert.are.equal("active", here.show("ActiveState", "ssh.service"))
-    assert.is_truthy(here.show("FragmentPath", "ssh.service"):find("/lib/systemd", 1, true))
+    contains(here.show("FragmentPath", "ssh.service"), "/lib/systemd")
     assert.are_not.equal(back, here.show("MainPID", "ssh.service"))
     here.shell("systemctl stop ssh.service")
   end)
@@ -253,7 +250,7 @@ exec sleep 1d
     local mark = here.get_mark()
     local more = 'service { name = "other", command = { "/bin/sleep", "1d" } }'
     local told = here.must_apply(get_config("2") .. more, nil, "--no-services")
-    assert.is_truthy(told:find("--no-services was given: other, web.", 1, true), told)
+    contains(told, "--no-services was given: other, web.")
     assert.are.equal("2", here.shell("cat /srv/app.conf"))
     assert.are.same({}, here.get_jobs(mark))
     assert.are.equal("not-found", here.show("LoadState", "other.service"))
@@ -274,7 +271,7 @@ exec sleep 1d
     ]])
     assert.are.equal("/bin/sleep 9d ", get_words("web.service"))
     local told = here.shell("lua5.4 -l syslua apply")
-    assert.is_truthy(told:find("web.service: its unit on the disk changed", 1, true), told)
+    contains(told, "web.service: its unit on the disk changed")
     assert.are.equal("/bin/sleep 1d ", get_words("web.service"))
     -- One that stopped does not start by that.
     here.shell("systemctl disable --now web.service 2>&1")
@@ -299,16 +296,13 @@ exec sleep 1d
     here.shell("touch -d '2026-01-02 03:04' " .. stamp)
     here.must_apply(get_config("yearly", web("1d")))
     here.must_apply(get_config("*-01-01 00:01"))
-    assert.is_truthy(here.shell("ls --full-time " .. stamp):find("2026-01-02 03:04", 1, true))
+    contains(here.shell("ls --full-time " .. stamp), "2026-01-02 03:04")
     assert.are.equal("1", here.shell("wc -l </srv/once"))
     assert.are.equal(1, here.run("test -e /srv/ticks").code)
     here.shell("systemctl stop tick.timer")
     local status = here.sys("status")
     assert.are.equal(3, status.code)
-    assert.is_truthy(
-      status.stdout:find("stopped  tick.service  (tick.timer)", 1, true),
-      status.stdout
-    )
+    contains(status.stdout, "stopped  tick.service  (tick.timer)")
   end)
 
   it("start where others failed, and fail with words of their own", function()
@@ -322,7 +316,7 @@ exec sleep 1d
     }) do
       local applied = here.apply(('service { name = "web", command = %s }'):format(case[1]))
       assert.are.equal(1, applied.code, case[1])
-      assert.is_truthy(applied.stderr:find(case[2], 1, true), applied.stderr)
+      contains(applied.stderr, case[2])
       assert.are.equal("/bin/sleep 1d ", get_words("web.service"))
     end
     here.must_apply([[service {

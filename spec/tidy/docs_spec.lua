@@ -7,6 +7,7 @@
 -- fence `console`, the lines after `$ ` run in a shell, and the lines below are what they print, to
 -- whichever stream; in these, a line `...` stands for any lines.
 
+local contains_none = require("spec.support.text_checks").contains_none
 local syslua = require("syslua")
 local tree = require("spec.support.tree")
 
@@ -136,7 +137,7 @@ local function evaluate(name, text, base)
   end
 end
 
-local function check_lua(page, fence, base)
+local function check_lua(fence, base)
   local text = fence.text
   local example = base .. "/home/dotfiles/example.lua"
   if text:find("^return {") or text:find("\nreturn {\n") then
@@ -146,7 +147,7 @@ local function check_lua(page, fence, base)
   elseif text:find('require("syslua")', 1, true) then
     write(example, text)
     local output = in_shell(base, "lua example.lua init.lua || echo FAILED")
-    assert.is_nil(output:find("FAILED"), ("%s:%d:\n%s"):format(page, fence.line, output))
+    contains_none(output, "FAILED")
   else
     write(example, "return { setup = function()\n" .. text .. "end }\n")
     evaluate(example, text, base)
@@ -162,7 +163,7 @@ local function check_fence(page, fence, base)
       evaluate(full, fence.text, base)
     end
   elseif fence.language == "lua" then
-    check_lua(page, fence, base)
+    check_lua(fence, base)
   elseif fence.language == "console" then
     check_console(page, fence, base)
   end

@@ -1,6 +1,9 @@
 --- Every source file says what it is, and none grows beyond what one can read.
 
+local text_checks = require("spec.support.text_checks")
 local tree = require("spec.support.tree")
+
+local matches, matches_none = text_checks.matches, text_checks.matches_none
 
 -- More lines, of 100 columns, need a reason in the header, in a line with "over 600 lines".
 local most_lines = 700
@@ -123,8 +126,8 @@ describe("source files #once", function()
   it("have no trailing blanks and end with one line end", function()
     for _, name in ipairs(sources) do
       local text = tree.read(name)
-      assert.is_nil(text:find("[ \t]\n"), name .. " has a line that ends with blanks")
-      assert.truthy(text:find("[^\n]\n$"), name .. " does not end with one line end")
+      matches_none(text, "[ \t]\n")
+      matches(text, "[^\n]\n$")
     end
   end)
 end)

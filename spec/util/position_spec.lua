@@ -1,6 +1,7 @@
+local matches = require("spec.support.text_checks").matches
 local position = require("syslua.util.position")
 
-local native = require("syslua").native
+local bindings = require("syslua").bindings
 
 -- Compiles a piece of a user's file that calls `callback` at line 2.
 local function compile(chunk_name, callback)
@@ -27,7 +28,7 @@ local own_directory = debug.getinfo(position.caller, "S").source:gsub("util/posi
 describe("util.position", function()
   it("names the caller's line", function()
     assert.equal("init.lua:2", compile("@init.lua", position.caller)())
-    assert.truthy(position.caller():find("position_spec.lua:%d+$"))
+    matches(position.caller(), "position_spec.lua:%d+$")
   end)
 
   it("lists the user's lines, innermost first", function()
@@ -49,8 +50,8 @@ describe("util.position", function()
 
   it("continues with the chain of an earlier declaration", function()
     local evaluation, found = own_directory .. "evaluate.lua", nil
-    native.begin_evaluation()
-    finally(native.abandon_evaluation)
+    bindings.begin_evaluation()
+    finally(bindings.abandon_evaluation)
     local finalizer = compile("@module.lua", function()
       found = { position.chain(), position.caller() }
     end)
@@ -64,15 +65,15 @@ describe("util.position", function()
   end)
 
   it("has a line for what a tail call removed", function()
-    native.begin_evaluation()
+    bindings.begin_evaluation()
     local chain = compile(own_directory .. "evaluate.lua", function()
       position.set_fallback("init.lua:1")
       return compile(own_directory .. "activate.lua", position.chain)()
     end)()
-    native.abandon_evaluation()
+    bindings.abandon_evaluation()
     assert.is_string(chain[1])
     local defined = position.of_function(compile)
-    assert.truthy(defined:find("position_spec.lua:6$"), defined)
+    matches(defined, "position_spec.lua:7$")
   end)
 
   it("ends where the evaluation of a config begins", function()

@@ -17,6 +17,7 @@ local arguments = {}
 ---@field convert nil|fun(word: string): any, string? its word as a value, or nil and what is wrong
 ---@field completes syslua.cli.CompletedKind? what completions offer, if its name does not tell
 ---@field after table<string, string[]>? what completions offer after a first word
+---@field may_be_empty boolean? whether an empty word is a value
 ---@field missing syslua.cli.Missing? the error of a line that has no word for it
 
 ---@class syslua.cli.Missing
@@ -119,6 +120,41 @@ function arguments.list_flags(command)
     add(flag, true)
   end
   return list
+end
+
+local function has_empty_word(value)
+  if type(value) ~= "table" then
+    return value == ""
+  end
+  for _, one in ipairs(value) do
+    if has_empty_word(one) then
+      return true
+    end
+  end
+  return false
+end
+
+--- Returns the message about an empty word.
+---@param name string of the command
+---@param argument syslua.cli.Argument
+---@return string
+function arguments.get_empty_message(name, argument)
+  return ("%s: %s is an empty word"):format(name, argument.name:match("%S+$"))
+end
+
+--- Returns the first argument or option whose value is an empty word, and cannot be.
+---@param command syslua.cli.Command
+---@param values table<string, any>
+---@return syslua.cli.Argument?
+function arguments.find_empty(command, values)
+  for _, list in ipairs({ command.arguments, require("syslua.cli.flags") }) do
+    for _, argument in ipairs(list) do
+      if has_empty_word(values[arguments.get_target(argument)]) and not argument.may_be_empty then
+        return argument
+      end
+    end
+  end
+  return nil
 end
 
 --- Returns whether a command has a flag or option of that name.

@@ -8,7 +8,7 @@ local config_path = {}
 
 -- Whether a regular file can be read; else why not, and what to do.
 local function can_open(name)
-  local succeeded, result = require("syslua").native.can_read(name)
+  local succeeded, result = require("syslua").bindings.can_read(name)
   if not succeeded then
     return false, result.message, result.hint
   end

@@ -7,8 +7,6 @@ local bindings = require("syslua.bindings")
 local failure = require("syslua.util.failure")
 local terminal = require("syslua.cli.terminal")
 
-local native = require("syslua").native
-
 -- The code of the process: it finds the module in the same place, whatever its environment says.
 local watcher = [[package.path, package.cpath = %q, %q; require("syslua"); ]]
   .. [[require("syslua.cli.confirmation").run(%q, %q)]]
@@ -20,7 +18,7 @@ local watcher = [[package.path, package.cpath = %q, %q; require("syslua"); ]]
 function confirmation.watch(result, options)
   local text = watcher:format(package.path, package.cpath, result.confirmation, result.root)
   local words = { "-e", text }
-  local started, problem = native.spawn_interpreter(words)
+  local started, problem = bindings.spawn_interpreter(words)
   if not started then
     bindings.call("revert", result.confirmation, options)
     failure.raise({
@@ -35,7 +33,7 @@ end
 ---@param mark string which switch
 ---@param root string
 function confirmation.run(mark, root)
-  native.leave_session()
+  bindings.leave_session()
   io.stdout:write("ready\n")
   io.stdout:flush()
   local ok = pcall(bindings.call, "watch", mark, { root = root })
@@ -49,7 +47,7 @@ end
 ---@return integer code
 function confirmation.ask(result, args, options)
   local seconds = args.confirm
-  if not (native.is_terminal(0) and native.is_terminal(1)) then
+  if not (bindings.is_terminal(0) and bindings.is_terminal(1)) then
     terminal.write({
       ("Run `%s confirm` within %.0f s to keep the changes; otherwise they are undone."):format(
         args.program,
@@ -60,7 +58,7 @@ function confirmation.ask(result, args, options)
   end
   terminal.put(("Keep the changes? They are undone in %.0f s. [y/N] "):format(seconds))
   terminal.flush()
-  local answer = native.wait_for_input(seconds + 1) and io.read("*l") or nil
+  local answer = bindings.wait_for_input(seconds + 1) and io.read("*l") or nil
   if answer and answer:find("^[yY]") then
     bindings.call("confirm", options)
     terminal.write({ "Confirmed." })

@@ -3,7 +3,7 @@
 
 local engine_options = {}
 
---- Returns the options for `syslua.evaluate`, `plan`, `apply` and `native.status`.
+--- Returns the options for `syslua.evaluate`, `plan`, `apply` and `bindings.status`.
 ---@param args syslua.cli.Args
 ---@return table
 function engine_options.from_args(args)

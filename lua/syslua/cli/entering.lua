@@ -6,8 +6,6 @@ local failure = require("syslua.util.failure")
 local path = require("syslua.util.path")
 local scope = require("syslua.scope")
 
-local native = require("syslua").native
-
 local entering = {}
 
 local missing = "No such file or directory"
@@ -51,7 +49,7 @@ end
 
 -- Trusts a file that evaluation wants, if the user says so; returns its text.
 local function ask_for_file(found, file, options, ask)
-  local readable, look = native.trust_look(found.directory, file, options)
+  local readable, look = bindings.trust_look(found.directory, file, options)
   if not ask or not readable or not ask.file(found, file, look.text, look.is_trusted ~= nil) then
     return nil
   end
@@ -69,7 +67,7 @@ local function get_reader(found, options, ask)
     failure.raise(problem)
   end
   function project.read(file)
-    local is_trusted, result = native.trust_read(found.directory, file, options)
+    local is_trusted, result = bindings.trust_read(found.directory, file, options)
     if is_trusted then
       return result
     elseif result.kind == "missing" then
@@ -145,7 +143,7 @@ end
 
 -- The hash of the lock that is trusted; empty when none is there.
 local function get_lock_hash(found, options)
-  local readable, look = native.trust_look(found.directory, found.lock, options)
+  local readable, look = bindings.trust_look(found.directory, found.lock, options)
   if readable and look.is_trusted then
     return look.sha256
   elseif not readable and look.kind == "missing" then

@@ -34,19 +34,11 @@ local function to_seconds(word)
   return number
 end
 
-local function to_directory(word)
-  if word == "" then
-    return nil, "--root: expected a directory, got ''"
-  end
-  return word
-end
-
 ---@type syslua.cli.Argument[]
 return {
   {
     name = "--root",
     value = "DIR",
-    convert = to_directory,
     description = "Keep the store and the snapshots in DIR instead of $SYSLUA_ROOT.",
   },
   {

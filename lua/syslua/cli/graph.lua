@@ -166,7 +166,7 @@ end
 
 --- Returns the graph of a manifest.
 ---@param manifest table as `syslua.evaluate` returns it
----@param list table[] what `native.manifest_details` says of its derivations, in their order
+---@param list table[] what `bindings.manifest_details` says of its derivations, in their order
 ---@return syslua.cli.Graph
 function graph.new(manifest, list)
   local nodes, edges, by_hash, by_path = {}, {}, {}, {}

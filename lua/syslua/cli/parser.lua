@@ -25,9 +25,10 @@ local function load_argparse()
 end
 
 -- Adds an argument, flag or option to an argparse parser.
+---@param name string of the command
 ---@param argument syslua.cli.Argument
 ---@return table element
-local function add(built, argument)
+local function add(built, name, argument)
   local element
   if arguments.is_positional(argument) then
     element = built:argument(argument.name, argument.description):argname(argument.name)
@@ -46,8 +47,14 @@ local function add(built, argument)
   if argument.choices then
     element:choices(argument.choices)
   end
-  if argument.convert then
-    element:convert(argument.convert)
+  local convert = argument.convert
+  if convert then
+    element:convert(function(word)
+      if word == "" then
+        return nil, arguments.get_empty_message(name, argument)
+      end
+      return convert(word)
+    end)
   end
   return element
 end
@@ -64,7 +71,7 @@ function parser.build(name, command, program)
   built:help_max_width(80)
   local own, common, words = {}, {}, ""
   for _, argument in ipairs(command.arguments) do
-    local element = add(built, argument)
+    local element = add(built, name, argument)
     if arguments.is_positional(argument) then
       words = words .. " " .. element:_get_usage()
     else
@@ -72,7 +79,7 @@ function parser.build(name, command, program)
     end
   end
   for index, flag in ipairs(require("syslua.cli.flags")) do
-    common[index] = add(built, flag)
+    common[index] = add(built, name, flag)
   end
   if #own > 0 then
     built:group("Options", unpack(own))

@@ -82,51 +82,51 @@ local function get_short(name)
 end
 
 -- Kind of event -> what it does to the bars; returns what to write.
----@type table<string, fun(native: syslua.Native, event: table): string>
+---@type table<string, fun(bindings: syslua.Bindings, event: table): string>
 local drawers = {
-  build_started = function(native, event)
-    return native.bars_put("build " .. event.hash, "building " .. get_label(event))
+  build_started = function(bindings, event)
+    return bindings.bars_put("build " .. event.hash, "building " .. get_label(event))
   end,
-  build_finished = function(native, event)
-    return native.bars_remove("build " .. event.hash)
+  build_finished = function(bindings, event)
+    return bindings.bars_remove("build " .. event.hash)
   end,
-  build_failed = function(native, event)
-    return native.bars_remove("build " .. event.hash)
+  build_failed = function(bindings, event)
+    return bindings.bars_remove("build " .. event.hash)
   end,
-  download = function(native, event)
+  download = function(bindings, event)
     local key = "download " .. event.url
     if event.total and event.bytes >= event.total then
-      return native.bars_remove(key)
+      return bindings.bars_remove(key)
     end
     local label = "downloading " .. get_short(event.url)
-    return native.bars_put(key, label, event.bytes, event.total)
+    return bindings.bars_put(key, label, event.bytes, event.total)
   end,
-  unpack_started = function(native, event)
-    return native.bars_put("unpack " .. event.archive, "unpacking " .. get_short(event.archive))
+  unpack_started = function(bindings, event)
+    return bindings.bars_put("unpack " .. event.archive, "unpacking " .. get_short(event.archive))
   end,
-  unpack_finished = function(native, event)
-    return native.bars_remove("unpack " .. event.archive)
+  unpack_finished = function(bindings, event)
+    return bindings.bars_remove("unpack " .. event.archive)
   end,
-  tick = function(native)
-    return native.bars_tick()
+  tick = function(bindings)
+    return bindings.bars_tick()
   end,
 }
 -- What a bar shows needs no line besides, unless all is to be told.
 ---@type table<string, boolean?>
 local shown_by_bars = { build_started = true, download = true }
 
-local function get_bars_listener(native, args, style)
-  terminal.set_status(native.bars_clear)
+local function get_bars_listener(bindings, args, style)
+  terminal.set_status(bindings.bars_clear)
   local seen = {}
   return function(event)
     local shown = ""
     local draw = drawers[event.kind]
     if not shown_by_bars[event.kind] then
       for _, line in ipairs(progress.render(event, seen, args, style)) do
-        shown = shown .. native.bars_print(terminal.finish(line))
+        shown = shown .. bindings.bars_print(terminal.finish(line))
       end
     end
-    shown = shown .. (draw and draw(native, event) or "")
+    shown = shown .. (draw and draw(bindings, event) or "")
     if shown ~= "" then
       io.stderr:write(shown)
       io.stderr:flush()
@@ -141,7 +141,7 @@ end
 function progress.get_listener(args, has_bars)
   local style = terminal.get_talk_style(args)
   if has_bars then
-    return get_bars_listener(require("syslua").native, args, style)
+    return get_bars_listener(require("syslua").bindings, args, style)
   end
   local seen = {}
   return function(event)

@@ -1,13 +1,13 @@
 --- Asks on the terminal whether to continue. Does not know the purpose.
 
-local native = require("syslua").native
+local bindings = require("syslua").bindings
 
 local prompt = {}
 
 --- Returns whether a user can answer.
 ---@return boolean
 function prompt.can_ask()
-  return native.is_terminal(0) and native.is_terminal(1)
+  return bindings.is_terminal(0) and bindings.is_terminal(1)
 end
 
 --- Returns whether a command asks before it acts: a user can answer, and no flag says otherwise.

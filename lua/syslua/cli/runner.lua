@@ -29,6 +29,18 @@ local function check_missing(name, command, args)
   end
 end
 
+-- An empty word is mostly a variable of a script that is not set.
+local function check_empty(name, command, args)
+  local empty = arguments.find_empty(command, args)
+  if empty then
+    failure.raise({
+      kind = "usage",
+      message = arguments.get_empty_message(name, empty),
+      hint = ("`%s help %s` explains it"):format(args.program, name),
+    })
+  end
+end
+
 -- The arguments of a line that needs no parser: without words, or with one for the only argument.
 -- Most lines are like that, and the parser takes longer to load than all the rest.
 local function parse_simple(command, words, program)
@@ -62,6 +74,7 @@ function runner.parse(name, words, program)
   end
   args.program = program
   check_missing(name, command, args)
+  check_empty(name, command, args)
   return args
 end
 

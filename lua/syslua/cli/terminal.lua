@@ -72,11 +72,11 @@ end
 
 local function is_terminal(descriptor)
   local ok, syslua = pcall(require, "syslua")
-  local native = ok and syslua.native
-  return native ~= nil
-    and native ~= false
-    and native.is_terminal ~= nil
-    and native.is_terminal(descriptor)
+  local bindings = ok and syslua.bindings
+  return bindings ~= nil
+    and bindings ~= false
+    and bindings.is_terminal ~= nil
+    and bindings.is_terminal(descriptor)
 end
 
 local function wants_colour(descriptor, args)
@@ -100,8 +100,8 @@ function terminal.get_width()
   if not is_terminal(1) then
     return nil
   end
-  local native = require("syslua").native
-  return math.max(native.terminal_width and native.terminal_width() or usual_width, least_width)
+  local bindings = require("syslua").bindings
+  return math.max(bindings.terminal_width and bindings.terminal_width() or usual_width, least_width)
 end
 
 --- Returns lines folded to the width of the terminal, at spaces; elsewhere as they are.
@@ -168,8 +168,8 @@ local write_problem
 -- A closed pipe would end the process without a message.
 local function survive_closed_pipe()
   local ok, syslua = pcall(require, "syslua")
-  if ok and syslua.native and syslua.native.ignore_closed_pipes then
-    syslua.native.ignore_closed_pipes()
+  if ok and syslua.bindings and syslua.bindings.ignore_closed_pipes then
+    syslua.bindings.ignore_closed_pipes()
   end
   survive_closed_pipe = function() end
 end

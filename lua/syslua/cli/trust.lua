@@ -7,8 +7,6 @@ local path = require("syslua.util.path")
 local prompt = require("syslua.cli.prompt")
 local text = require("syslua.util.text")
 
-local native = require("syslua").native
-
 local trust = {}
 
 -- More are only counted.
@@ -53,7 +51,7 @@ local function find_files(found, options)
     ---@type boolean, any
     local readable, look = false, nil
     if not seen[file] then
-      readable, look = native.trust_look(found.directory, file, options)
+      readable, look = bindings.trust_look(found.directory, file, options)
     end
     seen[file] = true
     if readable then

@@ -52,7 +52,7 @@ local function check_stdout(args)
       message = "the closure and the JSON cannot both go to standard output",
       hint = redirect,
     })
-  elseif require("syslua").native.is_terminal(1) then
+  elseif require("syslua").bindings.is_terminal(1) then
     failure.raise({
       kind = "usage",
       message = "the closure cannot be shown on a terminal",

@@ -137,7 +137,7 @@ local takers = {
   end,
   closure = function(args, options)
     require_path(args)
-    if args.path == "-" and require("syslua").native.is_terminal(0) then
+    if args.path == "-" and require("syslua").bindings.is_terminal(0) then
       failure.raise({
         kind = "usage",
         message = "there is no closure on standard input, which is a terminal",

@@ -30,6 +30,7 @@ run.arguments = {
     name = "ARGUMENT",
     target = "command",
     arity = "*",
+    may_be_empty = true,
     description = "The arguments of the program, including flags.",
   },
   {

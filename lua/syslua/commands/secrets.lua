@@ -66,6 +66,7 @@ secrets.arguments = {
     after = { recipients = { "add", "remove" } },
     target = "words",
     arity = "*",
+    may_be_empty = true,
     description = "For set KEY [VALUE], for get [KEY], for recipients add R, remove R or nothing.",
   },
   {
@@ -112,6 +113,12 @@ local function check_words(args, least, most, usage)
         or ("`%s` has too many words"):format(args.action),
       ("write `%s secrets %s`"):format(args.program, usage)
     )
+  elseif count > 0 and args.words[1] == "" then
+    -- Only a value can be empty.
+    raise_usage(
+      ("`secrets %s`: %s is an empty word"):format(args.action, usage:match("%u+")),
+      ("write `%s secrets %s`"):format(args.program, usage)
+    )
   end
 end
 
@@ -133,7 +140,7 @@ printf %s "$value"
 
 -- The value from standard input. The end of a single line belongs to the line, not to the value.
 local function read_value(key)
-  if require("syslua").native.is_terminal(0) then
+  if require("syslua").bindings.is_terminal(0) then
     io.stderr:write(("value of %s: "):format(key))
     io.stderr:flush()
     local pipe = io.popen(ask, "r")
@@ -165,8 +172,7 @@ function run.get(args)
   local file, key = get_file(args), args.words and args.words[1]
   local result = bindings.call("secrets_get", file, key)
   if args.json then
-    local native = require("syslua").native
-    local value = bindings.answer(native.parse(result.json, "JSON"))
+    local value = bindings.answer(bindings.parse(result.json, "JSON"))
     return { file = file, key = key, type = result.type, value = value }, 0, {}
   end
   local terminal = require("syslua.cli.terminal")
@@ -190,7 +196,7 @@ function run.edit(args)
       return true
     end
     -- Without a terminal it ends with this error.
-    if not require("syslua").native.is_terminal(0) then
+    if not require("syslua").bindings.is_terminal(0) then
       return false
     end
     terminal.talk({ "error: " .. problem })

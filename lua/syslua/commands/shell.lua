@@ -41,6 +41,7 @@ shell.arguments = {
   {
     name = "COMMAND",
     arity = "*",
+    may_be_empty = true,
     description = "The command to run instead of a shell, after `--`.",
   },
   {

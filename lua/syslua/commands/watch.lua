@@ -61,7 +61,6 @@ function watch.run(args)
   local bindings = require("syslua.bindings")
   local path = require("syslua.util.path")
   local terminal = require("syslua.cli.terminal")
-  local native = require("syslua").native
 
   local config = require("syslua.cli.config_path").get(args.config)
   local directory = path.dirname(path.normalize(bindings.call("absolute", config)))
@@ -93,7 +92,7 @@ function watch.run(args)
         terminal.talk({ ("Watching %s. Ctrl-C stops."):format(count) })
       end
       io.stdout:flush()
-      local changed, found = native.watch_wait(paths, known)
+      local changed, found = bindings.watch_wait(paths, known)
       if not changed then
         if found.kind == "interrupted" then
           return nil, interrupted

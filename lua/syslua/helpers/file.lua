@@ -14,8 +14,6 @@ local position = require("syslua.util.position")
 local priority = require("syslua.priority")
 local scope = require("syslua.scope")
 
-local native = require("syslua").native
-
 ---@class syslua.file.Common
 ---@field path string where: absolute, or from `~/`
 ---@field mutable boolean? with `source`: link to it, so that edits need no apply; with `content`:
@@ -141,7 +139,7 @@ local function declare(files, plain)
     list[count + 5] = file.has_more and require("syslua.helpers.file.declare").get(file) or false
     count = count + 5
   end
-  local told = bindings.answer(native.declare_files(list, scope.get_directory(), plain))
+  local told = bindings.answer(bindings.declare_files(list, scope.get_directory(), plain))
   if told then
     require("syslua.helpers.file.declare").tell(told, files)
   end
@@ -227,7 +225,7 @@ local function collect_plain(collected, given)
   if scope.get_advantage() ~= 0 or beside.has_private() then
     return false
   end
-  return bindings.answer(native.collect_file(get_plain(collected), given))
+  return bindings.answer(bindings.collect_file(get_plain(collected), given))
 end
 
 --- Declares a file.

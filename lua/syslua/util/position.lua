@@ -3,14 +3,14 @@
 
 local failure = require("syslua.util.failure")
 
-local native = require("syslua").native
+local bindings = require("syslua").bindings
 
 local position = {}
 
 -- "@/usr/share/lua/5.4/syslua/", from the name of this chunk.
 local own_directory = assert(debug.getinfo(1, "S")).source:gsub("util[/\\]position%.lua$", "")
 
-native.set_own_directory(own_directory)
+bindings.set_own_directory(own_directory)
 
 --- The prefix of the chunk names of sys.lua's files.
 position.own_directory = own_directory
@@ -18,12 +18,12 @@ position.own_directory = own_directory
 --- What the chunk names of modules and packages that come with sys.lua begin with, when a config
 -- requires them.
 ---@type string
-position.shipped = native.shipped
+position.shipped = bindings.shipped
 
 --- Returns the innermost line of the user's files on the call stack, "init.lua:12".
 ---@return string?
 function position.caller()
-  local _, line = native.position()
+  local _, line = bindings.position()
   return line
 end
 
@@ -31,7 +31,7 @@ end
 -- succession; then those of modules that come with sys.lua.
 ---@return string[]
 function position.chain()
-  local _, lines = native.positions()
+  local _, lines = bindings.positions()
   return lines
 end
 
@@ -40,23 +40,23 @@ end
 ---@param chain string[]
 ---@param callback function
 function position.at(chain, callback, ...)
-  native.continue_positions(chain)
+  bindings.continue_positions(chain)
   callback(...)
-  native.end_positions()
+  bindings.end_positions()
 end
 
 --- Names the line that counts when the call stack has none: a tail call removes the caller's. It
 -- does so until the evaluation ends.
 ---@param line string
 function position.set_fallback(line)
-  native.set_fallback_position(line)
+  bindings.set_fallback_position(line)
 end
 
 --- Returns the line where a function is defined.
 ---@param callback function
 ---@return string
 function position.of_function(callback)
-  local _, line = native.position_of(callback)
+  local _, line = bindings.position_of(callback)
   return line
 end
 

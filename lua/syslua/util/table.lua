@@ -1,7 +1,7 @@
 --- Small helpers for plain tables. It does not know what is in them.
 
 -- Lua's own: those of configs have an order, which takes longer.
-local original = require("syslua").native.originals
+local original = require("syslua").bindings.originals
 local next, sort, to_string = original.basic.next, original.table.sort, original.basic.tostring
 
 local tables = {}

@@ -38,7 +38,7 @@ function text.width(value)
   if not value:find("[\128-\255]") then
     return #value
   end
-  return require("syslua").native.cells(value)
+  return require("syslua").bindings.cells(value)
 end
 
 --- Returns the text filled up with spaces to a width; a longer one stays as it is.

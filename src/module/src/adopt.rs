@@ -1,4 +1,4 @@
-//! `native.look`, `take_over`, `take_into` and `rewrite`: what `adopt` sees of files and does to
+//! `bindings.look`, `take_over`, `take_into` and `rewrite`: what `adopt` sees of files and does to
 //! them.
 
 use mlua::prelude::*;

@@ -1,4 +1,4 @@
-//! `native.plan`, `native.apply` and `native.status`.
+//! `bindings.plan`, `bindings.apply` and `bindings.status`.
 
 use mlua::prelude::*;
 use serde::Serialize;

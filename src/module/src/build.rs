@@ -1,4 +1,4 @@
-//! `native.build`: realizes derivations now.
+//! `bindings.build`: realizes derivations now.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! `native.export` and `import_closure`: closures of objects, to and from files and streams.
+//! `bindings.export` and `import_closure`: closures of objects, to and from files and streams.
 
 use std::io::{self, Read, Write};
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! `native.open_lock`, `resolve_inputs`, `write_lock` and their kin.
+//! `bindings.open_lock`, `resolve_inputs`, `write_lock` and their kin.
 //!
 //! It is over 600 lines, because all that reads or changes the lock of a config is here.
 

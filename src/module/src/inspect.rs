@@ -1,4 +1,4 @@
-//! `native.list`, `hold`, `info`, `verify`, `repair`, `diff_derivations` and `check`.
+//! `bindings.list`, `hold`, `info`, `verify`, `repair`, `diff_derivations` and `check`.
 
 use std::path::Path;
 use std::sync::Arc;

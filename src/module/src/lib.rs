@@ -1,6 +1,6 @@
 //! The bindings of the engine to Lua, and nothing else.
 //!
-//! `require("syslua")` gives a table with facts about the machine, `native` (the functions below,
+//! `require("syslua")` gives a table with facts about the machine, `bindings` (the functions below,
 //! which answer `true, result` or `false, failure`), and everything in `lua/syslua/`, loaded on
 //! first use. The Lua side raises failures, so that they reach a `pcall` as tables.
 //!
@@ -153,7 +153,7 @@ pub fn syslua(lua: &Lua) -> LuaResult<LuaTable> {
     console::terminal::register(lua, &native)?;
     watch::register(lua, &native)?;
     lua.set_named_registry_value(capture::NATIVE, &native)?;
-    module.set("native", native)?;
+    module.set("bindings", native)?;
     let metatable = lua.create_table()?;
     let is_building =
         lua.create_function(|lua, ()| Ok(state::read(lua, |state| state.is_building)))?;

@@ -1,4 +1,4 @@
-//! `native.check_package`.
+//! `bindings.check_package`.
 
 use mlua::prelude::*;
 

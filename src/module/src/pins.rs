@@ -1,4 +1,4 @@
-//! `native.refresh_pins`, `prune_pins` and `check_pins`; the pins of configs that were evaluated.
+//! `bindings.refresh_pins`, `prune_pins` and `check_pins`; the pins of configs that were evaluated.
 
 use std::path::Path;
 use std::rc::Rc;

@@ -1,4 +1,4 @@
-//! `native.projects`, `enter` and `become_program`: shells and commands in the environment of a
+//! `bindings.projects`, `enter` and `become_program`: shells and commands in the environment of a
 //! project; `trust_...`: what may be evaluated of directories that have their own entry file, and
 //! their environments.
 

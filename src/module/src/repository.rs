@@ -1,4 +1,4 @@
-//! `native.commit_lock` and `clone`: git for people, which talks to the user itself.
+//! `bindings.commit_lock` and `clone`: git for people, which talks to the user itself.
 
 use std::path::Path;
 use std::process::{Command, Stdio};

@@ -1,4 +1,4 @@
-//! `native.secrets_*`: documents of SOPS and files of age, for commands and scripts. What is
+//! `bindings.secrets_*`: documents of SOPS and files of age, for commands and scripts. What is
 //! decrypted goes to Lua only where it is asked for.
 
 mod edit;

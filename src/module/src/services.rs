@@ -1,4 +1,4 @@
-//! `native.render_service`, `given_unit`, `declare_text` and `services`.
+//! `bindings.render_service`, `given_unit`, `declare_text` and `services`.
 
 use mlua::prelude::*;
 use serde::de::DeserializeOwned;

@@ -1,4 +1,4 @@
-//! `native.history`, `rollback`, `gc`, `destroy`, `diff_snapshots`, `confirm`, `revert` and
+//! `bindings.history`, `rollback`, `gc`, `destroy`, `diff_snapshots`, `confirm`, `revert` and
 //! `watch`.
 
 use std::time::Duration;

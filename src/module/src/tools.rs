@@ -1,4 +1,4 @@
-//! `native.lock_tools` and its kin: tools of registries, resolved and locked.
+//! `bindings.lock_tools` and its kin: tools of registries, resolved and locked.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

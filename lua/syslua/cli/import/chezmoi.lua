@@ -9,8 +9,6 @@ local templates = require("syslua.cli.import.chezmoi_template")
 local writer = require("syslua.cli.import.config_writer")
 local read = require("syslua.cli.import.linked_tree").read
 
-local native = require("syslua").native
-
 local formats = { json = "JSON", jsonc = "JSONC", toml = "TOML", yaml = "YAML", yml = "YAML" }
 local extensions = { "json", "jsonc", "toml", "yaml", "yml" }
 
@@ -32,7 +30,7 @@ local function read_values(context, file)
   if not content then
     return nil
   end
-  local succeeded, values = native.parse(content, formats[extension])
+  local succeeded, values = bindings.parse(content, formats[extension])
   if not succeeded or type(values) ~= "table" then
     writer.leave_out(context.found, file, "it cannot be read as " .. extension)
     return nil
@@ -138,7 +136,7 @@ local function gives(context, turned, used, expected)
       return false
     end
   end
-  local succeeded, result = native.render_template({ t = turned }, "t", context.data)
+  local succeeded, result = bindings.render_template({ t = turned }, "t", context.data)
   return succeeded and result.text == expected
 end
 

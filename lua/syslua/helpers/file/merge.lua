@@ -8,7 +8,6 @@ local priority = require("syslua.priority")
 local tables = require("syslua.util.table")
 local text = require("syslua.util.text")
 
-local native = require("syslua").native
 local raise = position.raise
 
 local merge = {}
@@ -38,11 +37,11 @@ local refused = {
 }
 
 local function mark_list(list)
-  return setmetatable(list, native.array_metatable)
+  return setmetatable(list, bindings.array_metatable)
 end
 
 local function is_marked_list(value)
-  return getmetatable(value) == native.array_metatable
+  return getmetatable(value) == bindings.array_metatable
 end
 
 local function show(path)
@@ -56,7 +55,7 @@ local function check_items(path, value)
       ("`%s` in file{}: lib.absent is for keys, not for items of lists"):format(show(path)),
       "leave the item out"
     )
-  elseif type(value) == "table" and value ~= native.null then
+  elseif type(value) == "table" and value ~= bindings.null then
     for _, item in next, value do
       check_items(path, item)
     end
@@ -90,7 +89,7 @@ end
 
 local function is_table_of_keys(value)
   return type(value) == "table"
-    and value ~= native.null
+    and value ~= bindings.null
     and value ~= priority.absent
     and not priority.is(value)
     and not is_marked_list(value)
@@ -159,7 +158,7 @@ function merge.check(file)
     end
   elseif
     not is_table_of_keys(values)
-    and (next(values) ~= nil or values == native.null or values == priority.absent)
+    and (next(values) ~= nil or values == bindings.null or values == priority.absent)
   then
     raise(("`values` in file{}: expected a table of keys, as `merge` is %q"):format(file.merge))
   elseif next(values) ~= nil then

@@ -6,7 +6,7 @@
 
 use std::io;
 
-pub use libc::{SIGHUP, SIGINT, SIGPIPE, SIGQUIT, SIGTERM};
+pub use libc::{SIGALRM, SIGHUP, SIGINT, SIGPIPE, SIGQUIT, SIGTERM};
 
 /// What a signal does.
 #[derive(Clone, Copy, Debug)]
@@ -90,6 +90,23 @@ pub fn this_thread() -> usize {
 pub unsafe fn send_to_thread(thread: usize, signal: i32) {
     // SAFETY: the caller says that the thread is there.
     unsafe { libc::pthread_kill(thread as libc::pthread_t, signal) };
+}
+
+/// Sends this process `SIGALRM` after some seconds, instead of what was asked for before; 0 only
+/// withdraws that. A handler may call this.
+pub fn set_alarm(seconds: u32) {
+    // SAFETY: it always succeeds.
+    unsafe { libc::alarm(seconds) };
+}
+
+/// Writes a message to standard error and ends the process, without anything else that an end
+/// does. A handler may call this.
+pub fn end_process(message: &[u8], code: i32) -> ! {
+    // SAFETY: the message is as long as it says. What is not written is lost.
+    unsafe {
+        libc::write(libc::STDERR_FILENO, message.as_ptr().cast(), message.len());
+        libc::_exit(code)
+    }
 }
 
 #[cfg(test)]

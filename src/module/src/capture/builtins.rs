@@ -19,8 +19,8 @@ use crate::state;
 /// The registry entry that keeps all known values alive: their addresses must stay theirs.
 const KEPT: &str = "syslua.known";
 
-/// The registry entry of the table `native`.
-pub const NATIVE: &str = "syslua.native";
+/// The registry entry of the table `bindings`.
+pub const NATIVE: &str = "syslua.bindings";
 
 /// The libraries of the interpreter that a build may use.
 pub const LIBRARIES: [&str; 6] = ["string", "table", "math", "utf8", "bit32", "bit"];
@@ -538,7 +538,7 @@ pub fn facts(lua: &Lua, module: &LuaTable) -> Answer<Value> {
         let is_own = match &value {
             LuaValue::Function(function) => is_ours(lua, function),
             LuaValue::Table(_) => {
-                (name == "native"
+                (name == "bindings"
                     && lua
                         .named_registry_value::<LuaValue>(NATIVE)
                         .is_ok_and(|native| native == value))

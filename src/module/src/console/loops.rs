@@ -52,12 +52,19 @@ fn set_hook(state: *mut lua_State) {
     }
 }
 
-/// Stops what runs. Is called by the handler of signals, and does only what that may.
+/// Returns whether a function of the user runs, or a function that it called.
 #[cfg(unix)]
-pub fn stop(signal: i32) {
+pub fn is_running() -> bool {
+    !RUNNING.load(Ordering::Relaxed).is_null()
+}
+
+/// Stops what runs, and returns whether anything does. Is called by the handler of signals, and
+/// does only what that may.
+#[cfg(unix)]
+pub fn stop(signal: i32) -> bool {
     let running = RUNNING.load(Ordering::Relaxed);
     if running.is_null() {
-        return;
+        return false;
     }
     let thread = THREAD.load(Ordering::Relaxed);
     if this_thread() == thread {
@@ -67,6 +74,7 @@ pub fn stop(signal: i32) {
         // SAFETY: the thread runs a function of the user.
         unsafe { signals::send_to_thread(thread, signal) };
     }
+    true
 }
 
 #[cfg(unix)]
@@ -153,6 +161,8 @@ pub fn while_resuming<R>(coroutine: &LuaThread, resume: impl FnOnce() -> R) -> R
 
 /// Registers what `lua/syslua/loops.lua` calls around each resume of a coroutine.
 pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
+    let is_interrupted = lua.create_function(|_, ()| Ok(interrupt().is_set()))?;
+    native.set("is_interrupted", is_interrupted)?;
     let enter = lua.create_function(|_, coroutine: LuaThread| {
         let before = RUNNING.load(Ordering::Relaxed);
         if !before.is_null() {

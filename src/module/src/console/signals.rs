@@ -35,7 +35,8 @@ mod system {
     use std::sync::{Mutex, PoisonError};
 
     use syslua_engine::platform::signals::{
-        EarlierReaction, Reaction, SIGHUP, SIGINT, SIGPIPE, SIGTERM, raise, raise_by_default, react,
+        EarlierReaction, Reaction, SIGALRM, SIGHUP, SIGINT, SIGPIPE, SIGTERM, end_process, raise,
+        raise_by_default, react, set_alarm,
     };
 
     use crate::console::interrupt::{FLAG, interrupt};
@@ -51,6 +52,17 @@ mod system {
     /// Who asks so often does not get an answer: a config that never ends, say.
     const ENOUGH: usize = 3;
 
+    /// How many seconds Lua code of the user may take to reach a hook after a signal. A function of
+    /// C and a finalizer never reach one.
+    const PATIENCE: u32 = 1;
+
+    /// What the command line prints of an interrupt. Lua code of the user runs before the first
+    /// change of the system.
+    const INTERRUPTED: &[u8] = b"error: interrupted: nothing was changed\n";
+
+    /// The exit code of an interrupted command.
+    const INTERRUPTED_CODE: i32 = 130;
+
     /// Touches atomics, and in the end ends the process: nearly all else is forbidden in a handler
     /// of signals.
     extern "C" fn note(signal: i32) {
@@ -61,7 +73,17 @@ mod system {
         if let Some(flag) = FLAG.get() {
             flag.store(true, Ordering::Relaxed);
         }
-        loops::stop(signal);
+        if loops::stop(signal) {
+            set_alarm(PATIENCE);
+        }
+    }
+
+    /// Ends the process if Lua code of the user still runs, a while after a signal.
+    extern "C" fn end_if_stuck(_: i32) {
+        if loops::is_running() {
+            end_process(INTERRUPTED, INTERRUPTED_CODE);
+        }
+        set_alarm(PATIENCE);
     }
 
     /// Keeps the handlers in force; dropping it puts back what was before.
@@ -90,6 +112,7 @@ mod system {
                 (SIGINT, Reaction::Call(note)),
                 (SIGTERM, Reaction::Call(note)),
                 (SIGHUP, Reaction::Call(note)),
+                (SIGALRM, Reaction::Call(end_if_stuck)),
                 (SIGPIPE, Reaction::Ignore),
             ] {
                 // SAFETY: the handler stores to atomics, and sends signals.
@@ -111,6 +134,9 @@ mod system {
             before.0 -= 1;
             if before.0 > 0 {
                 return;
+            }
+            if ASKED.load(Ordering::Relaxed) > 0 {
+                set_alarm(0);
             }
             for earlier in before.1.drain(..) {
                 earlier.restore();
