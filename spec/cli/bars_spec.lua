@@ -8,10 +8,7 @@ local contains, contains_none, matches =
   text_checks.contains, text_checks.contains_none, text_checks.matches
 
 describe("progress", function()
-  local here
-
-  before_each(function()
-    here = machine.new()
+  local here = machine.for_each_test(function(here)
     here.write_config([[
       derive({ name = "slow", version = "1.0", config = function(_, ctx)
         ctx.run("sleep 0.4")
@@ -19,10 +16,6 @@ describe("progress", function()
       end })
     ]])
     here.environment.TERM = "xterm"
-  end)
-
-  after_each(function()
-    here.remove()
   end)
 
   -- Runs a command with its stderr, or all, on a terminal; returns what the terminal got.

@@ -56,15 +56,7 @@ describe("text from elsewhere", function()
 end)
 
 describe("a terminal #once", function()
-  local here
-
-  before_each(function()
-    here = machine.new()
-  end)
-
-  after_each(function()
-    here.remove()
-  end)
+  local here = machine.for_each_test()
 
   -- Runs a command, with and without colours, and checks both streams; with colours, only ours are
   -- there.

@@ -6,16 +6,9 @@ local machine = require("spec.support.machine")
 local process = require("spec.support.process")
 
 describe("adopt of what should stay private #once", function()
-  local here
-
-  before_each(function()
-    here = machine.new()
+  local here = machine.for_each_test(function(here)
     here.environment.SYSLUA_CONFIG = here.directory .. "/config/init.lua"
     here.write_config("  -- adopt: here", "config/init.lua")
-  end)
-
-  after_each(function()
-    here.remove()
   end)
 
   local function characters(random, count, alphabet)

@@ -9,15 +9,8 @@ local contains, contains_none, matches =
 local unpack = table.unpack or unpack
 
 describe("adopt #once", function()
-  local here
-
-  before_each(function()
-    here = machine.new()
+  local here = machine.for_each_test(function(here)
     here.environment.SYSLUA_CONFIG = here.directory .. "/config/init.lua"
-  end)
-
-  after_each(function()
-    here.remove()
   end)
 
   local function write_config(lines)

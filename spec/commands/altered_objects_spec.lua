@@ -67,19 +67,12 @@ local function get_managed(path)
 end
 
 describe("objects that programs change #once", function()
-  local here
-
-  before_each(function()
-    here = machine.new()
+  local here = machine.for_each_test(function(here)
     here.write("tree/a", "alpha\n")
     here.write("tree/sub/b", "beta\n")
     here.write("tree/sub/c", ("c"):rep(300000))
     here.shell("ln -s a tree/link")
     here.apply(config)
-  end)
-
-  after_each(function()
-    here.remove()
   end)
 
   -- Opens the object and all directories above a file, as its owner can.

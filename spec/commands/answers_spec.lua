@@ -7,15 +7,7 @@ local text_checks = require("spec.support.text_checks")
 local contains, contains_none = text_checks.contains, text_checks.contains_none
 
 describe("lib.ask", function()
-  local here
-
-  before_each(function()
-    here = machine.new()
-  end)
-
-  after_each(function()
-    here.remove()
-  end)
+  local here = machine.for_each_test()
 
   local two = [[
     local email = syslua.lib.ask("email", { prompt = "Your e-mail address" })
@@ -177,10 +169,7 @@ describe("lib.ask", function()
 end)
 
 describe("--hostname, --system and --username", function()
-  local here
-
-  before_each(function()
-    here = machine.new()
+  local here = machine.for_each_test(function(here)
     here.write_config([[
       file({
         path = "~/.x",
@@ -190,10 +179,6 @@ describe("--hostname, --system and --username", function()
         file({ path = "~/.mac", content = "mac" })
       end
     ]])
-  end)
-
-  after_each(function()
-    here.remove()
   end)
 
   it("show what another machine would get", function()

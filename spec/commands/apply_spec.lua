@@ -23,15 +23,7 @@ do
 end
 
 describe("apply", function()
-  local here
-
-  before_each(function()
-    here = machine.new()
-  end)
-
-  after_each(function()
-    here.remove()
-  end)
+  local here = machine.for_each_test()
 
   local function apply(...)
     local result = here.run("apply", ...)

@@ -65,16 +65,9 @@ local cases = {
 }
 
 describe("a config that", function()
-  local here
-
-  before_each(function()
-    here = machine.new()
+  local here = machine.for_each_test(function(here)
     here.write("broken.lua", "local x = 1\nlocal = 2\n")
     here.write("circle.lua", 'require("circle")')
-  end)
-
-  after_each(function()
-    here.remove()
   end)
 
   for name, case in ordered_pairs(cases) do
@@ -116,15 +109,8 @@ describe("a config that", function()
 end)
 
 describe("a command line that is wrong", function()
-  local here
-
-  before_each(function()
-    here = machine.new()
+  local here = machine.for_each_test(function(here)
     here.write_config("")
-  end)
-
-  after_each(function()
-    here.remove()
   end)
 
   it("exits with 2, and names what was meant", function()

@@ -30,15 +30,8 @@ local random = [[
 ]]
 
 describe("build", function()
-  local here
-
-  before_each(function()
-    here = machine.new()
+  local here = machine.for_each_test(function(here)
     here.write_config(config)
-  end)
-
-  after_each(function()
-    here.remove()
   end)
 
   local function expect(code, ...)

@@ -44,18 +44,11 @@ local rounds = tonumber(os.getenv("SYSLUA_ROUNDS")) or 4
 local first = tonumber(os.getenv("SYSLUA_SEED")) or 1
 
 describe("a place that changes its kind #once", function()
-  local here
-
-  before_each(function()
-    here = machine.new()
+  local here = machine.for_each_test(function(here)
     here.shell([[
       mkdir -p tree/app/c copied/d; echo a >tree/app/a; echo b >tree/app/c/b
       echo f >copied/f; echo d >copied/d/f; echo p >private; chmod 600 private
     ]])
-  end)
-
-  after_each(function()
-    here.remove()
   end)
 
   local function list()
@@ -147,15 +140,7 @@ describe("a place that changes its kind #once", function()
 end)
 
 describe("a directory that was moved and linked #once", function()
-  local here
-
-  before_each(function()
-    here = machine.new()
-  end)
-
-  after_each(function()
-    here.remove()
-  end)
+  local here = machine.for_each_test()
 
   local config = [[
     file { path = "~/.a/m.json", merge = "json", values = { a = 1, k = "ours" } }

@@ -16,15 +16,7 @@ local whole = os.getenv("SYSLUA_SWEEP") == "all"
 local it_traced = interpreter.version == "5.4" and process.has("strace") and it or pending
 
 describe("a directory that is closed to its owner #once", function()
-  local here
-
-  before_each(function()
-    here = machine.new()
-  end)
-
-  after_each(function()
-    here.remove()
-  end)
+  local here = machine.for_each_test()
 
   -- With all directories open for the moment; their modes are in the list.
   local function list()

@@ -6,15 +6,7 @@ local text_checks = require("spec.support.text_checks")
 local contains, matches = text_checks.contains, text_checks.matches
 
 describe("ctx.run", function()
-  local here
-
-  before_each(function()
-    here = machine.new()
-  end)
-
-  after_each(function()
-    here.remove()
-  end)
+  local here = machine.for_each_test()
 
   local function apply(lines, code)
     here.write_config("activate({ config = function(_, ctx)\n" .. lines .. "\nend })")

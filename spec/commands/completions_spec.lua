@@ -9,10 +9,7 @@ local process = require("spec.support.process")
 local unpack = table.unpack or unpack
 
 describe("completions #once", function()
-  local here
-
-  before_each(function()
-    here = machine.new()
+  local here = machine.for_each_test(function(here)
     -- Shows what it is called with; the values come from the program itself.
     here.write(
       "bin/sys",
@@ -23,10 +20,6 @@ describe("completions #once", function()
       env({ EDITOR = "vi" })
       project({ name = "webshop", setup = function() env({ PORT = 1 }) end })
     ]])
-  end)
-
-  after_each(function()
-    here.remove()
   end)
 
   local function get_path()

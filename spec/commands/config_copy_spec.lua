@@ -6,15 +6,7 @@ local machine = require("spec.support.machine")
 local process = require("spec.support.process")
 
 describe("the copy of a config #once", function()
-  local here
-
-  before_each(function()
-    here = machine.new()
-  end)
-
-  after_each(function()
-    here.remove()
-  end)
+  local here = machine.for_each_test()
 
   local function shell(line)
     local result = here.shell(line)

@@ -78,15 +78,8 @@ local function tell(...)
 end
 
 describe("many at once #once", function()
-  local here
-
-  before_each(function()
-    here = machine.new()
+  local here = machine.for_each_test(function(here)
     write_configs(here)
-  end)
-
-  after_each(function()
-    here.remove()
   end)
 
   it("applies and a rollback end as one after the other would, and no reader waits", function()

@@ -109,19 +109,12 @@ local edits = {
 }
 
 describe("destroy #once", function()
-  local here
-
-  before_each(function()
-    here = machine.new()
+  local here = machine.for_each_test(function(here)
     here.root = here.home .. "/.local/share/syslua"
     here.environment.SYSLUA_ROOT = here.root
     here.write("source/file", "from a source\n")
     here.write("source/tree/one", "one\n")
     here.write("source/tree/sub/two", "two\n")
-  end)
-
-  after_each(function()
-    here.remove()
   end)
 
   -- Kind, mode, names, content, where links lead; times of all but directories, into which things

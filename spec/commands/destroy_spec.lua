@@ -6,16 +6,9 @@ local machine = require("spec.support.machine")
 local unpack = table.unpack or unpack
 
 describe("destroy #once", function()
-  local here
-
-  before_each(function()
-    here = machine.new()
+  local here = machine.for_each_test(function(here)
     here.write("home/.taken", "mine\n")
     here.write("home/.directory/inner", "inner\n")
-  end)
-
-  after_each(function()
-    here.remove()
   end)
 
   local lines = [[

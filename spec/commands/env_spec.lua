@@ -8,15 +8,7 @@ local contains, contains_none = text_checks.contains, text_checks.contains_none
 local unpack = table.unpack or unpack
 
 describe("env", function()
-  local here
-
-  before_each(function()
-    here = machine.new()
-  end)
-
-  after_each(function()
-    here.remove()
-  end)
+  local here = machine.for_each_test()
 
   local config =
     [[env({ EDITOR = "vi", PATH = { "~/bin", "/opt/a b" }, NEW = syslua.lib.ref("HOME") .. "/x" })

@@ -8,16 +8,9 @@ local contains, contains_none, matches =
   text_checks.contains, text_checks.contains_none, text_checks.matches
 
 describe("env.sh #once", function()
-  local here
-
-  before_each(function()
-    here = machine.new()
+  local here = machine.for_each_test(function(here)
     -- Otherwise fish begins to make completions of its own in the background.
     here.shell("mkdir -p ~/.local/share/fish/generated_completions")
-  end)
-
-  after_each(function()
-    here.remove()
   end)
 
   local function apply(lines)

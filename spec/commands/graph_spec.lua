@@ -10,10 +10,7 @@ local contains, contains_none, matches_none =
   text_checks.contains, text_checks.contains_none, text_checks.matches_none
 
 describe("graph #once", function()
-  local here
-
-  before_each(function()
-    here = machine.new()
+  local here = machine.for_each_test(function(here)
     here.write("rc", "rc\n")
     here.write("tree/a", "a")
     for index = 1, 20 do
@@ -32,10 +29,6 @@ describe("graph #once", function()
       env({ PATH = { low.out .. "/bin" }, EVIL = "</script><b>\"'\\\n" })
       activate({ config = function(_, ctx) ctx.run("echo " .. high.out) end })
     ]])
-  end)
-
-  after_each(function()
-    here.remove()
   end)
 
   local function by_label(document)
@@ -145,10 +138,7 @@ describe("graph #once", function()
 end)
 
 describe("edit #once", function()
-  local here
-
-  before_each(function()
-    here = machine.new()
+  local here = machine.for_each_test(function(here)
     here.write("rc", "rc\n")
     here.write("t.in", "{{ x }}\n")
     here.write("tree/a/b", "b\n")
@@ -165,10 +155,6 @@ describe("edit #once", function()
     here.write("append", '#!/bin/sh\necho "$@" >>opened\nfor f; do :; done\necho more >>"$f"\n')
     here.environment.VISUAL = "sh " .. here.directory .. "/append"
     here.must("apply", "init.lua")
-  end)
-
-  after_each(function()
-    here.remove()
   end)
 
   it("opens what a target is made of, and applies", function()

@@ -7,17 +7,10 @@ local process = require("spec.support.process")
 local projects = require("spec.support.projects")
 
 describe("the hook #once", function()
-  local here
-
-  before_each(function()
-    here = machine.new()
+  local here = machine.for_each_test(function(here)
     here.shell("mkdir -p ~/web/sub ~/dir bin")
     here.write("bin/sys", '#!/bin/sh\nexec "$LUA" -l syslua "$@"\n')
     here.shell("chmod +x bin/sys")
-  end)
-
-  after_each(function()
-    here.remove()
   end)
 
   local function get_hook(name)

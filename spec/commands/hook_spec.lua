@@ -8,17 +8,10 @@ local text_checks = require("spec.support.text_checks")
 local contains, contains_none = text_checks.contains, text_checks.contains_none
 
 describe("the hook of #once", function()
-  local here
-
-  before_each(function()
-    here = machine.new()
+  local here = machine.for_each_test(function(here)
     -- Otherwise fish begins to make completions of its own in the background.
     here.shell("mkdir -p ~/.local/share/fish/generated_completions")
     here.shell("mkdir -p ~/web/deep/inner ~/other")
-  end)
-
-  after_each(function()
-    here.remove()
   end)
 
   local shells = {

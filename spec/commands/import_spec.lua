@@ -10,15 +10,7 @@ local syslua = require("syslua")
 local quote, spread = process.quote, require("syslua.util.table").unpack
 
 describe("import", function()
-  local here
-
-  before_each(function()
-    here = machine.new()
-  end)
-
-  after_each(function()
-    here.remove()
-  end)
+  local here = machine.for_each_test()
 
   -- Every file of the home by its path and bytes, with links followed.
   local function read_home()

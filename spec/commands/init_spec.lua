@@ -20,15 +20,7 @@ end
 local is_root = process.run({ "id", "-u" }).stdout == "0\n"
 
 describe("init", function()
-  local here
-
-  before_each(function()
-    here = machine.new()
-  end)
-
-  after_each(function()
-    here.remove()
-  end)
+  local here = machine.for_each_test()
 
   it("writes a config that applies, and whose test passes", function()
     local result = here.run("init", "config")
@@ -276,15 +268,8 @@ if interpreter.name == "lua5.4" then
   describe("emmylua_check", function()
     local checker = get_checker()
     local it_checked = checker and it or pending
-    local here
-
-    before_each(function()
-      here = machine.new()
+    local here = machine.for_each_test(function(here)
       here.run("init", "config")
-    end)
-
-    after_each(function()
-      here.remove()
     end)
 
     local function check()

@@ -6,10 +6,7 @@ local text_checks = require("spec.support.text_checks")
 local contains, matches = text_checks.contains, text_checks.matches
 
 describe("a signal", function()
-  local here
-
-  before_each(function()
-    here = machine.new()
+  local here = machine.for_each_test(function(here)
     -- A build may have numbers of its own for its processes: they are found by an argument.
     local mark = here.shell("od -An -N5 -td1 /dev/urandom | tr -dc 0-9").stdout
     here.write("mark", "61." .. mark)
@@ -19,10 +16,6 @@ describe("a signal", function()
         config = function(_, ctx) ctx.run("sleep 61.%s & sleep 61.%s; touch $out") end,
       })
     ]]):format(mark, mark))
-  end)
-
-  after_each(function()
-    here.remove()
   end)
 
   -- Runs a command, sends a signal when its program runs, and tells how it ended.

@@ -14,15 +14,7 @@ local it_traced = interpreter.version == "5.4" and process.has("strace") and it 
 local whole = os.getenv("SYSLUA_SWEEP") == "all"
 
 describe("a switch", function()
-  local here
-
-  before_each(function()
-    here = machine.new()
-  end)
-
-  after_each(function()
-    here.remove()
-  end)
+  local here = machine.for_each_test()
 
   local function run(...)
     local result = here.run(...)

@@ -5,15 +5,7 @@ local contains = require("spec.support.text_checks").contains
 local machine = require("spec.support.machine")
 
 describe("a home with links on the way to targets #once", function()
-  local here
-
-  before_each(function()
-    here = machine.new()
-  end)
-
-  after_each(function()
-    here.remove()
-  end)
+  local here = machine.for_each_test()
 
   local function list()
     local line =

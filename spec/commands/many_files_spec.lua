@@ -8,15 +8,7 @@ local contains, contains_none, matches, matches_none =
   text_checks.contains, text_checks.contains_none, text_checks.matches, text_checks.matches_none
 
 describe("with hundreds of files #once", function()
-  local here
-
-  before_each(function()
-    here = machine.new()
-  end)
-
-  after_each(function()
-    here.remove()
-  end)
+  local here = machine.for_each_test()
 
   local function count_lines(text)
     return select(2, text:gsub("\n", ""))

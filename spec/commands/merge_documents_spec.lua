@@ -383,15 +383,7 @@ local function declare(document, name, value)
 end
 
 describe("many documents with declared keys #once", function()
-  local here
-
-  before_each(function()
-    here = machine.new()
-  end)
-
-  after_each(function()
-    here.remove()
-  end)
+  local here = machine.for_each_test()
 
   for _, format in ipairs({ "json", "jsonc", "toml", "yaml", "ini", "lines", "block" }) do
     it(("keep every other byte: %s"):format(format), function()

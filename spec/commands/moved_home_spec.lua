@@ -61,16 +61,9 @@ local moves = {
 }
 
 describe("a home that was moved #once", function()
-  local here
-
-  before_each(function()
-    here = machine.new()
+  local here = machine.for_each_test(function(here)
     here.shell(furnish)
     here.write_config(config, "home/dots/init.lua")
-  end)
-
-  after_each(function()
-    here.remove()
   end)
 
   local function list()
@@ -119,10 +112,7 @@ describe("a home that was moved #once", function()
 end)
 
 describe("another home with the same root #once", function()
-  local here
-
-  before_each(function()
-    here = machine.new()
+  local here = machine.for_each_test(function(here)
     here.environment.SYSLUA_ROOT = here.directory .. "/root"
     here.shell([[
       mkdir one two link; ln -s $PWD/one link/me
@@ -134,10 +124,6 @@ describe("another home with the same root #once", function()
       file { path = "~/new/deep", content = "new" }
       directory { path = "~/made" }
     ]])
-  end)
-
-  after_each(function()
-    here.remove()
   end)
 
   local function list()
@@ -190,16 +176,9 @@ describe("another home with the same root #once", function()
 end)
 
 describe("a directory that a link leads to #once", function()
-  local here
-
-  before_each(function()
-    here = machine.new()
+  local here = machine.for_each_test(function(here)
     here.shell("mkdir -p disk/config; echo mine >disk/config/rc; ln -s $PWD/disk/config ~/.config")
     here.write("tree/x", "x")
-  end)
-
-  after_each(function()
-    here.remove()
   end)
 
   for _, applies in ipairs({ false, true }) do

@@ -7,10 +7,7 @@ local text_checks = require("spec.support.text_checks")
 local contains, matches = text_checks.contains, text_checks.matches
 
 describe("what a config reads #once", function()
-  local here
-
-  before_each(function()
-    here = machine.new()
+  local here = machine.for_each_test(function(here)
     here.shell([[
       mkdir -p ~/conf/mods/deep ~/real ~/installed/rock; cd ~/conf
       echo 'return "module"' |
@@ -24,10 +21,6 @@ describe("what a config reads #once", function()
       here.directory,
       here.environment.LUA_PATH or os.getenv("LUA_PATH") or ";;"
     )
-  end)
-
-  after_each(function()
-    here.remove()
   end)
 
   local function list_home()
@@ -106,16 +99,9 @@ describe("what a config reads #once", function()
 end)
 
 describe("a root in what the config reads", function()
-  local here
-
-  before_each(function()
-    here = machine.new()
+  local here = machine.for_each_test(function(here)
     here.environment.SYSLUA_ROOT = here.home .. "/.local/share/syslua"
     here.shell("cd ~; mkdir -p dots/bin/.local/bin; echo b >dots/bin/.local/bin/b")
-  end)
-
-  after_each(function()
-    here.remove()
   end)
 
   for _, extra in ipairs({ "", ", mutable = true" }) do

@@ -7,15 +7,7 @@ local contains, contains_none, matches =
   text_checks.contains, text_checks.contains_none, text_checks.matches
 
 describe("plan", function()
-  local here
-
-  before_each(function()
-    here = machine.new()
-  end)
-
-  after_each(function()
-    here.remove()
-  end)
+  local here = machine.for_each_test()
 
   it("writes nothing, not even the root", function()
     here.write_config([[file({ path = "~/.one", content = "one\n" })]])
@@ -64,16 +56,9 @@ describe("plan", function()
 end)
 
 describe("a config that replaces another one #once", function()
-  local here
-
-  before_each(function()
-    here = machine.new()
+  local here = machine.for_each_test(function(here)
     here.apply([[file({ path = "~/.one", content = "one" })]])
     here.write_config([[file({ path = "~/.two", content = "two" })]], "other.lua")
-  end)
-
-  after_each(function()
-    here.remove()
   end)
 
   it("is named at the start", function()
@@ -103,15 +88,7 @@ describe("a config that replaces another one #once", function()
 end)
 
 describe("status", function()
-  local here
-
-  before_each(function()
-    here = machine.new()
-  end)
-
-  after_each(function()
-    here.remove()
-  end)
+  local here = machine.for_each_test()
 
   it("knows a machine where nothing was applied", function()
     local result = here.run("status")

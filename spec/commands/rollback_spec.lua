@@ -10,15 +10,7 @@ local contains, matches = text_checks.contains, text_checks.matches
 local it_unshared = process.run({ "unshare", "-rn", "true" }).code == 0 and it or pending
 
 describe("rollback #once", function()
-  local here
-
-  before_each(function()
-    here = machine.new()
-  end)
-
-  after_each(function()
-    here.remove()
-  end)
+  local here = machine.for_each_test()
 
   local function run(...)
     local result = here.run(...)

@@ -4,18 +4,11 @@ local contains = require("spec.support.text_checks").contains
 local machine = require("spec.support.machine")
 
 describe("#root in a user's home #once", function()
-  local here
-
-  before_each(function()
-    here = machine.new()
+  local here = machine.for_each_test(function(here)
     -- The user whom the suite runs as when it is not root.
     here.shell(
       "chmod 755 . ; mkdir -p users/ada outside; chown syslua-test: users/ada; chmod 700 users/ada"
     )
-  end)
-
-  after_each(function()
-    here.remove()
   end)
 
   local function apply(lines)

@@ -6,16 +6,9 @@ local text_checks = require("spec.support.text_checks")
 local contains, matches = text_checks.contains, text_checks.matches
 
 describe("a script", function()
-  local here
-
-  before_each(function()
-    here = machine.new()
+  local here = machine.for_each_test(function(here)
     here.apply('file { path = "~/.one", content = "1" }')
     here.apply('file { path = "~/.two", content = "2" }')
-  end)
-
-  after_each(function()
-    here.remove()
   end)
 
   it("collects garbage, after it asked what would go", function()

@@ -14,10 +14,7 @@ local sops = (os.getenv("SYSLUA_TOOLS") or "/var/cache/syslua-tools") .. "/bin/s
 local it_with_sops = process.has(sops) and it or pending
 
 describe("secrets #once", function()
-  local here
-
-  before_each(function()
-    here = machine.new()
+  local here = machine.for_each_test(function(here)
     here.copy(vectors .. "key.txt", "key.txt")
     here.environment.SOPS_AGE_KEY_FILE = here.directory .. "/key.txt"
     here.environment.SOPS_DISABLE_VERSION_CHECK = "1"
@@ -25,10 +22,6 @@ describe("secrets #once", function()
     here.environment.SHELL = "/bin/sh"
     here.write_config("")
     here.write(".sops.yaml", "creation_rules:\n  - age: " .. recipient .. "\n")
-  end)
-
-  after_each(function()
-    here.remove()
   end)
 
   local function run(code, ...)

@@ -5,10 +5,7 @@ local machine = require("spec.support.machine")
 local process = require("spec.support.process")
 
 describe("shell #once", function()
-  local here
-
-  before_each(function()
-    here = machine.new()
+  local here = machine.for_each_test(function(here)
     -- Otherwise fish begins to make completions of its own in the background.
     here.shell("mkdir -p ~/.local/share/fish/generated_completions")
     here.write_config([[
@@ -30,10 +27,6 @@ describe("shell #once", function()
       })
       project({ name = "other", setup = function() env({ PORT = 1 }) end })
     ]])
-  end)
-
-  after_each(function()
-    here.remove()
   end)
 
   local function run(words, environment)

@@ -49,15 +49,8 @@ local function read_table()
 end
 
 describe("the table of shells #once", function()
-  local here
-
-  before_each(function()
-    here = machine.new()
+  local here = machine.for_each_test(function(here)
     here.shell("mkdir -p ~/.local/share/fish/generated_completions")
-  end)
-
-  after_each(function()
-    here.remove()
   end)
 
   -- What programs get after each script that a shell reads: `READ`, lines, `SHOW`.

@@ -11,15 +11,7 @@ local contains, contains_none, matches =
 local unpack = table.unpack or unpack -- luacheck: ignore 143
 
 describe("lua -l syslua", function()
-  local here
-
-  before_each(function()
-    here = machine.new()
-  end)
-
-  after_each(function()
-    here.remove()
-  end)
+  local here = machine.for_each_test()
 
   local function starts(result)
     return result.code == 0 and result.stdout:find("^sys%.lua %d") ~= nil
@@ -108,15 +100,7 @@ describe("sys", function()
 end)
 
 describe('require("syslua")', function()
-  local here
-
-  before_each(function()
-    here = machine.new()
-  end)
-
-  after_each(function()
-    here.remove()
-  end)
+  local here = machine.for_each_test()
 
   it("starts no command, whatever the script's arguments are", function()
     local result = here.script("print(syslua.version ~= nil, ...)", "apply", "x")

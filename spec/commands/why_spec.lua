@@ -8,10 +8,7 @@ local contains, contains_none, matches =
   text_checks.contains, text_checks.contains_none, text_checks.matches
 
 describe("why", function()
-  local here
-
-  before_each(function()
-    here = machine.new()
+  local here = machine.for_each_test(function(here)
     here.write("web.lua", [[env { EDITOR = syslua.lib.mkDefault("nano"), PATH = "/web" }]])
     here.write_config([[
       local lib = syslua.lib
@@ -23,10 +20,6 @@ describe("why", function()
       project { name = "p", setup = function() env { EDITOR = "code" } end }
     ]])
     assert.equal(0, here.run("apply", "init.lua").code)
-  end)
-
-  after_each(function()
-    here.remove()
   end)
 
   it("tells of a variable with two losing values", function()

@@ -6,15 +6,7 @@ local text_checks = require("spec.support.text_checks")
 local contains, contains_none = text_checks.contains, text_checks.contains_none
 
 describe("a build", function()
-  local here
-
-  before_each(function()
-    here = machine.new()
-  end)
-
-  after_each(function()
-    here.remove()
-  end)
+  local here = machine.for_each_test()
 
   -- Runs a script that uses `build(spec)`; returns what it printed.
   local function run(text)

@@ -5,15 +5,7 @@ local interpreter = require("spec.support.interpreter")
 local machine = require("spec.support.machine")
 
 describe("the hash of a derivation", function()
-  local here
-
-  before_each(function()
-    here = machine.new()
-  end)
-
-  after_each(function()
-    here.remove()
-  end)
+  local here = machine.for_each_test()
 
   -- Evaluates a config with these lines in `setup`; returns the hash of its derivation.
   local function get_hash(lines)
@@ -244,15 +236,8 @@ describe("the hash of a derivation", function()
 end)
 
 describe("a captured handle", function()
-  local here
-
-  before_each(function()
-    here = machine.new()
+  local here = machine.for_each_test(function(here)
     here.write("text", "a text\n")
-  end)
-
-  after_each(function()
-    here.remove()
   end)
 
   it("is a path for ctx, as one in opts is", function()

@@ -6,15 +6,8 @@ local text_checks = require("spec.support.text_checks")
 local contains, matches = text_checks.contains, text_checks.matches
 
 describe("ctx", function()
-  local here
-
-  before_each(function()
-    here = machine.new()
+  local here = machine.for_each_test(function(here)
     here.write("outside/canary", "alive\n")
-  end)
-
-  after_each(function()
-    here.remove()
   end)
 
   -- Builds several configs in one run of Lua; each fails. Gives name -> "message|position|hint".

@@ -32,15 +32,8 @@ local config = [[
 ]]
 
 describe("evaluate", function()
-  local here
-
-  before_each(function()
-    here = machine.new()
+  local here = machine.for_each_test(function(here)
     here.write_config(config)
-  end)
-
-  after_each(function()
-    here.remove()
   end)
 
   local function run(text)

@@ -6,10 +6,7 @@ local machine = require("spec.support.machine")
 local process = require("spec.support.process")
 
 describe("an evaluation", function()
-  local here
-
-  before_each(function()
-    here = machine.new()
+  local here = machine.for_each_test(function(here)
     here.write(
       "inner.lua",
       [[
@@ -20,10 +17,6 @@ describe("an evaluation", function()
     ]]
     )
     here.apply('file { path = "~/managed", content = "text" }')
-  end)
-
-  after_each(function()
-    here.remove()
   end)
 
   -- All ways to reach the module, and what acts through it.

@@ -3,15 +3,7 @@
 local machine = require("spec.support.machine")
 
 describe("the end of the interpreter", function()
-  local here
-
-  before_each(function()
-    here = machine.new()
-  end)
-
-  after_each(function()
-    here.remove()
-  end)
+  local here = machine.for_each_test()
 
   it("does not crash, a thousand times", function()
     here.write(

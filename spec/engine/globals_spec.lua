@@ -7,15 +7,7 @@ local ordered_pairs = require("syslua.util.ordered_pairs")
 local syslua = require("syslua")
 
 describe("a config", function()
-  local here
-
-  before_each(function()
-    here = machine.new()
-  end)
-
-  after_each(function()
-    here.remove()
-  end)
+  local here = machine.for_each_test()
 
   it("has its globals in setup, opts, config and modules", function()
     here.write(

@@ -17,15 +17,7 @@ ln -s file link && ln -s nowhere/at/all dangling && ln -s ../file nested/up &&
 ]]
 
 describe("the hash of an object", function()
-  local here
-
-  before_each(function()
-    here = machine.new()
-  end)
-
-  after_each(function()
-    here.remove()
-  end)
+  local here = machine.for_each_test()
 
   local function get_hashes(info)
     return info:match('"nar": *"(%x+)"'), info:match('"content": *"(%x+)"')

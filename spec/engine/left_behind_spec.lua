@@ -28,15 +28,7 @@ local pranks = {
 }
 
 describe("a command after an evaluation", function()
-  local here
-
-  before_each(function()
-    here = machine.new()
-  end)
-
-  after_each(function()
-    here.remove()
-  end)
+  local here = machine.for_each_test()
 
   for number, prank in ipairs(pranks) do
     it("goes on, or says what is wrong: " .. number, function()

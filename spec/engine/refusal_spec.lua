@@ -301,15 +301,7 @@ local refused = {
 }
 
 describe("a config is refused because of", function()
-  local here
-
-  before_each(function()
-    here = machine.new()
-  end)
-
-  after_each(function()
-    here.remove()
-  end)
+  local here = machine.for_each_test()
 
   for name, case in ordered_pairs(refused) do
     it(name, function()

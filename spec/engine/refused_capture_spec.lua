@@ -303,15 +303,7 @@ describe("config may not use", function()
 end)
 
 describe("what config captures", function()
-  local here
-
-  before_each(function()
-    here = machine.new()
-  end)
-
-  after_each(function()
-    here.remove()
-  end)
+  local here = machine.for_each_test()
 
   -- Each changes `x`, which `config` captures, after derive{}; the name that the message gives.
   local changes = {

@@ -3,15 +3,7 @@
 local machine = require("spec.support.machine")
 
 describe("a build", function()
-  local here
-
-  before_each(function()
-    here = machine.new()
-  end)
-
-  after_each(function()
-    here.remove()
-  end)
+  local here = machine.for_each_test()
 
   local function build(surroundings, flags)
     here.shell("chmod -R u+w root 2>/dev/null; rm -rf root")

@@ -9,15 +9,7 @@ local contains, contains_none, matches =
   text_checks.contains, text_checks.contains_none, text_checks.matches
 
 describe("ctx.run", function()
-  local here
-
-  before_each(function()
-    here = machine.new()
-  end)
-
-  after_each(function()
-    here.remove()
-  end)
+  local here = machine.for_each_test()
 
   -- Builds with lines of `config`; the first is line 3 of the file.
   local function build(lines, ...)

@@ -289,10 +289,7 @@ describe("the sandbox #once", function()
 end)
 
 describe("the level of a derivation #once", function()
-  local here
-
-  before_each(function()
-    here = machine.new()
+  local here = machine.for_each_test(function(here)
     here.write_config([[
       local base = derive({ name = "base", config = function(_, ctx)
         ctx.run("echo base >$out")
@@ -302,10 +299,6 @@ describe("the level of a derivation #once", function()
         ctx.write(ctx.out, ctx.read(opts.base))
       end })
     ]])
-  end)
-
-  after_each(function()
-    here.remove()
   end)
 
   local function recorded_levels()
@@ -389,20 +382,13 @@ os.execvp(sys.argv[2], sys.argv[2:])
 local landlock, namespaces = "444,445,446", "442"
 
 describe("on a kernel that lacks something, the sandbox #once", function()
-  local here
-
-  before_each(function()
-    here = machine.new()
+  local here = machine.for_each_test(function(here)
     here.write("old.py", old_kernel)
     here.write_config([[
       for _, name in ipairs({ "one", "two" }) do
         derive({ name = name, config = function(_, ctx) ctx.run("echo " .. name .. " >$out") end })
       end
     ]])
-  end)
-
-  after_each(function()
-    here.remove()
   end)
 
   local function build(missing, words)

@@ -9,15 +9,7 @@ local contains, contains_none, matches =
   text_checks.contains, text_checks.contains_none, text_checks.matches
 
 describe("a config that replaces", function()
-  local here
-
-  before_each(function()
-    here = machine.new()
-  end)
-
-  after_each(function()
-    here.remove()
-  end)
+  local here = machine.for_each_test()
 
   -- Every function of every library, by what would end any message about it.
   local replacements = {
@@ -139,15 +131,8 @@ describe("a config that replaces", function()
 end)
 
 describe("output that is not taken #once", function()
-  local here
-
-  before_each(function()
-    here = machine.new()
+  local here = machine.for_each_test(function(here)
     here.write_config('file { path = "~/x", content = "y" }')
-  end)
-
-  after_each(function()
-    here.remove()
   end)
 
   it("makes every command fail, and says that the command itself did not", function()

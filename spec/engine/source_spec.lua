@@ -3,15 +3,7 @@ local machine = require("spec.support.machine")
 local matches = require("spec.support.text_checks").matches
 
 describe("a source in a build", function()
-  local here
-
-  before_each(function()
-    here = machine.new()
-  end)
-
-  after_each(function()
-    here.remove()
-  end)
+  local here = machine.for_each_test()
 
   -- Builds a config's derivations and returns their contents, in the order of their names.
   local function built(text)

@@ -16,15 +16,7 @@ local can_trace = process.has("strace")
 local it_with_strace = can_trace and it or pending
 
 describe("the store #once", function()
-  local here
-
-  before_each(function()
-    here = machine.new()
-  end)
-
-  after_each(function()
-    here.remove()
-  end)
+  local here = machine.for_each_test()
 
   -- Builds what a script makes with `build(spec, options)`; returns what it printed.
   local function run(text)

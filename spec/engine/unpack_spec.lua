@@ -85,15 +85,8 @@ print(built.out)
 ]]
 
 describe("ctx.unpack #once", function()
-  local here
-
-  before_each(function()
-    here = machine.new()
+  local here = machine.for_each_test(function(here)
     assert.equal("", here.shell("set -e\n" .. make_tree).stderr)
-  end)
-
-  after_each(function()
-    here.remove()
   end)
 
   local function run(line)

@@ -10,15 +10,8 @@ local contains, contains_none, matches =
   text_checks.contains, text_checks.contains_none, text_checks.matches
 
 describe("examples/dotfiles", function()
-  local here
-
-  before_each(function()
-    here = machine.new()
+  local here = machine.for_each_test(function(here)
     here.copy("examples/dotfiles", "dotfiles")
-  end)
-
-  after_each(function()
-    here.remove()
   end)
 
   local function apply()
@@ -124,20 +117,13 @@ describe("examples/tool", function()
 end)
 
 describe("examples/from-source", function()
-  local here
-
-  before_each(function()
-    here = machine.new()
+  local here = machine.for_each_test(function(here)
     here.copy("examples/from-source", "from-source")
     local result = here.shell("sh from-source/make-repository counting.git")
     assert.equal(0, result.code, result.stderr)
     local url = "file://" .. here.directory .. "/counting.git"
     local text = here.read("from-source/release.lua"):gsub("file:///tmp/counting%.git", url)
     here.write("from-source/release.lua", text)
-  end)
-
-  after_each(function()
-    here.remove()
   end)
 
   it("compiles a library out of git, and programs with it, fully confined", function()
@@ -175,20 +161,13 @@ describe("examples/from-source", function()
 end)
 
 describe("examples/plugins", function()
-  local here
-
-  before_each(function()
-    here = machine.new()
+  local here = machine.for_each_test(function(here)
     here.copy("examples/plugins", "plugins")
     local result = here.shell("sh plugins/make-repositories repositories")
     assert.equal(0, result.code, result.stderr)
     local base = "file://" .. here.directory .. "/repositories/"
     local text = here.read("plugins/init.lua"):gsub("file:///tmp/plugins/", base)
     here.write("plugins/init.lua", text)
-  end)
-
-  after_each(function()
-    here.remove()
   end)
 
   it("needs no hash, and moves with its list", function()

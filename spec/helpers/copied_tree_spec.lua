@@ -7,15 +7,7 @@ local random = require("spec.support.random")
 local syslua = require("syslua")
 
 describe("a directory that is copied #once", function()
-  local here
-
-  before_each(function()
-    here = machine.new()
-  end)
-
-  after_each(function()
-    here.remove()
-  end)
+  local here = machine.for_each_test()
 
   local function get_changes(...)
     local document = syslua.lib.fromJSON(here.must(...).stdout)

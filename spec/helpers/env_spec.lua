@@ -8,15 +8,7 @@ local text_checks = require("spec.support.text_checks")
 local contains, contains_none = text_checks.contains, text_checks.contains_none
 
 describe("env{}", function()
-  local here
-
-  before_each(function()
-    here = machine.new()
-  end)
-
-  after_each(function()
-    here.remove()
-  end)
+  local here = machine.for_each_test()
 
   it("merges lists in the order of their declaration", function()
     here.write_config([[

@@ -4,17 +4,10 @@ local machine = require("spec.support.machine")
 local matches = require("spec.support.text_checks").matches
 
 describe("the right to run a copied file #once", function()
-  local here
-
-  before_each(function()
-    here = machine.new()
+  local here = machine.for_each_test(function(here)
     here.write("run", "#!/bin/sh\necho ran\n")
     here.shell("chmod 755 run")
     here.apply('file { path = "~/bin/run", source = "run", copy = true }')
-  end)
-
-  after_each(function()
-    here.remove()
   end)
 
   local function run()

@@ -21,18 +21,11 @@ local ways = {
 }
 
 describe("a link in a tree #once", function()
-  local here
-
-  before_each(function()
-    here = machine.new()
+  local here = machine.for_each_test(function(here)
     here.shell([[
       mkdir -p tree/deep shared/inner
       echo file >tree/deep/file; echo shared >shared/file; echo inner >shared/inner/file
     ]])
-  end)
-
-  after_each(function()
-    here.remove()
   end)
 
   local function declare(extra)

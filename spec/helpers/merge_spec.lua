@@ -7,15 +7,7 @@ local contains, contains_none, matches =
   text_checks.contains, text_checks.contains_none, text_checks.matches
 
 describe("file { merge }", function()
-  local here
-
-  before_each(function()
-    here = machine.new()
-  end)
-
-  after_each(function()
-    here.remove()
-  end)
+  local here = machine.for_each_test()
 
   -- One document of each format, what is declared of it, and the document with that.
   local samples = {

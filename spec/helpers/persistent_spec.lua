@@ -14,15 +14,7 @@ local file = "home/.config/environment.d/60-syslua.conf"
 local is_root = process.run({ "id", "-u" }).stdout == "0\n"
 
 describe("env.persistent{} #once", function()
-  local here
-
-  before_each(function()
-    here = machine.new()
-  end)
-
-  after_each(function()
-    here.remove()
-  end)
+  local here = machine.for_each_test()
 
   local function text_of(lines)
     local evaluated = here.evaluate(lines, { platform = "x86_64-linux", username = "ada" })

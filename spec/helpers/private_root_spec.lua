@@ -5,18 +5,11 @@ local contains = require("spec.support.text_checks").contains
 local machine = require("spec.support.machine")
 
 describe("a private file in a config of root #root #once", function()
-  local here
-
-  before_each(function()
-    here = machine.new()
+  local here = machine.for_each_test(function(here)
     here.write("k", "s3cr et\n")
     here.write("t/k", "s3cr et\n")
     here.write("t/open", "open\n")
     here.shell("chmod 600 k t/k; chmod 644 t/open; chmod 755 . t")
-  end)
-
-  after_each(function()
-    here.remove()
   end)
 
   local refused = {

@@ -7,15 +7,7 @@ local text_checks = require("spec.support.text_checks")
 local contains, matches = text_checks.contains, text_checks.matches
 
 describe("user{}", function()
-  local here
-
-  before_each(function()
-    here = machine.new()
-  end)
-
-  after_each(function()
-    here.remove()
-  end)
+  local here = machine.for_each_test()
 
   local config = [[
     file { path = "~/.general", content = "general" }
@@ -136,15 +128,7 @@ describe("user{}", function()
 end)
 
 describe("project{}", function()
-  local here
-
-  before_each(function()
-    here = machine.new()
-  end)
-
-  after_each(function()
-    here.remove()
-  end)
+  local here = machine.for_each_test()
 
   it("scopes an environment, in several parts", function()
     local found = here.evaluate([[

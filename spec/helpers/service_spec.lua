@@ -7,15 +7,7 @@ local machine = require("spec.support.machine")
 local unit_place = "~/.config/systemd/user/"
 
 describe("service{}", function()
-  local here
-
-  before_each(function()
-    here = machine.new()
-  end)
-
-  after_each(function()
-    here.remove()
-  end)
+  local here = machine.for_each_test()
 
   -- Configs are evaluated in this process.
   local home = os.getenv("HOME")

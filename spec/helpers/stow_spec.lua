@@ -101,15 +101,7 @@ local function furnish(random)
 end
 
 describe("a recursive tree #once", function()
-  local here
-
-  before_each(function()
-    here = machine.new()
-  end)
-
-  after_each(function()
-    here.remove()
-  end)
+  local here = machine.for_each_test()
 
   local function must(line)
     local result = here.shell(line)

@@ -6,15 +6,7 @@ local process = require("spec.support.process")
 local syslua = require("syslua")
 
 describe("file { template }", function()
-  local here
-
-  before_each(function()
-    here = machine.new()
-  end)
-
-  after_each(function()
-    here.remove()
-  end)
+  local here = machine.for_each_test()
 
   it("writes what the template makes of the values", function()
     here.write(
@@ -174,15 +166,7 @@ describe("file { template }", function()
 end)
 
 describe("lib.template", function()
-  local here
-
-  before_each(function()
-    here = machine.new()
-  end)
-
-  after_each(function()
-    here.remove()
-  end)
+  local here = machine.for_each_test()
 
   it("renders a text anywhere", function()
     assert.equal("a 1\n", syslua.lib.template("a {{ x }}\n", { x = 1 }))

@@ -10,15 +10,7 @@ local contains, contains_none, matches =
   text_checks.contains, text_checks.contains_none, text_checks.matches
 
 describe("what of a tree is taken #once", function()
-  local here
-
-  before_each(function()
-    here = machine.new()
-  end)
-
-  after_each(function()
-    here.remove()
-  end)
+  local here = machine.for_each_test()
 
   local function shell(line)
     local result = here.shell(line)

@@ -6,15 +6,7 @@ local text_checks = require("spec.support.text_checks")
 local contains, matches = text_checks.contains, text_checks.matches
 
 describe("a file that its owner cannot read #once", function()
-  local here
-
-  before_each(function()
-    here = machine.new()
-  end)
-
-  after_each(function()
-    here.remove()
-  end)
+  local here = machine.for_each_test()
 
   for _, mode in ipairs({ "200", "000", "111", "300", "044" }) do
     it("is written once, with the mode " .. mode, function()

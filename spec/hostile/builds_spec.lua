@@ -4,15 +4,7 @@ local contains = require("spec.support.text_checks").contains
 local machine = require("spec.support.machine")
 
 describe("two builds with one directory #once", function()
-  local here
-
-  before_each(function()
-    here = machine.new()
-  end)
-
-  after_each(function()
-    here.remove()
-  end)
+  local here = machine.for_each_test()
 
   local function run(text)
     local result = here.script(text)

@@ -4,10 +4,7 @@ local contains = require("spec.support.text_checks").contains
 local machine = require("spec.support.machine")
 
 describe("closed standard descriptors #once", function()
-  local here
-
-  before_each(function()
-    here = machine.new()
+  local here = machine.for_each_test(function(here)
     here.write_config([[
       local built = derive({ name = "built", config = function(_, ctx)
         ctx.run("echo said; echo complained >&2; cat; echo text >$out")
@@ -16,10 +13,6 @@ describe("closed standard descriptors #once", function()
       file({ path = "~/.real", content = ("content\n"):rep(100), mode = "600" })
       activate({ config = function(_, ctx) ctx.run("echo ran; cat; touch ~/.ran") end })
     ]])
-  end)
-
-  after_each(function()
-    here.remove()
   end)
 
   for number = 1, 7 do

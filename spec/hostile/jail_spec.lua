@@ -93,17 +93,10 @@ local function build(here, level, lines, ...)
 end
 
 local function tests(levels)
-  local here
-
-  before_each(function()
-    here = machine.new()
+  local here = machine.for_each_test(function(here)
     -- Root's builds at level `landlock` are users to whom a closed directory is closed.
     here.shell("chmod 755 .")
     here.write("home/secret", "treasure\n")
-  end)
-
-  after_each(function()
-    here.remove()
   end)
 
   local function must_build(level, lines)

@@ -7,20 +7,13 @@ local process = require("spec.support.process")
 local user = "syslua-test"
 
 describe("a root of another user #root #once", function()
-  local here
-
-  before_each(function()
-    here = machine.new()
+  local here = machine.for_each_test(function(here)
     here.shell("chmod 755 . && mkdir user && chown " .. user .. ": user")
     here.apply([[
       derive({ name = "built", config = function(_, ctx) ctx.write(ctx.out, "built") end })
       file({ path = "~/file", content = "managed" })
     ]])
     here.shell("chmod a+rX init.lua")
-  end)
-
-  after_each(function()
-    here.remove()
   end)
 
   local function run_as_user(words, root)

@@ -161,15 +161,7 @@ local readers = {
 }
 
 describe("a file of another kind #once", function()
-  local here
-
-  before_each(function()
-    here = machine.new()
-  end)
-
-  after_each(function()
-    here.remove()
-  end)
+  local here = machine.for_each_test()
 
   local function write_config(reader)
     here.write(

@@ -128,15 +128,7 @@ local surroundings = {
 }
 
 describe("random recipes", function()
-  local here
-
-  before_each(function()
-    here = machine.new()
-  end)
-
-  after_each(function()
-    here.remove()
-  end)
+  local here = machine.for_each_test()
 
   -- Builds recipes by a process with its own root; returns the hash and the content of each.
   local function build(directory, texts, prefix, jobs, lua)

@@ -12,15 +12,7 @@ if interpreter.name ~= "lua5.4" then
 end
 
 describe("the result of a build #once", function()
-  local here
-
-  before_each(function()
-    here = machine.new()
-  end)
-
-  after_each(function()
-    here.remove()
-  end)
+  local here = machine.for_each_test()
 
   -- How a result leads to a file outside: what the build makes, and what is installed of it.
   local ways = {

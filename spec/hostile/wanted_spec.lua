@@ -13,16 +13,9 @@ if interpreter.name ~= "lua5.4" then
 end
 
 describe("a program of a build #once", function()
-  local here
-
-  before_each(function()
-    here = machine.new()
+  local here = machine.for_each_test(function(here)
     -- The user of a build of root has to come through.
     here.shell("chmod 755 .")
-  end)
-
-  after_each(function()
-    here.remove()
   end)
 
   -- Runs lines of the shell in a build that takes no level below `namespaces`; returns what they
@@ -84,15 +77,8 @@ except OSError: print("no attribute")']]
 end)
 
 describe("a lock that another process holds #once", function()
-  local here
-
-  before_each(function()
-    here = machine.new()
+  local here = machine.for_each_test(function(here)
     here.apply([[file({ path = "~/.one", content = "one" })]])
-  end)
-
-  after_each(function()
-    here.remove()
   end)
 
   -- Every lock below the root: each command that wants one says so in time.

@@ -4,15 +4,7 @@ local contains = require("spec.support.text_checks").contains
 local machine = require("spec.support.machine")
 
 describe("priorities", function()
-  local here
-
-  before_each(function()
-    here = machine.new()
-  end)
-
-  after_each(function()
-    here.remove()
-  end)
+  local here = machine.for_each_test()
 
   -- The action of a variable or file.
   local function find(found, name)
@@ -142,10 +134,7 @@ describe("priorities", function()
 end)
 
 describe("syslua.module", function()
-  local here
-
-  before_each(function()
-    here = machine.new()
+  local here = machine.for_each_test(function(here)
     here.write(
       "greeter.lua",
       [[
@@ -160,10 +149,6 @@ describe("syslua.module", function()
         }
       ]]
     )
-  end)
-
-  after_each(function()
-    here.remove()
   end)
 
   local function get(found)

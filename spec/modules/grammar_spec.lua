@@ -11,15 +11,7 @@ local contains, contains_none = text_checks.contains, text_checks.contains_none
 local new_texts, to_lua = hostile.make, hostile.to_lua
 
 describe("what is written for #once", function()
-  local here
-
-  before_each(function()
-    here = machine.new()
-  end)
-
-  after_each(function()
-    here.remove()
-  end)
+  local here = machine.for_each_test()
 
   local function must(line)
     local result = here.shell(line)

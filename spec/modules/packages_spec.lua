@@ -9,15 +9,7 @@ local tree = require("spec.support.tree")
 local contains, matches = text_checks.contains, text_checks.matches
 
 describe("a package", function()
-  local here
-
-  before_each(function()
-    here = machine.new()
-  end)
-
-  after_each(function()
-    here.remove()
-  end)
+  local here = machine.for_each_test()
 
   it("is the newest version unless another one is wanted", function()
     local found = here.evaluate([[require("pkgs.cli.ripgrep").setup()]])

@@ -5,15 +5,7 @@ local machine = require("spec.support.machine")
 local process = require("spec.support.process")
 
 describe("modules.programs.", function()
-  local here
-
-  before_each(function()
-    here = machine.new()
-  end)
-
-  after_each(function()
-    here.remove()
-  end)
+  local here = machine.for_each_test()
 
   local function apply(lines)
     here.write_config(lines)

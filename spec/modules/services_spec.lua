@@ -9,15 +9,7 @@ local function has(program)
 end
 
 describe("modules of services #once", function()
-  local here
-
-  before_each(function()
-    here = machine.new()
-  end)
-
-  after_each(function()
-    here.remove()
-  end)
+  local here = machine.for_each_test()
 
   -- Evaluates a module as root would, and returns its service and the text of an object of it.
   local function evaluate(name, options)

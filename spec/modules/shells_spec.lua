@@ -7,16 +7,9 @@ local process = require("spec.support.process")
 local random = require("spec.support.random")
 
 describe("modules.programs. #once", function()
-  local here
-
-  before_each(function()
-    here = machine.new()
+  local here = machine.for_each_test(function(here)
     -- Otherwise fish begins to make completions of its own in the background.
     here.shell("mkdir -p ~/.local/share/fish/generated_completions")
-  end)
-
-  after_each(function()
-    here.remove()
   end)
 
   local function must(line)

@@ -24,16 +24,9 @@ esac
 ]]
 
 describe("packages{} #once", function()
-  local here
-
-  before_each(function()
-    here = machine.new()
+  local here = machine.for_each_test(function(here)
     here.shell("mkdir -p bin record")
     here.environment.RECORD = here.directory .. "/record"
-  end)
-
-  after_each(function()
-    here.remove()
   end)
 
   local function run(code, ...)

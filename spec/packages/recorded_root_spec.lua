@@ -53,17 +53,10 @@ esac
 ]]
 
 describe("packages{} with recorded managers #root #once", function()
-  local here
-
-  before_each(function()
-    here = machine.new()
+  local here = machine.for_each_test(function(here)
     here.shell("mkdir -p bin record")
     here.environment.RECORD = here.directory .. "/record"
     here.environment.PATH = here.directory .. "/bin:" .. os.getenv("PATH")
-  end)
-
-  after_each(function()
-    here.remove()
   end)
 
   local function install(programs, db)

@@ -195,6 +195,31 @@ function machine.new(directory)
   return self
 end
 
+--- Makes a machine before each test of the block that calls this, and removes it afterwards.
+---@param prepare nil|fun(here: spec.Machine) is called with each
+---@return spec.Machine here stands for that of the test that runs
+function machine.for_each_test(prepare)
+  local busted = require("busted")
+  local current
+  busted.before_each(function()
+    current = machine.new()
+    if prepare then
+      prepare(current)
+    end
+  end)
+  busted.after_each(function()
+    current.remove()
+  end)
+  return setmetatable({}, {
+    __index = function(_, name)
+      return current[name]
+    end,
+    __newindex = function(_, name, value)
+      current[name] = value
+    end,
+  })
+end
+
 --- Returns the text of a store's only object record whose object's name begins with a name.
 ---@param self spec.Machine
 ---@param name string
