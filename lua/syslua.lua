@@ -10,7 +10,7 @@ local directory = (source:match("^@(.*[/\\])") or "./") .. "syslua/"
 local load_file, open = loadfile, io.open
 
 -- Returns a file's path when it can be read.
-local function find_file(path)
+local function get_file(path)
   local file = open(path, "rb")
   if file then
     file:close()
@@ -20,9 +20,9 @@ local function find_file(path)
 end
 
 -- A searcher of `require`: a module of sys.lua is one of its own files.
-local function find_own(name)
+local function get_own(name)
   local own = name:match("^syslua%.([%w_%.]+)$")
-  local path = own and find_file(directory .. own:gsub("%.", "/") .. ".lua")
+  local path = own and get_file(directory .. own:gsub("%.", "/") .. ".lua")
   if not path then
     return nil
   end
@@ -34,11 +34,11 @@ local function find_own(name)
 end
 
 -- Returns the path of the shared library. What is relative to the current directory counts last.
-local function find_library()
+local function get_library()
   for _, is_relative in ipairs({ false, true }) do
     for template in package.cpath:gmatch("[^;]+") do
       local path = template:gsub("%?", "syslua")
-      if (path:find("^%.") ~= nil) == is_relative and find_file(path) then
+      if (path:find("^%.") ~= nil) == is_relative and get_file(path) then
         return path
       end
     end
@@ -52,9 +52,9 @@ end
 -- `syslua.directory` tells the shared library the directory of this file.
 if not package.loaded["syslua.directory"] then
   package.loaded["syslua.directory"] = directory
-  table.insert(searchers, 2, find_own)
+  table.insert(searchers, 2, get_own)
 end
-local library = find_library()
+local library = get_library()
 local start, problem = package.loadlib(library, "luaopen_syslua")
 if not start then
   error(problem, 0)

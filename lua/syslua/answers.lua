@@ -84,7 +84,7 @@ local function read_kept(session)
   local current = assert(scope.get())
   local file = path.normalize(path.join(current.directory, answers.file_name))
   session.file = file
-  local content, problem, hint = loader.take(current.loader, file)
+  local content, problem, hint = loader.read_kept(current.loader, file)
   session.kept = {}
   if not content then
     if require("syslua.bindings").call("exists", file) then
@@ -184,7 +184,7 @@ local function check(name, opts)
 end
 
 -- Returns an answer and its origin; nil if there is none.
-local function find(session, question)
+local function get_answer(session, question)
   local given = session.given[question.name]
   local origin = "given"
   if given == nil then
@@ -229,7 +229,7 @@ function answers.ask(name, opts)
   if known ~= nil then
     return known
   end
-  local value, origin = find(session, question)
+  local value, origin = get_answer(session, question)
   if value == nil and (question.default == nil or session.asks) then
     session.open[#session.open + 1] = question
     -- It only lets the evaluation continue to the other questions.

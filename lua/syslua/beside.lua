@@ -33,7 +33,7 @@ end
 
 -- The loader of the file that calls, and the file's name below the directory of that loader.
 ---@return syslua.Loader?, string
-local function find_caller()
+local function get_caller()
   local name = (position.caller() or ""):gsub(":%d+$", "")
   local current = scope.get()
   if not current or not current.loader then
@@ -51,7 +51,7 @@ end
 --- Returns the directory of the file that calls, absolute within an evaluation.
 ---@return string
 function beside.get_directory()
-  local caller, name = find_caller()
+  local caller, name = get_caller()
   return path.join(caller and caller.directory or "", path.dirname(name))
 end
 
@@ -66,7 +66,7 @@ local function locate(call, given)
       hint = "pass its result through opts, or declare the file with source()",
     })
   end
-  local caller, name = find_caller()
+  local caller, name = get_caller()
   local home = scope.get_home()
   local file = path.join(path.dirname(name), path.expand(given, home))
   if not caller then
@@ -95,10 +95,10 @@ local tail_call = "paths are relative to the calling file; after `return %s(...)
 ---@return string name
 ---@return string file its absolute path
 ---@return syslua.Loader? caller
-function beside.take(call, given)
+function beside.read_for(call, given)
   local file, caller = locate(call, given)
   ---@type any, any
-  local content, problem, hint = loader.take(caller, file)
+  local content, problem, hint = loader.read_kept(caller, file)
   if not content then
     raise(
       ("%s: cannot read %s: %s"):format(call, path.display(file, scope.get_home()), problem),
@@ -142,7 +142,7 @@ end
 --- Returns the name of a private file whose text is in a content, white space at its ends aside.
 ---@param content string
 ---@return string?
-function beside.find_private(content)
+function beside.get_private(content)
   local current = scope.get()
   for _, private in ipairs(current and current.private_texts or {}) do
     local part = private.part
@@ -159,7 +159,7 @@ end
 ---@param what string where the text is, for the message
 ---@param content string
 function beside.refuse_private(what, content)
-  local name = beside.has_private() and beside.find_private(content)
+  local name = beside.has_private() and beside.get_private(content)
   if name and system.get().username == "root" then
     position.raise(
       ("%s has the text of %s, which only its owner can read: all users would"):format(what, name),
@@ -179,7 +179,7 @@ end
 ---@param given string relative to the directory of the calling file, absolute, or from `~/`
 ---@return string
 function beside.read(given)
-  local content, name, file, caller = beside.take("lib.read", given)
+  local content, name, file, caller = beside.read_for("lib.read", given)
   beside.note_private(caller, file, content, name)
   local current = scope.get()
   if current then
@@ -213,7 +213,7 @@ end
 function beside.exists(given)
   local file, caller = locate("lib.exists", given)
   note_look(file, "exists")
-  return bindings.call("stands", file) or (caller ~= nil and loader.holds(caller, file))
+  return bindings.call("stands", file) or (caller ~= nil and loader.contains(caller, file))
 end
 
 -- Characters of Lua patterns without a meaning in these patterns.

@@ -19,7 +19,7 @@ end
 
 --- Takes standard output from the config; returns the function that gives it back.
 ---@return fun()
-function config_output.take()
+function config_output.redirect()
   ---@type any
   local library = io
   local before = {

@@ -376,7 +376,7 @@ local function suggest(name, globals)
 end
 
 -- The global that Lua found to be nil, by its words: those of 5.2 and later, and of 5.1.
-local function find_missing_global(message)
+local function get_missing_global(message)
   return message:match("%(global '([^']+)'%)") or message:match("attempt to %S+ global '([^']+)'")
 end
 
@@ -392,7 +392,7 @@ local function explain(value, globals, is_pure, replaced)
     )
     return value
   end
-  local name = value.kind == "error" and find_missing_global(value.message)
+  local name = value.kind == "error" and get_missing_global(value.message)
   if not name or value.hint then
     return value
   end
@@ -489,7 +489,7 @@ local function evaluate_once(config, options, session, delayed)
   local exit, execute = os.exit, os.execute
   rawset(os, "exit", refuse_exit)
   rawset(os, "execute", get_interruptible(execute))
-  local give_back_output = config_output.take()
+  local give_back_output = config_output.redirect()
   local kept = protected.keep()
   local hook, hook_mask, hook_count = get_hook()
   -- A hook of a config must not outlive it: it could then call everything.

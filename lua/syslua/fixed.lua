@@ -6,9 +6,9 @@ local position = require("syslua.util.position")
 
 local fixed = {}
 
+local bindings = require("syslua").bindings
 ---@type table<string, table<string, any>> Lua's own functions, as they were when
 --- the module was loaded
-local bindings = require("syslua").bindings
 local original = bindings.originals
 local basic, strings, tables = original.basic, original.string, original.table
 

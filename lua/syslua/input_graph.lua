@@ -56,7 +56,7 @@ local fields = {
 
 -- The line of a file that declares an input, as well as the text tells: that of its address, else
 -- that of its name.
-local function find_line(lines, name, url)
+local function get_line(lines, name, url)
   local word = "%f[%w_]" .. name:gsub("%-", "%%-") .. "%f[^%w_]"
   local by_name
   for index, line in ipairs(lines) do
@@ -85,7 +85,7 @@ local function parse(given, file, source)
   if type(given) ~= "table" then
     raise(
       ("`inputs`: expected a table of names and addresses, got %s"):format(text.describe(given)),
-      file .. ":" .. find_line(lines, "inputs"),
+      file .. ":" .. get_line(lines, "inputs"),
       smallest
     )
   end
@@ -93,7 +93,7 @@ local function parse(given, file, source)
     if type(name) ~= "string" then
       raise(
         ("`inputs`: expected names as keys, got a %s"):format(type(name)),
-        file .. ":" .. find_line(lines, "inputs"),
+        file .. ":" .. get_line(lines, "inputs"),
         smallest
       )
     end
@@ -102,7 +102,7 @@ local function parse(given, file, source)
     local value = given[name]
     local is_table = type(value) == "table" and not text.is_secret(value)
     local url = is_table and value.url or value
-    local position = file .. ":" .. find_line(lines, name, type(url) == "string" and url or nil)
+    local position = file .. ":" .. get_line(lines, name, type(url) == "string" and url or nil)
     if not bindings.call("is_input_name", name) then
       raise(
         ("`%s` cannot be the name of an input"):format(name),

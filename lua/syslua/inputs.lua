@@ -167,7 +167,7 @@ end
 
 -- The changes: the old and the new entries of the lock; and what cannot be looked up.
 ---@return syslua.LockChange[], syslua.LookupFailure[]
-local function find_changes(config, names, options)
+local function get_changes(config, names, options)
   local tools = bindings.call("tools_of_config", config)
   local with_tools
   if next(tools) ~= nil then
@@ -245,7 +245,7 @@ end
 ---@return syslua.LockChange[], syslua.LookupFailure[]
 function inputs.try_update(config, names, options)
   check.update(options)
-  local changes, failures = find_changes(config, names, options)
+  local changes, failures = get_changes(config, names, options)
   if options and options.dry_run then
     bindings.call("forget_lock", config)
   else
@@ -275,7 +275,7 @@ end
 ---@return syslua.LockChange[], syslua.LookupFailure[]
 function inputs.try_outdated(config, options)
   check.outdated(options)
-  local changes, failures = find_changes(config, nil, options)
+  local changes, failures = get_changes(config, nil, options)
   bindings.call("forget_lock", config)
   return changes, failures
 end
@@ -356,7 +356,7 @@ end
 ---@return syslua.LockChange[]
 function inputs.prune(config, options)
   check.prune(options)
-  local gone = require("syslua.tool_lock").find_undeclared(config, options or {})
+  local gone = require("syslua.tool_lock").list_undeclared(config, options or {})
   local manifest = evaluate(config, options)
   bindings.call("prune_pins", config, manifest, options)
   bindings.call("drop_tools", config, gone)

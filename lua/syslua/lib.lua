@@ -171,8 +171,10 @@ function lib.ask(name, opts)
   return answers.ask(name, opts)
 end
 
+---@type any
+local array_metatable = bindings.array_metatable
 -- What `getmetatable` shows of a list from the bindings, whose metatable is hidden.
-local shown_array_metatable = getmetatable(setmetatable({}, bindings.array_metatable))
+local shown_array_metatable = getmetatable(setmetatable({}, array_metatable))
 
 --- Marks a table as a list and returns it, so an empty one is `[]` in JSON.
 ---@generic T: table
@@ -180,7 +182,7 @@ local shown_array_metatable = getmetatable(setmetatable({}, bindings.array_metat
 ---@return T
 function lib.array(list)
   local is_marked = getmetatable(list) ~= nil and getmetatable(list) == shown_array_metatable
-  return is_marked and list or setmetatable(list, bindings.array_metatable)
+  return is_marked and list or setmetatable(list, array_metatable)
 end
 
 --- Merges tables; later ones take precedence. Tables with string keys are merged deeply, other

@@ -121,7 +121,7 @@ local function get_candidates(self, relative)
 end
 
 -- Returns the first of several files that exists.
-local function find_file(self, candidates)
+local function get_existing(self, candidates)
   for _, candidate in ipairs(self.places and candidates or {}) do
     -- The contents of the copy take precedence over later files.
     if self.places[path.normalize(path.join(self.directory, candidate))] then
@@ -143,9 +143,9 @@ end
 
 -- Returns the path of a module beside the entry file, relative to it, or of one in sys.lua, and
 -- then its file.
-local function find_module(self, name)
+local function get_module(self, name)
   local relative = name:gsub("%.", "/")
-  local found = find_file(self, get_candidates(self, relative))
+  local found = get_existing(self, get_candidates(self, relative))
   if found then
     return found
   end
@@ -213,7 +213,7 @@ local function require_installed(self, name)
       position = position.caller(),
     })
   end
-  local file = self.project and self.project.contains and module_files.find(name)
+  local file = self.project and self.project.contains and module_files.get(name)
   if file and self.project.contains(file) then
     return require_of_project(self, name, file)
   elseif self.project and self.project.read then
@@ -328,7 +328,7 @@ end
 ---@return any
 function loader.require_in(self, name)
   local candidates = name and get_candidates(self, (name:gsub("%.", "/"))) or get_tops(self)
-  local relative = find_file(self, candidates)
+  local relative = get_existing(self, candidates)
   if not relative then
     failure.raise({
       kind = "config",
@@ -343,7 +343,7 @@ end
 
 -- Returns the input of a name as a file sees it: of the inputs that its own config declares, then
 -- of those around it.
-local function find_input(self, name)
+local function get_input(self, name)
   ---@type syslua.Loader?
   local at = self
   while at do
@@ -400,11 +400,11 @@ local function require_module(self, name)
     return self.environment[name]
   end
   local input, inner = name:match("^inputs%.([^.]+)%.?(.*)$")
-  local found = input and find_input(self, input)
+  local found = input and get_input(self, input)
   if found then
     return loader.require_in(found, inner ~= "" and inner or nil)
   end
-  local relative, shipped = find_module(self, name)
+  local relative, shipped = get_module(self, name)
   if relative then
     return run_module(self, name, relative, shipped)
   elseif input then
@@ -681,7 +681,7 @@ end
 ---@return string? text nil when it cannot be read
 ---@return string? problem
 ---@return string? hint
-function loader.take(self, file)
+function loader.read_kept(self, file)
   if self then
     return read_config_file(self, file)
   end
@@ -690,7 +690,7 @@ end
 
 -- Calls a function for each path of the copy below another path, until it returns a value; returns
 -- that value.
-local function find_copied(self, directory, callback)
+local function get_copied(self, directory, callback)
   for place in next, self.places or {} do
     if path.is_below(place, directory) then
       local result = callback(place:sub(#directory + 2))
@@ -706,11 +706,11 @@ end
 ---@param self syslua.Loader
 ---@param file string its absolute path
 ---@return boolean
-function loader.holds(self, file)
+function loader.contains(self, file)
   if self.places and self.places[file] then
     return true
   end
-  return find_copied(self, file, function()
+  return get_copied(self, file, function()
     return true
   end) or false
 end
@@ -723,7 +723,7 @@ end
 ---@return string[]?
 function loader.list(self, directory, is_deep)
   local names, seen = {}, {}
-  find_copied(self, directory, function(inner)
+  get_copied(self, directory, function(inner)
     local name = ""
     for part in inner:gmatch("[^/]+") do
       name = name == "" and part or name .. "/" .. part
@@ -740,7 +740,7 @@ function loader.list(self, directory, is_deep)
 end
 
 -- Returns the loader that a file belongs to: of an input when the file is in its tree.
-local function find_owner(self, file)
+local function get_owner(self, file)
   local owner = self
   for _, one in ipairs(self.all) do
     local is_nearer = one.key and (not owner.key or #one.directory > #owner.directory)
@@ -751,14 +751,14 @@ local function find_owner(self, file)
   return owner
 end
 
---- Reads a file as `loader.take` does, with the loader of the input whose tree it is in.
+--- Reads a file as `loader.read_kept` does, with the loader of the input whose tree it is in.
 ---@param self syslua.Loader that of the config
 ---@param file string its absolute path
 ---@return string? text nil when it cannot be read
 ---@return string? problem
 ---@return string? hint
-function loader.take_any(self, file)
-  local owner = find_owner(self, file)
+function loader.read_any(self, file)
+  local owner = get_owner(self, file)
   if owner.is_pure and not path.is_below(file, owner.directory) then
     return nil, "it is outside of the config, and --pure hides it"
   end
@@ -770,7 +770,7 @@ end
 ---@param file string its absolute path
 ---@return string
 function loader.show(self, file)
-  local owner = find_owner(self, file)
+  local owner = get_owner(self, file)
   if path.is_below(file, owner.directory) then
     return owner.prefix:sub(2) .. file:sub(#owner.directory + 2)
   end

@@ -60,7 +60,7 @@ local installed = {}
 --- Returns the file that `require` finds for a name outside of the config; nil where there is none.
 ---@param name string
 ---@return string?
-function module_files.find(name)
+function module_files.get(name)
   local relative = name:gsub("%.", "/"):gsub("%%", "%%%%")
   for template in (package.path .. ";" .. package.cpath):gmatch("[^;]+") do
     local file = template:gsub("%?", relative)
@@ -81,10 +81,10 @@ function module_files.load(name)
   end
   local result = real_require(name)
   if not installed[name] then
-    local files = { module_files.find(name) }
+    local files = { module_files.get(name) }
     for loaded in next, package.loaded do
       if not before[loaded] and loaded ~= name and type(loaded) == "string" then
-        files[#files + 1] = module_files.find(loaded)
+        files[#files + 1] = module_files.get(loaded)
       end
     end
     installed[name] = files

@@ -76,7 +76,7 @@ local function has_type(value, name)
 end
 
 -- The place of the first secret in a table, at any depth.
-local function find_secret(name, value, seen)
+local function get_secret(name, value, seen)
   if is_secret(value) then
     return name
   elseif type(value) ~= "table" or seen[value] then
@@ -85,7 +85,7 @@ local function find_secret(name, value, seen)
   seen[value] = true
   for _, key in ipairs(tables.get_sorted_keys(value)) do
     local part = type(key) == "string" and "." .. key or "[" .. tostring(key) .. "]"
-    local found = is_secret(key) and name or find_secret(name .. part, rawget(value, key), seen)
+    local found = is_secret(key) and name or get_secret(name .. part, rawget(value, key), seen)
     if found then
       return found
     end
@@ -124,7 +124,7 @@ end
 ---@param name string the field
 ---@param value any
 function schema.refuse_secrets(what, name, value)
-  local place = find_secret(name, value, {})
+  local place = get_secret(name, value, {})
   if place then
     local message = ("`%s` in %s is a secret, which plain data cannot contain"):format(place, what)
     raise(nil, message, schema.secret_hint)
@@ -132,7 +132,7 @@ function schema.refuse_secrets(what, name, value)
 end
 
 -- The field that another tool calls by a name.
-local function find_by_other_name(key, fields)
+local function get_by_other_name(key, fields)
   for _, name in ipairs(tables.get_sorted_keys(fields)) do
     for _, other in ipairs(fields[name].other_names or {}) do
       if other == key:lower() then
@@ -145,7 +145,7 @@ end
 
 local function raise_unknown(what, key, fields, where)
   local known = tables.get_sorted_keys(fields)
-  local near = type(key) == "string" and (find_by_other_name(key, fields) or closest(key, known))
+  local near = type(key) == "string" and (get_by_other_name(key, fields) or closest(key, known))
   local shown = type(key) == "string" and key or "[" .. tostring(key) .. "]"
   local list = {}
   for index, name in ipairs(known) do
@@ -160,7 +160,7 @@ local function raise_unknown(what, key, fields, where)
 end
 
 -- The index of the first item of the wrong type.
-local function find_wrong_item(list, field)
+local function get_wrong_item(list, field)
   if field.items and type(list) == "table" then
     for index, item in ipairs(list) do
       if not has_type(item, field.items) then
@@ -175,7 +175,7 @@ local function is_fine(value, field)
   if value == nil then
     return not field.required
   end
-  return schema.has_any_type(value, get_types(field)) and not find_wrong_item(value, field)
+  return schema.has_any_type(value, get_types(field)) and not get_wrong_item(value, field)
 end
 
 local function raise_wrong(what, name, value, field, where)
@@ -184,7 +184,7 @@ local function raise_wrong(what, name, value, field, where)
     raise(where, ("`%s` is missing in %s: expected %s"):format(name, what, expected))
   end
   if schema.has_any_type(value, get_types(field)) then
-    local index = find_wrong_item(value, field)
+    local index = get_wrong_item(value, field)
     name, expected, value = ("%s[%d]"):format(name, index), field.items, value[index]
   end
   local given = text.describe(value)

@@ -24,7 +24,7 @@ local function get_sample(value)
 end
 
 -- Collects the secrets in the values of a template by name, and returns samples of the same shape.
-local function take_apart(values, at, named)
+local function parse_values(values, at, named)
   local sample = {}
   for _, key in ipairs(tables.get_sorted_keys(values)) do
     local value = values[key]
@@ -38,7 +38,7 @@ local function take_apart(values, at, named)
       named[#named + 1] = { path = names, parts = secret.get_parts(value) }
       sample[key] = get_sample(value)
     elseif type(value) == "table" and next(value) ~= nil then
-      sample[key] = take_apart(value, names, named)
+      sample[key] = parse_values(value, names, named)
     elseif type(value) == "string" then
       named[#named + 1] = { path = names, parts = { value } }
       sample[key] = value
@@ -76,7 +76,7 @@ function secret_library.template(given, values)
     )
   end
   local named = {}
-  local sample = take_apart(values, {}, named)
+  local sample = parse_values(values, {}, named)
   local texts, name = template.prepare_text(given, sample)
   -- A value at the top whose name is in no text is not used. What is below it may be: a template
   -- can go through all of it, or make up the names.

@@ -17,7 +17,7 @@ local text_name = "\0"
 -- Returns the text of a file of the config, or nil when there is none.
 local function read(file, where)
   local current = assert(assert(scope.get()).loader)
-  local text, problem, hint = loader.take_any(current, file)
+  local text, problem, hint = loader.read_any(current, file)
   if not text and bindings.call("exists", file) then
     failure.raise({
       kind = "config",

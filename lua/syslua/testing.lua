@@ -65,7 +65,7 @@ local testing = {}
 ---@field on_path boolean whether a directory of it is on PATH
 
 -- The derivation of a path, and the path below its output.
-local function find_derivation(self, path)
+local function get_derivation(self, path)
   local start = path:find("/syslua-placeholder/", 1, true)
   if not start then
     return nil, nil
@@ -75,7 +75,7 @@ local function find_derivation(self, path)
 end
 
 local function get_content(self, action)
-  local detail, below = find_derivation(self, action.source)
+  local detail, below = get_derivation(self, action.source)
   if not detail then
     return (bindings.read(action.source))
   elseif detail.content and below == (detail.below and "/" .. detail.below or "") then
@@ -97,7 +97,7 @@ local function add_file(self, scope, action, home)
   if home and path:sub(1, #home + 1) == home .. "/" then
     path = "~" .. path:sub(#home + 1)
   end
-  local detail = find_derivation(self, action.source)
+  local detail = get_derivation(self, action.source)
   local mode = action.mode
   scope.files[path] = {
     path = path,
@@ -199,7 +199,7 @@ local function add_action(self, machine, action, os)
     add_variable(scope, action)
   elseif action.kind == "add_to_path" then
     scope.path[#scope.path + 1] = action.directory
-    local detail = find_derivation(self, action.directory)
+    local detail = get_derivation(self, action.directory)
     local package = detail and detail.version and machine.packages[detail.name]
     if package then
       package.on_path = true

@@ -134,7 +134,7 @@ end
 ---@param config string
 ---@param options table
 ---@return string[]
-function tool_lock.find_undeclared(config, options)
+function tool_lock.list_undeclared(config, options)
   local all = bindings.call("tools_of_config", config)
   local here = tool_lock.get_declared(config, options)
   if next(all) == nil or not here then

@@ -67,8 +67,7 @@ describe("a closure #once", function()
     here = machine.new()
     here.write_config(config)
     expect(0, here, "build", "init.lua")
-    script, library =
-      machine.find_object(here, "greeter"), machine.find_object(here, "libgreet-1.0")
+    script, library = machine.get_object(here, "greeter"), machine.get_object(here, "libgreet-1.0")
   end)
 
   teardown(function()

@@ -139,7 +139,7 @@ describe("a damaged root: #once", function()
     end)
 
     it("a record that is " .. what, function()
-      local object = machine.find_object(here, "text")
+      local object = machine.get_object(here, "text")
       local name = "store/info/" .. object .. ".json"
       here.write("root/" .. name, text)
       look(name)

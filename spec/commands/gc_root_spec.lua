@@ -85,7 +85,7 @@ describe("gc #root #once", function()
       here.shell(
         ("mkdir -p %s && chown %s: %s && chmod 711 %s/.."):format(roots, user, roots, roots)
       )
-      low = machine.find_object(here, "low")
+      low = machine.get_object(here, "low")
     end)
 
     local function as_user(line)

@@ -422,7 +422,7 @@ describe("a directory with an entry file #once", function()
     )
     projects.trust(here, "web")
     here.must("gc")
-    local object = machine.find_object(here, "tool")
+    local object = machine.get_object(here, "tool")
     contains(here.must("why", object).stdout, "web")
     -- A shell that runs goes on when the directory is gone.
     local line = [[

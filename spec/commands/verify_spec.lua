@@ -41,7 +41,7 @@ describe("verify #once", function()
     here.write_config(config)
     local result = here.run("apply", "init.lua")
     assert.equal(0, result.code, result.stderr)
-    tool = machine.find_object(here, "tool-1.0")
+    tool = machine.get_object(here, "tool-1.0")
     shell(unlock .. "; mkdir saved; cp -a root home init.lua saved")
   end)
 
@@ -96,7 +96,7 @@ describe("verify #once", function()
   end)
 
   it("names an object of which any byte was flipped", function()
-    local one = machine.find_object(here, "one")
+    local one = machine.get_object(here, "one")
     for _, name in ipairs({ one, tool .. "/data" }) do
       local path = objects .. "/" .. name
       local content = here.read(path)
@@ -261,7 +261,7 @@ describe("verify #once", function()
       file({ path = "~/.random", source = random.out })
     ]])
     apply()
-    local random = machine.find_object(here, "random")
+    local random = machine.get_object(here, "random")
     shell("cd $OBJECTS; chmod u+w random-*; echo damaged | tee random-*; chmod u-w random-*")
     local found = expect(3, "--repair")
     contains(found, "! " .. random .. "\n")
@@ -327,7 +327,7 @@ describe("objects of root #root #once", function()
     here.write_config(config)
     local result = here.run("apply", "init.lua")
     assert.equal(0, result.code, result.stderr)
-    one = here.root .. "/store/obj/" .. machine.find_object(here, "one")
+    one = here.root .. "/store/obj/" .. machine.get_object(here, "one")
   end)
 
   after_each(function()
@@ -339,7 +339,7 @@ describe("objects of root #root #once", function()
   end
 
   it_flagged("are immutable, with everything in them", function()
-    local tool = here.root .. "/store/obj/" .. machine.find_object(here, "tool-1.0")
+    local tool = here.root .. "/store/obj/" .. machine.get_object(here, "tool-1.0")
     for _, path in ipairs({ one, tool, tool .. "/bin", tool .. "/bin/tool", tool .. "/data" }) do
       contains(get_flags(path), "i")
     end
@@ -362,7 +362,7 @@ describe("objects of root #root #once", function()
   end)
 
   it_flagged("are repaired while the rest of a damaged one is still immutable", function()
-    local tool = here.root .. "/store/obj/" .. machine.find_object(here, "tool-1.0")
+    local tool = here.root .. "/store/obj/" .. machine.get_object(here, "tool-1.0")
     local data = process.quote(tool .. "/data")
     here.shell(("chattr -i %s && chmod u+w %s && echo damaged >%s"):format(data, data, data))
     local result = here.run("verify", "--repair")

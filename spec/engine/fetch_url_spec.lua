@@ -63,7 +63,7 @@ end }]]):format(count, url, sha256, opts and ", " .. opts or "")
   end
 
   local function read_built()
-    local object = machine.find_object(here, "fetched-" .. count)
+    local object = machine.get_object(here, "fetched-" .. count)
     return here.read("root/store/obj/" .. object):match("^(.-)\n(%x+)\n$")
   end
 

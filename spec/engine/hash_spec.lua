@@ -45,7 +45,7 @@ describe("the hash of an object", function()
         config = function(opts, ctx) ctx.copy(opts.tree, ctx.out) end,
       })
     ]])
-    local object, info = machine.find_object(here, "tree")
+    local object, info = machine.get_object(here, "tree")
     local nar, content = get_hashes(info)
     assert.equal(get_nix_hash(object), nar)
     assert.equal(nar, content)
@@ -61,7 +61,7 @@ describe("the hash of an object", function()
       file({ path = "~/.program", content = "#!/bin/sh\n", executable = true })
     ]])
     for _, name in ipairs({ "plain", "program" }) do
-      local object, info = machine.find_object(here, name)
+      local object, info = machine.get_object(here, name)
       assert.equal(get_nix_hash(object), (get_hashes(info)))
     end
   end)
@@ -78,7 +78,7 @@ describe("the hash of an object", function()
         end,
       })
     ]])
-    local object, info = machine.find_object(here, "self")
+    local object, info = machine.get_object(here, "self")
     local nar, content = get_hashes(info)
     assert.equal(get_nix_hash(object), nar)
     assert.not_equal(nar, content)
@@ -130,7 +130,7 @@ describe("the hash of an object", function()
       "--sandbox",
       "off"
     )
-    local object = machine.find_object(here, "one")
+    local object = machine.get_object(here, "one")
     local stat = here.shell(
       "stat -c '%a %Y' root/store/obj/" .. object .. " root/store/obj/" .. object .. "/file"
     ).stdout

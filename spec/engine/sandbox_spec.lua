@@ -202,7 +202,7 @@ describe("the sandbox #once", function()
     for mode, note in pairs({ off = "secret\n", landlock = "", require = "" }) do
       local result = here.run("apply", "init.lua", "--jobs", "2", "--sandbox", mode)
       assert.equal(0, result.code, result.stderr)
-      local path = "root/store/obj/" .. machine.find_object(here, "curious")
+      local path = "root/store/obj/" .. machine.get_object(here, "curious")
       assert.equal(note, here.read(path .. "/note"))
       local list = here.read(path .. "/list")
       assert.equal(mode == "landlock", list == "")
@@ -304,7 +304,7 @@ describe("the level of a derivation #once", function()
   local function recorded_levels()
     local found = {}
     for _, name in ipairs({ "base", "plain", "top" }) do
-      local object = machine.find_object(here, name)
+      local object = machine.get_object(here, name)
       found[name] = here.run("info", object).stdout:match("Sandbox +(%a+)")
     end
     return found

@@ -115,7 +115,7 @@ describe("wrong hashes #once", function()
       sha256("www/two"),
     })
     -- What needs none of them is built.
-    assert.truthy(machine.find_object(here, "fine"))
+    assert.truthy(machine.get_object(here, "fine"))
   end)
 
   it("stand beside another failure", function()

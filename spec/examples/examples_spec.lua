@@ -133,10 +133,10 @@ describe("examples/from-source", function()
     assert.same({ code = 0, stdout = "5\n", stderr = "" }, result)
     assert.equal("3 Roses are red\n3 violets are blue\n", here.read("home/poem.txt"))
     -- The program needs the library for ever, the poem needed it only to be built.
-    local library = machine.find_object(here, "counting-1.0")
-    local tally, info = machine.find_object(here, "tally")
+    local library = machine.get_object(here, "counting-1.0")
+    local tally, info = machine.get_object(here, "tally")
     contains(info, '"' .. library .. '"')
-    local _, of_poem = machine.find_object(here, "poem")
+    local _, of_poem = machine.get_object(here, "poem")
     contains_none(of_poem, library)
     local program = "root/store/obj/" .. tally .. "/bin/tally"
     local libraries = here.shell("ldd " .. program).stdout

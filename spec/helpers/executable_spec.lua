@@ -15,7 +15,7 @@ describe("the right to run a copied file #once", function()
   end
 
   it("is as recorded, though a program took it from the object", function()
-    local object = here.root .. "/store/obj/" .. machine.find_object(here, "run")
+    local object = here.root .. "/store/obj/" .. machine.get_object(here, "run")
     here.shell(("chattr -i %s 2>/dev/null; chmod 444 %s"):format(object, object))
     assert.equal(0, here.run("status").code)
     matches(here.must("apply", "init.lua").stdout, "^Nothing changed")

@@ -74,7 +74,7 @@ describe("file { template }", function()
         values = { tool = tool.out, handle = tool, word = tool.out .. "/a b" },
       })
     ]])
-    local object = machine.find_object(here, "tool")
+    local object = machine.get_object(here, "tool")
     local place = here.root .. "/store/obj/" .. object
     assert.equal(
       ("exec %s/bin/x\n%s\n'%s/a b'\n"):format(place, place, place),

@@ -87,7 +87,7 @@ describe("what other users wrote #root #once", function()
     local uid = here.shell("id -u " .. user).stdout:match("%d+")
     roots = here.root .. "/store/metadata/gc-roots/users/" .. uid
     here.shell(("mkdir -p %s && chown %s: %s && chmod 711 %s/.."):format(roots, user, roots, roots))
-    object = machine.find_object(here, "low")
+    object = machine.get_object(here, "low")
   end)
 
   after_each(function()
@@ -127,7 +127,7 @@ describe("what other users wrote #root #once", function()
       "status",
       "verify",
       "why '~/.high'",
-      "info " .. machine.find_object(here, "high"),
+      "info " .. machine.get_object(here, "high"),
       "history",
     }) do
       local result, message = run(words, about)

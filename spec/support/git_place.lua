@@ -112,7 +112,7 @@ end }]]):format(count, url, rev, sha256, opts and ", " .. opts or "")
 
   local function assert_fetched(result, hash)
     luassert.equal(0, result.code, result.stderr)
-    local object = machine.find_object(here, "fetched-" .. count)
+    local object = machine.get_object(here, "fetched-" .. count)
     local place = "root/store/obj/" .. object
     luassert.equal(hash, (here.shell("nix-hash --type sha256 " .. place).stdout:gsub("\n", "")))
     -- Nothing but the tree is left, not even a repository.

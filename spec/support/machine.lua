@@ -225,7 +225,7 @@ end
 ---@param name string
 ---@return string object its name
 ---@return string info its record
-function machine.find_object(self, name)
+function machine.get_object(self, name)
   local result = process.run_line(("ls %s"):format(process.quote(self.root .. "/store/obj")))
   for object in result.stdout:gmatch("[^\n]+") do
     -- All but the hyphen and the nine digits: `tool` must not find `tool-doc-...`.

@@ -44,7 +44,7 @@ local function raise(message, hint, position)
   failure.raise({ kind = "adopt", message = message, hint = hint, position = position })
 end
 
-local function holds(directory, place)
+local function contains(directory, place)
   return place == directory or directory == "/" or place:sub(1, #directory + 1) == directory .. "/"
 end
 
@@ -94,7 +94,7 @@ end
 
 -- As a config writes it: with ~ for the home.
 local function to_target(place, known)
-  if holds(known.home, place) then
+  if contains(known.home, place) then
     return "~" .. place:sub(#known.home + 1)
   end
   return place
@@ -102,32 +102,32 @@ end
 
 -- Where in the config's directory a file of the user belongs.
 local function to_source(place, known)
-  local relative = holds(known.home, place) and place:sub(#known.home + 2) or place:sub(2)
+  local relative = contains(known.home, place) and place:sub(#known.home + 2) or place:sub(2)
   relative = relative:gsub("^%.+", "")
   return "files/" .. (relative == "" and "file" or relative)
 end
 
 local function check_place(given, place, known)
-  if holds(place, known.home) then
+  if contains(place, known.home) then
     raise(("%s contains your home directory"):format(show(given)), "name the files in it")
-  elseif holds(known.root, place) then
+  elseif contains(known.root, place) then
     raise(
       ("%s is in %s, where sys.lua keeps its own files"):format(show(given), show(known.root)),
       "change the source of what is in the store; `why` shows which line declared it"
     )
-  elseif holds(known.directory, place) then
+  elseif contains(known.directory, place) then
     raise(
       ("%s is already in the config's directory"):format(show(given)),
       ("declare it: file { path = ..., source = %s }"):format(
         adoption.quote(place == known.directory and "." or place:sub(#known.directory + 2))
       )
     )
-  elseif holds(place, known.directory) then
+  elseif contains(place, known.directory) then
     raise(
       ("%s contains the config's directory, %s"):format(show(given), show(known.directory)),
       "name the files in it"
     )
-  elseif holds(place, known.root) then
+  elseif contains(place, known.root) then
     raise(
       ("%s contains %s, where sys.lua keeps its own files"):format(show(given), show(known.root)),
       "name the files in it"
@@ -136,14 +136,14 @@ local function check_place(given, place, known)
 end
 
 -- What is managed at a place, and what is below it.
-local function find_managed(place, known)
+local function get_managed(place, known)
   ---@type table?, table[]
   local at, below = nil, {}
   for _, target in ipairs(known.targets) do
     target.place = target.place or resolve(path.normalize(path.expand(target.target, known.home)))
     if target.place == place then
       at = target
-    elseif holds(place, target.place) then
+    elseif contains(place, target.place) then
       below[#below + 1] = target
     end
   end
@@ -162,14 +162,14 @@ local function takes(tree, below)
 end
 
 -- The declaration of a place, or of the tree that it belongs to; and the rest of its path there.
-local function find_declared(place, known)
+local function get_declared(place, known)
   for _, file in ipairs(known.files) do
     file.resolved = file.resolved or resolve(file.place)
     if file.resolved == place then
       return file, ""
     elseif
       file.recursive
-      and holds(file.resolved, place)
+      and contains(file.resolved, place)
       and takes(file, place:sub(#file.resolved + 2))
     then
       return file, place:sub(#file.resolved + 1)
@@ -207,7 +207,7 @@ local function get_source(given, declared, rest, known)
     local above = bindings.call("look", declared.from)
     source = { real = (above and above.real or declared.from) .. rest, kind = "nothing" }
   end
-  if not source.real or not holds(known.directory, source.real) then
+  if not source.real or not contains(known.directory, source.real) then
     raise(
       ("the source of %s, %s, is outside of the config's directory"):format(
         show(given),
@@ -244,7 +244,7 @@ local function check_private(given, seen, known)
       return
     end
     for _, name in ipairs(names) do
-      local what = credentials.find(file, name)
+      local what = credentials.get(file, name)
       if what then
         count = count + 1
         if count <= shown_private then
@@ -299,7 +299,7 @@ local function adopt_drift(given, seen, managed, known)
       position
     )
   end
-  local declared, rest = find_declared(seen.place, known)
+  local declared, rest = get_declared(seen.place, known)
   if not declared then
     raise(
       ("%s is managed, and no file{} of the config declares it"):format(show(given)),
@@ -357,7 +357,7 @@ local function adopt_link(given, seen, known)
       ("%s is a link to %s, which does not exist"):format(show(given), seen.target),
       "create its target, or remove the link"
     )
-  elseif holds(known.root, seen.real) then
+  elseif contains(known.root, seen.real) then
     raise(
       ("%s is a link to %s, where sys.lua keeps its own files"):format(
         show(given),
@@ -367,7 +367,7 @@ local function adopt_link(given, seen, known)
     )
   end
   local source = to_target(seen.real, known)
-  if holds(known.directory, seen.real) then
+  if contains(known.directory, seen.real) then
     source = seen.real:sub(#known.directory + 2)
   end
   return {
@@ -516,7 +516,7 @@ local function adopt_directory(given, seen, known)
 end
 
 local function adopt_new(given, seen, known)
-  local declared, rest = find_declared(seen.place, known)
+  local declared, rest = get_declared(seen.place, known)
   if declared and rest ~= "" and seen.kind == "file" then
     -- Of a tree that is declared as a whole.
     local _, relative = get_source(given, declared, rest, known)
@@ -550,12 +550,12 @@ local function adopt_new(given, seen, known)
   return item
 end
 
--- Finds a target and a source where one is the other or holds it.
-local function find_overlap(targets, sources)
+-- Returns a target and a source where one is the other or contains it.
+local function get_overlap(targets, sources)
   for _, source in ipairs(sources) do
     for _, target in ipairs(targets) do
-      local is_other = target.item ~= source.item
-      if is_other and (holds(target.place, source.place) or holds(source.place, target.place)) then
+      local one, other = target.place, source.place
+      if target.item ~= source.item and (contains(one, other) or contains(other, one)) then
         return target, source
       end
     end
@@ -589,12 +589,12 @@ function adoption.check_together(items, known)
       declared_sources[#declared_sources + 1] = { place = place, item = file, position = position }
     end
   end
-  local target, source = find_overlap(targets, sources)
+  local target, source = get_overlap(targets, sources)
   if not target then
-    target, source = find_overlap(targets, declared_sources)
+    target, source = get_overlap(targets, declared_sources)
   end
   if not target then
-    target, source = find_overlap(declared_targets, sources)
+    target, source = get_overlap(declared_targets, sources)
   end
   if target and source then
     raise(
@@ -625,7 +625,7 @@ function adoption.examine(word, known)
   if seen.kind == "special" then
     raise(("%s is not a file, directory or link"):format(show(given)), "a config cannot declare it")
   end
-  local managed, below = find_managed(seen.place, known)
+  local managed, below = get_managed(seen.place, known)
   if managed then
     return { adopt_drift(given, seen, managed, known) }
   elseif not below[1] then

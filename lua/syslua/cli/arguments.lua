@@ -146,7 +146,7 @@ end
 ---@param command syslua.cli.Command
 ---@param values table<string, any>
 ---@return syslua.cli.Argument?
-function arguments.find_empty(command, values)
+function arguments.get_empty(command, values)
   for _, list in ipairs({ command.arguments, require("syslua.cli.flags") }) do
     for _, argument in ipairs(list) do
       if has_empty_word(values[arguments.get_target(argument)]) and not argument.may_be_empty then

@@ -16,7 +16,7 @@ for index, entry in ipairs(known.names) do
   names[index] = { "/" .. entry[1] .. "$", entry[2] }
 end
 
-local function find_by_name(place)
+local function get_by_name(place)
   local lower = "/" .. place:lower():gsub("^/+", "")
   for _, pattern in ipairs(public_names) do
     if lower:find("/" .. pattern .. "$") then
@@ -284,7 +284,7 @@ local function is_host_key(line)
     and (host:find("^|1|") ~= nil or host:find("[.:]") ~= nil and not host:find('[@="]'))
 end
 
-local function find_in_line(line, is_settings)
+local function get_from_line(line, is_settings)
   if line:find(" AAAA", 1, true) and is_host_key(line) then
     return "a list of the hosts that you use"
   end
@@ -348,7 +348,7 @@ local function find_in_line(line, is_settings)
 end
 
 -- A token is not part of a longer word.
-local function find_token(text)
+local function get_token(text)
   for _, token in ipairs(known.tokens) do
     local begin, least, class, what = token[1], token[2], token[3], token[4]
     local start = text:find(begin, 1, true)
@@ -370,7 +370,7 @@ local function find_token(text)
   return nil
 end
 
-local function find_beginning(text)
+local function get_beginning(text)
   for _, beginning in ipairs(beginnings) do
     if text:sub(1, #beginning[1]) == beginning[1] then
       return beginning[2]
@@ -389,7 +389,7 @@ local function find_beginning(text)
   return nil
 end
 
-local function find_key(text)
+local function get_key(text)
   if text:find("%-%-%-%-%-?%s?BEGIN [%u%d ]-PRIVATE KEY") then
     return "a private key"
   end
@@ -401,8 +401,8 @@ local function find_key(text)
   return nil
 end
 
-local function find_in_text(text, place)
-  local key = find_key(text)
+local function get_from_text(text, place)
+  local key = get_key(text)
   if key then
     return key
   end
@@ -411,7 +411,7 @@ local function find_in_text(text, place)
   if text:find("eyJ" .. part .. "%.eyJ" .. part .. "%.[%w_-]+") then
     return "a JSON Web Token"
   end
-  local token = find_token(text)
+  local token = get_token(text)
   if token then
     return token
   elseif text:find("\n?[%w._-]+:%$[%w]+%$[^:\n]+:%d*:") then
@@ -430,7 +430,7 @@ local function find_in_text(text, place)
   end
   local is_settings = is_settings_file(place)
   for line in text:gmatch("[^\r\n]+") do
-    local found = #line < 10000 and find_in_line(line, is_settings)
+    local found = #line < 10000 and get_from_line(line, is_settings)
     if found then
       return found
     end
@@ -443,15 +443,15 @@ end
 local piece_size, overlap = 2 ^ 20, 2 ^ 13
 
 -- Text of Windows has a zero byte in every letter.
-local function find_in_piece(text, place)
+local function get_from_piece(text, place)
   if not text:find("\0", 1, true) then
-    return find_in_text(text, place)
+    return get_from_text(text, place)
   end
   local plain, zeros = text:gsub("%z", "")
   if zeros * 3 > #text then
-    return find_in_text(plain, place)
+    return get_from_text(plain, place)
   end
-  return find_key(plain) or find_in_text(text, place)
+  return get_key(plain) or get_from_text(text, place)
 end
 
 -- A certificate or a public key, and nothing else: what *.pem and *.key may be.
@@ -474,7 +474,7 @@ local function read_piece(name)
   return text
 end
 
-local function find_by_content(name, place)
+local function get_by_content(name, place)
   local file = io.open(name, "rb")
   if not file then
     return nil
@@ -483,8 +483,8 @@ local function find_by_content(name, place)
   repeat
     local piece = file:read(piece_size)
     if piece then
-      found = last == "" and find_beginning(piece) or nil
-      found = found or find_in_piece(last .. piece, place)
+      found = last == "" and get_beginning(piece) or nil
+      found = found or get_from_piece(last .. piece, place)
       last = piece:sub(-overlap)
     end
   until found or not piece
@@ -496,13 +496,13 @@ end
 ---@param file string where it can be read
 ---@param place string? its name, if that is another path
 ---@return string?
-function credentials.find(file, place)
+function credentials.get(file, place)
   place = place or file
-  local found = find_by_content(file, place)
+  local found = get_by_content(file, place)
   if found then
     return not is_encrypted(read_piece(file)) and found or nil
   end
-  found = find_by_name(place)
+  found = get_by_name(place)
   if not found then
     return nil
   end

@@ -22,7 +22,7 @@ local function exists(name)
 end
 
 -- The first of some directories that is there.
-local function find(...)
+local function get_program(...)
   for index = 1, select("#", ...) do
     local directory = bindings.call("absolute", path.normalize((select(index, ...))))
     if exists(path.join(directory, ".")) then
@@ -35,9 +35,9 @@ end
 local function get_library()
   local library = {}
   for _, directory in ipairs({
-    find(own .. "types", own .. "../../types") or false,
-    find(own) or false,
-    find(own .. "pkgs", own .. "../../pkgs") or false,
+    get_program(own .. "types", own .. "../../types") or false,
+    get_program(own) or false,
+    get_program(own .. "pkgs", own .. "../../pkgs") or false,
   }) do
     if directory then
       library[#library + 1] = directory

@@ -39,7 +39,7 @@ local missing = "No such file or directory"
 
 --- Returns the directories with an entry file around the working directory, outermost first.
 ---@return string[]
-function entering.find()
+function entering.get()
   return bindings.call("project_directories")
 end
 
@@ -240,7 +240,7 @@ end
 local function run_step(shell, user, options)
   local layers, watched, said = {}, {}, os.getenv("SYSLUA_SAID") or ""
   local own = " " .. (os.getenv("SYSLUA_SHELL") or "") .. " "
-  for _, directory in ipairs(entering.find()) do
+  for _, directory in ipairs(entering.get()) do
     ---@type boolean, any, any
     local entered, layer, found = pcall(entering.enter, directory, options)
     if not entered then

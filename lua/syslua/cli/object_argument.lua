@@ -78,7 +78,7 @@ end
 ---@param word string
 ---@param program string the name of the program as typed
 ---@return syslua.ObjectReport
-function object_argument.find(listed, word, program)
+function object_argument.get(listed, word, program)
   local name = get_object_name(word, listed.root)
   for _, means in ipairs(ways) do
     local found = {}

@@ -21,7 +21,7 @@ end
 
 -- The whole name of a package: of those that end in the word, one beside the config counts first.
 -- Anything else is a tool of the registry.
-local function find(word, known)
+local function get_package(word, known)
   for _, name in ipairs(known) do
     if name == word then
       return name
@@ -86,7 +86,7 @@ function packages.evaluate(words, argument, options)
   local config = get_config(argument)
   local known, names, modules = list(config), {}, {}
   for index, word in ipairs(words) do
-    names[index] = find(word, known) or false
+    names[index] = get_package(word, known) or false
   end
   local given = {}
   for name, value in next, options do

@@ -31,7 +31,7 @@ end
 
 -- An empty word is mostly a variable of a script that is not set.
 local function check_empty(name, command, args)
-  local empty = arguments.find_empty(command, args)
+  local empty = arguments.get_empty(command, args)
   if empty then
     failure.raise({
       kind = "usage",

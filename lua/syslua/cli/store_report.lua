@@ -225,7 +225,7 @@ function store_report.render_verify(result, args, style)
 end
 
 -- Where two texts begin to differ, at the beginning of a character.
-local function find_difference(first, second)
+local function get_difference(first, second)
   local index = 1
   while index <= #first and first:byte(index) == second:byte(index) do
     index = index + 1
@@ -240,7 +240,7 @@ end
 local function shorten_pair(first, second, room)
   local skipped = 0
   if first and second and math.max(text.width(first), text.width(second)) > room then
-    skipped = find_difference(first, second) - 1 - 20
+    skipped = get_difference(first, second) - 1 - 20
     while skipped > 0 and first:find("^[\128-\191]", skipped + 1) do
       skipped = skipped - 1
     end

@@ -117,7 +117,7 @@ local function is_version_of(version, request)
 end
 
 -- What `mise.lock` has for a tool: of several versions that which the request means.
-local function find_entry(tool, word, lock)
+local function get_entry(tool, word, lock)
   local entries = lock and lock.tools and lock.tools[word]
   if type(entries) ~= "table" then
     return nil
@@ -141,7 +141,7 @@ end
 
 -- What `mise.lock` has of a tool: its version, and hashes by platform.
 local function add_lock(tool, word, lock)
-  local entry = find_entry(tool, word, lock)
+  local entry = get_entry(tool, word, lock)
   if not entry then
     return
   end
@@ -414,7 +414,7 @@ local function write(file, text)
 end
 
 -- Takes the tools out that the registry does not have: a config with one of them cannot be applied.
-local function take_out_unknown(tools, left, place, options)
+local function remove_unknown(tools, left, place, options)
   for index = #tools, 1, -1 do
     local name = assert(tools[index]).name
     local succeeded, problem = pcall(bindings.call, "find_tool", place, name, options)
@@ -447,7 +447,7 @@ local function add_to_lock(tools, left, directory, target, options)
   -- Without hashes to lock, only a registry that is at hand is looked at.
   given.offline = given.offline or not has_hashes
   local succeeded, entries = pcall(with_registry, target, given, function(place)
-    take_out_unknown(tools, left, place, options)
+    remove_unknown(tools, left, place, options)
     return make_entries(tools, place, options)
   end)
   if not succeeded then
@@ -479,7 +479,7 @@ end
 ---@param is_forced boolean whether a `tools.lua` that is there is replaced
 ---@param options table
 ---@return { tools: integer, locked: integer, left: string[], file: string, problem: string? }
-function tool_import.take(kind, file, directory, is_forced, options)
+function tool_import.plan(kind, file, directory, is_forced, options)
   local target = path.join(directory, "tools.lua")
   if read(target) and not is_forced then
     failure.raise({

@@ -14,7 +14,7 @@ local most_files = 200
 
 -- The files that a text names for `require` and its kin, as far as they can be seen without running
 -- it.
-local function find_named(code)
+local function get_named(code)
   local found = {}
   for name in code:gmatch("require%s*%(?%s*[\"']([%w_.%-]+)[\"']") do
     local relative = name:gsub("%.", "/")
@@ -39,7 +39,7 @@ end
 -- The files of a directory that evaluation is going to read: its entry file, its lock, and what
 -- these name.
 ---@return syslua.cli.TrustedFile[]
-local function find_files(found, options)
+local function get_files(found, options)
   local pending = { found.entry, found.lock }
   for _, file in ipairs(found.files) do
     pending[#pending + 1] = file
@@ -57,7 +57,7 @@ local function find_files(found, options)
     if readable then
       look.path = file
       files[#files + 1] = look
-      for _, name in ipairs(file:find("%.lua$") and find_named(look.text) or {}) do
+      for _, name in ipairs(file:find("%.lua$") and get_named(look.text) or {}) do
         pending[#pending + 1] = path.join(found.directory, name)
       end
     elseif look and look.kind ~= "missing" then
@@ -104,7 +104,7 @@ function trust.get_asker(options)
 
   function asker.directory(found)
     check_terminal(found)
-    local files = find_files(found, options)
+    local files = get_files(found, options)
     local lines = {
       ("%s has its own syslua.lua. When you enter the directory, these files run as you,"):format(
         text.printable(found.directory)

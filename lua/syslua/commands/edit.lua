@@ -73,7 +73,7 @@ local function raise_unknown(place, files)
 end
 
 -- Returns the declaration that a place belongs to: its own, else that of the nearest tree.
-local function find(files, place)
+local function get_file(files, place)
   local best
   for _, file in ipairs(files) do
     local is_tree = file.recursive or file.from
@@ -104,7 +104,7 @@ function edit.run(args, options)
   require("syslua").evaluate(config, options)
   local given = path.expand(args.target, path.get_home())
   local place = path.normalize(bindings.call("absolute", given))
-  local declared = find(files, place)
+  local declared = get_file(files, place)
   if not declared then
     raise_unknown(place, files)
     return nil, 2

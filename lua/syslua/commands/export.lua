@@ -81,7 +81,7 @@ function export.run(args, options)
   local listed = bindings.call("list", options)
   local names = {}
   for index, word in ipairs(args.objects) do
-    names[index] = object_argument.find(listed, word, args.program).object
+    names[index] = object_argument.get(listed, word, args.program).object
   end
   if not file then
     require("syslua.cli.terminal").clear()

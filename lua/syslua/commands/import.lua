@@ -99,10 +99,10 @@ local function require_path(args)
   return args.path
 end
 
-local function take_tools(args, options)
+local function import_tools(args, options)
   local directory = args.output or "."
-  local take = require("syslua.cli.tool_import").take
-  local result = take(args.kind, require_path(args), directory, args.force or false, options)
+  local plan = require("syslua.cli.tool_import").plan
+  local result = plan(args.kind, require_path(args), directory, args.force or false, options)
   local text = require("syslua.util.text")
   ---@type string[]
   local lines = {
@@ -124,8 +124,8 @@ end
 
 -- Each returns the result and the lines for people.
 local takers = {
-  mise = take_tools,
-  aqua = take_tools,
+  mise = import_tools,
+  aqua = import_tools,
   stow = function(args, options)
     return write_config(require("syslua.cli.import.stow")(require_path(args)), args, options)
   end,

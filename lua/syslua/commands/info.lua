@@ -25,7 +25,7 @@ info.arguments = {
   shared.json,
 }
 
-local function find_referrers(listed, object)
+local function list_referrers(listed, object)
   local referrers = require("syslua.lib").array({})
   for _, other in ipairs(listed.objects) do
     for _, reference in ipairs(other.references) do
@@ -47,12 +47,12 @@ function info.run(args, options)
   end
   ---@type syslua.Listed
   local listed = bindings.call("list", options)
-  local object = require("syslua.cli.object_argument").find(listed, args.object, args.program)
+  local object = require("syslua.cli.object_argument").get(listed, args.object, args.program)
   local held = bindings.call("hold", object.object, options)
   local report = {
     root = listed.root,
     object = object,
-    referrers = find_referrers(listed, object),
+    referrers = list_referrers(listed, object),
     closure = { objects = held.closure, size = held.closure_size },
     holders = held.holders,
   }

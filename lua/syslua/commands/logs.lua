@@ -40,7 +40,7 @@ end
 ---@param name string
 ---@param owner string?
 ---@return table[]
-local function find(services, name, owner)
+local function get_service(services, name, owner)
   ---@type string[]
   local names = {}
   ---@type table[]
@@ -104,7 +104,7 @@ end
 ---@param options table
 ---@return nil, integer
 function logs.run(args, options)
-  local found = find(bindings.call("services", options).services, args.name, args.of)
+  local found = get_service(bindings.call("services", options).services, args.name, args.of)
   if not require("syslua").is_linux then
     failure.raise({
       kind = "usage",

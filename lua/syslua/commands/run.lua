@@ -81,7 +81,7 @@ function run.split(words)
 end
 
 -- The programs of directories, by name, the first of each name.
-local function find_programs(directories)
+local function list_programs(directories)
   local programs, names = {}, {}
   for _, directory in ipairs(directories) do
     local listed, entries = pcall(bindings.call, "list_tree", directory)
@@ -101,7 +101,7 @@ end
 -- The main program: the requested one, the one in the package's metadata, the one with the
 -- package's name, or the only one.
 local function choose(word, module, wanted, directories)
-  local programs, names = find_programs(directories)
+  local programs, names = list_programs(directories)
   local meta = type(module.meta) == "table" and module.meta or {}
   local main = wanted or meta.main
   if main then

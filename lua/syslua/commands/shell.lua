@@ -155,7 +155,7 @@ function shell.run(args, options)
       bindings.call("enter", found.manifest, found.name, subprocess.get_shell_name(), options)
     return nil, subprocess.start(args.command or {}, entered, options)
   elseif not args.project and not args.config then
-    local directories = require("syslua.cli.entering").find()
+    local directories = require("syslua.cli.entering").get()
     if directories[1] then
       return nil,
         subprocess.start(args.command or {}, enter_directories(directories, args, options), options)

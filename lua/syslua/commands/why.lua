@@ -134,7 +134,7 @@ end
 
 -- The actions that are about a word, in what way they are ("target", "above", "below",
 -- "service" or "variable"), and all words that some action is about.
-local function find(actions, word)
+local function get_matches(actions, word)
   ---@type any[]
   local known, exact, below = {}, {}, {}
   ---@type any
@@ -173,7 +173,7 @@ local function find(actions, word)
 end
 
 -- The object of the store that a word means: as for `info`, and by any path that leads into one.
-local function find_object(word, options, program)
+local function get_object(word, options, program)
   local bindings = require("syslua.bindings")
   local listed = bindings.call("list", options)
   local objects = path.join(listed.root, "store/obj")
@@ -187,7 +187,7 @@ local function find_object(word, options, program)
   for index = #ways, 1, -1 do
     ---@type boolean, any
     local succeeded, found =
-      pcall(require("syslua.cli.object_argument").find, listed, ways[index], program)
+      pcall(require("syslua.cli.object_argument").get, listed, ways[index], program)
     if succeeded then
       return found, listed
     elseif failure.is(found) and found.message:find("may be any of", 1, true) then
@@ -286,7 +286,7 @@ local function raise_unknown(word, known, program)
 end
 
 -- The entries of PATH that have a program of that name, the first that is found first.
-local function find_program(actions, word)
+local function get_program(actions, word)
   local bindings, found = require("syslua.bindings"), {}
   if word:find("[/\\]") then
     return found
@@ -308,17 +308,17 @@ local function explain(args, options)
   ---@type table<string, any>
   local result = bindings.call("actions", options)
   local actions = result.actions
-  local found, way, known = find(actions, args.what)
+  local found, way, known = get_matches(actions, args.what)
   result.what, result.way, result.actions = args.what, way, found
   if found[1] and way ~= "below" then
     return result
   end
-  local with_program = found[1] and {} or find_program(actions, args.what)
+  local with_program = found[1] and {} or get_program(actions, args.what)
   if with_program[1] then
     result.way, result.actions = "program", with_program
     return result
   end
-  local object, listed = find_object(args.what, options, args.program)
+  local object, listed = get_object(args.what, options, args.program)
   if object then
     local held = bindings.call("hold", object.object, options)
     local array = require("syslua.lib").array

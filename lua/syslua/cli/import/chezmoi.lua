@@ -7,7 +7,7 @@ local names = require("syslua.cli.import.chezmoi_names")
 local path = require("syslua.util.path")
 local templates = require("syslua.cli.import.chezmoi_template")
 local writer = require("syslua.cli.import.config_writer")
-local read = require("syslua.cli.import.linked_tree").read
+local read = require("syslua.bindings").read
 
 local formats = { json = "JSON", jsonc = "JSONC", toml = "TOML", yaml = "YAML", yml = "YAML" }
 local extensions = { "json", "jsonc", "toml", "yaml", "yml" }
@@ -123,7 +123,7 @@ local function add_copy(context, target, seen)
   if mode == nil and writer.get_private_mode(seen) then
     return
   end
-  local to = writer.take_name(context.found, "files/" .. below)
+  local to = writer.add_name(context.found, "files/" .. below)
   context.found.copies[#context.found.copies + 1] = { from = target, to = to }
   writer.add_file(context.found, context.group, target, { { "source", to }, { "mode", mode } })
 end
@@ -141,7 +141,7 @@ local function gives(context, turned, used, expected)
 end
 
 local function add_template(context, target, seen, content, expected)
-  local secret = templates.find_secret(content)
+  local secret = templates.get_secret(content)
   if secret then
     leave_out(context, target, ("its template uses `%s`, which may show a secret"):format(secret))
     return
@@ -170,7 +170,7 @@ local function add_template(context, target, seen, content, expected)
   end
   local below = path.is_below(target, context.home) and target:sub(#context.home + 2)
     or target:gsub("^/", "")
-  local to = writer.take_name(context.found, "files/" .. below .. ".in")
+  local to = writer.add_name(context.found, "files/" .. below .. ".in")
   context.found.texts[#context.found.texts + 1] = { to = to, text = turned }
   local is_run = not mode and writer.is_executable(seen)
   writer.add_file(context.found, context.group, target, {

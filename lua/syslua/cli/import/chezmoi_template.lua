@@ -30,7 +30,7 @@ local secret_words = {
 --- Returns whether a template may show what should stay secret, or what it runs or reads.
 ---@param source string
 ---@return string? word the function
-function chezmoi_template.find_secret(source)
+function chezmoi_template.get_secret(source)
   for action in source:gmatch("{{(.-)}}") do
     for word in action:gmatch('%f[%w.$"]%a%w*') do
       for _, secret in ipairs(secret_words) do

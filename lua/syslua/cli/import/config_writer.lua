@@ -46,7 +46,7 @@ end
 ---@param found syslua.cli.Found
 ---@param name string
 ---@return string
-function config_writer.take_name(found, name)
+function config_writer.add_name(found, name)
   local free, number = name, 2
   while found.taken[free] do
     free, number = ("%s-%d"):format(name, number), number + 1
@@ -122,7 +122,7 @@ function config_writer.add_link(found, group, target, real)
 end
 
 -- Whether a directory holds a target of the config.
-local function holds_target(found, directory)
+local function contains_target(found, directory)
   for real in next, found.fields do
     if path.is_below(real, directory) then
       return true
@@ -133,7 +133,7 @@ end
 
 local function add_links(found)
   for _, link in ipairs(found.links) do
-    if holds_target(found, link.real) then
+    if contains_target(found, link.real) then
       local reason = "a link to a directory that has targets in it: it stays as it is"
       config_writer.leave_out(found, link.target, reason)
     else

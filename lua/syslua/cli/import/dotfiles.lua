@@ -44,7 +44,7 @@ local function add_copy(found, group, target, seen, to)
     writer.leave_out(found, target, "only its owner can read it, and the store of root is open")
     return
   end
-  to = writer.take_name(found, to)
+  to = writer.add_name(found, to)
   found.copies[#found.copies + 1] = { from = target, to = to }
   writer.add_file(found, group, target, { { "source", to }, { "mode", mode } })
 end

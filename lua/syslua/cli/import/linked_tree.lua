@@ -8,8 +8,6 @@ local writer = require("syslua.cli.import.config_writer")
 
 local linked_tree = {}
 
-linked_tree.read = read
-
 -- Returns where the link at a place leads, its own last component not followed; nil when nowhere.
 local function get_end(seen)
   local lead = path.join(path.dirname(seen.place), seen.target)
@@ -63,7 +61,7 @@ local passed_by = { [".git"] = true, [".hg"] = true, [".svn"] = true }
 -- One entry; returns its kind in the home: "link", "tree" with its result, or nil.
 ---@return string? what
 ---@return any seen
-local function look_at(context, source, target)
+local function observe(context, source, target)
   if passed_by[path.basename(source)] then
     return nil
   end
@@ -116,7 +114,7 @@ function walk(context, source, target)
   for _, name in ipairs(names) do
     local inner = path.join(source, name)
     local place, is_renamed = get_target(target, name)
-    local what, seen = look_at(context, inner, place)
+    local what, seen = observe(context, inner, place)
     if name == ".sysluaignore" then
       -- As a tree it would be read, not linked.
       result.is_whole = false

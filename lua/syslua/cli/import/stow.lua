@@ -11,7 +11,7 @@ local function get_configured_target(directory)
   local home = path.get_home()
   local target
   for _, place in ipairs({ home, directory }) do
-    local content = linked_tree.read(path.join(place, ".stowrc")) or ""
+    local content = bindings.read(path.join(place, ".stowrc")) or ""
     for line in content:gmatch("[^\r\n]+") do
       local named = line:match("^%s*%-%-target[=%s]%s*(.-)%s*$")
         or line:match("^%s*%-t%s*(%S.-)%s*$")

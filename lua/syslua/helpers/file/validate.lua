@@ -75,7 +75,7 @@ local function unwrap(given)
 end
 
 -- A copy of the declaration, with room for notes, once its fields have the right types.
-local function take(given)
+local function copy(given)
   local from, content = rawget(given, "source"), rawget(given, "content")
   local number, declared = priority.plain, nil
   local checked = given
@@ -374,7 +374,7 @@ end
 -- What is made of a private text is as private, like a private source.
 local function keep_private(file)
   local name = not (file.public or file.mode or file.secret or file.merge)
-    and beside.find_private(file.content)
+    and beside.get_private(file.content)
   if not name then
     return
   elseif system.get().username == "root" then
@@ -412,7 +412,7 @@ function file_fields.check(given)
   if type(given) ~= "table" then
     schema.check("file{}", given, fields)
   end
-  local file = take(given)
+  local file = copy(given)
   check_target(file)
   if file.on_change ~= nil then
     check_command(file.on_change)

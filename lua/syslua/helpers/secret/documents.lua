@@ -53,7 +53,7 @@ local function new_list(document, place)
 end
 
 local function load(call, kind, given)
-  local content, name = beside.take(call, given)
+  local content, name = beside.read_for(call, given)
   local document = { name = name, content = content }
   return bindings.call("secret_document", kind, name, content, function(key, sealed, value_kind)
     local part = { document = document, key = key, sealed = sealed, kind = value_kind }
