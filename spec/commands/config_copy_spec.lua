@@ -78,8 +78,7 @@ describe("the copy of a config #once", function()
       "rm -rf top; mkdir top; echo 'return 1' >top/configs",
       "echo return 1 >top/configs/mine/parts.lua; rm -rf top/configs/mine/tree",
     }) do
-      here.remove()
-      here = machine.new()
+      here.renew()
       write_all()
       here.must("apply", "top/configs/mine")
       local before = read_targets()
@@ -176,8 +175,7 @@ describe("the copy of a config #once", function()
     local seed = os.time()
     math.randomseed(seed)
     for round = 1, 8 do
-      here.remove()
-      here = machine.new()
+      here.renew()
       local config, calls = here.directory .. "/deep/er/and/deep/er/config", {}
       shell("mkdir -p " .. process.quote(config))
       for number, name in ipairs(random_names(math.random)) do

@@ -132,7 +132,7 @@ end }
     assert.is_true(here.exists("other/sub/syslua.lock"))
     for wrong, text in pairs({
       ["ext::sh -c id"] = "helper program",
-      ["-x"] = "",
+      ["-x"] = "begins with a hyphen",
       ["http://host/x"] = "http://",
     }) do
       local refused = here.run("init", "--from=" .. wrong, "third")

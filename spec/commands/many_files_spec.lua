@@ -119,8 +119,7 @@ describe("with hundreds of files #once", function()
 
   it("diff pairs what is used for the same target", function()
     for round = 1, 6 do
-      here.remove()
-      here = machine.new()
+      here.renew()
       here.apply([[
         file { path = "~/.config/git/config", content = "git" }
         file { path = "~/.config/x/config", content = "x" }

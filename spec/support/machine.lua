@@ -197,20 +197,27 @@ end
 
 --- Makes a machine before each test of the block that calls this, and removes it afterwards.
 ---@param prepare nil|fun(here: spec.Machine) is called with each
----@return spec.Machine here stands for that of the test that runs
+---@return spec.Machine here stands for that of the test that runs; `here.renew()` makes another
 function machine.for_each_test(prepare)
   local busted = require("busted")
   local current
-  busted.before_each(function()
+  local function begin()
     current = machine.new()
     if prepare then
       prepare(current)
     end
-  end)
+  end
+  busted.before_each(begin)
   busted.after_each(function()
     current.remove()
   end)
-  return setmetatable({}, {
+  local here = {
+    renew = function()
+      current.remove()
+      begin()
+    end,
+  }
+  return setmetatable(here, {
     __index = function(_, name)
       return current[name]
     end,

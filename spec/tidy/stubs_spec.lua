@@ -11,7 +11,6 @@ local contains_none, matches = text_checks.contains_none, text_checks.matches
 local internal = {
   "answers",
   "beside",
-  "bindings",
   "context",
   "enablement",
   "evaluation",
