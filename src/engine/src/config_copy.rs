@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ffi::OsStr;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +18,7 @@ use crate::lock;
 use crate::manifest::Manifest;
 use crate::names::SnapshotId;
 use crate::platform::{self, Directory, FileKind};
+use crate::seen_trees::{Listing, Part, SeenTrees};
 use crate::settings::Interrupt;
 use crate::store::gc::sweep::Dead;
 use crate::store::own::{self, Place};
@@ -31,10 +32,6 @@ const PRIVATE: u32 = 0o600;
 const PRIVATE_DIRECTORY: u32 = 0o700;
 /// What is larger is not read into memory.
 const LARGE: u64 = 1 << 20;
-/// A file that changed later than this before it was read may have changed again in the same
-/// moment.
-const RACY: Duration = Duration::from_secs(2);
-
 /// What a copy holds, and where each part of it was.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Index {
@@ -203,7 +200,13 @@ pub fn before(store: &Store, manifest: &Manifest, parent: Option<SnapshotId>) ->
 ///
 /// # Errors
 /// When the copy cannot be written.
-pub fn write(store: &Store, directory: &Path, manifest: &Manifest, before: &Before) -> Result<()> {
+pub fn write(
+    store: &Store,
+    directory: &Path,
+    manifest: &Manifest,
+    before: &Before,
+    seen: &SeenTrees,
+) -> Result<()> {
     platform::create_directory_as(directory, PRIVATE_DIRECTORY)?;
     let mut texts = Vec::with_capacity(manifest.files.len());
     let mut written = HashSet::new();
@@ -215,8 +218,12 @@ pub fn write(store: &Store, directory: &Path, manifest: &Manifest, before: &Befo
         texts.push(Copied { path: path.clone(), content });
     }
     let entry = manifest.config_path.as_deref().map(|path| Text(platform::bytes_of_path(path)));
-    let index =
-        Index { version: VERSION, entry, texts, sources: write_sources(store, manifest, before)? };
+    let index = Index {
+        version: VERSION,
+        entry,
+        texts,
+        sources: write_sources(store, manifest, before, seen)?,
+    };
     let text = serde_json::to_vec(&index).unwrap_or_default();
     Ok(platform::write_file_as(&directory.join(INDEX), &text, PRIVATE)?)
 }
@@ -233,7 +240,12 @@ fn sources(manifest: &Manifest) -> Vec<&Source> {
     all
 }
 
-fn write_sources(store: &Store, manifest: &Manifest, before: &Before) -> Result<Vec<CopiedSource>> {
+fn write_sources(
+    store: &Store,
+    manifest: &Manifest,
+    before: &Before,
+    seen: &SeenTrees,
+) -> Result<Vec<CopiedSource>> {
     let sources = sources(manifest);
     if sources.is_empty() {
         return Ok(Vec::new());
@@ -247,7 +259,11 @@ fn write_sources(store: &Store, manifest: &Manifest, before: &Before) -> Result<
             source.excluded.iter().map(|path| Text(platform::bytes_of_path(path))).collect();
         let entries = match writer.by_nar.get(&source.nar) {
             Some(same) if same.excluded == excluded => Some(Arc::clone(&same.entries)),
-            _ => writer.copy(source)?.map(Arc::new),
+            _ => match seen.listing_of(source.nar) {
+                Some(listing) => writer.copy_listed(source, &listing)?,
+                None => writer.copy(source)?,
+            }
+            .map(Arc::new),
         };
         if let Some(entries) = entries {
             let path = Text(platform::bytes_of_path(&source.path));
@@ -317,6 +333,35 @@ impl<'a> Writer<'a> {
         Ok(is_same.then_some(entries))
     }
 
+    /// The same of a tree that this process hashed: only contents that are not there yet are read.
+    fn copy_listed(&mut self, source: &Source, listing: &Listing) -> Result<Option<Vec<Entry>>> {
+        let mut entries = Vec::with_capacity(listing.parts.len());
+        for part in &listing.parts {
+            let (below, node) = match part {
+                Part::End => continue,
+                Part::Begin(below) => (below, Node::Directory),
+                Part::Link(below, target) => {
+                    (below, Node::Link { target: Text(platform::bytes_of_path(target)) })
+                }
+                Part::File { below, nar, executable, facts } => {
+                    let (content, executable) = (*nar, *executable);
+                    if !self.present.contains(&content) {
+                        let Ok(bytes) = platform::read_file(&source.path.join(below)) else {
+                            return Ok(None);
+                        };
+                        if tree::hash_of_file(&bytes, executable) != content {
+                            return Ok(None);
+                        }
+                        self.put(content, &bytes, executable)?;
+                    }
+                    (below, Node::File { content, executable, facts: facts.clone() })
+                }
+            };
+            entries.push(Entry { path: Text(platform::bytes_of_path(below)), node });
+        }
+        Ok(Some(entries))
+    }
+
     fn node(
         &mut self,
         (directory, name): (&Directory, &OsStr),
@@ -356,7 +401,7 @@ impl<'a> Writer<'a> {
             return Ok(Node::File { content: *content, executable: *executable, facts });
         }
         let path = &directory.path().join(name);
-        let is_settled = facts.newest + RACY < SystemTime::now();
+        let is_settled = facts.newest + tree::RACY < SystemTime::now();
         let metadata = platform::metadata_of(path)?;
         let executable = metadata.as_ref().is_some_and(platform::is_executable);
         let is_large = metadata.is_none_or(|metadata| metadata.len() > LARGE);
@@ -369,14 +414,17 @@ impl<'a> Writer<'a> {
     fn small(&mut self, path: &Path, executable: bool) -> Result<Hash> {
         let bytes = platform::read_file(path)?;
         let content = tree::hash_of_file(&bytes, executable);
-        if self.is_missing(content)? {
-            platform::write_file_as(
-                &self.contents.join(content.to_hex()),
-                &bytes,
-                mode(executable),
-            )?;
-        }
+        self.put(content, &bytes, executable)?;
         Ok(content)
+    }
+
+    /// Writes a content, if it is missing.
+    fn put(&mut self, content: Hash, bytes: &[u8], executable: bool) -> Result<()> {
+        if self.is_missing(content)? {
+            let place = self.contents.join(content.to_hex());
+            platform::write_file_as(&place, bytes, mode(executable))?;
+        }
+        Ok(())
     }
 
     fn large(&mut self, path: &Path, executable: bool) -> Result<Hash> {

@@ -22,6 +22,10 @@ pub enum Part {
         below: PathBuf,
         /// The NAR hash of the file alone.
         nar: Hash,
+        /// Whether its owner may execute it.
+        executable: bool,
+        /// What the system said of the file, when that is a proof that it did not change since.
+        facts: Vec<u64>,
     },
 }
 

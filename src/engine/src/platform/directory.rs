@@ -390,6 +390,22 @@ impl Directory {
         self.named("read", name, || raw::open_file(&self.raw, name))
     }
 
+    /// Opens a file of sys.lua to look at it, whatever kind it has.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub fn open_any(&self, name: &OsStr) -> Result<File> {
+        self.named("read", name, || raw::open_any(&self.raw, name))
+    }
+
+    /// The same with everything that the system tells of it.
+    ///
+    /// # Errors
+    /// When it is not one, or cannot be read.
+    pub fn open_known(&self, name: &OsStr) -> Result<(File, Node, Facts)> {
+        self.named("read", name, || raw::open_known(&self.raw, name))
+    }
+
     /// Returns the content of a regular file.
     ///
     /// # Errors
@@ -629,7 +645,7 @@ impl Directory {
 
     /// Removes a file or link of sys.lua, including immutable ones such as objects. A file with
     /// other names stays immutable there.
-    pub(super) fn remove_own(&self, name: &OsStr) -> Result<()> {
+    pub fn remove_own(&self, name: &OsStr) -> Result<()> {
         let remove = || match raw::remove(&self.raw, name) {
             Err(error)
                 if error.kind() == io::ErrorKind::PermissionDenied

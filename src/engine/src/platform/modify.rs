@@ -485,10 +485,9 @@ impl ImmutableFile<'_> {
     }
 }
 
-/// Returns a file that is open, if it is immutable.
+/// Returns a file that is open, if it is immutable. The caller may set and lift that.
 pub fn immutable_file(file: &File) -> Option<ImmutableFile<'_>> {
-    let flags = system::may_set_immutable().then(|| system::immutable_flags(file))??;
-    Some(ImmutableFile { file, flags })
+    system::immutable_flags(file).map(|flags| ImmutableFile { file, flags })
 }
 
 /// Makes a file immutable again, under whatever names it has by now.

@@ -326,6 +326,29 @@ pub(super) fn open_file(directory: &Handle, name: &OsStr) -> io::Result<(File, N
     regular(sys::openat(directory, name, FILE, Mode::empty())?)
 }
 
+/// Opens whatever has a name, but for links.
+pub(super) fn open_any(directory: &Handle, name: &OsStr) -> io::Result<File> {
+    Ok(File::from(sys::openat(directory, name, FILE, Mode::empty())?))
+}
+
+/// The same of a regular file with everything that the system tells of it, in one call.
+#[expect(clippy::unnecessary_cast, reason = "the types differ between systems")]
+pub(super) fn open_known(directory: &Handle, name: &OsStr) -> io::Result<(File, Node, Facts)> {
+    let file = File::from(sys::openat(directory, name, FILE, Mode::empty())?);
+    let stat = sys::fstat(&file)?;
+    let node = node_from(&stat);
+    if node.kind != FileKind::File {
+        return Err(no_file(node.kind));
+    }
+    let facts = unix::facts(
+        node.kind,
+        [stat.st_dev as u64, stat.st_ino as u64, node.size, stat.st_mode as u64],
+        (stat.st_mtime as i64, stat.st_mtime_nsec as i64),
+        (stat.st_ctime as i64, stat.st_ctime_nsec as i64),
+    );
+    Ok((file, node, facts))
+}
+
 /// The same at a path; its parents may be links.
 pub(super) fn open_file_at(path: &Path) -> io::Result<(File, Node)> {
     regular(sys::openat(CWD, path, FILE, Mode::empty())?)

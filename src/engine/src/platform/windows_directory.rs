@@ -144,6 +144,16 @@ pub(super) fn open_file(directory: &Handle, name: &OsStr) -> io::Result<(File, N
     open_file_at(&directory.join(name))
 }
 
+pub(super) fn open_any(directory: &Handle, name: &OsStr) -> io::Result<File> {
+    open_file(directory, name).map(|(file, _)| file)
+}
+
+pub(super) fn open_known(directory: &Handle, name: &OsStr) -> io::Result<(File, Node, Facts)> {
+    let (file, node) = open_file(directory, name)?;
+    let facts = system::facts_of_file(&file)?;
+    Ok((file, node, facts))
+}
+
 pub(super) fn open_file_at(path: &Path) -> io::Result<(File, Node)> {
     if !fs::symlink_metadata(path)?.is_file() {
         return Err(io::Error::other("it is not a regular file"));

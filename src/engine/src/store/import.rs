@@ -11,7 +11,7 @@ mod source;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
@@ -476,7 +476,17 @@ pub fn protect<'a>(store: &Store, objects: impl IntoIterator<Item = &'a ObjectNa
     }
     if platform::may_set_immutable() {
         for object in objects {
-            platform::set_immutable(&store.object(object), true);
+            // The files that it shares with others are so already.
+            match store.session().take_unprotected(object) {
+                Some(paths) => {
+                    let directory = Directory::at(store.objects())?;
+                    for path in paths {
+                        let path = source::at(Path::new(object.as_str()), &path);
+                        directory.set_immutable(path.as_os_str(), true);
+                    }
+                }
+                None => platform::set_immutable(&store.object(object), true),
+            }
         }
     }
     Ok(())

@@ -3,6 +3,7 @@
 //! takes it over at the end.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -21,6 +22,7 @@ pub struct Session {
     published: Mutex<BTreeMap<Vec<u8>, Entry>>,
     stamps: Mutex<QuickMap<FileId, [u64; FACTS]>>,
     damaged: Mutex<BTreeSet<ObjectName>>,
+    unprotected: Mutex<BTreeMap<ObjectName, Vec<PathBuf>>>,
     looked: Mutex<Option<Arc<Looked>>>,
     /// Whether a thread has the publication lock, or waits for it.
     is_publishing: Mutex<bool>,
@@ -134,6 +136,17 @@ impl Session {
             return (entry.kind != FileKind::Directory).then_some(entry.nar);
         }
         self.looked()?.nar_of(path)
+    }
+
+    /// Notes what of an object that was just published is not immutable yet: paths in it, each
+    /// directory after what is in it.
+    pub fn note_unprotected(&self, object: &ObjectName, paths: Vec<PathBuf>) {
+        held(&self.unprotected).insert(object.clone(), paths);
+    }
+
+    /// Takes that off the notes; nothing is known of an object that was published otherwise.
+    pub fn take_unprotected(&self, object: &ObjectName) -> Option<Vec<PathBuf>> {
+        held(&self.unprotected).remove(object)
     }
 
     /// From now on these objects count as missing, so that they are built again.

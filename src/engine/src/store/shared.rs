@@ -27,6 +27,8 @@ pub struct SharedFiles<'a> {
     directory: OnceLock<Directory>,
     lifted: Lifted,
     known: OnceLock<KnownFiles>,
+    /// Whether files of objects are made immutable.
+    protects: bool,
 }
 
 /// A name in an open directory.
@@ -214,6 +216,7 @@ impl SharedFiles<'_> {
             directory: OnceLock::new(),
             lifted: Lifted::new(store),
             known: OnceLock::new(),
+            protects: platform::may_set_immutable(),
         }
     }
 
@@ -316,7 +319,7 @@ impl SharedFiles<'_> {
                 Held::Same(open) => {
                     if let Some(facts) = self.link_open(own, (directory, file), (&open, None), None)
                     {
-                        return Ok(facts);
+                        return Ok(self.note(facts));
                     }
                     // It has as many names as the file system lets it have.
                     forget(own)?;
@@ -334,20 +337,33 @@ impl SharedFiles<'_> {
     /// Gives a name to the file with this NAR hash, if it is there and looks as it did when it was
     /// known to be whole. Returns what it looks like then.
     pub fn link_known(&self, nar: Hash, directory: &Directory, file: &OsStr) -> Option<Facts> {
-        let name = OsString::from(nar.to_hex());
-        let own = (self.look_into().ok()??, name.as_os_str());
-        // To lift a flag it has to be open, and then each look is a shorter call.
-        if self.known().is_empty() || !platform::may_set_immutable() {
-            return self.known_facts(own, nar).and_then(|_| self.link(own, (directory, file)));
-        }
-        let open = own.0.open_file(own.1).ok()?;
-        let immutable = platform::immutable_file(&open);
-        let facts = platform::facts_of_file(&open).ok()?;
-        let facts = Facts { is_immutable: immutable.is_some(), ..facts };
-        if !self.known().has(self.store, &facts, nar) {
+        if self.known().is_empty() {
             return None;
         }
-        self.link_open(own, (directory, file), (&open, immutable), None)
+        let name = OsString::from(nar.to_hex());
+        let own = (self.look_into().ok()??, name.as_os_str());
+        if !self.protects {
+            return self.known_facts(own, nar).and_then(|_| self.link(own, (directory, file)));
+        }
+        // To lift a flag it has to be open, and then each look is a shorter call.
+        let open = own.0.open_any(own.1).ok()?;
+        let Some(immutable) = platform::immutable_file(&open) else {
+            let facts = platform::facts_of_file(&open).ok()?;
+            let is_known = self.known().has(self.store, &facts, nar);
+            return is_known
+                .then(|| self.link_open(own, (directory, file), (&open, None), None))
+                .flatten()
+                .map(|facts| self.note(facts));
+        };
+        // Nothing could change it: which file it is can be told as well after it has the name, by
+        // the look that is noted.
+        let facts = self.link_open(own, (directory, file), (&open, Some(immutable)), None)?;
+        if self.known().has(self.store, &facts, nar) {
+            return Some(self.note(facts));
+        }
+        // It is the caller's only for this moment.
+        let _ = directory.remove_own(file);
+        None
     }
 
     /// Gives a file that is not immutable and was just compared a new name; returns what it looks
@@ -374,9 +390,10 @@ impl SharedFiles<'_> {
         beside: &OsStr,
         over: &OsStr,
     ) -> bool {
-        open(own).is_some_and(|(file, _)| {
-            self.link_open(own, (directory, beside), (&file, None), Some(over)).is_some()
-        })
+        let linked = open(own).and_then(|(file, _)| {
+            self.link_open(own, (directory, beside), (&file, None), Some(over))
+        });
+        linked.map(|facts| self.note(facts)).is_some()
     }
 
     /// Gives a file that is open, and may be known to be immutable, a new name, which is nothing's,
@@ -393,7 +410,8 @@ impl SharedFiles<'_> {
         let (mut immutable, mut linked) = (None, false);
         for _ in 0..LINK_TRIES {
             // An immutable file can have no more names, and none of its names can be changed.
-            if let Some(file) = known.take().or_else(|| platform::immutable_file(file)) {
+            let found = || self.protects.then(|| platform::immutable_file(file)).flatten();
+            if let Some(file) = known.take().or_else(found) {
                 if !self.lifted.note(&name.to_string_lossy()) {
                     return None;
                 }
@@ -415,9 +433,9 @@ impl SharedFiles<'_> {
         if let Some(file) = &immutable {
             file.protect();
         }
-        // It was compared just before, and has another ctime now.
+        // It has another ctime now.
         let facts = linked.then(|| platform::facts_of_file(file).ok()).flatten()?;
-        Some(self.note(Facts { is_immutable: immutable.is_some(), ..facts }))
+        Some(Facts { is_immutable: immutable.is_some(), ..facts })
     }
 }
 

@@ -347,6 +347,8 @@ impl SourceMemory {
 
 struct Fingerprint<'a> {
     hasher: Hasher,
+    /// What it takes next: one piece costs less than many.
+    line: Vec<u8>,
     /// From when on a change of anything in it shows.
     settled: SystemTime,
     /// The first files and links that changed shortly before, and when they did.
@@ -381,6 +383,7 @@ impl<'a> Fingerprint<'a> {
     fn new(excluded: &'a BTreeSet<PathBuf>, interrupt: &'a Interrupt) -> Fingerprint<'a> {
         Fingerprint {
             hasher: Hasher::default(),
+            line: Vec::new(),
             settled: UNIX_EPOCH,
             fresh: Vec::new(),
             began: SystemTime::now(),
@@ -429,10 +432,12 @@ impl<'a> Fingerprint<'a> {
 
     fn add(&mut self, top: &Path, relative: &Path, facts: &Facts) -> Result<()> {
         self.interrupt.check().map_err(platform::failed("read", top))?;
-        encode::bytes(&mut self.hasher, &platform::bytes_of_path(relative));
+        self.line.clear();
+        encode::bytes(&mut self.line, &platform::bytes_of_path(relative));
         for fact in &facts.numbers {
-            encode::number(&mut self.hasher, *fact);
+            encode::number(&mut self.line, *fact);
         }
+        self.hasher.put(&self.line);
         self.is_private |= facts.is_private();
         // The size is the third number.
         self.large += if facts.kind == FileKind::File && facts.numbers[2] > LARGE {

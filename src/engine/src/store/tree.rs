@@ -24,6 +24,7 @@ pub use crate::seen_trees::{Listing, Part, SeenTrees};
 pub use content::SMALL as LARGE;
 pub use likeness::Likeness;
 
+pub use self::content::RACY;
 use self::content::Read;
 use self::likeness::Twice;
 use super::self_references::Patterns;
@@ -649,7 +650,8 @@ impl<S: Sink> Walk<'_, S> {
                 match small.hash {
                     Some(nar) if self.stand_ins == StandIns::List => {
                         let below = std::mem::take(&mut self.way);
-                        self.list(|| Part::File { below, nar });
+                        let (executable, facts) = (small.executable, small.facts);
+                        self.list(|| Part::File { below, nar, executable, facts });
                     }
                     Some(hash) => self.archive.stand_in(hash.as_bytes()),
                     None => {}

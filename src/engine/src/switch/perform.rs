@@ -186,9 +186,16 @@ fn begin(
     to: To<'_>,
     journal: &mut Journal,
 ) -> Result<Option<Snapshot>, Error> {
+    let seen = &settings.context.seen_trees;
     let mut made = None;
     if journal.is_first {
-        write::write_snapshot(store, &settings.home, &Snapshot::empty(), &Manifest::default())?;
+        write::write_snapshot(
+            store,
+            &settings.home,
+            &Snapshot::empty(),
+            &Manifest::default(),
+            seen,
+        )?;
         platform::symlink(Path::new("snapshots/0"), &store.current())?;
     }
     write::write_fixed_links(store)?;
@@ -211,7 +218,7 @@ fn begin(
                 activations: plan.activations.clone(),
                 moved: None,
             };
-            write::write_snapshot(store, &settings.home, &snapshot, manifest)?;
+            write::write_snapshot(store, &settings.home, &snapshot, manifest, seen)?;
             write::write_user_links(store, &snapshot)?;
             made = Some(snapshot);
         }

@@ -8,6 +8,7 @@ use crate::environment::shells::{self, Identity};
 use crate::environment::{self, Environment};
 use crate::manifest::Manifest;
 use crate::platform;
+use crate::seen_trees::SeenTrees;
 use crate::snapshot::Snapshot;
 use crate::store::Store;
 
@@ -28,6 +29,7 @@ pub fn write_snapshot(
     home: &Path,
     snapshot: &Snapshot,
     manifest: &Manifest,
+    seen: &SeenTrees,
 ) -> Result<(), Error> {
     let place = store.snapshot(snapshot.id);
     let temporary = store.snapshots().join(format!(".{}.new", snapshot.id));
@@ -52,7 +54,7 @@ pub fn write_snapshot(
     };
     let copy = || -> Result<(), Error> {
         let before = config_copy::before(store, manifest, snapshot.parent);
-        Ok(config_copy::write(store, &temporary.join("config"), manifest, &before)?)
+        Ok(config_copy::write(store, &temporary.join("config"), manifest, &before, seen)?)
     };
     if snapshot.activations.len() < MANY {
         texts()?;
@@ -226,7 +228,14 @@ mod tests {
         };
         let activations = vec![variable("A", "1"), variable("BAR", "a|b")];
         let snapshot = Snapshot { activations, id: SnapshotId(1), ..Snapshot::empty() };
-        write_snapshot(&store, Path::new("/h"), &snapshot, &Manifest::default()).unwrap();
+        write_snapshot(
+            &store,
+            Path::new("/h"),
+            &snapshot,
+            &Manifest::default(),
+            &SeenTrees::default(),
+        )
+        .unwrap();
         let script =
             std::fs::read_to_string(store.snapshot(SnapshotId(1)).join("env.toy")).unwrap();
         assert!(script.contains("\n__syslua_single A |1|\n"), "{script}");

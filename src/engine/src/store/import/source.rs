@@ -116,6 +116,9 @@ pub fn import_source(
                 Ok((path, entry))
             });
             store.session().note_published(entries.collect::<Result<Vec<_>>>()?);
+            if let Some(paths) = copied.unprotected {
+                store.session().note_unprotected(&object, paths);
+            }
             return Ok((object, Some(info)));
         }
         Err(Error::SourceChanged { path: tree.source.path.clone() })
@@ -145,6 +148,9 @@ struct Copied {
     case_collisions: Vec<Text>,
     /// What is known of each file, link and directory, by its path.
     entries: Vec<(PathBuf, Known)>,
+    /// The files and directories that are not immutable, each directory after what is in it, where
+    /// that is known.
+    unprotected: Option<Vec<PathBuf>>,
 }
 
 /// What is known of something in its place.
@@ -180,7 +186,7 @@ enum Node {
 }
 
 /// Returns a path below a top. Joining nothing would add a slash.
-fn at(top: &Path, below: &Path) -> PathBuf {
+pub(super) fn at(top: &Path, below: &Path) -> PathBuf {
     if below.as_os_str().is_empty() { top.to_owned() } else { top.join(below) }
 }
 

@@ -7,6 +7,7 @@ use std::fs::File;
 use std::io::{self, Read as _, Write};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
+use std::time::{Duration, SystemTime};
 
 use super::super::Result;
 use super::super::self_references::Patterns;
@@ -17,6 +18,10 @@ use crate::settings::Interrupt;
 
 /// Files of at most this number of bytes are read completely.
 pub const SMALL: u64 = 256 * 1024;
+
+/// A file that changed later than this before it was read may have changed again in the same
+/// moment.
+pub const RACY: Duration = Duration::from_secs(2);
 
 /// Bytes of a large file that are read at once, and how many such pieces may wait.
 const PIECE: usize = 256 * 1024;
@@ -37,6 +42,9 @@ pub struct Small {
     pub found: Vec<usize>,
     /// The hash that was asked for, of the file as it was read.
     pub hash: Option<Hash>,
+    /// With the hash of its archive: what the system said of the file before it was read, when that
+    /// is a proof that it did not change since.
+    pub facts: Vec<u64>,
 }
 
 /// What is hashed of a small file, besides the archive of the whole.
@@ -62,10 +70,13 @@ pub fn read_small(
     copy: Option<(&Directory, &OsStr)>,
     hash: HashOf,
 ) -> Result<Option<Small>> {
-    let (file, node) = directory.open_node(name)?;
+    let (file, node, facts) = directory.open_known(name)?;
     if node.size > SMALL {
         return Ok(None);
     }
+    let is_settled = || facts.newest + RACY < SystemTime::now();
+    let facts =
+        if hash == HashOf::Archive && is_settled() { facts.numbers.to_vec() } else { Vec::new() };
     let path = || directory.path().join(name);
     let bytes = read_known(file, usize::try_from(node.size).unwrap_or_default())
         .map_err(|cause| platform::failed("read", &path())(cause))?;
@@ -84,7 +95,7 @@ pub fn read_small(
     if !patterns.is_empty() {
         bytes = patterns.apply(&bytes, |number| found.push(number));
     }
-    Ok(Some(Small { executable: node.is_executable(), bytes, found, hash }))
+    Ok(Some(Small { executable: node.is_executable(), bytes, found, hash, facts }))
 }
 
 /// The result for a file.

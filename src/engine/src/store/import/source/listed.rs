@@ -26,7 +26,7 @@ pub(super) struct FromListing<'a> {
     pub(super) interrupt: &'a Interrupt,
 }
 
-/// A part and the place of its copy: of a directory that ends, the directory that it is in.
+/// A part and the place of its copy; the beginning of a directory stands for its end.
 struct Placed<'a> {
     part: &'a Part,
     to: Arc<Directory>,
@@ -53,9 +53,10 @@ impl FromListing<'_> {
                 .map(|path| Text(platform::bytes_of_path(path)))
                 .collect(),
             entries: Vec::with_capacity(listing.parts.len()),
+            unprotected: Some(Vec::new()),
         };
         let mut copies = Descent::new(Arc::clone(staging));
-        let mut names: Vec<OsString> = Vec::new();
+        let mut open: Vec<(OsString, &Part)> = Vec::new();
         let mut batch: Vec<Placed<'_>> = Vec::new();
         // Those that the batch holds open.
         let mut directories = 0;
@@ -67,13 +68,15 @@ impl FromListing<'_> {
                     to.make_with_rights(&name, Some(0o700))?;
                     copies.enter(Arc::new(to.directory(&name)?))?;
                     copied.entries.push((below.clone(), Known::Nar(Hash::from_bytes([0; 32]))));
-                    names.push(name);
+                    open.push((name, part));
                     directories += 1;
                 }
                 Part::End => {
                     copies.leave()?;
                     let to = Arc::clone(copies.directory());
-                    batch.push(Placed { part, to, name: names.pop().unwrap_or_default() });
+                    if let Some((name, part)) = open.pop() {
+                        batch.push(Placed { part, to, name });
+                    }
                 }
                 Part::Link(below, _) | Part::File { below, .. } => {
                     let name = below.file_name().unwrap_or_default().to_owned();
@@ -99,37 +102,44 @@ impl FromListing<'_> {
         if self.interrupt.is_set() {
             return Err(LockError::Interrupted.into());
         }
-        let put: Vec<Result<Option<Known>>> =
+        let put: Vec<Result<Option<(Known, bool)>>> =
             batch.par_iter().map(|placed| self.put(placed)).collect();
+        let unprotected = copied.unprotected.get_or_insert_default();
         for (placed, put) in batch.iter().zip(put) {
             match (placed.part, put?) {
-                (Part::Link(below, _) | Part::File { below, .. }, Some(known)) => {
+                (Part::Link(below, _) | Part::File { below, .. }, Some((known, is_protected))) => {
+                    if !is_protected {
+                        unprotected.push(below.clone());
+                    }
                     copied.entries.push((below.clone(), known));
                 }
-                _ => {
+                (Part::Begin(below), _) => {
                     // What is inside comes before it: to add names changes its time.
                     let is_top = Arc::ptr_eq(&placed.to, staging);
                     placed.to.normalise(&placed.name, |_| if is_top { 0o755 } else { 0o555 })?;
+                    unprotected.push(below.clone());
                 }
+                _ => {}
             }
         }
         Ok(())
     }
 
-    /// Puts a file or link in its place.
-    fn put(&self, Placed { part, to, name }: &Placed<'_>) -> Result<Option<Known>> {
+    /// Puts a file or link in its place. Returns also whether it needs no flag.
+    fn put(&self, Placed { part, to, name }: &Placed<'_>) -> Result<Option<(Known, bool)>> {
         match part {
-            Part::File { below, nar } => {
+            Part::File { below, nar, .. } => {
                 let facts = match self.shared.link_known(*nar, to, name) {
                     Some(facts) => facts,
                     None => self.copy(below, *nar, (to, name))?,
                 };
-                Ok(Some(Known::Entry(Entry::from_facts(&facts, *nar))))
+                Ok(Some((Known::Entry(Entry::from_facts(&facts, *nar)), facts.is_immutable)))
             }
             Part::Link(_, target) => {
                 to.symlink(target, name)?;
                 to.normalise(name, |_| 0)?;
-                Ok(Some(Known::Nar(tree::hash_in(to, name, &[], self.interrupt)?.nar)))
+                let nar = tree::hash_in(to, name, &[], self.interrupt)?.nar;
+                Ok(Some((Known::Nar(nar), true)))
             }
             Part::Begin(_) | Part::End => Ok(None),
         }
