@@ -9,13 +9,14 @@
 //! the SHA-256 of all that.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 use std::hash::BuildHasherDefault;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use rayon::iter::ParallelIterator;
+use rayon::iter::{IndexedParallelIterator, IntoParallelRefIterator, ParallelIterator};
 use rayon::slice::ParallelSlice;
 
 use super::tree::{LARGE, SeenTrees};
@@ -345,6 +346,15 @@ impl SourceMemory {
     }
 }
 
+/// Something in a tree: its directory, its name there, and its path below the top.
+type TreeNode = (Arc<Directory>, OsString, PathBuf);
+
+/// How many nodes of a tree are looked at before they are hashed, in how many directories, which
+/// are open; and from which number on that is done side by side.
+const CHUNK: usize = 512;
+const DIRECTORIES: usize = 64;
+const FEW_NODES: usize = 128;
+
 struct Fingerprint<'a> {
     hasher: Hasher,
     /// What it takes next: one piece costs less than many.
@@ -410,6 +420,7 @@ impl<'a> Fingerprint<'a> {
         self.add(path, Path::new(""), facts)?;
         let (directory, name) = platform::locate(path)?;
         let mut walk = Walk::inside(directory, name);
+        let (mut nodes, mut directories) = (Vec::new(), 0);
         while let Some(step) = walk.step()? {
             match step {
                 Step::Node { directory, name, kind } => {
@@ -421,10 +432,34 @@ impl<'a> Fingerprint<'a> {
                         }
                         continue;
                     }
-                    self.add(path, &inner, &directory.facts_of(&name)?)?;
+                    directories += usize::from(kind == FileKind::Directory);
+                    nodes.push(Some((directory, name, inner)));
                 }
+                Step::Left { .. } => nodes.push(None),
+            }
+            if nodes.len() >= CHUNK || directories >= DIRECTORIES {
+                self.add_all(path, &std::mem::take(&mut nodes))?;
+                directories = 0;
+            }
+        }
+        self.add_all(path, &nodes)
+    }
+
+    /// Adds nodes of a tree, many of which are looked at side by side; `None` ends a directory.
+    fn add_all(&mut self, top: &Path, nodes: &[Option<TreeNode>]) -> Result<()> {
+        let look = |node: &Option<TreeNode>| {
+            node.as_ref().map(|(directory, name, _)| directory.facts_of(name)).transpose()
+        };
+        let looked: Vec<_> = if nodes.len() < FEW_NODES {
+            nodes.iter().map(look).collect()
+        } else {
+            nodes.par_iter().with_min_len(FEW_NODES / 2).map(look).collect()
+        };
+        for (node, facts) in nodes.iter().zip(looked) {
+            match (node, facts?) {
+                (Some((_, _, inner)), Some(facts)) => self.add(top, inner, &facts)?,
                 // Where a directory ends is part of what the tree is.
-                Step::Left { .. } => self.hasher.put(b"/"),
+                _ => self.hasher.put(b"/"),
             }
         }
         Ok(())

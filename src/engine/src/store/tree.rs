@@ -11,6 +11,7 @@
 
 pub(super) mod content;
 mod likeness;
+mod list;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
@@ -30,7 +31,6 @@ use self::likeness::Twice;
 use super::self_references::Patterns;
 use super::{Error, Result};
 use crate::hash::{Hash, Hasher, Sink};
-use crate::names::Placeholder;
 use crate::nar::Writer;
 use crate::platform::{self, Descent, Directory, FileKind, Unwritten};
 use crate::settings::Interrupt;
@@ -101,30 +101,13 @@ pub fn hash_listed(
     seen: &SeenTrees,
     interrupt: &Interrupt,
 ) -> Result<Hash> {
-    /// Their positions among the patterns.
-    const ROOT: usize = 0;
-    const PLACEHOLDER: usize = 1;
-    let (directory, name) = platform::locate(path)?;
-    let tree = Tree { directory: &directory, name, excluded: Some(excluded), copy: None };
-    let names =
-        [(platform::bytes_of_path(root), None), (Placeholder::PREFIX.as_bytes().to_vec(), None)];
-    let mut hasher = Hasher::default();
-    let walked = walk(&tree, &compile(path, &names)?, interrupt, &mut hasher, StandIns::List)?;
-    let nar = hasher.finish();
-    if let Some(parts) = walked.parts
-        && walked.found[PLACEHOLDER].is_empty()
-    {
-        seen.note_listing(
-            nar,
-            Listing {
-                parts,
-                size: walked.size,
-                relocatable: walked.found[ROOT].is_empty(),
-                case_collisions: walked.case_collisions,
-            },
-        );
+    let Some(listed) = list::hash(path, excluded, root, interrupt)? else {
+        return hash_without(path, excluded, interrupt);
+    };
+    if let Some(listing) = listed.listing {
+        seen.note_listing(listed.nar, listing);
     }
-    Ok(nar)
+    Ok(listed.nar)
 }
 
 /// The same of a tree that may be copied later: notes what it looks like, so that [`copy_seen`]
@@ -290,9 +273,6 @@ pub struct Tree<'a> {
     pub copy: Option<(&'a Arc<Directory>, &'a OsStr)>,
 }
 
-/// What is listed of a tree is held in memory.
-const MOST_PARTS: usize = 100_000;
-
 /// More bytes of paths than any tree of use has, and few enough to hold.
 const MOST_PATHS: usize = 256 << 20;
 
@@ -305,8 +285,6 @@ enum StandIns {
     Begin,
     /// What stands for them, in the place of large ones.
     Look,
-    /// The NAR hash of each.
-    List,
 }
 
 /// What a walk found, except for the hash.
@@ -317,8 +295,6 @@ struct Walked {
     id: (u64, u64),
     /// Whether something stands for the content of each file.
     is_alike: bool,
-    /// Everything in it, where that was asked for and all files are small.
-    parts: Option<Vec<Part>>,
 }
 
 impl Walked {
@@ -350,7 +326,6 @@ fn walk(
         archive: Writer::new(sink),
         stand_ins,
         is_alike: true,
-        parts: (stand_ins == StandIns::List).then(Vec::new),
         ahead: HashMap::new(),
         size: 0,
         case_collisions: Vec::new(),
@@ -359,7 +334,6 @@ fn walk(
         excluded: tree.excluded.filter(|excluded| !excluded.is_empty()),
         interrupt,
         copy: tree.copy.map(|(directory, _)| Descent::new(Arc::clone(directory))),
-        way: PathBuf::new(),
     };
     let new_name = tree.copy.map(|(_, name)| name);
     if node.kind == FileKind::Directory {
@@ -367,11 +341,11 @@ fn walk(
     } else {
         walk.leaf(tree.directory, tree.name, new_name, node.kind)?;
     }
-    let Walk { size, found, case_collisions, is_alike, parts, .. } = walk;
+    let Walk { size, found, case_collisions, is_alike, .. } = walk;
     let path = top();
     let relative = |inner: &PathBuf| inner.strip_prefix(&path).unwrap_or(inner).to_owned();
     let case_collisions = case_collisions.iter().map(relative).collect();
-    Ok(Walked { size, case_collisions, found, id: node.id, is_alike, parts })
+    Ok(Walked { size, case_collisions, found, id: node.id, is_alike })
 }
 
 struct Walk<'a, S: Sink> {
@@ -381,8 +355,6 @@ struct Walk<'a, S: Sink> {
     ahead: HashMap<OsString, Result<Read>>,
     stand_ins: StandIns,
     is_alike: bool,
-    /// What is listed, until there is something that cannot be.
-    parts: Option<Vec<Part>>,
     size: u64,
     case_collisions: Vec<PathBuf>,
     found: Vec<Vec<PathBuf>>,
@@ -390,13 +362,6 @@ struct Walk<'a, S: Sink> {
     excluded: Option<&'a BTreeSet<PathBuf>>,
     interrupt: &'a Interrupt,
     copy: Option<Descent>,
-    /// The path of what is read below the top, where that is listed.
-    way: PathBuf,
-}
-
-/// Returns the path of the innermost directory below the top.
-fn way_of(frames: &[Frame]) -> PathBuf {
-    frames.iter().skip(1).map(|frame| frame.name.as_os_str()).collect()
 }
 
 /// A directory on the way down.
@@ -419,7 +384,6 @@ impl<S: Sink> Walk<'_, S> {
             }
             let Some(entry) = frame.entries.next() else {
                 frames.pop();
-                self.list(|| Part::End);
                 self.archive.end_directory();
                 descent.leave()?;
                 if let Some(copy) = &mut self.copy {
@@ -436,9 +400,6 @@ impl<S: Sink> Walk<'_, S> {
                 self.enter(&mut descent, &mut frames, &entry.name, Some(&entry.name))?;
             } else {
                 let directory = Arc::clone(descent.directory());
-                if self.parts.is_some() {
-                    self.way = way_of(&frames).join(&entry.name);
-                }
                 self.leaf(&directory, &entry.name, Some(&entry.name), entry.kind)?;
                 self.archive.end_entry();
             }
@@ -483,8 +444,6 @@ impl<S: Sink> Walk<'_, S> {
             self.note_case_collisions(&directory, &entries)?;
         }
         self.archive.begin_directory();
-        let is_top = frames.is_empty();
-        self.list(|| Part::Begin(if is_top { PathBuf::new() } else { way_of(frames).join(name) }));
         if let (Some(copy), Some(new_name)) = (&mut self.copy, new_name) {
             let to = copy.directory();
             match to.make_with_rights(new_name, Some(0o755)) {
@@ -517,8 +476,6 @@ impl<S: Sink> Walk<'_, S> {
                     content::make_room(copy.directory(), new_name)?;
                     copy.directory().symlink(&target, new_name)?;
                 }
-                let way = std::mem::take(&mut self.way);
-                self.list(|| Part::Link(way, target.clone()));
                 let target = self.replaced(&platform::bytes_of_path(&target), path)?;
                 self.archive.symlink(&target);
                 Ok(())
@@ -527,16 +484,6 @@ impl<S: Sink> Walk<'_, S> {
             FileKind::Directory => Err(content::changed(&path())),
             FileKind::Special => {
                 Err(Error::Unstorable { path: path(), what: "a socket, a device or a named pipe" })
-            }
-        }
-    }
-
-    /// Lists a part, where that was asked for.
-    fn list(&mut self, part: impl FnOnce() -> Part) {
-        if let Some(parts) = &mut self.parts {
-            parts.push(part());
-            if parts.len() > MOST_PARTS {
-                self.parts = None;
             }
         }
     }
@@ -647,14 +594,8 @@ impl<S: Sink> Walk<'_, S> {
                 self.archive.begin_file(small.executable, length);
                 self.archive.content(&small.bytes);
                 self.archive.end_file(length);
-                match small.hash {
-                    Some(nar) if self.stand_ins == StandIns::List => {
-                        let below = std::mem::take(&mut self.way);
-                        let (executable, facts) = (small.executable, small.facts);
-                        self.list(|| Part::File { below, nar, executable, facts });
-                    }
-                    Some(hash) => self.archive.stand_in(hash.as_bytes()),
-                    None => {}
+                if let Some(hash) = small.hash {
+                    self.archive.stand_in(hash.as_bytes());
                 }
                 (length, small.found)
             }
@@ -665,7 +606,6 @@ impl<S: Sink> Walk<'_, S> {
                 (copied.length, copied.found.into_iter().collect())
             }
             Read::Large => {
-                self.parts = None;
                 let mut found = BTreeSet::new();
                 let mut report = |number: usize| {
                     found.insert(number);
@@ -714,7 +654,6 @@ fn read_file(
     let hash = match stand_ins {
         StandIns::None => content::HashOf::Nothing,
         StandIns::Begin | StandIns::Look => content::HashOf::Content,
-        StandIns::List => content::HashOf::Archive,
     };
     if let Some(small) = content::read_small(directory, name, patterns, copy, hash)? {
         return Ok(Read::Small(small));
