@@ -232,16 +232,19 @@ pub(super) fn facts(directory: &Handle, name: &OsStr) -> io::Result<Facts> {
 }
 
 #[cfg(not(target_os = "linux"))]
-#[expect(clippy::unnecessary_cast, reason = "the types differ between systems")]
 pub(super) fn facts(directory: &Handle, name: &OsStr) -> io::Result<Facts> {
-    let data = sys::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW)?;
-    let node = node_from(&data);
-    Ok(unix::facts(
-        node.kind,
-        [data.st_dev as u64, data.st_ino as u64, node.size, data.st_mode as u64],
-        (data.st_mtime as i64, data.st_mtime_nsec as i64),
-        (data.st_ctime as i64, data.st_ctime_nsec as i64),
-    ))
+    Ok(facts_from(&sys::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW)?))
+}
+
+#[expect(clippy::unnecessary_cast, reason = "the types differ between systems")]
+fn facts_from(stat: &sys::Stat) -> Facts {
+    let (device, inode) = id(stat);
+    unix::facts(
+        kind_of(stat),
+        [device, inode, stat.st_size.cast_unsigned(), stat.st_mode as u64],
+        (stat.st_mtime as i64, stat.st_mtime_nsec as i64),
+        (stat.st_ctime as i64, stat.st_ctime_nsec as i64),
+    )
 }
 
 /// Hands over the names but `.` and `..`, in no order, until told to stop.
@@ -332,7 +335,6 @@ pub(super) fn open_any(directory: &Handle, name: &OsStr) -> io::Result<File> {
 }
 
 /// The same of a regular file with everything that the system tells of it, in one call.
-#[expect(clippy::unnecessary_cast, reason = "the types differ between systems")]
 pub(super) fn open_known(directory: &Handle, name: &OsStr) -> io::Result<(File, Node, Facts)> {
     let file = File::from(sys::openat(directory, name, FILE, Mode::empty())?);
     let stat = sys::fstat(&file)?;
@@ -340,13 +342,7 @@ pub(super) fn open_known(directory: &Handle, name: &OsStr) -> io::Result<(File, 
     if node.kind != FileKind::File {
         return Err(no_file(node.kind));
     }
-    let facts = unix::facts(
-        node.kind,
-        [stat.st_dev as u64, stat.st_ino as u64, node.size, stat.st_mode as u64],
-        (stat.st_mtime as i64, stat.st_mtime_nsec as i64),
-        (stat.st_ctime as i64, stat.st_ctime_nsec as i64),
-    );
-    Ok((file, node, facts))
+    Ok((file, node, facts_from(&stat)))
 }
 
 /// The same at a path; its parents may be links.
