@@ -329,7 +329,7 @@ pub(super) fn open_file(directory: &Handle, name: &OsStr) -> io::Result<(File, N
     regular(sys::openat(directory, name, FILE, Mode::empty())?)
 }
 
-/// Opens whatever has a name, but for links.
+/// Opens what has a name, and fails for a link.
 pub(super) fn open_any(directory: &Handle, name: &OsStr) -> io::Result<File> {
     Ok(File::from(sys::openat(directory, name, FILE, Mode::empty())?))
 }

@@ -445,7 +445,7 @@ impl<'a> Fingerprint<'a> {
         self.add_all(path, &nodes)
     }
 
-    /// Adds nodes of a tree, many of which are looked at side by side; `None` ends a directory.
+    /// Adds nodes of a tree, after many were looked at side by side; `None` ends a directory.
     fn add_all(&mut self, top: &Path, nodes: &[Option<TreeNode>]) -> Result<()> {
         let look = |node: &Option<TreeNode>| {
             node.as_ref().map(|(directory, name, _)| directory.facts_of(name)).transpose()

@@ -73,11 +73,11 @@ pub(super) struct Listed {
     pub(super) listing: Option<Listing>,
 }
 
-/// Hashes the tree at a path, without what is excluded; `None` if it is no directory of small
-/// files, or has too much in it. `root` is the place of the store.
+/// Hashes the tree at a path, without what is excluded; `None` for a file or link, for a tree with
+/// large files, and for a tree with too many parts. `root` is the place of the store.
 ///
 /// # Errors
-/// When something cannot be read, is neither file, directory nor link, or changes meanwhile.
+/// When something cannot be read, is neither file, directory nor link, or changes during the read.
 pub(super) fn hash(
     path: &Path,
     excluded: &BTreeSet<PathBuf>,
@@ -175,7 +175,7 @@ struct List<'a> {
 }
 
 impl List<'_> {
-    /// Reads the next parts, hashes and lists them. Returns whether it can go on.
+    /// Reads the next parts, hashes and lists them. Returns whether all of them could be listed.
     fn take(&mut self, nodes: &[Node]) -> Result<bool> {
         let read: Vec<Result<Read>> =
             nodes.par_iter().with_min_len(PART).map(|node| self.read(node)).collect();
