@@ -55,7 +55,8 @@ function position.is_own(where)
   if not rest then
     return where:sub(1, #own) == own
   end
-  for length in rest:gmatch("()/") do
+  for stop in rest:gmatch("()/") do
+    local length = stop --[[@as integer]]
     if length >= #"syslua/" and own:sub(-length) == rest:sub(1, length) then
       return true
     end
