@@ -184,7 +184,9 @@ impl Making<'_> {
                         }
                         // What it says may be a value.
                         Err(error) => match error.line {
-                            Some(line) => format!("line {line} of the template cannot be rendered with it"),
+                            Some(line) => {
+                                format!("line {line} of the template cannot be rendered with it")
+                            }
                             None => "the template cannot be rendered with it".to_owned(),
                         },
                         Ok(Rendered::Missing(_)) => "the template includes another one".to_owned(),
