@@ -259,7 +259,7 @@ fn write_sources(
             source.excluded.iter().map(|path| Text(platform::bytes_of_path(path))).collect();
         let entries = match writer.by_nar.get(&source.nar) {
             Some(same) if same.excluded == excluded => Some(Arc::clone(&same.entries)),
-            _ => match seen.listing_of(source.nar) {
+            _ => match seen.listing_of(source.nar, store.root()) {
                 Some(listing) => writer.copy_listed(source, &listing)?,
                 None => writer.copy(source)?,
             }

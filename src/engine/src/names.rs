@@ -132,6 +132,11 @@ impl OutputName {
     }
 }
 
+/// Returns whether a byte is a digit of a hash.
+fn is_digit(byte: u8) -> bool {
+    byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte)
+}
+
 impl ObjectName {
     /// Builds the name of an output's object; `out` does not appear in it.
     pub fn new(
@@ -157,10 +162,20 @@ impl ObjectName {
     /// Parses the name of a file in a directory of objects: it ends with a hyphen and nine digits
     /// of a hash.
     pub fn of_file(name: &str) -> Option<ObjectName> {
-        let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
         let (_, digits) = name.rsplit_once('-')?;
         let is_object = digits.len() == SHORT_HASH && digits.bytes().all(is_digit);
         ObjectName::parse(name).ok().filter(|_| is_object)
+    }
+
+    /// The bytes of a hyphen and nine digits.
+    pub const END: usize = 1 + SHORT_HASH;
+
+    /// Returns whether bytes hold what every such name ends with.
+    pub fn may_end_in(bytes: &[u8]) -> bool {
+        memchr::memchr_iter(b'-', bytes).any(|start| {
+            let digits = bytes.get(start + 1..start + Self::END);
+            digits.is_some_and(|digits| digits.iter().all(|byte| is_digit(*byte)))
+        })
     }
 
     /// Returns the nine characters of the hash.

@@ -2,10 +2,10 @@
 //! know how a tree is looked at.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::hash::{DigestMap, Hash};
+use crate::hash::{DigestMap, DigestSet, Hash};
 
 /// A part of a tree, in the order of its archive.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,7 +37,9 @@ pub struct Listing {
     pub parts: Vec<Part>,
     /// The bytes of all files.
     pub size: u64,
-    /// Whether nothing in it names the place of the store.
+    /// The root of the store that was searched for in it.
+    pub root: PathBuf,
+    /// Whether nothing in it names that.
     pub relocatable: bool,
     /// Paths whose names differ from that of a neighbour only in case.
     pub case_collisions: Vec<PathBuf>,
@@ -45,12 +47,22 @@ pub struct Listing {
 
 /// A process may evaluate again and again: what is forgotten is read once more.
 const MOST_LISTINGS: usize = 16;
+const MOST_NAMELESS: usize = 100_000;
+
+/// Large files that name nothing in the store with a root, by what they looked like.
+#[derive(Default)]
+struct Nameless {
+    root: Vec<u8>,
+    looks: DigestSet<Hash>,
+}
 
 /// The trees that this process hashed.
 #[derive(Default)]
 pub struct SeenTrees {
     /// NAR hashes by likenesses.
     likenesses: Mutex<DigestMap<Hash, Hash>>,
+    /// The large files in which nothing in a store can be named.
+    nameless: Mutex<Nameless>,
     /// What is in them, by NAR hashes.
     listings: Mutex<DigestMap<Hash, Arc<Listing>>>,
 }
@@ -70,6 +82,21 @@ impl SeenTrees {
             .any(|known| *known == nar)
     }
 
+    /// Notes that a large file that looks like this names nothing in the store with a root.
+    pub fn note_nameless(&self, look: Hash, root: &[u8]) {
+        let mut nameless = self.nameless.lock().unwrap_or_else(PoisonError::into_inner);
+        if nameless.root != root || nameless.looks.len() >= MOST_NAMELESS {
+            *nameless = Nameless { root: root.to_vec(), looks: DigestSet::default() };
+        }
+        nameless.looks.insert(look);
+    }
+
+    /// Returns the root of a store, if a large file that looks like this names nothing in it.
+    pub fn nameless_for(&self, look: Hash) -> Option<Vec<u8>> {
+        let nameless = self.nameless.lock().unwrap_or_else(PoisonError::into_inner);
+        nameless.looks.contains(&look).then(|| nameless.root.clone())
+    }
+
     /// Notes what is in the tree with a NAR hash.
     pub fn note_listing(&self, nar: Hash, listing: Listing) {
         let mut listings = self.listings.lock().unwrap_or_else(PoisonError::into_inner);
@@ -79,9 +106,10 @@ impl SeenTrees {
         listings.insert(nar, Arc::new(listing));
     }
 
-    /// Returns what is in the tree with a NAR hash.
-    pub fn listing_of(&self, nar: Hash) -> Option<Arc<Listing>> {
-        self.listings.lock().unwrap_or_else(PoisonError::into_inner).get(&nar).cloned()
+    /// Returns what is in the tree with a NAR hash, for the store with a root.
+    pub fn listing_of(&self, nar: Hash, root: &Path) -> Option<Arc<Listing>> {
+        let listings = self.listings.lock().unwrap_or_else(PoisonError::into_inner);
+        listings.get(&nar).filter(|listing| listing.root == root).cloned()
     }
 
     /// Returns the NAR hash of a tree that looks like this.

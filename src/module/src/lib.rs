@@ -123,7 +123,7 @@ pub fn syslua(lua: &Lua) -> LuaResult<LuaTable> {
     syslua_engine::platform::open_standard_descriptors();
     let module = lua.create_table()?;
     set_facts(lua, &module)?;
-    state::install(lua)?;
+    state::install(lua, options::usual_root())?;
     let native = lua.create_table()?;
     apply::register(lua, &native)?;
     console::progress::register(lua, &native)?;

@@ -156,6 +156,11 @@ fn build_users(options: &LuaTable) -> Answer<UserRange> {
     text.parse().or_fail_with(FailureKind::Usage, format_args!("{name} is `{text}`"))
 }
 
+/// Returns the root of calls that name none, as an absolute path.
+pub fn usual_root() -> Option<PathBuf> {
+    std::path::absolute(default_root(&machine::home().ok()?)).ok()
+}
+
 fn default_root(home: &std::path::Path) -> PathBuf {
     if let Some(root) = machine::variable("SYSLUA_ROOT") {
         return root;

@@ -293,10 +293,10 @@ pub fn with_chunks_of<R>(lua: &Lua, hash: Hash, run: impl FnOnce() -> R) -> R {
     result
 }
 
-/// Puts an empty state into a Lua state.
-pub fn install(lua: &Lua) -> LuaResult<()> {
+/// Puts an empty state into a Lua state. Most calls work on `root`.
+pub fn install(lua: &Lua, root: Option<PathBuf>) -> LuaResult<()> {
     let context: Arc<EngineContext> = Arc::default();
-    let sources = SourceMemory::default().telling(&context.seen_trees);
+    let sources = SourceMemory::default().telling(&context.seen_trees).searching_for(root);
     lua.set_app_data(State { context, sources, ..State::default() });
     lua.set_named_registry_value(CONFIGS, lua.create_table()?)
 }

@@ -37,6 +37,7 @@ mod tree;
 #[cfg(test)]
 #[cfg(unix)]
 mod tree_tests;
+mod unread_copy;
 mod unwritten;
 mod walk;
 
@@ -104,6 +105,7 @@ pub use tree::{
     copy_file_in, copy_tree, lift_immutable_tree, locate, open_up, remove_in, remove_tree,
     set_immutable, set_immutable_in,
 };
+pub use unread_copy::copy_unread;
 pub use unwritten::Unwritten;
 pub use walk::{Descent, Step, Walk};
 

@@ -9,7 +9,7 @@ use std::fs::File;
 use std::io::{self, Write};
 
 /// The alignment that every disk takes: addresses, offsets and lengths are multiples of it.
-const ALIGNMENT: usize = 4096;
+pub(super) const ALIGNMENT: usize = 4096;
 
 /// A buffer that begins at an aligned address.
 pub struct Pages {
@@ -42,7 +42,7 @@ pub struct PastCache {
 impl PastCache {
     /// Takes an empty file. Writes pass the cache if `wanted`, and where the system can.
     pub fn new(file: File, wanted: bool) -> PastCache {
-        let is_direct = wanted && system::set_direct(&file, true).is_ok();
+        let is_direct = wanted && set_direct(&file, true).is_ok();
         PastCache { file, is_direct }
     }
 
@@ -73,14 +73,11 @@ impl PastCache {
 
     fn use_cache(&mut self) -> io::Result<()> {
         self.is_direct = false;
-        system::set_direct(&self.file, false)
-    }
-
-    /// Returns the file.
-    pub fn file(&self) -> &File {
-        &self.file
+        set_direct(&self.file, false)
     }
 }
+
+pub(super) use system::set_direct;
 
 #[cfg(target_os = "linux")]
 mod system {
@@ -89,7 +86,7 @@ mod system {
 
     use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 
-    pub(super) fn set_direct(file: &File, is_direct: bool) -> io::Result<()> {
+    pub(in crate::platform) fn set_direct(file: &File, is_direct: bool) -> io::Result<()> {
         let mut flags = fcntl_getfl(file)?;
         flags.set(OFlags::DIRECT, is_direct);
         Ok(fcntl_setfl(file, flags)?)
@@ -101,7 +98,7 @@ mod system {
     use std::fs::File;
     use std::io;
 
-    pub(super) fn set_direct(_file: &File, is_direct: bool) -> io::Result<()> {
+    pub(in crate::platform) fn set_direct(_file: &File, is_direct: bool) -> io::Result<()> {
         if is_direct { Err(io::ErrorKind::Unsupported.into()) } else { Ok(()) }
     }
 }

@@ -13,6 +13,7 @@
 use std::fs::File;
 
 use super::FACTS;
+use crate::hash::Hash;
 
 /// What a file looked like while nothing wrote to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +29,11 @@ impl Unwritten {
     /// Returns what it looks like now: the same as long as nothing wrote to it.
     pub fn look(file: &File) -> Option<Unwritten> {
         system::look(file)
+    }
+
+    /// Returns the digest of these numbers.
+    pub fn digest(&self) -> Hash {
+        Hash::of(&self.bytes())
     }
 
     /// Returns the numbers that tell it from all others.

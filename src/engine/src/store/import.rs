@@ -529,9 +529,8 @@ fn sync_large(store: &Store, objects: &[&ObjectName]) -> Result<bool> {
             }
         }
     }
-    for (directory, name) in files {
-        directory.sync_file(&name)?;
-    }
+    // Side by side: each waits for the disk, which does several at once.
+    files.par_iter().try_for_each(|(directory, name)| directory.sync_file(name))?;
     directory.sync()?;
     for object in objects {
         platform::sync_file(&store.info(object))?;

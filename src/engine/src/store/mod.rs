@@ -23,6 +23,7 @@ pub mod self_references;
 mod session;
 pub mod shared;
 pub mod source_cache;
+mod traces;
 pub mod tree;
 pub mod verify;
 

@@ -59,6 +59,11 @@ impl Patterns {
         self.texts.is_empty()
     }
 
+    /// Returns what is searched for.
+    pub fn texts(&self) -> &[Vec<u8>] {
+        &self.texts
+    }
+
     /// Returns whether a pattern has a replacement.
     pub fn replaces(&self, number: usize) -> bool {
         self.replacements.get(number).is_some_and(Option::is_some)

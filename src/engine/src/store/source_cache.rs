@@ -175,6 +175,12 @@ impl SourceMemory {
         SourceMemory { seen: Arc::clone(seen), ..self }
     }
 
+    /// Searches what it hashes for names in the store with this root.
+    #[must_use]
+    pub fn searching_for(self, root: Option<PathBuf>) -> SourceMemory {
+        SourceMemory { root, ..self }
+    }
+
     /// Waits until the memory is read.
     fn finish_loading(&mut self) {
         if let Some(loading) = self.loading.take() {
@@ -271,7 +277,7 @@ impl SourceMemory {
         }
         let fresh = fresh.and_then(|files| self.hash_each(path, files));
         let nar = if large >= WORTH_LOOKS {
-            tree::hash_to_copy(path, excluded, &self.seen, &self.interrupt)?
+            tree::hash_to_copy(path, excluded, self.root.as_deref(), &self.seen, &self.interrupt)?
         } else if facts.kind == FileKind::Directory
             && large == 0
             && let Some(root) = &self.root

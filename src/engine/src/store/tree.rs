@@ -29,6 +29,7 @@ pub use self::content::RACY;
 use self::content::Read;
 use self::likeness::Twice;
 use super::self_references::Patterns;
+use super::traces::Traces;
 use super::{Error, Result};
 use crate::hash::{Hash, Hasher, Sink};
 use crate::nar::Writer;
@@ -110,21 +111,26 @@ pub fn hash_listed(
     Ok(listed.nar)
 }
 
-/// The same of a tree that may be copied later: notes what it looks like, so that [`copy_seen`]
-/// need not hash it again.
+/// The same of a tree that may be copied later to the store with this root: notes what it looks
+/// like, so that [`copy_seen`] need not hash it again, and which of its large files it need not
+/// search.
 ///
 /// # Errors
 /// As [`hash`].
 pub fn hash_to_copy(
     path: &Path,
     excluded: &BTreeSet<PathBuf>,
+    root: Option<&Path>,
     seen: &SeenTrees,
     interrupt: &Interrupt,
 ) -> Result<Hash> {
     let (directory, name) = platform::locate(path)?;
     let tree = Tree { directory: &directory, name, excluded: Some(excluded), copy: None };
     let mut both = Twice::default();
-    let walked = walk(&tree, &compile(path, &[])?, interrupt, &mut both, StandIns::Begin)?;
+    let traces = root.map(|root| Traces::new(&platform::bytes_of_path(root)));
+    let known = Seen { trees: Some(seen), traces: traces.as_ref() };
+    let none = compile(path, &[])?;
+    let walked = walk_knowing(&tree, &none, interrupt, &mut both, StandIns::Begin, known)?;
     let nar = both.nar.finish();
     if walked.is_alike {
         seen.note(both.likeness.finish(), nar);
@@ -184,7 +190,8 @@ pub fn copy_seen(
     }
     let patterns = compile(&tree.directory.path().join(tree.name), patterns)?;
     let mut likeness = Likeness::default();
-    let walked = walk(tree, &patterns, interrupt, &mut likeness, StandIns::Look)?;
+    let known = Seen { trees: Some(seen), traces: None };
+    let walked = walk_knowing(tree, &patterns, interrupt, &mut likeness, StandIns::Look, known)?;
     let is_same = walked.is_alike && seen.nar_of(likeness.finish()) == Some(nar);
     Ok(is_same.then(|| walked.digest(nar)))
 }
@@ -310,12 +317,31 @@ fn digest(tree: &Tree<'_>, patterns: &Patterns, interrupt: &Interrupt) -> Result
     Ok(walked.digest(hasher.finish()))
 }
 
+/// What is known of large files, and becomes known.
+#[derive(Clone, Copy, Default)]
+struct Seen<'a> {
+    trees: Option<&'a SeenTrees>,
+    /// What is searched for beside the patterns.
+    traces: Option<&'a Traces>,
+}
+
 fn walk(
     tree: &Tree<'_>,
     patterns: &Patterns,
     interrupt: &Interrupt,
     sink: &mut impl Sink,
     stand_ins: StandIns,
+) -> Result<Walked> {
+    walk_knowing(tree, patterns, interrupt, sink, stand_ins, Seen::default())
+}
+
+fn walk_knowing(
+    tree: &Tree<'_>,
+    patterns: &Patterns,
+    interrupt: &Interrupt,
+    sink: &mut impl Sink,
+    stand_ins: StandIns,
+    seen: Seen<'_>,
 ) -> Result<Walked> {
     let top = || tree.directory.path().join(tree.name);
     let Some(node) = tree.directory.node(tree.name)? else {
@@ -324,6 +350,7 @@ fn walk(
     let mut walk = Walk {
         patterns,
         archive: Writer::new(sink),
+        seen,
         stand_ins,
         is_alike: true,
         ahead: HashMap::new(),
@@ -353,6 +380,7 @@ struct Walk<'a, S: Sink> {
     archive: Writer<'a, S>,
     /// Data read ahead of the innermost directory.
     ahead: HashMap<OsString, Result<Read>>,
+    seen: Seen<'a>,
     stand_ins: StandIns,
     is_alike: bool,
     size: u64,
@@ -548,6 +576,7 @@ impl<S: Sink> Walk<'_, S> {
             files.len() >= WORTH_THREADS || (self.stand_ins == StandIns::Look && files.len() > 1);
         if is_worth {
             let (patterns, interrupt, stand_ins) = (self.patterns, self.interrupt, self.stand_ins);
+            let seen = self.seen.trees;
             let copy = self.copy.as_ref().map(Descent::directory);
             let read = |name: &&OsString| {
                 let copy = copy.map(|to| (&**to, name.as_os_str()));
@@ -555,7 +584,7 @@ impl<S: Sink> Walk<'_, S> {
                     .check()
                     .map_err(|cause| platform::failed("read", Path::new(name))(cause).into());
                 let read = read.and_then(|()| {
-                    read_file(directory, name, patterns, copy, stand_ins, interrupt)
+                    read_file(directory, name, patterns, copy, stand_ins, seen, interrupt)
                 });
                 ((*name).clone(), read)
             };
@@ -584,7 +613,8 @@ impl<S: Sink> Walk<'_, S> {
         let read = match self.ahead.remove(name) {
             Some(read) => read?,
             None => {
-                read_file(directory, name, self.patterns, copy, self.stand_ins, self.interrupt)?
+                let (patterns, seen) = (self.patterns, self.seen.trees);
+                read_file(directory, name, patterns, copy, self.stand_ins, seen, self.interrupt)?
             }
         };
         let path = || directory.path().join(name);
@@ -616,8 +646,9 @@ impl<S: Sink> Walk<'_, S> {
                     if self.stand_ins == StandIns::Begin { Unwritten::begin(&file) } else { None };
                 let same = before.map(|_| file.try_clone()).transpose();
                 let same = same.map_err(|cause| platform::failed("read", &path())(cause))?;
-                let source = content::Large { file, node, path: path(), copy };
-                let length = content::stream_large(
+                let traces = before.and(self.seen.traces);
+                let source = content::Large { file, node, path: path(), copy, traces };
+                let streamed = content::stream_large(
                     source,
                     self.patterns,
                     &mut self.archive,
@@ -625,13 +656,16 @@ impl<S: Sink> Walk<'_, S> {
                     self.interrupt,
                 )?;
                 if self.stand_ins == StandIns::Begin {
-                    self.stand_in(
-                        same.as_ref()
-                            .and_then(Unwritten::look)
-                            .filter(|look| before == Some(*look)),
-                    );
+                    let look = same.as_ref().and_then(Unwritten::look);
+                    let look = look.filter(|look| before == Some(*look));
+                    if let (Some(look), Some(seen), Some(traces)) = (look, self.seen.trees, traces)
+                        && !streamed.has_trace
+                    {
+                        seen.note_nameless(look.digest(), traces.root());
+                    }
+                    self.stand_in(look);
                 }
-                (length, found.into_iter().collect())
+                (streamed.length, found.into_iter().collect())
             }
         };
         self.size += length;
@@ -649,6 +683,7 @@ fn read_file(
     patterns: &Patterns,
     copy: Option<(&Directory, &OsStr)>,
     stand_ins: StandIns,
+    seen: Option<&SeenTrees>,
     interrupt: &Interrupt,
 ) -> Result<Read> {
     let hash = match stand_ins {
@@ -660,6 +695,12 @@ fn read_file(
     }
     match copy {
         Some(copy) if stand_ins == StandIns::Look => {
+            let unread = seen.map(|seen| {
+                content::copy_nameless(directory, name, patterns, copy, seen, interrupt)
+            });
+            if let Some(copied) = unread.transpose()?.flatten() {
+                return Ok(Read::Copied(copied));
+            }
             let copied = content::copy_large(
                 directory,
                 name,

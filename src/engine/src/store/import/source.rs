@@ -215,7 +215,7 @@ fn copy(
     staged: (&Arc<Directory>, &OsStr),
     seen: &SeenTrees,
 ) -> Result<Copied> {
-    if let Some(listing) = seen.listing_of(source.nar) {
+    if let Some(listing) = seen.listing_of(source.nar, store.root()) {
         let shared = SharedFiles::new(store);
         return FromListing { source, shared, interrupt: store.interrupt() }.tree(&listing, staged);
     }
@@ -489,7 +489,7 @@ impl Copying<'_> {
                 } else {
                     let (file, node) = to.open_node(new)?;
                     let path = to.path().join(new);
-                    let copy = content::Large { file, node, path, copy: None };
+                    let copy = content::Large { file, node, path, copy: None, traces: None };
                     let none = Patterns::new(&[]).map_err(|error| Error::Damaged {
                         path: self.source.path.clone(),
                         problem: error.to_string(),
@@ -573,8 +573,8 @@ mod tests {
         }
 
         fn import_seen(&self, from: &Path, seen: &SeenTrees) -> ObjectName {
-            let nar =
-                tree::hash_to_copy(from, &BTreeSet::new(), seen, &Interrupt::default()).unwrap();
+            let nar = tree::hash_to_copy(from, &BTreeSet::new(), None, seen, &Interrupt::default())
+                .unwrap();
             let source = Source { path: from.to_owned(), nar, excluded: BTreeSet::new() };
             let name = Name::parse("tree").unwrap();
             let deriver = Hash::of(&platform::bytes_of_path(from));
@@ -837,8 +837,8 @@ mod tests {
         // Now with a change after the hash.
         fs::write(from.join("small"), "other").unwrap();
         std::thread::sleep(std::time::Duration::from_millis(150));
-        let nar =
-            tree::hash_to_copy(&from, &BTreeSet::new(), &seen, &Interrupt::default()).unwrap();
+        let nar = tree::hash_to_copy(&from, &BTreeSet::new(), None, &seen, &Interrupt::default())
+            .unwrap();
         fs::write(from.join("inner/large"), vec![8; 900 * 1024]).unwrap();
         let source = Source { path: from.clone(), nar, excluded: BTreeSet::new() };
         let name = Name::parse("tree").unwrap();

@@ -11,9 +11,11 @@ use std::time::{Duration, SystemTime};
 
 use super::super::Result;
 use super::super::self_references::Patterns;
+use super::super::traces::Traces;
 use crate::hash::{Hash, Sink};
 use crate::nar::Writer;
 use crate::platform::{self, Directory, Node, Pages, PastCache, Unwritten};
+use crate::seen_trees::SeenTrees;
 use crate::settings::Interrupt;
 
 /// Files of at most this number of bytes are read completely.
@@ -119,6 +121,38 @@ pub struct CopiedLarge {
     /// What it looked like all the time, or `None` if that changed, or the copy is on another file
     /// system.
     pub look: Option<Unwritten>,
+}
+
+/// Copies a large file without reading it, if it looks as it did when it was hashed and searched,
+/// and the system can; otherwise there may be a part of a copy.
+///
+/// # Errors
+/// When it cannot be opened, or the copy cannot be written, or on an interrupt.
+pub fn copy_nameless(
+    directory: &Directory,
+    name: &OsStr,
+    patterns: &Patterns,
+    (to, new_name): (&Directory, &OsStr),
+    seen: &SeenTrees,
+    interrupt: &Interrupt,
+) -> Result<Option<CopiedLarge>> {
+    let (file, node) = directory.open_node(name)?;
+    let Some(before) = Unwritten::look(&file) else { return Ok(None) };
+    let root = seen.nameless_for(before.digest());
+    if !root.is_some_and(|root| Traces::new(&root).cover(patterns)) {
+        return Ok(None);
+    }
+    let mut copy = create(to, new_name, &node)?;
+    if !before.is_beside(&copy) {
+        return Ok(None);
+    }
+    let copied = platform::copy_unread(&file, &mut copy, node.size, || interrupt.check());
+    if !copied.map_err(|cause| platform::failed("copy to", &to.path().join(new_name))(cause))? {
+        return Ok(None);
+    }
+    let (executable, length) = (node.is_executable(), node.size);
+    let look = Unwritten::look(&file).filter(|look| *look == before);
+    Ok(Some(CopiedLarge { executable, length, found: BTreeSet::new(), look }))
 }
 
 /// Copies a large file to a name in another directory and searches in it; it is hashed as an
@@ -249,6 +283,16 @@ pub struct Large<'a> {
     pub path: PathBuf,
     /// The directory and the name that it is copied to.
     pub copy: Option<(&'a Directory, &'a OsStr)>,
+    /// What is searched for beside the patterns.
+    pub traces: Option<&'a Traces>,
+}
+
+/// What is known of a large file once it is in an archive.
+pub struct Streamed {
+    /// Its bytes.
+    pub length: u64,
+    /// Whether it has a trace of the store in it; `true` where none was searched for.
+    pub has_trace: bool,
 }
 
 /// Returns the error of a walk whose archive is no longer needed.
@@ -264,8 +308,7 @@ enum Piece {
     Failed(io::Error),
 }
 
-/// Writes a large file to an archive, while another thread reads, copies and searches; returns its
-/// length.
+/// Writes a large file to an archive, while another thread reads, copies and searches.
 ///
 /// # Errors
 /// When it cannot be read or written, or changes during the copy, or on an interrupt.
@@ -275,18 +318,19 @@ pub fn stream_large<S: Sink>(
     archive: &mut Writer<'_, S>,
     report: &mut impl FnMut(usize),
     interrupt: &Interrupt,
-) -> Result<u64> {
-    let Large { file, node, path, copy } = large;
+) -> Result<Streamed> {
+    let Large { file, node, path, copy, traces } = large;
     let path = path.as_path();
     let copy = copy.map(|(to, name)| create(to, name, &node)).transpose()?;
     let length = node.size;
     archive.begin_file(node.is_executable(), length);
     let mut total = 0;
-    std::thread::scope(|scope| {
+    let has_trace = std::thread::scope(|scope| {
         let (sender, receiver) = sync_channel(WAITING);
         // Buffers that are used again need no new memory.
         let (give_back, returned) = channel();
-        scope.spawn(move || read_pieces(file, copy, patterns, &sender, &returned));
+        let search = Searched { patterns, traces };
+        let reader = scope.spawn(move || read_pieces(file, copy, search, &sender, &returned));
         // An early return drops the receiver, which stops the thread.
         for piece in receiver {
             interrupt.check().map_err(platform::failed("read", path))?;
@@ -304,22 +348,33 @@ pub fn stream_large<S: Sink>(
                 Piece::Failed(error) => return Err(platform::failed("read", path)(error).into()),
             }
         }
-        Ok::<(), super::super::Error>(())
+        let has_trace = reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        Ok::<bool, super::super::Error>(has_trace)
     })?;
     if total != length {
         return Err(changed(path));
     }
     archive.end_file(length);
-    Ok(length)
+    Ok(Streamed { length, has_trace })
 }
 
+/// What is searched for in a large file.
+#[derive(Clone, Copy)]
+struct Searched<'a> {
+    patterns: &'a Patterns,
+    traces: Option<&'a Traces>,
+}
+
+/// Reads, copies and searches until the file ends, or nothing takes the pieces any more; returns
+/// whether there may be a trace of the store in it.
 fn read_pieces(
     mut file: File,
     mut copy: Option<File>,
-    patterns: &Patterns,
+    Searched { patterns, traces }: Searched<'_>,
     sender: &SyncSender<Piece>,
     returned: &Receiver<Vec<u8>>,
-) {
+) -> bool {
+    let mut traces = traces.map(Traces::stream);
     let mut searched = vec![0; if patterns.is_empty() { 0 } else { PIECE }];
     let mut stream = patterns.stream();
     loop {
@@ -334,12 +389,19 @@ fn read_pieces(
         let read = match file.read(buffer) {
             Ok(read) => read,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return drop(sender.send(Piece::Failed(error))),
+            Err(error) => {
+                let _ = sender.send(Piece::Failed(error));
+                return true;
+            }
         };
         if let Some(copy) = &mut copy
             && let Err(error) = copy.write_all(&buffer[..read])
         {
-            return drop(sender.send(Piece::Failed(error)));
+            let _ = sender.send(Piece::Failed(error));
+            return true;
+        }
+        if let Some(traces) = &mut traces {
+            traces.push(&buffer[..read]);
         }
         let (mut found, mut length) = (Vec::new(), read);
         if !patterns.is_empty() {
@@ -353,8 +415,11 @@ fn read_pieces(
             length = bytes.len();
         }
         let mut pieces = found.into_iter().map(Piece::Found).chain([Piece::Bytes(bytes, length)]);
-        if pieces.any(|piece| sender.send(piece).is_err()) || read == 0 {
-            return;
+        if pieces.any(|piece| sender.send(piece).is_err()) {
+            return true;
+        }
+        if read == 0 {
+            return traces.is_none_or(|traces| traces.is_found());
         }
     }
 }

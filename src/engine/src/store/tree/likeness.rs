@@ -150,22 +150,28 @@ mod tests {
     #[test]
     fn what_is_copied_unread_is_what_was_hashed() {
         let (interrupt, none) = (Interrupt::default(), BTreeSet::new());
-        for (number, (what, change)) in
-            [("nothing", (|_| {}) as fn(&Path))].iter().chain(&CHANGES).enumerate()
+        // With the root of the store, files are searched while they are hashed, and not read again.
+        let nothing = [("nothing", (|_| {}) as fn(&Path))];
+        let changes = nothing.iter().chain(&CHANGES).enumerate();
+        let roots = [None, Some(Path::new("/srv/root"))];
+        for (root, (number, (what, change))) in
+            roots.iter().flat_map(|root| changes.clone().map(move |change| (*root, change)))
         {
             let place = tempfile::tempdir().unwrap();
             let top = place.path().join("top");
             make(&top);
             std::thread::sleep(Duration::from_millis(150));
             let seen = SeenTrees::default();
-            let nar = hash_to_copy(&top, &none, &seen, &interrupt).unwrap();
+            let nar = hash_to_copy(&top, &none, root, &seen, &interrupt).unwrap();
             assert_eq!(nar, hash(&top, &interrupt).unwrap().nar);
+            let look = Unwritten::look(&fs::File::open(top.join("a")).unwrap()).unwrap();
             // Not on every file system it can be told.
             if Unwritten::begin(&fs::File::open(top.join("a")).unwrap()).is_none() {
                 assert!(!seen.knows(nar));
                 return;
             }
             assert!(seen.knows(nar));
+            assert_eq!(seen.nameless_for(look.digest()).is_some(), root.is_some());
             change(&top);
             let directory = Arc::new(Directory::at(place.path()).unwrap());
             let into = |name: &'static str| Tree {
@@ -188,6 +194,47 @@ mod tests {
     }
 
     #[test]
+    fn names_are_found_in_what_is_copied_unread() {
+        let (interrupt, none) = (Interrupt::default(), BTreeSet::new());
+        let place = tempfile::tempdir().unwrap();
+        let top = place.path().join("top");
+        make(&top);
+        let name = b"tool-0a1b2c3d4".to_vec();
+        let mut named = content(usize::try_from(LENGTH).unwrap(), 1);
+        named[700_000..700_000 + name.len()].copy_from_slice(&name);
+        fs::write(top.join("inner/b"), named).unwrap();
+        std::thread::sleep(Duration::from_millis(150));
+        let seen = SeenTrees::default();
+        let root = Path::new("/srv/root");
+        let nar = hash_to_copy(&top, &none, Some(root), &seen, &interrupt).unwrap();
+        let directory = Arc::new(Directory::at(place.path()).unwrap());
+        // No name, and without a trace of the store: it is searched for in everything.
+        let text = content(1000, 1)[300..340].to_vec();
+        for (number, (pattern, places)) in [
+            (name, vec!["inner/b"]),
+            (b"other-0a1b2c3d4".to_vec(), vec![]),
+            (text, vec!["a", "inner/b", "z"]),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let copied = number.to_string();
+            let tree = Tree {
+                directory: &directory,
+                name: "top".as_ref(),
+                excluded: None,
+                copy: Some((&directory, copied.as_ref())),
+            };
+            let patterns = [(pattern, None)];
+            let digest = copy_seen(&tree, &patterns, &seen, nar, &interrupt).unwrap();
+            let digest = digest.unwrap_or_else(|| copy(&tree, &patterns, &interrupt).unwrap());
+            let found = digest.found[0].iter().map(|path| path.strip_prefix(&top).unwrap_or(path));
+            let expected: Vec<_> = places.iter().map(Path::new).collect();
+            assert_eq!(found.collect::<Vec<_>>(), expected);
+        }
+    }
+
+    #[test]
     fn a_tree_that_something_writes_to_has_no_likeness() {
         let (interrupt, none) = (Interrupt::default(), BTreeSet::new());
         let place = tempfile::tempdir().unwrap();
@@ -196,7 +243,7 @@ mod tests {
         std::thread::sleep(Duration::from_millis(150));
         let writer = fs::OpenOptions::new().append(true).open(top.join("inner/b")).unwrap();
         let seen = SeenTrees::default();
-        let nar = hash_to_copy(&top, &none, &seen, &interrupt).unwrap();
+        let nar = hash_to_copy(&top, &none, None, &seen, &interrupt).unwrap();
         assert!(!seen.knows(nar));
         drop(writer);
     }

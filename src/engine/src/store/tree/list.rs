@@ -94,7 +94,7 @@ pub(super) fn hash(
         patterns: &patterns,
         interrupt,
         archive: Writer::new(&mut hasher),
-        listing: Listing { relocatable: true, ..Listing::default() },
+        listing: Listing { root: root.to_owned(), relocatable: true, ..Listing::default() },
         has_placeholder: false,
     };
     // For each directory on the way down, its names where case does not count.
