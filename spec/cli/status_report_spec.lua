@@ -93,7 +93,7 @@ describe("cli.status_report", function()
 
   it("knows the time before the first apply", function()
     local lines = status_report.render({ root = root, snapshot = { id = "0" } }, {}, terminal.plain)
-    assert.equal("Snapshot  0: nothing was applied yet", lines[2])
+    assert.equal("Snapshot  0: the state before the first apply", lines[2])
     assert.equal(3, #lines)
   end)
 end)

@@ -150,10 +150,13 @@ function machine.new(directory)
     return said
   end
 
-  --- Returns what a command shows in a terminal of 80 columns without colours.
-  function self.show(line)
-    local words = "script -qec 'stty cols 80; $LUA -l syslua %s' /dev/null | tr -d '\\r'"
-    return self.shell(words:format(line), { NO_COLOR = "1", TERM = "xterm" }).stdout
+  --- Returns what a command shows in a terminal without colours.
+  ---@param line string
+  ---@param columns integer? 80 by default
+  function self.show(line, columns)
+    local words = "script -qec 'stty cols %d; $LUA -l syslua %s' /dev/null | tr -d '\\r'"
+    local variables = { NO_COLOR = "1", TERM = "xterm" }
+    return self.shell(words:format(columns or 80, line), variables).stdout
   end
 
   --- Runs `lua -l syslua ...`, which has to end well.

@@ -418,7 +418,7 @@ end
 ---@return string
 function report.render_snapshot(snapshot)
   if not snapshot or tostring(snapshot.id) == "0" then
-    return "Snapshot  0: nothing was applied yet"
+    return "Snapshot  0: the state before the first apply"
   end
   local line = "Snapshot  " .. tostring(snapshot.id)
   if snapshot.created_at then
