@@ -785,8 +785,7 @@ end
 ---@return syslua.Failure
 function loader.to_failure(value, replaced)
   local result = failure.from(value)
-  local where, own = "@" .. (result.position or ""), position.own_directory
-  if replaced and result.kind == "error" and where:sub(1, #own) == own then
+  if replaced and result.kind == "error" and position.is_own(result.position or "") then
     -- Of several that were replaced, the error names one.
     local missing = result.message:match("global '([^']+)'")
     return failure.new({

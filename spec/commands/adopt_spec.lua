@@ -332,13 +332,13 @@ describe("adopt #once", function()
         { "return { setup = function() end }\n-- adopt: here\n", "it fails: " },
         {
           "return { setup = function()\n  if false then\n    -- adopt: here\n  end\nend }\n",
-          "does not come to them",
+          "evaluation does not reach them",
         },
       }) do
         here.write("config/init.lua", case[1])
         local result = here.run("adopt", "--write", "home/.file")
         assert.equal(1, result.code)
-        contains(result.stderr, "is as it was", case[2], 'file { path = "~/.file"')
+        contains(result.stderr, "was restored", case[2], 'file { path = "~/.file"')
         assert.equal(case[1], here.read("config/init.lua"))
       end
       os.remove(here.directory .. "/config/init.lua")

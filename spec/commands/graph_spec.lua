@@ -173,7 +173,7 @@ describe("edit #once", function()
     -- A text stands in the config itself.
     here.environment.VISUAL = "true"
     local result = here.must("edit", "~/.text", "-c", "init.lua")
-    contains(result.stdout, "init.lua is as it was")
+    contains(result.stdout, "init.lua is unchanged.")
   end)
 
   it("asks nobody where nobody is, and says what to do", function()

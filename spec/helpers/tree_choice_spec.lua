@@ -236,9 +236,9 @@ describe("what of a tree is taken #once", function()
   it("refuses what means nothing", function()
     write_all("t/a")
     for fields, message in pairs({
-      ['source = "t/a", exclude = { "x" }'] = "`exclude` in file{} is about the files of a tree",
-      ['source = "t", include = { "x" }'] = "`include` in file{} is about the files of a tree",
-      ['content = "", rename = tostring'] = "`rename` in file{} is about the files of a tree",
+      ['source = "t/a", exclude = { "x" }'] = "`exclude` in file{} works only with",
+      ['source = "t", include = { "x" }'] = "`include` in file{} works only with",
+      ['content = "", rename = tostring'] = "`rename` in file{} works only with",
       ['content = "", optional = true'] = "`optional` in file{} needs the path of a source",
       ['source = source("t"), optional = true'] = "`optional` in file{} needs the path of a source",
       ['source = "t", recursive = true, exclude = "x"'] = "`exclude` in file{}: expected list",

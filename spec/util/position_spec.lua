@@ -26,6 +26,14 @@ end
 local own_directory = debug.getinfo(position.caller, "S").source:gsub("util/position%.lua$", "")
 
 describe("util.position", function()
+  it("knows the files of sys.lua, also by the end of a name", function()
+    local own = own_directory:sub(2)
+    assert.is_true(position.is_own(own .. "evaluate.lua:1"))
+    assert.is_true(position.is_own("..." .. own:sub(-12) .. "evaluate.lua:1"))
+    assert.is_false(position.is_own("init.lua:1"))
+    assert.is_false(position.is_own(".../dotfiles/lua/init.lua:1"))
+  end)
+
   it("names the caller's line", function()
     assert.equal("init.lua:2", compile("@init.lua", position.caller)())
     matches(position.caller(), "position_spec.lua:%d+$")

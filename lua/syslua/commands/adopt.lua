@@ -185,10 +185,6 @@ local function encrypt(item, known)
   if not succeeded then
     local cause = require("syslua.util.failure").from(problem)
     cause.message = ("cannot encrypt %s: %s"):format(show(item.path), cause.message)
-    if cause.message:find("UTF-8", 1, true) then
-      cause.hint = "encrypt it with sops into a file of its own, and declare "
-        .. 'secret = sops.load("FILE")'
-    end
     require("syslua.util.failure").raise(cause)
   end
 end
@@ -208,7 +204,7 @@ local function perform(items, known, options)
   end
 end
 
--- Adds lines to the config. When it fails with them, or does not come to them, it is as it was.
+-- Adds lines to the config. If it fails with them, or does not reach them, it is restored.
 local function write(config, lines, known, options)
   local bindings = require("syslua.bindings")
   local old = read(config)
@@ -223,9 +219,9 @@ local function write(config, lines, known, options)
     return
   end
   bindings.call("rewrite", config, old)
-  local cause = succeeded and { kind = "adopt", message = "it does not come to them" }
+  local cause = succeeded and { kind = "adopt", message = "evaluation does not reach them" }
     or require("syslua").error(files)
-  cause.message = ("%s is as it was, since with the lines that were added %s"):format(
+  cause.message = ("%s was restored: with the added lines, %s"):format(
     show(config),
     succeeded and cause.message or "it fails: " .. cause.message
   )
@@ -245,7 +241,7 @@ local function describe(item)
   elseif item.action == "encrypt" then
     return ("encrypted %s into %s"):format(name, source)
   elseif not item.kept then
-    return ("%s holds what %s has already"):format(source, name)
+    return ("%s already has the content of %s"):format(source, name)
   end
   return ("wrote %s into %s; what that held is kept at %s"):format(name, source, show(item.kept))
 end

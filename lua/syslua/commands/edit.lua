@@ -124,7 +124,7 @@ function edit.run(args, options)
   end
   local shown = path.display(file, path.get_home())
   if read_file(file) == before then
-    terminal.write({ shown .. " is as it was." })
+    terminal.write({ shown .. " is unchanged." })
     return nil
   elseif file == place then
     terminal.write({ shown .. " is your own file: there is nothing to apply." })

@@ -33,19 +33,20 @@ graph.arguments = {
   { name = "--json", description = "The same as --format json." },
 }
 
+local function get_report(whole)
+  local lib = require("syslua").lib
+  for _, node in ipairs(whole.nodes) do
+    node.positions = node.positions[1] and node.positions or lib.array({})
+  end
+  return { nodes = lib.array(whole.nodes), edges = lib.array(whole.edges) }
+end
+
 -- Returns the text of a format.
 local function render(args, whole, config)
   local shapes = require("syslua.cli.graph")
-  ---@type string
-  local format = args.json and "json" or args.format or "dot"
-  if format == "json" then
-    local lib = require("syslua").lib
-    for _, node in ipairs(whole.nodes) do
-      node.positions = node.positions[1] and node.positions or lib.array({})
-    end
-    local document = { nodes = lib.array(whole.nodes), edges = lib.array(whole.edges) }
-    return require("syslua.cli.report").to_json("graph", document) .. "\n"
-  elseif format == "html" then
+  if args.json then
+    return require("syslua.cli.report").to_json("graph", get_report(whole)) .. "\n"
+  elseif args.format == "html" then
     local path = require("syslua.util.path")
     local shown = path.display(config, path.get_home())
     return require("syslua.cli.graph_page").render(shapes.simplify(whole), shown)
@@ -56,6 +57,7 @@ end
 --- Does it.
 ---@param args syslua.cli.Args
 ---@param options table
+---@return table? report that of --json; other formats are written here
 function graph.run(args, options)
   local bindings = require("syslua.bindings")
   local terminal = require("syslua.cli.terminal")
@@ -66,6 +68,10 @@ function graph.run(args, options)
     bindings.call("manifest_table", manifest, true),
     bindings.call("manifest_details", manifest)
   )
+  args.json = args.json or args.format == "json"
+  if args.json and not args.output then
+    return get_report(whole)
+  end
   local content = render(args, whole, config)
   if args.output then
     local file = bindings.call("absolute", args.output)
@@ -78,6 +84,7 @@ function graph.run(args, options)
     terminal.clear()
     terminal.put(content)
   end
+  return nil
 end
 
 return graph

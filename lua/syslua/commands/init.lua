@@ -245,7 +245,7 @@ local function parse_url(given)
   local scheme = given:match("^(path):") or given:match("^(archive):")
   if scheme then
     refuse(
-      ("`%s:` does not name a repository of git"):format(scheme),
+      ("`%s:` is not the address of a git repository"):format(scheme),
       scheme == "path" and "name it by its absolute path: file:///PATH" or clone_forms
     )
   elseif given:find("^[/.~]") then

@@ -45,6 +45,25 @@ function position.at(chain, callback, ...)
   bindings.end_positions()
 end
 
+--- Returns whether a line is of a file of sys.lua. Lua 5.1 and LuaJIT leave out the beginning of a
+-- long name.
+---@param where string "/usr/share/lua/5.1/syslua/evaluate.lua:12", "...lua/evaluate.lua:12"
+---@return boolean
+function position.is_own(where)
+  local own = own_directory:sub(2)
+  local rest = where:match("^%.%.%.(.*)$")
+  if not rest then
+    return where:sub(1, #own) == own
+  end
+  for stop in rest:gmatch("()/") do
+    local length = stop --[[@as integer]]
+    if length >= #"syslua/" and own:sub(-length) == rest:sub(1, length) then
+      return true
+    end
+  end
+  return false
+end
+
 --- Names the line that counts when the call stack has none: a tail call removes the caller's. It
 -- does so until the evaluation ends.
 ---@param line string

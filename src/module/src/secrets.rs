@@ -77,7 +77,10 @@ fn set(
     let bytes = Zeroizing::new(text.as_bytes().to_vec());
     let text = std::str::from_utf8(&bytes).map_err(|_| {
         Error::new(FailureKind::Secrets, format!("the value for `{key}` is not UTF-8 text"))
-            .with_hint("encode it, for example as base64")
+            .with_hint(
+                "encode it, for example as base64; or encrypt it with sops into a file of its own, \
+                 and declare secret = sops.load(\"FILE\")",
+            )
     })?;
     let given = recipients_of_environment()?;
     let mut stored =

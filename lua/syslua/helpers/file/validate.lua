@@ -157,7 +157,7 @@ local function check_target(file)
     if find(normal, "^~/%.%.") or (is_top and not file.recursive) then
       raise(
         ("`path` in file{} is not the path of a file: %q"):format(target),
-        is_top and "with `recursive = true` the files of a tree are put there" or nil
+        is_top and "`recursive = true` puts the files of a tree there" or nil
       )
     end
     target = normal
@@ -316,7 +316,7 @@ local function check_tree(file)
   for _, field in ipairs({ "exclude", "include", "rename" }) do
     if file[field] and not file.recursive then
       raise(
-        ("`%s` in file{} is about the files of a tree"):format(field),
+        ("`%s` in file{} works only with the files of a tree"):format(field),
         "add recursive = true, with a directory as `source`"
       )
     end
@@ -324,7 +324,7 @@ local function check_tree(file)
   check_patterns("exclude", file.exclude or {})
   check_patterns("include", file.include or {})
   if file.include and not file.include[1] then
-    raise("`include` in file{} is empty: no file is taken", "remove it to take every file")
+    raise("`include` in file{} is empty: it selects no files", "remove it to select every file")
   end
   local is_built = type(file.source) == "string" and is_placeholder(file.source)
   if file.rename and is_built then
@@ -346,7 +346,7 @@ local function check_optional(file)
   if file.optional and not is_path then
     raise(
       "`optional` in file{} needs the path of a source of yours",
-      "remove `optional`: what is declared otherwise is always there"
+      "remove `optional`: only a `source` or `template` can be missing"
     )
   end
 end
@@ -379,8 +379,8 @@ local function keep_private(file)
     return
   elseif system.get().username == "root" then
     raise(
-      ("only its owner can read %s, whose text this is, and all users can read "):format(name)
-        .. "root's store",
+      ("the text is that of %s, which only its owner can read; "):format(name)
+        .. "all users can read root's store",
       "`public = true` says that it is not secret, as does chmod o+r; `secret` is for what others "
         .. "must not see"
     )

@@ -36,7 +36,7 @@ local function render(options)
   end
   for id, folder in pairs(options.folders) do
     if type(folder.path) ~= "string" then
-      error(("%s: the folder %s needs its path"):format(name, tostring(id)), 0)
+      error(("%s: the folder %s has no `path`"):format(name, tostring(id)), 0)
     end
     add(
       '  <folder id="%s" label="%s" path="%s" type="%s">',

@@ -105,7 +105,7 @@ fn perform_rest(
                 && let Err(error) =
                     finish(store, &settings.home, &switch.written, snapshot.as_ref())
             {
-                let message = format!("{error}; the next apply tidies up");
+                let message = format!("{error}; the next apply cleans up");
                 settings.events.send(Event::Warning { message });
             }
             // Its new state may be taken back: until then the service runs that will confirm it.

@@ -184,8 +184,10 @@ impl Making<'_> {
                         }
                         // What it says may be a value.
                         Err(error) => match error.line {
-                            Some(line) => format!("line {line} of the template cannot use it"),
-                            None => "the template cannot use it".to_owned(),
+                            Some(line) => {
+                                format!("line {line} of the template cannot be rendered with it")
+                            }
+                            None => "the template cannot be rendered with it".to_owned(),
                         },
                         Ok(Rendered::Missing(_)) => "the template includes another one".to_owned(),
                     };
