@@ -4,6 +4,7 @@
 local contains = require("spec.support.text_checks").contains
 local machine = require("spec.support.machine")
 local process = require("spec.support.process")
+local random_numbers = require("spec.support.random")
 
 describe("the copy of a config #once", function()
   local here = machine.for_each_test()
@@ -90,6 +91,55 @@ describe("the copy of a config #once", function()
       assert.equal(0, repaired.code, loss .. "\n" .. repaired.stdout .. repaired.stderr)
       assert.equal(before, read_targets(), loss)
       assert.equal("", shell("ls root/store/tmp"))
+    end
+  end)
+
+  -- `SYSLUA_SEED=7` runs one of them.
+  it("builds a tree again after random edits, when the tree itself is gone", function()
+    local names = { "a", "b", "run.sh", "d e", ".x", "sub", "sub/a", "sub/b", "sub/in/c", "link" }
+    local only = tonumber(os.getenv("SYSLUA_SEED"))
+    for seed = only or 1, only or 4 do
+      local random = random_numbers.new(seed)
+      local function edit()
+        local path = "tree/" .. names[random(#names)]
+        local quoted = process.quote(path)
+        shell("rm -rf " .. quoted)
+        local kind = random(5)
+        if kind == 1 then
+          return
+        end
+        shell("mkdir -p $(dirname " .. quoted .. ") 2>/dev/null || rm -f tree/sub")
+        if kind == 2 then
+          shell("ln -s a " .. quoted .. " 2>/dev/null || true")
+          return
+        end
+        here.write(path, kind == 3 and "same\n" or ("text %d\n"):format(random(1000)))
+        shell("chmod " .. (random(2) == 1 and "755 " or "644 ") .. quoted)
+      end
+      here.renew()
+      here.write("tree/first", "first\n")
+      for _ = 1, 8 do
+        edit()
+      end
+      here.write_config('file { path = "~/tree", source = "tree", recursive = true }')
+      for round = 1, 3 do
+        here.must("apply", "init.lua")
+        local shown = ("SYSLUA_SEED=%d, round %d"):format(seed, round)
+        local list = "find -L . -type f | LC_ALL=C sort | while read -r file; do "
+          .. 'test -x "$file" && echo runs; sha256sum "$file"; done'
+        local function get_view(directory)
+          return shell("cd " .. directory .. " && " .. list)
+        end
+        assert.equal(get_view("tree"), get_view("home/tree"), shown)
+        edit()
+        edit()
+      end
+      here.must("apply", "init.lua")
+      local before = read_targets()
+      shell("rm -rf tree")
+      damage()
+      here.must("verify", "--repair")
+      assert.equal(before, read_targets(), "SYSLUA_SEED=" .. seed)
     end
   end)
 
