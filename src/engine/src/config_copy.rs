@@ -566,6 +566,25 @@ pub fn restore(
     Ok(Some(Restored { entry: entry.to_path(), places }))
 }
 
+/// Writes a source to a place, by its NAR hash, as the copy of any snapshot has it; returns whether
+/// one has it whole.
+///
+/// # Errors
+/// When what was written in part cannot be removed.
+pub fn restore_by_hash(store: &Store, nar: Hash, place: &Path) -> Result<bool> {
+    let contents = contents(store);
+    for id in generations::all(store).unwrap_or_default().into_iter().rev() {
+        let sources = read(store, id).map(|index| index.sources).unwrap_or_default();
+        let Some(source) = sources.into_iter().find(|source| source.nar == nar) else { continue };
+        let entries = source.entries.iter().map(|entry| (entry.path.0.clone(), &entry.node));
+        if restore_source(store, &contents, &entries.collect(), place).is_ok() {
+            return Ok(true);
+        }
+        platform::remove_tree(place)?;
+    }
+    Ok(false)
+}
+
 fn restore_source(
     store: &Store,
     contents: &Path,

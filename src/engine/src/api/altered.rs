@@ -8,22 +8,35 @@ use std::sync::Arc;
 use super::{Engine, Error};
 use crate::activation::DeclaredAction;
 use crate::hash::Hash;
-use crate::names::ObjectName;
+use crate::manifest::Manifest;
+use crate::names::{ObjectName, Placeholder};
 use crate::platform::{self, FileKind};
 use crate::snapshot::Snapshot;
 use crate::store::examination::{Alteration, Difference, Examination, object_of, restore_modes};
 use crate::store::memory::{self, Looked};
-use crate::store::{self, import, shared, verify};
+use crate::store::{self, Outputs, import, shared, verify};
 use crate::switch::{self, Backup, Backups, Targets};
-use crate::value::Text;
+use crate::value::{Positions, Text};
 
 /// More names than these are not worth a line.
 const MOST_NAMES: usize = 3;
+
+/// A link into the store that will be in force.
+#[derive(Debug)]
+pub(super) struct Ahead {
+    /// Where it will lead, relative to the directory of all objects.
+    source: Vec<u8>,
+    /// Where it will be.
+    place: Text,
+    positions: Positions,
+}
 
 /// What programs changed in the objects that links of a snapshot lead to.
 #[derive(Debug, Default)]
 pub(super) struct Altered {
     looked: Arc<Looked>,
+    /// The links that will be in force too.
+    ahead: Vec<Ahead>,
     /// The changes at those with other bytes.
     by_source: BTreeMap<Vec<u8>, Vec<Alteration>>,
 }
@@ -107,8 +120,22 @@ impl Engine {
     /// # Errors
     /// When a file cannot be read, or on an interrupt.
     pub(super) fn altered(&self, current: &Snapshot) -> Result<Altered, Error> {
+        self.altered_with(current, Vec::new())
+    }
+
+    /// The same, and those that will be in force: programs may have changed these when they were.
+    ///
+    /// # Errors
+    /// As [`Engine::altered`].
+    pub(super) fn altered_with(
+        &self,
+        current: &Snapshot,
+        ahead: Vec<Ahead>,
+    ) -> Result<Altered, Error> {
         let prefix = self.objects_prefix();
-        let looked = Arc::new(Looked::load(&self.store, sources(&prefix, &current.activations)));
+        let applied = sources(&prefix, &current.activations);
+        let all = applied.chain(ahead.iter().map(|link| link.source.as_slice()));
+        let looked = Arc::new(Looked::load(&self.store, all));
         let mut by_source = BTreeMap::new();
         let mut examination = Examination::new(&self.store, &looked.memory);
         for source in &looked.suspects {
@@ -121,7 +148,7 @@ impl Engine {
                 by_source.insert(source.clone(), found);
             }
         }
-        let altered = Altered { looked, by_source };
+        let altered = Altered { looked, ahead, by_source };
         self.store.session().set_damaged(altered.objects());
         self.store.session().set_looked(Arc::clone(&altered.looked));
         Ok(altered)
@@ -144,11 +171,18 @@ impl Engine {
         let places = Targets::new(home);
         let mut kept = Vec::new();
         let mut seen = HashSet::new();
-        for activation in &current.activations {
-            let Some(source) = source_of(&prefix, activation) else { continue };
-            let Some(found) = altered.by_source.get(source) else { continue };
+        let applied = current.activations.iter().filter_map(|activation| {
+            let source = source_of(&prefix, activation)?;
+            let found = altered.by_source.get(source)?;
             let recorded = current.place_of(activation, home).unwrap_or_default();
-            let place = places.place(&recorded, &activation.positions)?;
+            Some((source, found, recorded, &activation.positions))
+        });
+        let ahead = altered.ahead.iter().filter_map(|link| {
+            let found = altered.by_source.get(&link.source)?;
+            Some((link.source.as_slice(), found, link.place.clone(), &link.positions))
+        });
+        for (source, found, recorded, positions) in applied.chain(ahead) {
+            let place = places.place(&recorded, positions)?;
             let source = self.store.objects().join(platform::path_from_bytes(source));
             for alteration in found {
                 // A link that follows another one leads to the same file.
@@ -193,8 +227,66 @@ impl Engine {
         Ok(displaced.into_iter().find(|backup| backup.path == copy))
     }
 
-    /// After damaged objects were built again: gives other objects the new files too, removes the
-    /// damaged ones, and copies that hold nothing else.
+    /// Returns the links of a manifest that will lead into objects that no applied derivation made.
+    /// `known` are the objects of its derivations, as far as they exist.
+    pub(super) fn links_of_manifest(
+        &self,
+        manifest: &Manifest,
+        known: &BTreeMap<Hash, Outputs>,
+        current: &Snapshot,
+    ) -> Vec<Ahead> {
+        let applied = &current.derivations;
+        let is_new = |(hash, outputs): &(&Hash, &Outputs)| applied.get(hash) != Some(*outputs);
+        let fresh: HashMap<&Hash, &Outputs> = known.iter().filter(is_new).collect();
+        if fresh.is_empty() {
+            return Vec::new();
+        }
+        let (owners, home) = (manifest.owners(), &self.settings.home);
+        let path_of = |placeholder| {
+            let (derivation, output) = owners.get(&placeholder)?;
+            let object = fresh.get(&derivation.hash)?.get(output)?;
+            Some(platform::bytes_of_path(&self.store.object(object)))
+        };
+        let prefix = self.objects_prefix();
+        let link = |activation: &DeclaredAction| {
+            let target = activation.action.as_target()?;
+            let leads_to = Placeholder::resolve(&target.leads_to()?.0, path_of).ok()?;
+            Some(Ahead {
+                source: leads_to.strip_prefix(prefix.as_slice())?.to_vec(),
+                place: target.target().expand_home(home),
+                positions: activation.positions.clone(),
+            })
+        };
+        manifest.activations.iter().filter_map(link).collect()
+    }
+
+    /// Returns the links of a snapshot.
+    pub(super) fn links_of_snapshot(&self, snapshot: &Snapshot) -> Vec<Ahead> {
+        let (home, prefix) = (&self.settings.home, self.objects_prefix());
+        let link = |activation: &Arc<DeclaredAction>| {
+            Some(Ahead {
+                source: source_of(&prefix, activation)?.to_vec(),
+                place: snapshot.place_of(activation, home)?,
+                positions: activation.positions.clone(),
+            })
+        };
+        snapshot.activations.iter().filter_map(link).collect()
+    }
+
+    /// Returns whether an object has its bytes, after it was repaired where that was possible.
+    fn is_repaired(&self, object: &ObjectName) -> Result<bool, Error> {
+        let has_bytes = platform::exists(&self.store.object(object))
+            && match verify::has_bytes(&self.store, object) {
+                // The right to read it was removed.
+                Err(store::Error::File(error)) if error.is_denied() => false,
+                has_bytes => has_bytes?,
+            };
+        Ok(has_bytes || self.repair_from_own(object)?)
+    }
+
+    /// After damaged objects of the config were built again: repairs others from what the root has,
+    /// gives other objects the new files too, removes the damaged ones, and copies that hold
+    /// nothing else. The caller holds the store lock and the switch lock.
     ///
     /// # Errors
     /// When the file system refuses, or on an interrupt.
@@ -208,24 +300,27 @@ impl Engine {
         }
         let store = &self.store;
         store.session().set_damaged(BTreeSet::new());
-        let mut is_repaired = false;
+        let mut repaired = BTreeSet::new();
         for object in altered.objects() {
-            if platform::exists(&store.object(&object)) && verify::has_bytes(store, &object)? {
-                is_repaired = true;
+            if self.is_repaired(&object)? {
                 for damaged in verify::quarantined(store, &object)? {
                     memory::keeping(store, || platform::remove_tree(&damaged))
                         .map_err(store::Error::from)?;
                 }
+                repaired.insert(object);
             }
         }
-        if is_repaired {
+        if !repaired.is_empty() {
             shared::replace_damaged(store, &altered.shared())?;
         }
         // Without the memory, more was kept than was changed.
         let mut failure = None;
         kept.retain(|Kept { backup, file }| {
             let copy = backup.path.to_path();
-            let is_same = switch::is_same_file(&copy, file);
+            // In an object that is still damaged, it is the change itself.
+            let inner = file.strip_prefix(store.objects()).ok().and_then(object_of);
+            let is_whole = inner.is_some_and(|object| repaired.contains(&object));
+            let is_same = is_whole && switch::is_same_file(&copy, file);
             if is_same {
                 failure = failure.take().or(platform::remove_file(&copy).err());
             }

@@ -233,18 +233,23 @@ impl Engine {
             let link = self.current_link();
             let current = self.current()?;
             let altered = self.altered(&current)?;
-            Ok((
-                self.planned(
-                    manifest,
-                    manifest.wanted(),
-                    None,
-                    current,
-                    &altered,
-                    (extent, &Secrets::default()),
-                )?,
-                altered,
-                link,
-            ))
+            let plan = |current, altered: &Altered| {
+                let told = (extent, &Secrets::default());
+                self.planned(manifest, manifest.wanted(), None, current, altered, told)
+            };
+            let planned = plan(current, &altered)?;
+            // Objects of earlier snapshots may be altered too.
+            let ahead = if planned.plan.changes {
+                self.links_of_manifest(manifest, &planned.known, &planned.plan.current)
+            } else {
+                Vec::new()
+            };
+            if ahead.is_empty() {
+                return Ok((planned, altered, link));
+            }
+            let current = planned.plan.current;
+            let altered = self.altered_with(&current, ahead)?;
+            Ok((plan(current, &altered)?, altered, link))
         };
         let (planned, altered, link) = match self.read_consistently(look) {
             // Another process works there: the state after it counts.

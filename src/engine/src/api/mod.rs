@@ -15,6 +15,7 @@ mod gc_roots;
 mod history;
 mod inspect;
 mod old_snapshots;
+mod own_content;
 mod packages;
 mod pins;
 mod project;

@@ -12,10 +12,11 @@ use crate::hash::Hash;
 use crate::manifest::Manifest;
 use crate::names::SnapshotId;
 use crate::platform;
+use crate::platform::lock::{Lock, Sharing};
 use crate::settings::{Event, Mode};
 use crate::snapshot::Snapshot;
 use crate::switch::{self, Desired, Extent, Mark, Plan, Secrets, To, Work};
-use crate::{config_copy, generations};
+use crate::{config_copy, generations, store};
 
 /// What a way back begins from.
 pub(super) struct InForce {
@@ -46,10 +47,13 @@ impl Engine {
     /// When there is no such snapshot, or something fails: the system is as it was, or the error
     /// says what is not.
     pub fn rollback(&self, id: Option<SnapshotId>, mode: Mode) -> Result<RollbackReport, Error> {
-        let _lock = if mode.performs() && platform::exists(&self.store.metadata()) {
-            Some(self.lock()?)
+        let _locks = if mode.performs() && platform::exists(&self.store.metadata()) {
+            // In the order in which an apply takes them: objects may be repaired.
+            let path = self.store.store_lock();
+            let builds = Lock::take_for(&self.settings, &path, Sharing::Shared, "the store");
+            vec![builds.map_err(store::Error::from)?, self.lock()?]
         } else {
-            None
+            Vec::new()
         };
         let is_lost = match switch::pending(&self.store) {
             // The requested snapshot can no longer be determined.
@@ -93,7 +97,11 @@ impl Engine {
             Secrets::default()
         };
         secrets.complete(&self.store, &mut desired.entries, &current);
-        let altered = if is_guess { Altered::default() } else { self.altered(&current)? };
+        let altered = if is_guess {
+            Altered::default()
+        } else {
+            self.altered_with(&current, self.links_of_snapshot(&target))?
+        };
         let look = |desired, current| {
             let home = &self.settings.home;
             let mut plan = switch::plan(&self.store, home, desired, current, Extent::All)?;
@@ -123,7 +131,8 @@ impl Engine {
             // Drift of the current snapshot is put right without going anywhere.
             let to = if is_current { To::Same } else { To::Snapshot(id) };
             let mut plan = planned.plan;
-            let kept = self.keep_altered(&altered, &plan.current)?;
+            let mut kept = self.keep_altered(&altered, &plan.current)?;
+            self.finish_repair(&altered, &mut kept)?;
             let after = switch::call_packages(&self.store, &self.settings, &plan)?;
             if let Some(packages) = after {
                 // Packages bring files, which the plan must know.

@@ -260,18 +260,41 @@ pub fn substitute(store: &Store, other: &Store, object: &ObjectName) -> Result<b
     if own.nar != theirs.nar || look(other, object).is_err() {
         return Ok(false);
     }
+    put_back(store, object, |place| {
+        platform::copy_tree(&other.object(object), place, store.interrupt())?;
+        Ok(true)
+    })
+}
+
+/// Puts what `write` makes in the place of an object that is missing or damaged, if it makes
+/// something that has the bytes of the object's record; returns whether it did. A damaged object is
+/// in the quarantine then.
+///
+/// # Errors
+/// When the file system refuses.
+pub fn put_back(
+    store: &Store,
+    object: &ObjectName,
+    write: impl FnOnce(&Path) -> Result<bool>,
+) -> Result<bool> {
+    let Some(info) = read_info(store, object)? else { return Ok(false) };
     let name = OsString::from(format!("{object}.copy"));
-    let temporary = store.staging().join(&name);
     let publisher = super::import::Publisher::new(store)?;
     platform::remove_in(&publisher.staging, &name)?;
-    platform::copy_tree(&other.object(object), &temporary, store.interrupt())?;
-    super::import::normalise(&publisher.staging, &name, store.interrupt())?;
-    let digest = tree::hash_in(&publisher.staging, &name, &[], store.interrupt())?;
-    if digest.nar != own.nar {
+    if !write(&store.staging().join(&name))? {
         platform::remove_in(&publisher.staging, &name)?;
         return Ok(false);
     }
+    super::import::normalise(&publisher.staging, &name, store.interrupt())?;
+    let digest = tree::hash_in(&publisher.staging, &name, &[], store.interrupt())?;
+    if digest.nar != info.nar {
+        platform::remove_in(&publisher.staging, &name)?;
+        return Ok(false);
+    }
+    let open = store.lock_publication()?;
+    quarantine(store, object)?;
     publisher.place(&name, object, Some(digest.id))?;
+    drop(open);
     super::import::protect(store, [object])?;
     Ok(true)
 }
