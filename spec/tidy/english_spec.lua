@@ -89,6 +89,23 @@ describe("the English of #once", function()
   end
 end)
 
+describe("functions of Lua #once", function()
+  it("have verbs with one meaning", function()
+    local banned_verbs = { find = true, take = true, hold = true, holds = true, look = true }
+    local places = {}
+    for _, name in ipairs(tree.list({ "lua", "pkgs" }, ".lua")) do
+      for called in tree.read(name):gmatch("\n%s*l?o?c?a?l? ?function ([%w_.:]+)%(") do
+        -- A function of the module that scripts call, and one of a page's JavaScript.
+        local is_known = called == "store.hold" or name:find("graph_page.lua", 1, true)
+        if banned_verbs[called:match("(%l+)[%w_]*$")] and not is_known then
+          places[#places + 1] = name .. ": " .. called
+        end
+      end
+    end
+    assert.same({}, places)
+  end)
+end)
+
 describe("the reader of prose #once", function()
   local function read(name, text)
     local found = {}
