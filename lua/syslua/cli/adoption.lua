@@ -35,6 +35,7 @@ local adoption = {}
 ---@field inner string[]? the files of a tree, relative to it
 ---@field targets string[]? where the config would put something
 ---@field reads string? the file or directory that a link would lead to
+---@field place string? the path with the links above it resolved
 
 local function show(place)
   return text.printable(path.display(place, path.get_home()))
@@ -287,6 +288,7 @@ local function adopt_drift(given, seen, managed, known)
   if managed.state == "ok" then
     return {
       path = given,
+      place = seen.place,
       action = "nothing",
       lines = {},
       reason = "is unchanged since the apply",
@@ -323,6 +325,7 @@ local function adopt_drift(given, seen, managed, known)
   end
   return {
     path = given,
+    place = seen.place,
     action = "source",
     source = relative,
     lines = {},
@@ -350,6 +353,14 @@ local function get_mode(given, mode, known)
   return mode:sub(-3)
 end
 
+-- Where a link leads, with the links on the way as they are: these may be changed later.
+local function get_next(seen)
+  local target = path.normalize(path.join(path.dirname(seen.place), seen.target))
+  local there = bindings.call("look", target)
+  -- `..` behind a link leads elsewhere than its name says.
+  return there and there.real == seen.real and target or seen.real
+end
+
 local function adopt_link(given, seen, known)
   local target = to_target(seen.place, known)
   if not seen.real then
@@ -366,7 +377,7 @@ local function adopt_link(given, seen, known)
       "none of its files are yours: remove the link"
     )
   end
-  local source = to_target(seen.real, known)
+  local source = to_target(get_next(seen), known)
   if contains(known.directory, seen.real) then
     source = seen.real:sub(#known.directory + 2)
   end
@@ -425,16 +436,16 @@ local function adopt_secret(given, seen, known)
   }
 end
 
--- Whether a link in a tree leads out of it, where it would lead elsewhere in a copy.
-local function leads_out(entry, target)
-  if path.is_absolute(target) then
-    return false
+-- Whether a copy of a link in a tree would lead out of the copy, to what no config may name.
+local function leads_out(entry, link, known)
+  if path.is_absolute(link.target) then
+    return not contains(known.directory, link.real or path.normalize(link.target))
   end
-  local inner = path.normalize(path.join(path.dirname(entry), target))
+  local inner = path.normalize(path.join(path.dirname(entry), link.target))
   return inner == ".." or inner:sub(1, 3) == "../"
 end
 
-local function read_tree(given, seen)
+local function read_tree(given, seen, known)
   local files, private, links = {}, {}, {}
   for _, entry in ipairs(bindings.call("list_tree", seen.place)) do
     local inner = path.join(seen.place, entry.path)
@@ -447,14 +458,14 @@ local function read_tree(given, seen)
       raise(("%s is not a file, directory or link"):format(show(inner)), "adopt the other files")
     elseif entry.kind == "symlink" then
       local link = bindings.call("look", inner)
-      if link and link.target and leads_out(entry.path, link.target) then
+      if link and link.target and leads_out(entry.path, link, known) then
         raise(
-          ("%s is a link from %s to %s: a copy of it would have another target"):format(
+          ("%s is a link out of %s, to %s: a copy of it would lead out of the config"):format(
             show(inner),
             show(given),
-            link.target
+            show(link.target)
           ),
-          "make it absolute, or adopt the other files"
+          "remove it, or adopt the other files"
         )
       end
       links[#links + 1] = inner
@@ -471,7 +482,7 @@ local function read_tree(given, seen)
 end
 
 local function adopt_directory(given, seen, known)
-  local files, private, links = read_tree(given, seen)
+  local files, private, links = read_tree(given, seen, known)
   if not (files[1] or links[1]) then
     raise(("%s holds no file"):format(show(given)), "declare it with `directory { path = ... }`")
   elseif private[1] and links[1] then
@@ -522,6 +533,7 @@ local function adopt_new(given, seen, known)
     local _, relative = get_source(given, declared, rest, known)
     return {
       path = given,
+      place = seen.place,
       action = "copy",
       source = relative,
       lines = {},
@@ -547,7 +559,28 @@ local function adopt_new(given, seen, known)
   bindings.call("check_targets", targets, known.options)
   item.inner, item.targets = nil, targets
   item.reads = item.action == "link" and seen.real or nil
+  item.place = seen.place
   return item
+end
+
+--- Returns the entries without those that another one covers: a path that was named twice, or that
+-- is in a directory which was named too.
+---@param items syslua.cli.Adoption[]
+---@return syslua.cli.Adoption[]
+function adoption.remove_covered(items)
+  local result = {}
+  for index, item in ipairs(items) do
+    local is_covered = false
+    for number, other in ipairs(items) do
+      is_covered = is_covered
+        or item.place == other.place and number < index
+        or item.place ~= other.place and contains(other.place, item.place)
+    end
+    if not is_covered then
+      result[#result + 1] = item
+    end
+  end
+  return result
 end
 
 -- Returns a target and a source where one is the other or contains it.

@@ -288,6 +288,7 @@ function adopt.run(args, options)
       items[#items + 1] = item
     end
   end
+  items = adoption.remove_covered(items)
   adoption.check_together(items, known)
   local wants_lines = false
   for _, item in ipairs(items) do
@@ -303,7 +304,7 @@ function adopt.run(args, options)
     for _, line in ipairs(item.lines) do
       lines[#lines + 1] = line
     end
-    item.render, item.alternatives, item.targets, item.reads = nil, nil, nil, nil
+    item.render, item.alternatives, item.targets, item.reads, item.place = nil, nil, nil, nil, nil
   end
   if args.write and #lines > 0 then
     write(config, lines, known, options)

@@ -31,6 +31,9 @@ fn declared(declaration: &Declaration) -> Result<(Vec<String>, bool)> {
             if line.contains(['\n', '\r']) {
                 return Err(Problem::value(&[line], "a line cannot contain a line break"));
             }
+            if line.is_empty() && declaration.format == Format::Lines {
+                return Err(Problem::value(&key.path, "an empty line cannot be told from others"));
+            }
             if declaration.format == Format::Block && lines::is_mark(&line, &declaration.comment) {
                 return Err(Problem::value(&[line], "a block cannot contain the lines around it"));
             }

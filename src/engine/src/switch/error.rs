@@ -46,6 +46,23 @@ pub enum Error {
         /// Who declares the target.
         positions: Positions,
     },
+    /// A target whose path or name no system call takes.
+    #[error(
+        "cannot put anything at {}: {what} has {length} bytes, and the system takes {most} at most",
+        short(target)
+    )]
+    TooLong {
+        /// The target.
+        target: PathBuf,
+        /// What is too long.
+        what: &'static str,
+        /// Its length in bytes.
+        length: usize,
+        /// The longest one that the system takes, in bytes.
+        most: usize,
+        /// Who declares the target.
+        positions: Positions,
+    },
     /// Two declarations of one service.
     #[error("the service {name} is declared twice, here and at {first}")]
     ServiceTwice {
@@ -108,8 +125,8 @@ pub enum Error {
     },
     /// A target below another target that is not a directory.
     #[error(
-        "{} is below {}, which is declared as a {} at {above_position}",
-        target.display(), above.display(), noun
+        "{} is below {}, which is declared as {} {} at {above_position}",
+        target.display(), above.display(), article(noun), noun
     )]
     Below {
         /// The target.
@@ -371,6 +388,7 @@ impl Error {
             | Error::Manager { positions, .. }
             | Error::Action { positions, .. }
             | Error::Parent { positions, .. }
+            | Error::TooLong { positions, .. }
             | Error::Secret { positions, .. }
             | Error::Conflict { positions, .. }
             | Error::Below { positions, .. }
@@ -422,6 +440,21 @@ impl Error {
     }
 }
 
+/// Returns what stands before a noun.
+fn article(noun: &str) -> &'static str {
+    if noun.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" }
+}
+
+/// Returns the beginning of a long path.
+fn short(path: &Path) -> String {
+    const SHOWN: usize = 120;
+    let text = path.display().to_string();
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}
+
 impl Explain for Error {
     fn kind(&self) -> FailureKind {
         match self {
@@ -444,6 +477,9 @@ impl Explain for Error {
             }
             Error::Conflict { .. } => "remove one of the two declarations",
             Error::Below { noun: "link", .. } => "link the directory or the files in it, not both",
+            Error::Below { noun: "absent file", .. } => {
+                "an absent path contains nothing: remove one of the two declarations"
+            }
             Error::Below { .. } => "a file cannot contain others: change one of the two paths",
             Error::InsideRoot { .. } => "give it another path",
             Error::Overlap { .. } => {
@@ -471,6 +507,7 @@ impl Explain for Error {
                 return Some(format!("declare {} itself", leads_to.display()));
             }
             Error::Parent { .. } => "move away what is there, or give the target another path",
+            Error::TooLong { .. } => "give the target another path",
             Error::OtherOwner { .. } => "apply once without it, then with the new declaration",
             Error::Flagged { path, flag, .. } => {
                 let letter = if *flag == platform::APPEND_ONLY { 'a' } else { 'i' };

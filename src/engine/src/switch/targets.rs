@@ -19,6 +19,9 @@ const MOST_LINKS: usize = 40;
 /// The longest name that file systems have, in bytes (NAME_MAX of limits.h, and as much on
 /// Windows).
 const LONGEST_NAME: usize = 255;
+/// The longest path that the system takes, in bytes, without the zero at its end (PATH_MAX of
+/// limits.h).
+const LONGEST_PATH: usize = if cfg!(target_os = "macos") { 1023 } else { 4095 };
 
 /// Where services of Windows are. A plan for Windows made on another system looks for the drive at
 /// the root, where there is none.
@@ -126,21 +129,13 @@ impl<'a> Targets<'a> {
         else {
             return Err(Error::Relative { given: target.display(), positions: positions.clone() });
         };
-        // It would be known only when the target is looked at, which is after all is built.
-        let is_long = path.as_os_str().len() > LONGEST_NAME;
-        if is_long && path.iter().any(|name| name.len() > LONGEST_NAME) {
-            let problem = "File name too long".to_owned();
-            return Err(Error::Parent {
-                target: path.clone(),
-                problem,
-                positions: positions.clone(),
-            });
-        }
+        check_length(&path, &path, positions)?;
         let place = self.in_parent(parent, name).map_err(|problem| Error::Parent {
             target: path.clone(),
             problem,
             positions: positions.clone(),
         })?;
+        check_length(&path, &place, positions)?;
         self.places.borrow_mut().insert(target.clone(), place.clone());
         Ok(place)
     }
@@ -249,4 +244,27 @@ pub(super) fn user_of(directory: &Path) -> Option<u32> {
     let owners =
         above.into_iter().rev().filter_map(|directory| platform::look(directory).ok().flatten());
     owners.map(|seen| seen.owner).find(|owner| *owner != 0)
+}
+
+/// Refuses a target that the system takes no path for: without this, it would be known only when
+/// the target is observed, after everything is built.
+fn check_length(target: &Path, place: &Path, positions: &Positions) -> Result<(), Error> {
+    let refused = |what, length, most| Error::TooLong {
+        target: target.to_owned(),
+        what,
+        length,
+        most,
+        positions: positions.clone(),
+    };
+    let length = place.as_os_str().len();
+    if length <= LONGEST_NAME {
+        return Ok(());
+    }
+    if let Some(name) = place.iter().find(|name| name.len() > LONGEST_NAME) {
+        return Err(refused("a name in it", name.len(), LONGEST_NAME));
+    }
+    if length > LONGEST_PATH {
+        return Err(refused("its path", length, LONGEST_PATH));
+    }
+    Ok(())
 }
