@@ -1,6 +1,7 @@
 --- `adopt`: files of the user become files of the config, and edits go back to their sources.
 
 local machine = require("spec.support.machine")
+local random = require("spec.support.random")
 local text_checks = require("spec.support.text_checks")
 
 local contains, contains_none, matches =
@@ -155,21 +156,49 @@ describe("adopt #once", function()
     assert.truthy(here.read_link("home/.config/app/three"))
   end)
 
-  it(
-    "leaves a directory alone with a link that leads elsewhere, which a tree may not have",
-    function()
-      write_config()
-      here.shell(
-        "mkdir -p ~/.config/app; echo one >~/.config/app/one; ln -s /etc/hostname "
-          .. "~/.config/app/absolute"
-      )
-      local before = here.list("home")
-      local result = here.run("adopt", "--write", "home/.config/app")
-      assert.equal(1, result.code)
-      contains(result.stderr, "/absolute leads to /etc/hostname")
-      assert.equal(before, here.list("home"))
+  it("leaves a directory alone with a link out of it, which a tree may not have", function()
+    write_config()
+    here.shell(
+      "mkdir -p ~/.config/app ~/.other; echo one >~/.config/app/one; "
+        .. "ln -s /etc/hostname ~/.config/app/absolute; ln -s ~/.config/app ~/.other/up; "
+        .. "echo two >~/.other/two"
+    )
+    refuses(
+      { "--write", "home/.config/app" },
+      "~/.config/app/absolute is a link out of ~/.config/app, to /etc/hostname"
+    )
+    refuses({ "home/.other" }, "~/.other/up is a link out of ~/.other, to ~/.config/app")
+  end)
+
+  it("leaves the links on the way of a link as they are", function()
+    write_config()
+    here.shell("cd; mkdir -p v1/bin v2/bin; ln -s v1 now; ln -s now/bin tool; ln -s tool last")
+    here.must("adopt", "--write", "home/tool", "home/last")
+    here.must("apply")
+    here.shell("ln -sfn v2 ~/now")
+    for _, name in ipairs({ "tool", "last" }) do
+      assert.equal(here.home .. "/v2/bin", here.shell("readlink -f ~/" .. name).stdout:match("%S+"))
     end
-  )
+  end)
+
+  -- A path that is named twice, in other words, or is in a directory that is named too.
+  for seed = 1, 3 do
+    it("adopts a path once, however often it is named: seed " .. seed, function()
+      local pick = random.new(seed)
+      write_config()
+      here.shell([[
+        cd; mkdir -p d/sub e; echo 1 >a; echo 2 >d/b; echo 3 >d/sub/c; echo 4 >e/f; chmod 600 a
+        ln -s a link; ln -s d way
+      ]])
+      local names = { "a", "d", "d/b", "d/sub", "d/sub/c", "e", "e/f", "link", "way/b", "way/sub" }
+      local forms = { "home/%s", "./home/%s", "home//%s", "home/e/../%s", here.home .. "/%s" }
+      local words = {}
+      for index = 1, pick(8) + 1 do
+        words[index] = forms[pick(#forms)]:format(names[pick(#names)])
+      end
+      adopt_and_apply(unpack(words))
+    end)
+  end
 
   it("keeps links as links to where they lead", function()
     write_config()
@@ -308,7 +337,7 @@ describe("adopt #once", function()
     refuses({ "home/.dangling" }, "is a link to nowhere, which does not exist")
     refuses({ "home/.empty" }, "holds no file")
     refuses({ "home/.repo" }, "is or contains a git repository: ~/.repo/.git")
-    refuses({ "home/.out" }, "~/.out/way is a link from ~/.out")
+    refuses({ "home/.out" }, "~/.out/way is a link out of ~/.out, to ../.out")
     refuses({ "home/.special" }, "~/.special/fifo is not a file")
     refuses({ "home/.declared" }, "declared, but not applied yet", "init.lua:2")
     refuses({ "home/.unreadable" }, "/.unreadable: Permission denied")

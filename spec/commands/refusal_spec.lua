@@ -116,7 +116,22 @@ describe("apply refuses", function()
   it("a name that is too long, and one below it", function()
     for _, path in ipairs({ ("x"):rep(256), "d/" .. ("x"):rep(256), ("x"):rep(256) .. "/y" }) do
       local message = refuse(("file({ path = %q, content = 'x' })"):format("~/" .. path))
-      contains(message, "File name too long", "init.lua:")
+      contains(message, "a name in it has 256 bytes", "255 at most", "init.lua:2", "another path")
+    end
+  end)
+
+  it("a path that is too long, of each kind of target", function()
+    for length = 4095 - #here.home, 5000, 300 do
+      local long = ("~/%s/x"):format(("a/"):rep(math.floor(length / 2)) .. "b")
+      for _, line in ipairs({
+        "file({ path = %q, content = 'x' })",
+        "file({ path = %q, source = 'init.lua', mutable = true })",
+        "file({ path = %q, absent = true })",
+        "directory({ path = %q })",
+        "file({ path = %q, merge = 'lines', values = { 'x' } })",
+      }) do
+        contains(refuse(line:format(long)), "its path has ", "init.lua:2", "another path")
+      end
     end
   end)
 

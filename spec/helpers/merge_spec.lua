@@ -335,6 +335,7 @@ describe("file { merge }", function()
         ['merge = "json" })'] = "needs `values`",
         ['merge = "json", values = { 1 } })'] = "expected a table of keys",
         ['merge = "lines", values = { a = 1 } })'] = "expected a list of lines",
+        ['merge = "lines", values = { "a", "" } })'] = "an empty line",
         ['merge = "json", values = {}, mode = "600" })'] = "both `merge` and `mode`",
         ['merge = "json", values = {}, content = "" })'] = "both `merge` and `content`",
         ['merge = "json", values = { a = lib.mkForce(1) } })'] = "only lib.mkBefore",
