@@ -58,7 +58,7 @@ pub enum Error {
         what: &'static str,
         /// Its length in bytes.
         length: usize,
-        /// The longest one that the system takes, in bytes.
+        /// The longest length that the system takes, in bytes.
         most: usize,
         /// Who declares the target.
         positions: Positions,
@@ -440,7 +440,7 @@ impl Error {
     }
 }
 
-/// Returns what stands before a noun.
+/// Returns the article of a noun.
 fn article(noun: &str) -> &'static str {
     if noun.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" }
 }
