@@ -19,7 +19,7 @@ describe("a flag of a file system #root #once", function()
   local kinds = {
     { "chattr +i home/d/f", "d/f is immutable", "chattr -i " },
     { "chattr +a home/d/f", "d/f is append-only", "chattr -a " },
-    { "chattr +i home/d", "d", "" },
+    { "chattr +i home/d", "home/d", "init.lua:3" },
     { "chattr +a home/d", "d is append-only", "chattr -a " },
   }
 
