@@ -33,6 +33,9 @@ use crate::switch::{self, Desired, Extent, Mark, Plan, Secrets, Step, Switched, 
 /// prepared.
 const MANY: usize = 2000;
 
+/// How many roots in a row an apply loses to processes that destroy them.
+const MOST_ROOTS: usize = 10;
+
 /// How often to look whether a switch was confirmed.
 const WATCH: Duration = Duration::from_millis(50);
 
@@ -224,6 +227,23 @@ impl Engine {
         options: &ApplyOptions,
         tasks: &mut dyn Tasks,
     ) -> Result<ApplyReport, Error> {
+        for _ in 0..MOST_ROOTS {
+            match self.apply_in_one_root(manifest, options, tasks) {
+                Err(Error::Switch(switch::Error::Gone { .. })) => {}
+                applied => return applied,
+            }
+        }
+        self.apply_in_one_root(manifest, options, tasks)
+    }
+
+    /// The same, if no other process destroys the root before anything is built.
+    fn apply_in_one_root(
+        &self,
+        manifest: &Manifest,
+        options: &ApplyOptions,
+        tasks: &mut dyn Tasks,
+    ) -> Result<ApplyReport, Error> {
+        let mark = self.store.mark();
         self.recover()?;
         self.check_revs()?;
         let told = PlanOptions { brief: options.brief, ..PlanOptions::default() };
@@ -247,9 +267,11 @@ impl Engine {
             if ahead.is_empty() {
                 return Ok((planned, altered, link));
             }
-            let current = planned.plan.current;
-            let altered = self.altered_with(&current, ahead)?;
-            Ok((plan(current, &altered)?, altered, link))
+            let altered = self.altered_with(&planned.plan.current, ahead)?;
+            if altered.is_empty() {
+                return Ok((planned, altered, link));
+            }
+            Ok((plan(planned.plan.current, &altered)?, altered, link))
         };
         let (planned, altered, link) = match self.read_consistently(look) {
             // Another process works there: the state after it counts.
@@ -270,12 +292,12 @@ impl Engine {
             }
             return Ok(self.apply_report(report, Vec::new(), None));
         }
-        self.store.create()?;
         // Until the commit, only this process knows the new objects.
         let settings = &self.settings;
-        let path = self.store.store_lock();
-        let store_lock = Lock::take_for(settings, &path, Sharing::Shared, "the store");
-        let _store_lock = store_lock.map_err(store::Error::from)?;
+        let _store_lock = self.store.create_and_lock(settings)?;
+        if mark.is_some() && self.store.mark() != mark {
+            return Err(self.lost_root());
+        }
         switch::check_reachable(&self.settings, &planned.plan)?;
         let Planned { plan: foreseen, wanted, known, .. } = planned;
         let mut kept = if altered.is_empty() {
@@ -388,7 +410,11 @@ impl Engine {
     /// When it waits to be confirmed, or something cannot be put back.
     pub fn recover(&self) -> Result<(), Error> {
         if platform::exists(&self.store.journal()) {
-            let _lock = self.lock()?;
+            let _lock = match self.lock() {
+                // So it was undone.
+                Err(Error::Switch(switch::Error::Gone { .. })) => return Ok(()),
+                lock => lock?,
+            };
             switch::recover(&self.store, &self.settings)?;
         }
         Ok(())
@@ -463,8 +489,19 @@ impl Engine {
     pub(super) fn lock(&self) -> Result<Lock, Error> {
         self.check_outside().map_err(switch::Error::from)?;
         let path = self.store.switch_lock();
-        let lock = Lock::take_for(&self.settings, &path, Sharing::Exclusive, "another apply");
-        Ok(lock.map_err(switch::Error::from)?)
+        match Lock::take_for(&self.settings, &path, Sharing::Exclusive, "another apply") {
+            Err(LockError::File(error)) if self.is_gone(&error) => Err(self.lost_root()),
+            lock => Ok(lock.map_err(switch::Error::from)?),
+        }
+    }
+
+    /// Returns whether an error is that there is no root any more.
+    pub(super) fn is_gone(&self, error: &platform::Error) -> bool {
+        error.is_not_found() && !platform::exists(&self.store.metadata())
+    }
+
+    fn lost_root(&self) -> Error {
+        switch::Error::Gone { root: self.settings.root.clone() }.into()
     }
 
     pub(super) fn snapshot(&self, id: SnapshotId) -> Result<Snapshot, Error> {

@@ -26,8 +26,28 @@ impl Engine {
     /// When the root is not one of sys.lua, or an operation fails: the system is unchanged, or the
     /// error says what changed. Call it again to continue.
     pub fn destroy(&self, mode: Mode) -> Result<DestroyReport, Error> {
-        let standing = switch::standing(&self.store)?;
+        let is_full = |result: &Result<DestroyReport, Error>| {
+            mode.performs() && result.as_ref().is_err_and(|error| platform::lacks_space(error))
+        };
+        let mut result = self.undo_and_remove(mode);
+        if is_full(&result) && self.store.make_room() {
+            result = self.undo_and_remove(mode);
+        }
+        if is_full(&result)
+            && generations::current_id(&self.store).is_ok_and(|id| id == SnapshotId(0))
+        {
+            let cause = result.err().map(|error| error.to_string()).unwrap_or_default();
+            return Err(switch::Error::NoRoom { root: self.settings.root.clone(), cause }.into());
+        }
+        result
+    }
+
+    fn undo_and_remove(&self, mode: Mode) -> Result<DestroyReport, Error> {
+        // Nothing is created in what is not a root, not even a lock.
+        switch::standing(&self.store)?;
         let locks = if mode.performs() { self.locks()? } else { Vec::new() };
+        // Another process may have destroyed it in the meantime.
+        let standing = switch::standing(&self.store)?;
         if mode.performs() && !locks.is_empty() {
             switch::recover(&self.store, &self.settings)?;
         }

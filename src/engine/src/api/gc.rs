@@ -212,16 +212,27 @@ impl Engine {
         Error::Unfinished { path: self.store.journal(), is_confirmable: pending.is_confirmable }
     }
 
-    /// Takes the lock of builds and then the lock of switches, if their files exist.
+    /// Takes the lock of builds, alone, and then the lock of switches, if their files exist.
     pub(super) fn locks(&self) -> Result<Vec<Lock>, Error> {
+        self.locks_sharing(Sharing::Exclusive)
+    }
+
+    /// The same; builds may go on where the first lock is shared. None where there is no root, or
+    /// none any more when these are free.
+    pub(super) fn locks_sharing(&self, builds: Sharing) -> Result<Vec<Lock>, Error> {
         if !platform::exists(&self.store.metadata()) {
             return Ok(Vec::new());
         }
         self.check_outside().map_err(store::Error::from)?;
         let path = self.store.store_lock();
-        let builds = Lock::take_for(&self.settings, &path, Sharing::Exclusive, "the store");
-        let builds = builds.map_err(store::Error::from)?;
-        store::shared::protect_lifted(&self.store)?;
+        let sharing = builds;
+        let builds = match Lock::take_for(&self.settings, &path, sharing, "the store") {
+            Err(LockError::File(error)) if self.is_gone(&error) => return Ok(Vec::new()),
+            builds => builds.map_err(store::Error::from)?,
+        };
+        if sharing == Sharing::Exclusive {
+            store::shared::protect_lifted(&self.store)?;
+        }
         // In the order in which an apply takes them.
         Ok(vec![builds, self.lock()?])
     }

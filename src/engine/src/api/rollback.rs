@@ -12,11 +12,11 @@ use crate::hash::Hash;
 use crate::manifest::Manifest;
 use crate::names::SnapshotId;
 use crate::platform;
-use crate::platform::lock::{Lock, Sharing};
+use crate::platform::lock::Sharing;
 use crate::settings::{Event, Mode};
 use crate::snapshot::Snapshot;
 use crate::switch::{self, Desired, Extent, Mark, Plan, Secrets, To, Work};
-use crate::{config_copy, generations, store};
+use crate::{config_copy, generations};
 
 /// What a way back begins from.
 pub(super) struct InForce {
@@ -47,14 +47,9 @@ impl Engine {
     /// When there is no such snapshot, or something fails: the system is as it was, or the error
     /// says what is not.
     pub fn rollback(&self, id: Option<SnapshotId>, mode: Mode) -> Result<RollbackReport, Error> {
-        let _locks = if mode.performs() && platform::exists(&self.store.metadata()) {
-            // In the order in which an apply takes them: objects may be repaired.
-            let path = self.store.store_lock();
-            let builds = Lock::take_for(&self.settings, &path, Sharing::Shared, "the store");
-            vec![builds.map_err(store::Error::from)?, self.lock()?]
-        } else {
-            Vec::new()
-        };
+        // Objects may be repaired.
+        let _locks =
+            if mode.performs() { self.locks_sharing(Sharing::Shared)? } else { Vec::new() };
         let is_lost = match switch::pending(&self.store) {
             // The requested snapshot can no longer be determined.
             Err(error @ switch::Error::Journal { .. }) if id.is_none() => return Err(error.into()),

@@ -26,6 +26,12 @@ pub fn hold_cache(
     match Lock::take_for(settings, &store.store_lock(), Sharing::Shared, "the store") {
         Ok(lock) => Ok(Some(lock)),
         Err(LockError::Interrupted) => Err(Failure::interrupted()),
+        // The root was destroyed in the meantime.
+        Err(LockError::File(error))
+            if error.is_not_found() && !platform::exists(&store.metadata()) =>
+        {
+            hold_cache(settings, store)
+        }
         Err(error) => Err(Failure::new(FailureKind::Locked, error.to_string())
             .with_hint("wait until gc ends, and try again")),
     }

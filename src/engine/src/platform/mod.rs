@@ -197,6 +197,15 @@ fn shown(path: &Path) -> String {
     format!("{begin} ... {}", end.chars().rev().collect::<String>())
 }
 
+/// Returns whether the cause of an error is that the file system has no space left, or the user may
+/// not use more of it.
+pub fn lacks_space(error: &(dyn std::error::Error + 'static)) -> bool {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.filter_map(|cause| cause.downcast_ref::<io::Error>()).any(|cause| {
+        matches!(cause.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+    })
+}
+
 impl Error {
     /// Returns whether the path does not exist.
     pub fn is_not_found(&self) -> bool {

@@ -92,6 +92,7 @@ pub fn realize_ahead(
 ) -> Result<(Realization, Recorder), Error> {
     // What is only known to be there may have been built in any way.
     let known = if settings.sandbox == Sandbox::Require { BTreeMap::new() } else { known };
+    let mark = store.mark();
     let mut done = Realization { outputs: known, built: Vec::new() };
     let mut lacking = BTreeSet::new();
     let mut graph = missing(store, settings, derivations, wanted, &mut done, &mut lacking)?;
@@ -99,9 +100,12 @@ pub fn realize_ahead(
         note_use(settings, &done);
         return Ok((done, Recorder::default()));
     }
-    store.create()?;
-    let _shared = Lock::take_for(settings, &store.store_lock(), Sharing::Shared, "the store")
-        .map_err(store::Error::from)?;
+    let shared = store.create_and_lock(settings)?;
+    if mark.is_some() && store.mark() != mark {
+        // It was destroyed in the meantime, with everything that was found in it.
+        drop(shared);
+        return realize_ahead(store, settings, derivations, wanted, BTreeMap::new(), tasks);
+    }
     // What another machine or an older lock built may be what the pins say, once they are there.
     while !lacking.is_empty() {
         let keys = std::mem::take(&mut lacking).into_iter().collect();

@@ -3,14 +3,15 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::Result;
 use super::session::{Gate, Session};
+use super::{Error, Result};
 use crate::hash::Hash;
 use crate::names::{Name, ObjectName, SnapshotId, Version};
-use crate::platform::lock::{Lock, Patience};
-use crate::platform::{self, Directory};
-use crate::settings::Interrupt;
+use crate::platform::lock::{Lock, LockError, Patience, Sharing};
+use crate::platform::{self, Directory, Identity};
+use crate::settings::{Interrupt, Settings};
 
 /// Directories of the store that a root has from the start, and that all users may read in root's.
 const OPEN: [&str; 7] = ["obj", "info", "pkg", "drv", "drv-out", "log", "tmp"];
@@ -29,6 +30,18 @@ const PRIVATE: [&str; 7] = [
 /// Directories of a root in which others may use names that they know.
 const TRAVERSED: [&str; 2] = ["store/metadata/snapshots", "store/metadata/gc-roots"];
 const TRAVERSED_MODE: u32 = 0o711;
+
+/// How often a root is created again that other processes destroy, and how long to wait before.
+const TRIES: usize = 100;
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// Returns whether an error says that a directory does not exist any more.
+fn is_of_gone(error: &Error) -> bool {
+    match error {
+        Error::File(error) | Error::Lock(LockError::File(error)) => error.is_not_found(),
+        _ => false,
+    }
+}
 
 /// One of the 256 directories that builds make their outputs in: `bNN`, with the first two digits
 /// of the recipe's hash. It is as long as `obj`, so that a path in it is as long as the final one.
@@ -432,9 +445,7 @@ impl Store {
     /// # Errors
     /// When one cannot be created.
     pub fn create(&self) -> Result<()> {
-        // The last to be made: when they are there, all are. Roots of older versions lack the
-        // second.
-        if platform::exists(&self.gc_roots()) && platform::exists(&self.locks()) {
+        if self.is_created() {
             return Ok(());
         }
         // All users can read root's store; a user's store is private. Whatever the umask is.
@@ -462,6 +473,53 @@ impl Store {
             platform::create_directories_as(&path, mode)?;
         }
         Ok(())
+    }
+
+    /// Returns whether all directories exist.
+    fn is_created(&self) -> bool {
+        // The last to be made: when they are there, all are. Roots of older versions lack the
+        // second.
+        platform::exists(&self.gc_roots()) && platform::exists(&self.locks())
+    }
+
+    /// Creates all directories, and takes the store lock together with others that share it. The
+    /// root may be destroyed while this waits: then it is created again.
+    ///
+    /// # Errors
+    /// When one cannot be created, or the lock cannot be taken.
+    pub fn create_and_lock(&self, settings: &Settings) -> Result<Lock> {
+        let take = || {
+            // A root that is being destroyed has this file until it is gone.
+            if !platform::exists(&self.store_lock()) {
+                self.create()?;
+            }
+            let path = self.store_lock();
+            let lock = Lock::take_for(settings, &path, Sharing::Shared, "the store")?;
+            self.create().map(|()| lock)
+        };
+        for _ in 0..TRIES {
+            match take() {
+                Err(error) if is_of_gone(&error) && !self.is_created() => {}
+                taken => return taken,
+            }
+            std::thread::sleep(PAUSE);
+        }
+        take()
+    }
+
+    /// Returns what tells a root from one that is created at its place after it was destroyed.
+    pub fn mark(&self) -> Option<Identity> {
+        platform::look(&self.origin()).ok().flatten().map(|seen| seen.identity)
+    }
+
+    /// Removes what nothing depends on, and returns whether there was any: memories of what files
+    /// look like, and what programs of builds printed.
+    pub fn make_room(&self) -> bool {
+        let logs = platform::list_directory(&self.logs()).unwrap_or_default();
+        let logs = logs.into_iter().map(|(name, _)| self.logs().join(name));
+        let memories = [self.object_memory(), self.source_memory()];
+        memories.into_iter().chain(logs).filter(|path| platform::remove_file(path).is_ok()).count()
+            > 0
     }
 
     /// Creates the directory of the trees of inputs, and nothing of a root that is not there yet.

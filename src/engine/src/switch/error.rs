@@ -328,6 +328,21 @@ pub enum Error {
         /// What is to be removed.
         path: PathBuf,
     },
+    /// A root was destroyed while something waited for its lock.
+    #[error("{} was destroyed while this waited for it", root.display())]
+    Gone {
+        /// The root.
+        root: PathBuf,
+    },
+    /// The disk was full while a root was removed.
+    #[error("{cause}: everything is as it was before the first apply, but {} is not removed yet",
+            root.display())]
+    NoRoom {
+        /// The root.
+        root: PathBuf,
+        /// What could not be written.
+        cause: String,
+    },
     /// An interrupt came while a root was removed.
     #[error("interrupted: everything is as it was before the first apply, \
              but {} is not removed yet", root.display())]
@@ -536,6 +551,8 @@ impl Explain for Error {
             Error::NotARoot { .. } => {
                 "name the root with --root or SYSLUA_ROOT; `info` tells which one it would be"
             }
+            Error::NoRoom { .. } => "free some space and run `destroy` again to continue",
+            Error::Gone { .. } => "run the command again, if it is still wanted",
             Error::CutOff { .. } => "run `destroy` again to continue",
             Error::Unconfirmed { .. } => "`confirm` keeps it",
             Error::HalfUndone { .. } => {

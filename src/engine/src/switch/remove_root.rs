@@ -4,7 +4,7 @@
 //! identify the root are removed last, so that an interrupted removal can be continued.
 
 use std::collections::BTreeSet;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use super::backups::Backups;
@@ -78,11 +78,15 @@ pub fn standing(store: &Store) -> Result<Standing, Error> {
         return Ok(Standing::Root);
     }
     let holds_only = |directory: &Path, known: &[&str]| -> Result<bool, Error> {
-        if !platform::exists(directory) {
-            return Ok(true);
-        }
-        let entries = platform::list_directory(directory)?;
-        Ok(entries.iter().all(|(name, _)| known.iter().any(|known| name == OsStr::new(known))))
+        let entries = match platform::list_directory(directory) {
+            Err(error) if error.is_not_found() => return Ok(true),
+            entries => entries?,
+        };
+        // What is removed last gets a temporary name.
+        let is_temporary = |name: &OsStr| name.to_str().is_some_and(own::is_temporary);
+        Ok(entries.iter().all(|(name, _)| {
+            known.iter().any(|known| name == OsStr::new(known)) || is_temporary(name)
+        }))
     };
     let top = metadata.parent().unwrap_or(root);
     let is_rest = (holds_only(root, &["store", "backups"])? || store.is_only_cache())
@@ -214,6 +218,13 @@ pub fn dismantle(
 
     if cfg!(windows) {
         release();
+    }
+    // What waits for the locks must not create them again in a root of which half is gone.
+    let is_rest = removal.unknown.iter().all(|path| !path.starts_with(&top));
+    let aside = OsString::from(format!(".syslua-{}-0.tmp", std::process::id()));
+    if is_rest && removal.own.rename(&top, &aside).is_ok() {
+        removal.own = Own::open(store)?.unwrap_or(removal.own);
+        removal.own.remove(&root.join(&aside))?;
     }
     for path in [store.origin(), store.switch_lock(), store.store_lock()] {
         removal.own.remove(&path)?;
