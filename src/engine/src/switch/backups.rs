@@ -30,6 +30,9 @@ pub struct Backups {
     version: u32,
     /// Directories that were created for targets.
     pub directories: BTreeSet<Text>,
+    /// Those that were created with declared rights: they never had others that could come back.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    declared: BTreeSet<Text>,
     /// Device and inode of these directories, of those with other rights, and of those that hold
     /// files with declared keys: what the user moved and linked is found through the link.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -104,8 +107,9 @@ impl Backups {
                 entry.target = moves.follow(&entry.target);
                 entry.declared = entry.declared.as_ref().map(|declared| moves.follow(declared));
             }
-            backups.directories =
-                backups.directories.iter().map(|path| moves.follow(path)).collect();
+            for directories in [&mut backups.directories, &mut backups.declared] {
+                *directories = directories.iter().map(|path| moves.follow(path)).collect();
+            }
             backups.rights.iter_mut().for_each(|(path, _)| *path = moves.follow(path));
             backups.keys.iter_mut().for_each(|(path, _)| *path = moves.follow(path));
             backups.numbers.iter_mut().for_each(|(path, _)| *path = moves.follow(path));
@@ -139,10 +143,11 @@ impl Backups {
                 path.clone_from(name);
             }
         };
-        let mut directories: Vec<Text> =
-            std::mem::take(&mut self.directories).into_iter().collect();
-        directories.iter_mut().for_each(own);
-        self.directories = directories.into_iter().collect();
+        for directories in [&mut self.directories, &mut self.declared] {
+            let mut renamed: Vec<Text> = std::mem::take(directories).into_iter().collect();
+            renamed.iter_mut().for_each(own);
+            *directories = renamed.into_iter().collect();
+        }
         self.rights.iter_mut().for_each(|(path, _)| own(path));
         self.numbers.iter_mut().for_each(|(path, _)| own(path));
         for (path, _) in &mut self.keys {
@@ -175,8 +180,17 @@ impl Backups {
             all.into_iter().filter_map(|path| Some((path.clone(), number(&path)?))).collect();
     }
 
-    /// Adds a directory that was created for targets.
-    pub fn add_directory(&mut self, place: &Text) {
+    /// Adds a directory that was created for targets, with declared rights or not. What an earlier
+    /// one at its place had does not count, unless that comes back.
+    pub fn add_directory(&mut self, place: &Text, is_declared: bool) {
+        self.declared.remove(place);
+        if is_declared {
+            self.declared.insert(place.clone());
+        }
+        let comes_back = |entry: &Backup| entry.role == Role::Original && entry.target == *place;
+        if !self.entries.iter().any(comes_back) {
+            self.forget_rights(place);
+        }
         self.created.insert(place.clone());
         self.directories.insert(place.clone());
     }
@@ -200,15 +214,21 @@ impl Backups {
     /// When it cannot be written.
     pub fn save(mut self, store: &Store) -> Result<()> {
         self.version = VERSION;
+        self.declared.retain(|path| self.directories.contains(path));
         self.entries.retain(|entry| platform::exists(&entry.path.to_path()));
         self.note_numbers();
         // They may be moved back.
         let mut linked = std::mem::take(&mut self.linked);
         linked.retain(|_, path| !self.numbers.iter().any(|(known, _)| known == path));
         self.rename(&linked);
-        if self == Backups::read(store)
-            || (self.is_empty() && !platform::exists(&store.backups_index()))
-        {
+        if self.is_empty() {
+            // It needs no space, which `destroy` may not have.
+            return match platform::remove_file(&store.backups_index()) {
+                Err(error) if error.is_not_found() => Ok(()),
+                removed => removed,
+            };
+        }
+        if self == Backups::read(store) {
             return Ok(());
         }
         let mut text = serde_json::to_vec(&self).unwrap_or_default();
@@ -229,9 +249,13 @@ impl Backups {
         self.entries.push(backup);
     }
 
-    /// Records the rights of a directory, unless sys.lua set them.
+    /// Records the rights of a directory, unless sys.lua created it with declared ones.
     pub fn add_rights(&mut self, place: &Text, before: Rights) {
-        if !self.rights.iter().any(|(known, _)| known == place) {
+        // Those of an original that comes back are its own.
+        let comes_back = |entry: &Backup| entry.role == Role::Original && entry.target == *place;
+        let is_ours = self.directories.contains(place)
+            && (self.declared.contains(place) || self.entries.iter().any(comes_back));
+        if !is_ours && !self.rights.iter().any(|(known, _)| known == place) {
             self.rights.push((place.clone(), before));
         }
     }

@@ -28,12 +28,13 @@ pub fn finish(
     let mut backups = Backups::load(store, home);
     for (number, change) in journal.changes.iter().enumerate() {
         match change {
-            Change::Directory { path, .. } => backups.add_directory(path),
+            Change::Directory { path, .. } => backups.add_directory(path, false),
             Change::Target(change) => {
-                if let (After::Directory { .. }, false) =
+                if let (After::Directory { mode, owner, group }, false) =
                     (&change.after, matches!(change.before, Before::Directory { .. }))
                 {
-                    backups.add_directory(&change.place);
+                    let is_declared = mode.is_some() || owner.is_some() || group.is_some();
+                    backups.add_directory(&change.place, is_declared);
                 }
                 if let (Before::Directory { rights }, After::Directory { .. }) =
                     (&change.before, &change.after)
@@ -159,11 +160,6 @@ fn note_rights(backups: &mut Backups, change: &TargetChange, before: Rights, cha
     let (opening, closing) = modes_around(changes, &change.place);
     let before = Rights { mode: opening.unwrap_or(before.mode), ..before };
     let mode = closing.or(*mode);
-    // A created directory is removed with its rights; those of an original that existed before are
-    // its own.
-    if backups.directories.contains(&change.place) {
-        return;
-    }
     let is_back = backups.rights_of(&change.place.to_path()).is_some_and(|old| {
         mode == Some(old.mode)
             && owner.unwrap_or(before.owner) == old.owner

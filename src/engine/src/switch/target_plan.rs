@@ -334,13 +334,22 @@ pub fn wanted(
         && found != Found::Nothing
         && !is_old_link
         && !(is_directory(&found).is_some() && scene.will_be_empty(place));
+    let back = old.and_then(|old| rights_back(scene, declared, old, &found));
     if let Some(old) = old
         && (holds || is_taken)
+        && back.is_none()
     {
         return Ok(Step::at(standing_mark(scene, declared, old, compares), entry, place));
     }
-    let after = after(scene, declared)?;
-    if is_taken || (target.keeps_below() && holds) {
+    let after = match (after(scene, declared)?, &back) {
+        (After::Directory { mode, owner, group }, Some(back)) => After::Directory {
+            mode: mode.or(back.mode),
+            owner: owner.or(back.owner),
+            group: group.or(back.group),
+        },
+        (after, _) => after,
+    };
+    if is_taken || (target.keeps_below() && holds && back.is_none()) {
         return Ok(Step::at(mark, entry, place));
     }
     if let (true, Some(seen)) = (target.keeps_below(), is_directory(&found)) {
@@ -386,6 +395,44 @@ pub fn wanted(
     let mut step = step(kept(&found, role), after);
     step.replaces = Some(found.in_words());
     Ok(step)
+}
+
+/// The rights of a directory that come back.
+struct RightsBack {
+    mode: Option<u32>,
+    owner: Option<u32>,
+    group: Option<u32>,
+}
+
+/// Returns which rights come back of a directory that stays declared, but not with these, if the
+/// user did not change them since.
+fn rights_back(
+    scene: &Scene,
+    declared: &Declared<'_>,
+    old: &Old<'_>,
+    found: &Found,
+) -> Option<RightsBack> {
+    let seen = is_directory(found)?;
+    if !declared.target.keeps_below() || !old.target.keeps_below() {
+        return None;
+    }
+    let (was, now) = (old.target.properties(), declared.target.properties());
+    let went = [
+        was.mode.is_some() && now.mode.is_none(),
+        was.owner.is_some() && now.owner.is_none(),
+        was.group.is_some() && now.group.is_none(),
+    ];
+    if went == [false; 3] || !old.target.rights(scene.looking(), seen).is_empty() {
+        return None;
+    }
+    let rights = scene.backups().rights_of(&declared.place)?;
+    let back = |went: bool, before: u32, now: u32| (went && before != now).then_some(before);
+    let back = RightsBack {
+        mode: back(went[0], rights.mode, seen.mode),
+        owner: back(went[1], rights.owner, seen.owner),
+        group: back(went[2], rights.group, seen.group),
+    };
+    (back.mode.is_some() || back.owner.is_some() || back.group.is_some()).then_some(back)
 }
 
 fn after(scene: &Scene, declared: &Declared<'_>) -> Result<After, Error> {
