@@ -22,14 +22,14 @@ use super::overlay::Scene;
 use super::services::{declared_once, leave_alone, own_targets};
 use super::step::{Mark, Step, Work};
 use super::target_plan::{Old, is_left_alone, removal, wanted};
-use super::unfold::unfolded;
+use super::unfold::{in_place_of_files, unfolded};
 use super::{Error, PackageWork, Targets, conflicts, secrets, shells, unfold, ways};
 use crate::action::{self, After, Before, Contents, Found, Target, TargetChange};
 use crate::activation::DeclaredAction;
 use crate::hash::{Hash, QuickMap, QuickSet};
 use crate::names::ObjectName;
 use crate::places::{OwnPlaces, PlaceMap, PlaceSet};
-use crate::platform;
+use crate::platform::{self, FileKind};
 use crate::snapshot::Snapshot;
 use crate::store::{Outputs, Store};
 use crate::value::Text;
@@ -183,6 +183,16 @@ pub fn plan(
             let present = present(&targets, &current)?;
             let unfolded = unfolded(home, &targets, &desired.entries)?;
             desired.entries.splice(0..0, unfolded);
+            let is_replaced = |place: &Path| {
+                let old = present.get(place).filter(|old| !old.target.keeps_below());
+                let original = old.and_then(|old| scene.original_of(place, old.activation));
+                // Without one, the directory is simply created.
+                original.is_some_and(|original| {
+                    matches!(platform::kind_of(&original), Ok(Some(FileKind::File)))
+                })
+            };
+            let instead = in_place_of_files(home, &desired.entries, is_replaced);
+            desired.entries.splice(0..0, instead);
             // Only the notation of a path may differ: that needs a full check.
             let looks = extent != Extent::Foresight
                 || is_applied

@@ -1,5 +1,6 @@
-//! Directories that GNU Stow folded: links to the directory of a package, in whose place the files
-//! of a tree are to be linked one by one.
+//! Directories that take the place of something else, because targets are below them: of what GNU
+//! Stow folded, links to the directory of a package in whose place the files of a tree are to be
+//! linked one by one, and of files of sys.lua that have an original.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -60,15 +61,44 @@ pub fn unfolded(
         }
         let target = Text(platform::bytes_of_path(&link));
         targets.manage(targets.place(&target, &entry.activation.positions)?);
-        let directory = Directory { target, unfolded: true, ..Directory::default() };
-        let activation = DeclaredAction {
-            user: entry.activation.user.clone(),
-            ..DeclaredAction::new(directory.into(), Arc::clone(&entry.activation.positions))
-        };
-        found.push(Entry::applied(&Arc::new(activation)));
+        found.push(implied(&link, entry));
         seen.insert(link);
     }
     Ok(found)
+}
+
+/// Returns the directories that are to replace applied files which have an original, where targets
+/// are below: the original comes back when nothing is declared below its place any more.
+pub fn in_place_of_files(
+    home: &Path,
+    entries: &[Entry],
+    is_replaced: impl Fn(&Path) -> bool,
+) -> Vec<Entry> {
+    let mut found: BTreeMap<PathBuf, &Entry> = BTreeMap::new();
+    let mut last = PathBuf::new();
+    for entry in entries {
+        let Some(target) = entry.activation.action.target() else { continue };
+        let target = target.expand_home(home).to_path();
+        let Some(parent) = target.parent().filter(|parent| !is_written_as(parent, &last)) else {
+            continue;
+        };
+        for above in parent.ancestors().filter(|above| is_replaced(above)) {
+            found.entry(above.to_owned()).or_insert(entry);
+        }
+        last = parent.to_owned();
+    }
+    found.into_iter().map(|(place, entry)| implied(&place, entry)).collect()
+}
+
+/// Returns the directory at a place that exists because of a target below it.
+fn implied(place: &Path, entry: &Entry) -> Entry {
+    let target = Text(platform::bytes_of_path(place));
+    let directory = Directory { target, unfolded: true, ..Directory::default() };
+    let activation = DeclaredAction {
+        user: entry.activation.user.clone(),
+        ..DeclaredAction::new(directory.into(), Arc::clone(&entry.activation.positions))
+    };
+    Entry::applied(&Arc::new(activation))
 }
 
 fn is_written_as(first: &Path, second: &Path) -> bool {
