@@ -217,7 +217,7 @@ impl Engine {
         self.locks_sharing(Sharing::Exclusive)
     }
 
-    /// The same; builds may go on where the first lock is shared. None where there is no root, or
+    /// The same; builds continue where the first lock is shared. None where there is no root, or
     /// none any more when these are free.
     pub(super) fn locks_sharing(&self, builds: Sharing) -> Result<Vec<Lock>, Error> {
         if !platform::exists(&self.store.metadata()) {

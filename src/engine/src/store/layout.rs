@@ -507,7 +507,7 @@ impl Store {
         take()
     }
 
-    /// Returns what tells a root from one that is created at its place after it was destroyed.
+    /// Returns what differs when a root is destroyed and created again.
     pub fn mark(&self) -> Option<Identity> {
         platform::look(&self.origin()).ok().flatten().map(|seen| seen.identity)
     }

@@ -219,7 +219,7 @@ pub fn dismantle(
     if cfg!(windows) {
         release();
     }
-    // What waits for the locks must not create them again in a root of which half is gone.
+    // What waits for the locks must not create them again in half of a root.
     let is_rest = removal.unknown.iter().all(|path| !path.starts_with(&top));
     let aside = OsString::from(format!(".syslua-{}-0.tmp", std::process::id()));
     if is_rest && removal.own.rename(&top, &aside).is_ok() {
