@@ -21,7 +21,7 @@ use crate::platform::{self, Directory, FileKind};
 use crate::seen_trees::{Listing, Part, SeenTrees};
 use crate::settings::Interrupt;
 use crate::store::gc::sweep::Dead;
-use crate::store::own::{self, Place};
+use crate::store::own::{self, RootPlace};
 use crate::store::{Error, Result, Store, tree};
 use crate::value::{Source, Text};
 
@@ -491,7 +491,7 @@ pub fn unused(
             None => {}
         }
     }
-    let is_ours = |name: &str| own::is_ours(Place::SourceContents, name.as_ref());
+    let is_ours = |name: &str| own::is_ours(RootPlace::SourceContents, name.as_ref());
     let dead = present.into_iter().filter_map(|(name, _)| {
         let name = name.to_str().filter(|name| is_ours(name) && !named.contains(*name))?;
         let path = contents.join(name);

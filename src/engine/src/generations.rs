@@ -72,7 +72,7 @@ const WORTH_READING_AHEAD: u64 = 128 << 10;
 
 /// Begins to read the snapshot that is applied, where that takes a while.
 pub fn read_ahead(store: &Store) -> Option<Ahead> {
-    let link = look_at_link(store)?;
+    let link = read_current_link(store)?;
     let path = store.current().join("snapshot.json");
     platform::metadata_of(&path).ok()?.filter(|data| data.len() >= WORTH_READING_AHEAD)?;
     let read = move || Snapshot::parse(&platform::read_file(&path).ok()?).ok();
@@ -84,14 +84,14 @@ impl Ahead {
     /// another link.
     pub fn take(self, store: &Store) -> Option<Snapshot> {
         let snapshot = self.reading.join().ok()?;
-        if look_at_link(store)? == self.link { snapshot } else { None }
+        if read_current_link(store)? == self.link { snapshot } else { None }
     }
 }
 
 /// Returns where `current` is and which link that is.
-fn look_at_link(store: &Store) -> Option<(PathBuf, Identity)> {
+fn read_current_link(store: &Store) -> Option<(PathBuf, Identity)> {
     let path = store.current();
-    let seen = platform::look(&path).ok()??;
+    let seen = platform::observe(&path).ok()??;
     Some((path, seen.identity))
 }
 

@@ -182,7 +182,7 @@ impl Choice {
     /// # Errors
     /// When a pattern is wrong, or a directory cannot be read.
     pub fn left_out(&self, top: &Path) -> Result<LeftOut, Error> {
-        let mut look = self.look(top)?;
+        let mut look = self.observe(top)?;
         let mut paths = Vec::new();
         look.directory(Path::new(""), look.include.is_none(), &mut paths)?;
         Ok(LeftOut { paths: paths.into_iter().collect(), special: look.special })
@@ -193,7 +193,7 @@ impl Choice {
     /// # Errors
     /// When a pattern is wrong, or the list of the tree cannot be read.
     pub fn takes(&self, top: &Path, inner: &Path) -> Result<bool, Error> {
-        let look = self.look(top)?;
+        let look = self.observe(top)?;
         let mut is_included = look.include.is_none();
         let mut ways: Vec<&Path> = inner.ancestors().collect();
         // The last one is the top.
@@ -208,7 +208,7 @@ impl Choice {
         Ok(is_included && inner != Path::new(IGNORE_FILE))
     }
 
-    fn look<'a>(&self, top: &'a Path) -> Result<Look<'a>, Error> {
+    fn observe<'a>(&self, top: &'a Path) -> Result<Look<'a>, Error> {
         let list = top.join(IGNORE_FILE);
         let listed = match platform::kind_of(&list) {
             Ok(Some(FileKind::File)) => {

@@ -30,7 +30,7 @@ const PASSED_BY: [&str; 3] = [".git", ".hg", ".jj"];
 /// Returns a digest of what the system says of files and all that is in directories: places, kinds,
 /// sizes, modes and times. What is missing or cannot be looked at is part of it too.
 /// A file that this process prints to is passed by: each report would be a change.
-pub fn look(paths: &[PathBuf], interrupt: &Interrupt) -> Hash {
+pub fn observe(paths: &[PathBuf], interrupt: &Interrupt) -> Hash {
     let mut look = Look { seen: Vec::new(), printed: printed(), interrupt };
     for path in paths {
         look.add(path, 0);
@@ -100,7 +100,7 @@ pub fn wait(paths: &[PathBuf], known: &Hash, interrupt: &Interrupt) -> Option<Ha
     let mut last = *known;
     loop {
         let began = Instant::now();
-        let now = look(paths, interrupt);
+        let now = observe(paths, interrupt);
         if interrupt.is_set() {
             return None;
         }
@@ -132,8 +132,8 @@ mod tests {
         fs::write(tree.join("a/file"), "1").unwrap();
         let paths = [tree.clone(), alone.clone()];
         let interrupt = Interrupt::default();
-        let mut last = look(&paths, &interrupt);
-        assert_eq!(last, look(&paths, &interrupt));
+        let mut last = observe(&paths, &interrupt);
+        assert_eq!(last, observe(&paths, &interrupt));
         let changes: [&dyn Fn(); 6] = [
             &|| fs::write(tree.join("a/file"), "22").unwrap(),
             &|| fs::write(tree.join("a/new"), "").unwrap(),
@@ -144,11 +144,11 @@ mod tests {
         ];
         for (index, change) in changes.iter().enumerate() {
             change();
-            let now = look(&paths, &interrupt);
+            let now = observe(&paths, &interrupt);
             assert_ne!(last, now, "{index}");
             last = now;
         }
         fs::write(tree.join("a/.git/index"), "x").unwrap();
-        assert_eq!(last, look(&paths, &interrupt));
+        assert_eq!(last, observe(&paths, &interrupt));
     }
 }

@@ -49,11 +49,11 @@ fn check(root: &Path, when: &str) -> BTreeSet<ObjectName> {
         .map(|entry| ObjectName::parse(entry.unwrap().file_name().to_str().unwrap()).unwrap())
         .collect();
     for object in &there {
-        let mut looked = verify::look(&store, object);
+        let mut looked = verify::observe(&store, object);
         // Whoever was stopped between the two steps did not take the right to write from the top.
         if looked.as_ref().is_err_and(|problem| problem.ends_with("is not read-only")) {
             platform::set_mode(&store.object(object), 0o555).unwrap();
-            looked = verify::look(&store, object);
+            looked = verify::observe(&store, object);
         }
         assert_eq!(looked, Ok(()), "{when}: {object}");
         let references = read_info(&store, object).unwrap().unwrap().references;

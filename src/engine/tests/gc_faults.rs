@@ -74,7 +74,7 @@ fn check(root: &Path, when: &str) -> BTreeSet<ObjectName> {
     let there: BTreeSet<ObjectName> =
         names(store.objects()).iter().filter_map(|name| ObjectName::parse(name).ok()).collect();
     for object in &there {
-        assert_eq!(verify::look(&store, object), Ok(()), "{when}: {object}");
+        assert_eq!(verify::observe(&store, object), Ok(()), "{when}: {object}");
     }
     for name in names(&store.all_outputs()) {
         let text = fs::read_to_string(store.all_outputs().join(&name)).unwrap();

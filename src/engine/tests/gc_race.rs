@@ -44,7 +44,7 @@ fn borrow(
         let object = &objects[usize::try_from(state >> 16).unwrap() % objects.len()];
         let link = store.all_user_roots().join("1000").join(object.as_str());
         if !held.contains(object) && symlink(store.object(object), &link).is_ok() {
-            if verify::look(&store, object).is_ok() {
+            if verify::observe(&store, object).is_ok() {
                 held.insert(object.clone());
             } else {
                 fs::remove_file(link).unwrap();
@@ -77,7 +77,7 @@ fn what_is_rooted_while_gc_works_stays() {
         let there: BTreeSet<ObjectName> =
             objects.into_iter().filter(|object| platform::exists(&store.object(object))).collect();
         for object in &there {
-            assert_eq!(verify::look(&store, object), Ok(()), "round {round}");
+            assert_eq!(verify::observe(&store, object), Ok(()), "round {round}");
         }
         assert!(there.is_superset(&held), "round {round}: {:?}", held.difference(&there));
         kept += there.len();

@@ -14,7 +14,7 @@ pub fn target(bytes: &[u8]) {
         (end, line) = (token.end(), token.line);
     }
     let chunk = Chunk::new(bytes.to_vec());
-    for place in 0..scopes::find_functions(bytes).len() {
+    for place in 0..scopes::list_functions(bytes).len() {
         let text = chunk.text(place);
         assert_eq!(&bytes[chunk.begin(place)..][..text.len()], text);
         assert!(text.starts_with(b"function"), "a function begins with its keyword");

@@ -31,7 +31,7 @@ pub enum NotFound {
 impl Chunk {
     /// Finds all functions of a text, which Lua has compiled.
     pub fn new(text: Vec<u8>) -> Chunk {
-        let functions = scopes::find_functions(&text);
+        let functions = scopes::list_functions(&text);
         let mut on_lines: HashMap<(usize, usize), Vec<usize>> = HashMap::new();
         for (place, span) in functions.iter().enumerate() {
             on_lines.entry((span.first_line, span.last_line)).or_default().push(place);

@@ -31,7 +31,7 @@ pub struct Span {
 }
 
 /// Returns all functions of a text.
-pub fn find_functions(text: &[u8]) -> Vec<Span> {
+pub fn list_functions(text: &[u8]) -> Vec<Span> {
     let mut walk = Walk {
         tokens: tokens(text),
         place: 0,

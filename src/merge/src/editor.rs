@@ -6,14 +6,14 @@ use std::ops::Range;
 
 use serde_json::Value;
 
-use crate::node::{Entry, Kind, Map, Node, Shape};
+use crate::node::{Entry, Map, Node, NodeKind, Shape};
 use crate::paths::Paths;
 use crate::problem::{Problem, Result};
 use crate::record::{Before, Record, Removed};
 
 /// Where a value is written.
 #[derive(Clone, Debug)]
-pub(crate) struct Place {
+pub(crate) struct Insertion {
     /// What ends a line.
     pub newline: &'static str,
     /// What the line of its key begins with.
@@ -94,7 +94,7 @@ pub(crate) trait Editor {
     ///
     /// # Errors
     /// Why the format cannot say it.
-    fn render(&self, value: &Value, place: &Place) -> std::result::Result<String, String>;
+    fn render(&self, value: &Value, place: &Insertion) -> std::result::Result<String, String>;
 
     /// Returns the end of the comment that begins at a place; that of a line ends before its
     /// newline.
@@ -182,16 +182,16 @@ impl<'a> Document<'a> {
     }
 
     /// Returns where the value of an entry of a table is written.
-    pub fn place(&self, path: &[String], lead: &str) -> Place {
+    pub fn place(&self, path: &[String], lead: &str) -> Insertion {
         let is_braces = matches!(self.map(path).map(|map| &map.shape), Some(Shape::Braces(_)));
         let line = lead.rfind('\n').map(|newline| lead[newline + 1..].to_owned());
         let is_open = line.is_some();
         let indent = line.unwrap_or_default();
-        Place { newline: self.newline, indent, unit: self.unit.clone(), is_open, is_braces }
+        Insertion { newline: self.newline, indent, unit: self.unit.clone(), is_open, is_braces }
     }
 
     /// Returns where the value of an entry that is there is written.
-    pub fn place_of(&self, path: &[String]) -> Place {
+    pub fn place_of(&self, path: &[String]) -> Insertion {
         let Some((last, above)) = path.split_last() else { return self.place(path, "\n") };
         let start = self.map(above).and_then(|map| map.find(last)).map_or(0, |e| e.span.start);
         let line = self.text[..start].rfind('\n').map_or(0, |newline| newline + 1);
@@ -207,7 +207,7 @@ impl<'a> Document<'a> {
         path: &[String],
         key: &str,
         record: &mut Record,
-        render: &dyn Fn(&Place) -> Result<String>,
+        render: &dyn Fn(&Insertion) -> Result<String>,
     ) -> Result<Before> {
         let Some(map) = self.map(path) else { return Ok(Before::Entries(Vec::new())) };
         match &map.shape {
@@ -239,7 +239,7 @@ impl<'a> Document<'a> {
         span: Range<usize>,
         key: &str,
         record: &mut Record,
-        render: &dyn Fn(&Place) -> Result<String>,
+        render: &dyn Fn(&Insertion) -> Result<String>,
     ) -> Result<Before> {
         let full = [path, std::slice::from_ref(&key.to_owned())].concat();
         let written = self.editor.key(key, true).map_err(|why| Problem::value(&full, why))?;
@@ -292,7 +292,7 @@ impl<'a> Document<'a> {
         written: &str,
         key: &str,
         record: &mut Record,
-        render: &dyn Fn(&Place) -> Result<String>,
+        render: &dyn Fn(&Insertion) -> Result<String>,
     ) -> Result<Before> {
         let (open, close) = (span.start + 1, span.end - 1);
         let inside = self.text[open..close].to_owned();
@@ -335,7 +335,7 @@ impl<'a> Document<'a> {
         let Some(node) = self.editor.parse_part(&self.text, at..at + value, paths) else {
             return self.reparse();
         };
-        if let Some(Node { kind: Kind::Map(map), .. }) = self.root.get_mut(path) {
+        if let Some(Node { kind: NodeKind::Map(map), .. }) = self.root.get_mut(path) {
             let span = start..start + written;
             map.entries.push(Entry { key: key.to_owned(), span, end: at + value, value: node });
         }
@@ -450,7 +450,7 @@ impl<'a> Document<'a> {
             between.remove(at - anchor);
         }
         let is_partial = self.editor.has_parts();
-        if let (true, Some(Node { kind: Kind::Map(map), .. })) =
+        if let (true, Some(Node { kind: NodeKind::Map(map), .. })) =
             (is_partial, self.root.get_mut(path))
         {
             map.entries.remove(number);

@@ -2,8 +2,8 @@
 
 use serde_json::{Map as JsonMap, Value};
 
-use crate::editor::{Editor, Header, Place, newline_of};
-use crate::node::{Entry, FLAG, Kind, Lines, Map, Node, Shape};
+use crate::editor::{Editor, Header, Insertion, newline_of};
+use crate::node::{Entry, FLAG, Lines, Map, Node, NodeKind, Shape};
 use crate::paths::Paths;
 use crate::problem::{Problem, Result};
 
@@ -54,10 +54,10 @@ impl Editor for Ini {
             let lines = section.lines(text, last, newline, indent.as_deref());
             let map = Map { entries: section.entries, shape: Shape::Lines(lines), is_null: false };
             let end = span.end;
-            let value = Node { span: 0..0, kind: Kind::Map(map) };
+            let value = Node { span: 0..0, kind: NodeKind::Map(map) };
             root.entries.push(Entry { key, span, end, value });
         }
-        Ok(Node { span: 0..text.len(), kind: Kind::Map(root) })
+        Ok(Node { span: 0..text.len(), kind: NodeKind::Map(root) })
     }
 
     fn value(&self, _text: &str, node: &Node) -> Value {
@@ -99,7 +99,7 @@ impl Editor for Ini {
         places.next().unwrap_or(" = ")
     }
 
-    fn render(&self, value: &Value, _place: &Place) -> std::result::Result<String, String> {
+    fn render(&self, value: &Value, _place: &Insertion) -> std::result::Result<String, String> {
         match self.normal(value)? {
             Value::String(text) => Ok(text),
             _ => Err("an INI key holds one text, number or boolean".to_owned()),
@@ -173,7 +173,7 @@ fn entry(text: &str, start: usize, mut end: usize, next: &mut usize) -> Entry {
     let Some(separator) = line.find('=').or_else(|| line.find(':')) else {
         let name = &line[..comment_in(line).unwrap_or(line.len())];
         let end = start + name.trim_end().len();
-        let kind = Kind::Scattered(Value::Bool(true), FLAG);
+        let kind = NodeKind::Scattered(Value::Bool(true), FLAG);
         let value = Node { span: end..end, kind };
         return Entry { key: name.trim_end().to_owned(), span: start..end, end, value };
     };
@@ -200,7 +200,7 @@ fn entry(text: &str, start: usize, mut end: usize, next: &mut usize) -> Entry {
         key: key.to_owned(),
         span: start..start + key.len(),
         end: span.end,
-        value: Node { span, kind: Kind::Leaf(Some(value)) },
+        value: Node { span, kind: NodeKind::Leaf(Some(value)) },
     }
 }
 

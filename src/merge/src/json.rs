@@ -7,9 +7,9 @@ use jsonc_parser::common::Ranged;
 use jsonc_parser::{CollectOptions, CommentCollectionStrategy, ParseOptions, parse_to_ast};
 use serde_json::{Map as JsonMap, Value};
 
-use crate::editor::{Editor, Items, Place};
+use crate::editor::{Editor, Insertion, Items};
 use crate::json_scan;
-use crate::node::{Entry, Kind, Map, Node, Shape};
+use crate::node::{Entry, Map, Node, NodeKind, Shape};
 use crate::paths::Paths;
 use crate::problem::{Problem, Result};
 
@@ -54,7 +54,7 @@ impl Editor for Json {
                 let start = other.range().start;
                 Err(Problem::at(text, start, "the file is not an object, so it cannot have keys"))
             }
-            None => Ok(Node { span: 0..text.len(), kind: Kind::Leaf(None) }),
+            None => Ok(Node { span: 0..text.len(), kind: NodeKind::Leaf(None) }),
         }
     }
 
@@ -81,7 +81,7 @@ impl Editor for Json {
         ": "
     }
 
-    fn render(&self, value: &Value, place: &Place) -> std::result::Result<String, String> {
+    fn render(&self, value: &Value, place: &Insertion) -> std::result::Result<String, String> {
         let mut out = String::new();
         write(&mut out, value, place, &place.indent);
         Ok(out)
@@ -113,7 +113,7 @@ fn node(value: ast::Value<'_>, offset: usize, paths: Option<&Paths>) -> Node {
     let range = value.range();
     let span = range.start + offset..range.end + offset;
     let kind = match (value, paths) {
-        (ast::Value::Object(_), None) => Kind::Unread,
+        (ast::Value::Object(_), None) => NodeKind::Unread,
         (ast::Value::Object(object), Some(paths)) => {
             let entries = object.properties.into_iter().map(|property| {
                 let name = property.name.range();
@@ -126,9 +126,9 @@ fn node(value: ast::Value<'_>, offset: usize, paths: Option<&Paths>) -> Node {
                 }
             });
             let entries = entries.collect();
-            Kind::Map(Map { entries, shape: Shape::Braces(span.clone()), is_null: false })
+            NodeKind::Map(Map { entries, shape: Shape::Braces(span.clone()), is_null: false })
         }
-        _ => Kind::Leaf(None),
+        _ => NodeKind::Leaf(None),
     };
     Node { span, kind }
 }
@@ -149,7 +149,7 @@ fn plain(value: &ast::Value<'_>) -> Value {
     }
 }
 
-fn write(out: &mut String, value: &Value, place: &Place, indent: &str) {
+fn write(out: &mut String, value: &Value, place: &Insertion, indent: &str) {
     let inner = format!("{indent}{}", place.unit);
     let line = |out: &mut String, indent: &str| {
         if place.is_open {

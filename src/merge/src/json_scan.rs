@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use serde::de::IgnoredAny;
 
-use crate::node::{Entry, Kind, Map, Node, Shape};
+use crate::node::{Entry, Map, Node, NodeKind, Shape};
 use crate::paths::Paths;
 
 /// Tables in tables beyond this are left to the parser, which has a limit too.
@@ -94,11 +94,11 @@ impl Scan<'_> {
 
     /// Reads the value at a place. Without paths that lead there, a table stays unread.
     fn value(&self, start: usize, depth: usize, paths: Option<&Paths>) -> Option<Node> {
-        let leaf = |end: usize| Some(Node { span: start..end, kind: Kind::Leaf(None) });
+        let leaf = |end: usize| Some(Node { span: start..end, kind: NodeKind::Leaf(None) });
         match (self.bytes.get(start)?, paths) {
             (b'{', Some(paths)) => self.object(start, depth, paths),
             (b'{', None) => {
-                Some(Node { span: start..self.bracket_end(start)?, kind: Kind::Unread })
+                Some(Node { span: start..self.bracket_end(start)?, kind: NodeKind::Unread })
             }
             (b'[', _) => leaf(self.bracket_end(start)?),
             (b'"', _) => leaf(string_end(self.bytes, start)?),
@@ -152,7 +152,7 @@ impl Scan<'_> {
         }
         let span = start..at + 1;
         let shape = Shape::Braces(span.clone());
-        Some(Node { span, kind: Kind::Map(Map { entries, shape, is_null: false }) })
+        Some(Node { span, kind: NodeKind::Map(Map { entries, shape, is_null: false }) })
     }
 
     fn key(&self, range: Range<usize>) -> Option<String> {

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::declaration::{Key, Want, shown};
 use crate::editor::Document;
 use crate::lists::{self, Change};
-use crate::node::{FLAG, Kind, Shape};
+use crate::node::{FLAG, NodeKind, Shape};
 use crate::problem::{Problem, Result};
 use crate::record::{Before, Kept, Record};
 
@@ -35,7 +35,7 @@ fn has(items: &[Value], item: &Value) -> bool {
 }
 
 /// Returns whether a key is as it is declared.
-pub(crate) fn holds(found: Option<&Value>, want: &Want) -> bool {
+pub(crate) fn is_satisfied(found: Option<&Value>, want: &Want) -> bool {
     match (want, found) {
         (Want::Absent, found) => found.is_none(),
         (_, None) => false,
@@ -93,14 +93,14 @@ pub(crate) fn set(
     let before = match document.root.get(path) {
         Some(node) => {
             let is_whole = match &node.kind {
-                Kind::Leaf(_) | Kind::Unread => true,
-                Kind::Map(map) => map.is_null || document.editor.is_replaceable(map),
-                Kind::Scattered(..) => false,
+                NodeKind::Leaf(_) | NodeKind::Unread => true,
+                NodeKind::Map(map) => map.is_null || document.editor.is_replaceable(map),
+                NodeKind::Scattered(..) => false,
             };
             if !is_whole {
                 let message = match &node.kind {
-                    Kind::Scattered(_, FLAG) => format!("it is {FLAG} in the file"),
-                    Kind::Scattered(_, what) => {
+                    NodeKind::Scattered(_, FLAG) => format!("it is {FLAG} in the file"),
+                    NodeKind::Scattered(_, what) => {
                         format!("it is {what} in the file: declare its keys instead")
                     }
                     _ => "it is a table in the file: declare its keys instead".to_owned(),
@@ -149,7 +149,7 @@ fn wanted(
             Some(_) => return Err(Problem::value(&key.path, "it is not a list in the file")),
         };
         let goes = |item: &Value| has(known, item) && !has(items, item);
-        if found.is_some() && holds(found, &key.want) && !others.iter().any(goes) {
+        if found.is_some() && is_satisfied(found, &key.want) && !others.iter().any(goes) {
             return Ok(None);
         }
         // An entry that existed before is not managed, though it is declared.
@@ -160,7 +160,7 @@ fn wanted(
         return Ok(Some((Value::Array(whole), Some(ours))));
     }
     let Want::Value(value) = &key.want else { return Ok(None) };
-    if holds(found, &key.want) { Ok(None) } else { Ok(Some((value.clone(), None))) }
+    if is_satisfied(found, &key.want) { Ok(None) } else { Ok(Some((value.clone(), None))) }
 }
 
 /// Adds the items of a key to the list that is there, in place; returns the old text. Nothing where
@@ -211,7 +211,7 @@ fn render(
     document: &Document<'_>,
     path: &[String],
     value: &Value,
-    place: &crate::editor::Place,
+    place: &crate::editor::Insertion,
 ) -> Result<String> {
     document.editor.render(value, place).map_err(|why| Problem::value(path, why))
 }
@@ -233,8 +233,8 @@ fn insert(
         }
         let next = if depth < above { document.root.get(&path[..=depth]) } else { None };
         match next.map(|node| &node.kind) {
-            Some(Kind::Map(_)) => depth += 1,
-            Some(Kind::Leaf(_)) => {
+            Some(NodeKind::Map(_)) => depth += 1,
+            Some(NodeKind::Leaf(_)) => {
                 let next = &path[..=depth];
                 let place = document.place_of(next);
                 let Some(empty) = document.editor.empty_table(place.is_braces) else {
@@ -244,10 +244,10 @@ fn insert(
                 record.table(next).before.get_or_insert(Before::Value(old));
                 depth += 1;
             }
-            Some(Kind::Unread) => {
+            Some(NodeKind::Unread) => {
                 return Err(Problem::value(path, "the key cannot be added to this file"));
             }
-            Some(Kind::Scattered(_, what)) => {
+            Some(NodeKind::Scattered(_, what)) => {
                 let message = format!("{} is {what} in the file", shown(&path[..=depth]));
                 return Err(Problem::value(path, message));
             }
@@ -283,8 +283,8 @@ fn take_away(document: &mut Document<'_>, path: &[String], earlier: Option<Kept>
         while let Some(number) = document.map(above).and_then(|map| map.position(last)) {
             let node = document.map(above).map(|map| &map.entries[number].value.kind);
             let is_whole = match node {
-                Some(Kind::Map(map)) => map.is_null || document.editor.is_replaceable(map),
-                Some(Kind::Scattered(_, what)) => ["an alias", FLAG].contains(what),
+                Some(NodeKind::Map(map)) => map.is_null || document.editor.is_replaceable(map),
+                Some(NodeKind::Scattered(_, what)) => ["an alias", FLAG].contains(what),
                 _ => true,
             };
             if !is_whole {
@@ -311,7 +311,7 @@ fn keep_table(document: &mut Document<'_>, path: &[String]) -> Result<bool> {
 
 /// Reverts a key: if it is unchanged, it gets its earlier value; otherwise it stays. Returns
 /// whether it was managed.
-pub(crate) fn take_back(
+pub(crate) fn revert(
     document: &mut Document<'_>,
     kept: &Kept,
     record: &mut Record,
@@ -471,7 +471,7 @@ fn tables(document: &mut Document<'_>, path: &[String], record: &mut Record) -> 
             Some(map) => {
                 // A table of TOML that only has tables below it needs no line of its own.
                 let only_below = map.entries.iter().all(|entry| match &entry.value.kind {
-                    Kind::Map(map) => {
+                    NodeKind::Map(map) => {
                         matches!(map.shape, Shape::Lines(_) | Shape::Implicit) && !map.is_null
                     }
                     _ => false,

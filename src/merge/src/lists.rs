@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use serde_json::Value;
 
-use crate::editor::{Document, Editor, Items, Place, end_of_line_trivia, skip};
+use crate::editor::{Document, Editor, Insertion, Items, end_of_line_trivia, skip};
 
 /// What becomes of a list.
 pub(crate) struct Change<'a> {
@@ -66,7 +66,7 @@ fn indent_of(text: &str, at: usize) -> Option<&str> {
 fn in_brackets(
     editor: &dyn Editor,
     mut text: String,
-    place: &Place,
+    place: &Insertion,
     change: &Change<'_>,
 ) -> Option<String> {
     for (number, _) in
@@ -90,8 +90,11 @@ fn in_brackets(
             .filter(|(_, gap)| is_blank(gap) && !gap.contains('\n'))
             .map_or(" ".to_owned(), |(_, gap)| gap.to_owned()),
     };
-    let place =
-        Place { is_open: indent.is_some(), indent: indent.unwrap_or_default(), ..place.clone() };
+    let place = Insertion {
+        is_open: indent.is_some(),
+        indent: indent.unwrap_or_default(),
+        ..place.clone()
+    };
     let rendered = change.new.iter().map(|item| editor.render(item, &place).ok());
     let rendered = rendered.collect::<Option<Vec<String>>>()?;
     if change.is_first {
@@ -157,7 +160,7 @@ fn with_dashes(
     editor: &dyn Editor,
     mut text: String,
     mut starts: Vec<usize>,
-    place: &Place,
+    place: &Insertion,
     change: &Change<'_>,
 ) -> Option<String> {
     let first = *starts.first()?;
@@ -181,7 +184,7 @@ fn with_dashes(
         text.replace_range(start..end, "");
         starts[number..].iter_mut().for_each(|place| *place -= end - start);
     }
-    let flow = Place { is_braces: true, ..place.clone() };
+    let flow = Insertion { is_braces: true, ..place.clone() };
     for (number, item) in change.new.iter().enumerate() {
         let list = editor.render(&Value::Array(vec![item.clone()]), &flow).ok()?;
         let item = list.trim().strip_prefix('[')?.strip_suffix(']')?;

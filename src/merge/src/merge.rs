@@ -6,8 +6,8 @@ use crate::declaration::{Declaration, Format, Key, Want, shown};
 use crate::editor::{Document, Editor, newline_of};
 use crate::ini::Ini;
 use crate::json::Json;
-use crate::keys::{holds, normal, set, take_back};
-use crate::node::{FLOAT, Kind};
+use crate::keys::{is_satisfied, normal, revert, set};
+use crate::node::{FLOAT, NodeKind};
 use crate::paths::Paths;
 use crate::problem::{Problem, Result};
 use crate::record::Record;
@@ -201,7 +201,7 @@ pub fn differences(bytes: Option<&[u8]>, declaration: &Declaration) -> Result<Ve
     for key in &declaration.keys {
         let key = normal(&document, key)?;
         let found = document.value(&key.path);
-        if !holds(found.as_ref(), &key.want) {
+        if !is_satisfied(found.as_ref(), &key.want) {
             changes.push(Change { key: shown(&key.path), old: found, new: new_of(&key) });
         }
     }
@@ -371,7 +371,7 @@ fn merge_keys(
     let keys: Vec<Key> =
         declaration.keys.iter().map(|key| normal(&document, key)).collect::<Result<_>>()?;
     let is_needed = keys.iter().any(|key| key.want != Want::Absent);
-    if let (Kind::Leaf(_), true) = (&document.root.kind, is_needed) {
+    if let (NodeKind::Leaf(_), true) = (&document.root.kind, is_needed) {
         // JSON without a value.
         record.root.get_or_insert_with(|| old.to_owned());
         let gap = if old.is_empty() || old.ends_with('\n') { "" } else { newline_of(old) };
@@ -392,7 +392,7 @@ fn merge_keys(
         if key.is_none() || is_other {
             let number = earlier.len();
             let mut others: Vec<_> = earlier.drain(..).chain(stays.drain(..)).collect();
-            let is_ours = take_back(&mut document, &kept, &mut record, &mut others)?;
+            let is_ours = revert(&mut document, &kept, &mut record, &mut others)?;
             stays = others.split_off(number);
             earlier = others;
             is_drifted |= !is_ours && key.is_some();
@@ -409,7 +409,7 @@ fn merge_keys(
                 (Some(set), Some(found)) => crate::keys::is_same(set, found),
                 (set, found) => set.is_none() && found.is_none(),
             };
-            !is_set && !holds(found.as_ref(), &key.want)
+            !is_set && !is_satisfied(found.as_ref(), &key.want)
         });
         stays.push(kept);
     }
@@ -418,7 +418,7 @@ fn merge_keys(
         let found = document.value(&key.path);
         let number = stays.iter().position(|kept| kept.path == key.path);
         let earlier = number.map(|number| stays[number].clone());
-        let is_right = holds(found.as_ref(), &key.want);
+        let is_right = is_satisfied(found.as_ref(), &key.want);
         let kept = set(&mut document, key, earlier, &mut record)?;
         if !is_right {
             let new = kept.set.clone();
@@ -467,7 +467,7 @@ fn check(document: &Document<'_>, old: &str, keys: &[Key]) -> Result<()> {
     let root = again.as_ref().unwrap_or(&document.root);
     for key in keys {
         let found = root.get(&key.path).map(|node| document.editor.value(&document.text, node));
-        if !holds(found.as_ref(), &key.want) {
+        if !is_satisfied(found.as_ref(), &key.want) {
             return Err(Problem::value(&key.path, "the key cannot be added to this file"));
         }
     }

@@ -10,12 +10,12 @@ pub(crate) struct Node {
     /// What another value takes the place of.
     pub span: Range<usize>,
     /// Its kind.
-    pub kind: Kind,
+    pub kind: NodeKind,
 }
 
 /// What a value is.
 #[derive(Clone, Debug)]
-pub(crate) enum Kind {
+pub(crate) enum NodeKind {
     /// Anything without keys: lists too. The value is absent where the text tells it.
     Leaf(Option<Value>),
     /// A table that no path leads to. Its text tells its keys.
@@ -96,16 +96,16 @@ pub(crate) struct Entry {
 impl Node {
     /// Returns the table, if it is one.
     pub fn map(&self) -> Option<&Map> {
-        if let Kind::Map(map) = &self.kind { Some(map) } else { None }
+        if let NodeKind::Map(map) = &self.kind { Some(map) } else { None }
     }
 
     /// Returns it as data. What only its text tells is null.
     pub fn value(&self) -> Value {
         match &self.kind {
-            Kind::Leaf(value) => value.clone().unwrap_or_default(),
-            Kind::Scattered(value, _) => value.clone(),
-            Kind::Unread => Value::Null,
-            Kind::Map(map) => {
+            NodeKind::Leaf(value) => value.clone().unwrap_or_default(),
+            NodeKind::Scattered(value, _) => value.clone(),
+            NodeKind::Unread => Value::Null,
+            NodeKind::Map(map) => {
                 let entries = map.entries.iter();
                 let entries = entries.map(|entry| (entry.key.clone(), entry.value.value()));
                 Value::Object(entries.collect())
@@ -139,7 +139,7 @@ impl Node {
     /// Returns the same, to be changed.
     pub fn get_mut(&mut self, path: &[String]) -> Option<&mut Node> {
         let Some((first, rest)) = path.split_first() else { return Some(self) };
-        let Kind::Map(map) = &mut self.kind else { return None };
+        let NodeKind::Map(map) = &mut self.kind else { return None };
         let number = map.position(first)?;
         map.entries.get_mut(number)?.value.get_mut(rest)
     }
@@ -168,7 +168,7 @@ impl Node {
     ) {
         start(&mut self.span.start);
         end(&mut self.span.end);
-        if let Kind::Map(map) = &mut self.kind {
+        if let NodeKind::Map(map) = &mut self.kind {
             if let Shape::Braces(span) = &mut map.shape {
                 start(&mut span.start);
                 end(&mut span.end);

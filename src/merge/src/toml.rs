@@ -3,8 +3,8 @@
 use serde_json::{Map as JsonMap, Value};
 use toml_edit::{Item, Table};
 
-use crate::editor::{Editor, Header, Items, Place, newline_of};
-use crate::node::{Entry, Kind, Lines, Map, Node, Shape, float};
+use crate::editor::{Editor, Header, Insertion, Items, newline_of};
+use crate::node::{Entry, Lines, Map, Node, NodeKind, Shape, float};
 use crate::paths::Paths;
 use crate::problem::{Problem, Result};
 
@@ -21,7 +21,7 @@ impl Editor for Toml {
             Problem::at(text, start, error.message().to_owned())
         })?;
         let mut root = table(text, document.as_table());
-        if let Kind::Map(map) = &mut root.kind {
+        if let NodeKind::Map(map) = &mut root.kind {
             map.shape = Shape::Lines(match last_of(map) {
                 Some(end) => after_line(text, 0, end),
                 None => {
@@ -56,7 +56,7 @@ impl Editor for Toml {
         " = "
     }
 
-    fn render(&self, value: &Value, place: &Place) -> std::result::Result<String, String> {
+    fn render(&self, value: &Value, place: &Insertion) -> std::result::Result<String, String> {
         let line = inline(value);
         match value {
             Value::Array(items) if line.len() > WIDTH && !place.is_braces => {
@@ -138,12 +138,13 @@ fn after_line(text: &str, start: usize, end: usize) -> Lines {
 /// Returns the end of the last entry in a table itself.
 fn last_of(map: &Map) -> Option<usize> {
     let ends = map.entries.iter().filter_map(|entry| match &entry.value.kind {
-        Kind::Map(Map { shape: Shape::Lines(lines), entries, .. }) if !lines.prefix.is_empty() => {
+        NodeKind::Map(Map { shape: Shape::Lines(lines), entries, .. })
+            if !lines.prefix.is_empty() =>
+        {
             entries.iter().map(|entry| entry.end).max()
         }
-        Kind::Map(Map { shape: Shape::Lines(_) | Shape::Implicit, .. }) | Kind::Scattered(..) => {
-            None
-        }
+        NodeKind::Map(Map { shape: Shape::Lines(_) | Shape::Implicit, .. })
+        | NodeKind::Scattered(..) => None,
         _ => Some(entry.end),
     });
     ends.max()
@@ -175,7 +176,7 @@ fn table(text: &str, table: &Table) -> Node {
             Item::ArrayOfTables(array) => {
                 let items = array.iter().map(|item| self::table(text, item).value());
                 let value = Value::Array(items.collect());
-                (0..0, Node { span: 0..0, kind: Kind::Scattered(value, "an array of tables") })
+                (0..0, Node { span: 0..0, kind: NodeKind::Scattered(value, "an array of tables") })
             }
             Item::None => continue,
         };
@@ -203,7 +204,7 @@ fn table(text: &str, table: &Table) -> Node {
         let end = last_of(&map).unwrap_or(header.end);
         map.shape = Shape::Lines(after_line(text, header.end, end));
     }
-    Node { span: 0..0, kind: Kind::Map(map) }
+    Node { span: 0..0, kind: NodeKind::Map(map) }
 }
 
 /// Returns the text before the last key of a dotted one.
@@ -220,7 +221,7 @@ fn prefix(text: &str, entry: &Entry) -> String {
 /// Returns the same of a table that holds only tables of dotted keys.
 fn above_nested(map: &Map) -> String {
     let nested = map.entries.iter().find_map(|entry| match &entry.value.kind {
-        Kind::Map(Map { shape: Shape::Lines(lines), .. }) => Some(lines.prefix.as_str()),
+        NodeKind::Map(Map { shape: Shape::Lines(lines), .. }) => Some(lines.prefix.as_str()),
         _ => None,
     });
     let whole = nested.unwrap_or_default().trim_end_matches('.');
@@ -230,12 +231,12 @@ fn above_nested(map: &Map) -> String {
 fn value_node(text: &str, value: &toml_edit::Value) -> Node {
     let span = value.span().unwrap_or_default();
     let kind = match value.as_inline_table() {
-        Some(inline) if !inline.is_dotted() => Kind::Map(Map {
+        Some(inline) if !inline.is_dotted() => NodeKind::Map(Map {
             entries: inline_entries(text, inline),
             shape: Shape::Braces(span.clone()),
             is_null: false,
         }),
-        _ => Kind::Leaf(Some(plain(value))),
+        _ => NodeKind::Leaf(Some(plain(value))),
     };
     Node { span, kind }
 }
@@ -246,7 +247,7 @@ fn inline_entries(text: &str, inline: &toml_edit::InlineTable) -> Vec<Entry> {
         let place = inline.get_key_value(key).and_then(|(name, _)| name.span()).unwrap_or_default();
         let is_dotted = value.as_inline_table().is_some_and(toml_edit::InlineTable::is_dotted);
         let node = if is_dotted {
-            Node { span: 0..0, kind: Kind::Scattered(plain(value), "made of dotted keys") }
+            Node { span: 0..0, kind: NodeKind::Scattered(plain(value), "made of dotted keys") }
         } else {
             value_node(text, value)
         };

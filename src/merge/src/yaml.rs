@@ -8,8 +8,8 @@ use std::vec::IntoIter;
 use saphyr_parser::{Event, Parser, ScalarStyle};
 use serde_json::{Map as JsonMap, Number, Value};
 
-use crate::editor::{Editor, Items, Place, newline_of, unit_of};
-use crate::node::{Entry, Kind, Lines, Map, Node, Shape, float};
+use crate::editor::{Editor, Insertion, Items, newline_of, unit_of};
+use crate::node::{Entry, Lines, Map, Node, NodeKind, Shape, float};
 use crate::paths::Paths;
 use crate::problem::{Problem, Result};
 
@@ -36,7 +36,7 @@ impl Editor for Yaml {
         ":"
     }
 
-    fn render(&self, value: &Value, place: &Place) -> std::result::Result<String, String> {
+    fn render(&self, value: &Value, place: &Insertion) -> std::result::Result<String, String> {
         let mut out = String::new();
         match value {
             Value::Array(items) if !items.is_empty() && !place.is_braces => {
@@ -175,8 +175,8 @@ impl<'a> Reader<'a> {
             self.end = start;
             let node = self.node(start, "", 0, false)?;
             root = Some(match node {
-                Node { kind: Kind::Map(map), .. } if map.is_null => self.nothing(),
-                Node { kind: Kind::Map(_), .. } => node,
+                Node { kind: NodeKind::Map(map), .. } if map.is_null => self.nothing(),
+                Node { kind: NodeKind::Map(_), .. } => node,
                 other => {
                     let at = other.span.end - self.text[other.span].trim_start().len();
                     return Err(self.error(at, "the file is not a map, so it cannot have keys"));
@@ -193,7 +193,7 @@ impl<'a> Reader<'a> {
         let lead = if is_ended { "" } else { self.newline }.to_owned();
         let lines = Lines { at: length, lead, tail: self.newline.to_owned(), ..Lines::default() };
         let map = Map { entries: Vec::new(), shape: Shape::Lines(lines), is_null: true };
-        Node { span: length..length, kind: Kind::Map(map) }
+        Node { span: length..length, kind: NodeKind::Map(map) }
     }
 
     /// Reads a value. `from` is where its text begins, `indent` what the line of its key begins
@@ -213,9 +213,9 @@ impl<'a> Reader<'a> {
                 let value = self.anchors.get(&id).cloned().unwrap_or_default();
                 let is_table = value.is_object();
                 let kind = if is_table {
-                    Kind::Scattered(value, "an alias")
+                    NodeKind::Scattered(value, "an alias")
                 } else {
-                    Kind::Leaf(Some(value))
+                    NodeKind::Leaf(Some(value))
                 };
                 Ok(Node { span: from..self.end, kind })
             }
@@ -235,7 +235,7 @@ impl<'a> Reader<'a> {
                     None => Value::String(content.into_owned()),
                 };
                 self.anchors.insert(anchor, value.clone());
-                Ok(Node { span: start..end, kind: Kind::Leaf(Some(value)) })
+                Ok(Node { span: start..end, kind: NodeKind::Leaf(Some(value)) })
             }
             Event::MappingStart(anchor, tag) => {
                 let node = self.map(start, &placed.range, depth)?;
@@ -245,7 +245,7 @@ impl<'a> Reader<'a> {
                 match tag {
                     Some(tag) if !tag.is_yaml_core_schema() => {
                         let value = tagged(&tag.to_string(), value_of(&node));
-                        Ok(Node { kind: Kind::Leaf(Some(value)), ..node })
+                        Ok(Node { kind: NodeKind::Leaf(Some(value)), ..node })
                     }
                     _ => Ok(node),
                 }
@@ -268,12 +268,12 @@ impl<'a> Reader<'a> {
             self.anchors.insert(anchor, Value::Null);
         }
         if is_flow {
-            return Node { span: start..start, kind: Kind::Leaf(Some(Value::Null)) };
+            return Node { span: start..start, kind: NodeKind::Leaf(Some(Value::Null)) };
         }
         let lead = format!("{}{indent}{}", self.newline, self.unit);
         let lines = Lines { start, at: self.line_end(start), lead, ..Lines::default() };
         let map = Map { entries: Vec::new(), shape: Shape::Lines(lines), is_null: true };
-        Node { span: start..start, kind: Kind::Map(map) }
+        Node { span: start..start, kind: NodeKind::Map(map) }
     }
 
     /// An anchor stays where it is when the value changes.
@@ -374,7 +374,7 @@ impl<'a> Reader<'a> {
             self.keeps = false;
             let shape = Shape::Braces(open..self.end);
             let map = Map { entries, shape, is_null: false };
-            return Ok(Node { span: start..self.end, kind: Kind::Map(map) });
+            return Ok(Node { span: start..self.end, kind: NodeKind::Map(map) });
         }
         let first = entries.first().map_or(start, |entry| entry.span.start);
         let lines = if keeps {
@@ -385,7 +385,7 @@ impl<'a> Reader<'a> {
             Lines { start, at: self.line_end(self.end), lead, ..Lines::default() }
         };
         let map = Map { entries, shape: Shape::Lines(lines), is_null: false };
-        Ok(Node { span: start..self.end, kind: Kind::Map(map) })
+        Ok(Node { span: start..self.end, kind: NodeKind::Map(map) })
     }
 
     /// Returns the end of a bracket: the parser looks at what comes after it before it tells of it.
@@ -432,7 +432,7 @@ impl<'a> Reader<'a> {
             self.end = closing.map_or(self.end, |closing| self.after_bracket(&closing.range, ']'));
             self.keeps = false;
         }
-        Ok(Node { span: start..self.end, kind: Kind::Leaf(Some(Value::Array(items))) })
+        Ok(Node { span: start..self.end, kind: NodeKind::Leaf(Some(Value::Array(items))) })
     }
 }
 
@@ -446,11 +446,11 @@ fn tagged(tag: &str, value: Value) -> Value {
 
 fn value_of(node: &Node) -> Value {
     match &node.kind {
-        Kind::Leaf(value) => value.clone().unwrap_or_default(),
-        Kind::Scattered(value, _) => value.clone(),
-        Kind::Unread => Value::Null,
-        Kind::Map(map) if map.is_null => Value::Null,
-        Kind::Map(map) => {
+        NodeKind::Leaf(value) => value.clone().unwrap_or_default(),
+        NodeKind::Scattered(value, _) => value.clone(),
+        NodeKind::Unread => Value::Null,
+        NodeKind::Map(map) if map.is_null => Value::Null,
+        NodeKind::Map(map) => {
             let entries = map.entries.iter();
             let entries = entries.map(|entry| (entry.key.clone(), value_of(&entry.value)));
             Value::Object(entries.collect::<JsonMap<_, _>>())

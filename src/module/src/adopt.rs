@@ -18,12 +18,12 @@ fn path_of(text: &LuaString) -> std::path::PathBuf {
 
 /// Returns the file at an absolute path, or `nil`: its kind and mode, its owner's number, the
 /// target of a link, the path with the links above it resolved, and with all.
-fn look(lua: &Lua, path: &LuaString) -> Answer<Option<LuaTable>> {
+fn observe(lua: &Lua, path: &LuaString) -> Answer<Option<LuaTable>> {
     let path = path_of(path);
     let parent = platform::canonical(path.parent().unwrap_or(&path));
     let place = path.file_name().map_or_else(|| parent.clone(), |name| parent.join(name));
     let failed = |error: platform::Error| Error::new(FailureKind::Io, chain(&error));
-    let Some(seen) = platform::look(&place).map_err(failed)? else { return Ok(None) };
+    let Some(seen) = platform::observe(&place).map_err(failed)? else { return Ok(None) };
     let text = |path: &std::path::Path| lua.create_string(platform::bytes_of_path(path));
     let kind = match seen.kind {
         FileKind::File => "file",
@@ -47,7 +47,7 @@ fn look(lua: &Lua, path: &LuaString) -> Answer<Option<LuaTable>> {
 
 /// Registers them.
 pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
-    register_function(lua, native, "look", |lua, path: LuaString| look(lua, &path))?;
+    register_function(lua, native, "look", |lua, path: LuaString| observe(lua, &path))?;
     register_verb(
         lua,
         native,

@@ -15,7 +15,7 @@ use syslua_engine::value::{Positions, Value};
 
 use crate::error::{Answer, Error, OrFail};
 use crate::register::{register as register_function, register_pure};
-use crate::values::convert::{Place, check_paths, to_value};
+use crate::values::convert::{FieldPath, check_paths, to_value};
 use crate::values::handles::{
     DEPENDENCY, SOURCE, handle, handle_of, new_handle, set_kinds, source_of,
 };
@@ -30,9 +30,9 @@ pub fn system(lua: &Lua) -> Arc<System> {
 }
 
 fn opts_of(lua: &Lua, given: &LuaValue) -> Answer<Value> {
-    let opts = input_paths::join_all(lua, to_value(lua, given, &Place::top("opts"))?);
+    let opts = input_paths::join_all(lua, to_value(lua, given, &FieldPath::top("opts"))?);
     match state::read(lua, state::State::config_files) {
-        Some(files) => check_paths(&opts, &files, &Place::top("opts")).map(|()| opts),
+        Some(files) => check_paths(&opts, &files, &FieldPath::top("opts")).map(|()| opts),
         None => Ok(opts),
     }
 }
@@ -156,7 +156,7 @@ fn source(
 
 /// Returns whether others cannot read a part of a source.
 fn is_private(lua: &Lua, place: &Path, excluded: &BTreeSet<PathBuf>) -> bool {
-    let known = state::change(lua, |state| state.sources.look_without(place, excluded));
+    let known = state::change(lua, |state| state.sources.observe_without(place, excluded));
     matches!(known, Some(Ok(Some(known))) if known.is_private)
 }
 
@@ -200,7 +200,7 @@ fn list_directory(lua: &Lua, path: &LuaString, is_deep: bool) -> Answer<Option<V
 }
 
 /// Returns whether a path, or the target of a link there, exists.
-fn stands(lua: &Lua, path: &LuaString) -> bool {
+fn exists(lua: &Lua, path: &LuaString) -> bool {
     let place = state::locate(lua, platform::path_from_bytes(&path.as_bytes()));
     platform::exists(&platform::canonical(&place))
 }
@@ -317,7 +317,7 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
             list_directory(lua, &path, is_deep.unwrap_or(false))
         },
     )?;
-    register_function(lua, native, "stands", |lua, path: LuaString| Ok(stands(lua, &path)))?;
+    register_function(lua, native, "stands", |lua, path: LuaString| Ok(exists(lua, &path)))?;
     register_function(lua, native, "is_private", |_, path: LuaString| {
         let path = platform::canonical(&platform::path_from_bytes(&path.as_bytes()));
         Ok(platform::facts_of(&path).is_ok_and(|facts| facts.is_private()))

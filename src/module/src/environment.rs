@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use mlua::prelude::*;
 use syslua_engine::activation::DeclaredAction;
 use syslua_engine::environment::shells::{
-    HookPlaces, Identity, Places, SHELLS, ScriptPath, Shell, Step, find,
+    HookPlaces, Identity, Places, SHELLS, ScriptPath, Shell, Step, get,
 };
 use syslua_engine::environment::{self, Environment, lists, literal_reference, persistent};
 use syslua_engine::failure::FailureKind;
@@ -59,7 +59,7 @@ fn hook(
     options: Option<&LuaTable>,
 ) -> Answer<Option<String>> {
     let settings = Options::read(lua, options)?.settings;
-    let Some(shell) = find(name) else { return Ok(None) };
+    let Some(shell) = get(name) else { return Ok(None) };
     let store = Store::new(&settings.root);
     let identity = Identity { root: store.root(), user, project: None, snapshot: SnapshotId(0) };
     let directory =

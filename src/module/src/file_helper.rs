@@ -28,7 +28,7 @@ use crate::records::{add_ticket_at, at, outside, record_in_scope, ticket};
 use crate::register::{register as register_function, register_plain};
 use crate::state::{self, State, Ticket};
 use crate::tree::{Excluded, Wholes, is_private_below, is_readable_by_all, leads_back, members};
-use crate::values::convert::{Place, check_paths};
+use crate::values::convert::{FieldPath, check_paths};
 
 /// How many items of the list that [`declare_files`] takes are one file.
 const COLUMNS: usize = 5;
@@ -58,10 +58,10 @@ fn source_at(lua: &Lua, place: PathBuf, excluded: &Excluded) -> Answer<Option<(S
             known.is_private && is_original,
         )
     };
-    match look(lua, &path, excluded)? {
+    match observe(lua, &path, excluded)? {
         Some(Known { kind: FileKind::Symlink, .. }) => {
             let Some(end) = follow(lua, &path) else { return Ok(None) };
-            let known = look(lua, &end, excluded)?;
+            let known = observe(lua, &end, excluded)?;
             Ok(known.map(|known| found(end, known)))
         }
         Some(known) => Ok(Some(found(path, known))),
@@ -69,8 +69,8 @@ fn source_at(lua: &Lua, place: PathBuf, excluded: &Excluded) -> Answer<Option<(S
     }
 }
 
-fn look(lua: &Lua, path: &Path, excluded: &Excluded) -> Answer<Option<Known>> {
-    let known = state::change(lua, |state| state.sources.look_without(path, excluded));
+fn observe(lua: &Lua, path: &Path, excluded: &Excluded) -> Answer<Option<Known>> {
+    let known = state::change(lua, |state| state.sources.observe_without(path, excluded));
     let known = known.ok_or_else(Error::in_use)?;
     Ok(known?)
 }
@@ -290,7 +290,7 @@ impl Declaring<'_> {
             Origin::Content => {
                 let text = Value::Bytes(given.text.clone());
                 if let Some(files) = state::read(self.lua, State::config_files) {
-                    check_paths(&text, &files, &Place::top("content"))?;
+                    check_paths(&text, &files, &FieldPath::top("content"))?;
                 }
                 FileContent::Text(given.text.clone())
             }
@@ -451,7 +451,7 @@ impl Prepared {
             // What is restored from a copy is elsewhere.
             let is_restored = !evaluation.places.is_empty();
             let known =
-                if is_restored { vec![None; sources.len()] } else { memory.look_at_all(&sources) };
+                if is_restored { vec![None; sources.len()] } else { memory.observe_all(&sources) };
             let mut known = sources.into_iter().zip(known);
             let specs = files.iter().map(|file| {
                 let content = if file.is_content {

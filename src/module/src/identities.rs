@@ -22,7 +22,7 @@ pub fn settings_directory(home: Option<&Path>) -> Option<PathBuf> {
 }
 
 /// Looks for identities in every place where sops does, and as root for the keys of the host.
-pub fn find_identities() -> Identities {
+pub fn get_identities() -> Identities {
     let home = machine::home().ok();
     Identities::find(&Places {
         variable: &|name| std::env::var(name).ok().filter(|value| !value.is_empty()),

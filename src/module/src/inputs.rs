@@ -629,7 +629,7 @@ fn lua_entry(table: &LuaTable) -> Answer<Option<LockedInput>> {
         return Ok(None);
     };
     Ok(Some(LockedInput {
-        kind: syslua_engine::lock::Kind::Git,
+        kind: syslua_engine::lock::InputKind::Git,
         url: old.raw_get("url")?,
         reference: None,
         rev: old.raw_get("rev")?,

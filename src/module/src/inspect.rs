@@ -98,7 +98,7 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
     )?;
     register_outside(lua, native, "hold", |lua, (object, options): (String, Option<LuaTable>)| {
         let name = ObjectName::parse(&object).or_fail(FailureKind::Usage)?;
-        let held = engine(lua, options.as_ref(), Access::Look)?.0.hold(&name)?;
+        let held = engine(lua, options.as_ref(), Access::Look)?.0.usage(&name)?;
         report(lua, &held)
     })?;
     register_outside(lua, native, "info", |lua, options: Option<LuaTable>| {

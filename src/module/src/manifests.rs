@@ -16,7 +16,7 @@ use syslua_engine::{environment, platform};
 
 use crate::error::{Answer, Error, OrFail};
 use crate::state::{self};
-use crate::values::convert::{Place, to_value};
+use crate::values::convert::{FieldPath, to_value};
 
 /// The field by which a table stands for a manifest that stays with the engine.
 pub const RAW: &str = "raw_manifest";
@@ -105,7 +105,7 @@ fn manifest_from_table(lua: &Lua, table: &LuaTable) -> Answer<Manifest> {
         let hash: LuaValue = derivation.and_then(|derivation| derivation.raw_get("hash"))?;
         declared.push(crate::derive::derivation_of(lua, &hash)?);
     }
-    let value = to_value(lua, &LuaValue::Table(activations), &Place::top("activations"))?;
+    let value = to_value(lua, &LuaValue::Table(activations), &FieldPath::top("activations"))?;
     let json = match value.to_json() {
         serde_json::Value::Object(empty) if empty.is_empty() => serde_json::json!([]),
         json => json,

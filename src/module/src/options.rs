@@ -85,7 +85,7 @@ impl Options {
                 unpack: UnpackLimits::default(),
                 output: network::output_limits()?,
                 pins: Arc::default(),
-                identities: crate::identities::find_identities,
+                identities: crate::identities::get_identities,
             },
             mode: Mode::of_dry_run(flag(Some(options), "dry_run")?),
             description: options.get::<Option<String>>("description")?.unwrap_or_default(),

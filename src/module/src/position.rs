@@ -9,10 +9,10 @@ use crate::error::Answer;
 use crate::register::register_pure;
 use crate::state::{self, State};
 
-/// Calls `look` with the raw state, the rules, and what continues the call stack.
-fn look<T>(
+/// Calls a function with the raw state, the rules, and what continues the call stack.
+fn observe<T>(
     lua: &Lua,
-    look: impl FnOnce(*mut lua_State, &mut Frames, &Rules, Option<&Base>) -> T,
+    observe: impl FnOnce(*mut lua_State, &mut Frames, &Rules, Option<&Base>) -> T,
 ) -> Answer<Option<T>> {
     let found = state::change(lua, |state| -> LuaResult<Option<T>> {
         let State { evaluations, position_rules: Some(rules), frames, .. } = state else {
@@ -22,7 +22,7 @@ fn look<T>(
         let mut found = None;
         // SAFETY: nothing is put on the stack.
         unsafe {
-            lua.exec_raw::<()>((), |state| found = Some(look(state, frames, rules, base)))?;
+            lua.exec_raw::<()>((), |state| found = Some(observe(state, frames, rules, base)))?;
         }
         Ok(found)
     });
@@ -47,13 +47,13 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
     })?;
     register_pure(lua, native, "position", |lua, ()| {
         // SAFETY: the state is that of the thread that called this.
-        let found = look(lua, |state, _, rules, base| unsafe { innermost(state, rules, base) })?;
+        let found = observe(lua, |state, _, rules, base| unsafe { innermost(state, rules, base) })?;
         Ok(found.flatten())
     })?;
     register_pure(lua, native, "positions", |lua, ()| {
         // SAFETY: the state is that of the thread that called this.
         let chain =
-            look(lua, |state, frames, rules, base| unsafe { frames.chain(state, rules, base) })?;
+            observe(lua, |state, frames, rules, base| unsafe { frames.chain(state, rules, base) })?;
         Ok(chain.map(|chain| chain.to_vec()).unwrap_or_default())
     })?;
     register_pure(lua, native, "continue_positions", |lua, chain: Vec<String>| {

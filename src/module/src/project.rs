@@ -109,7 +109,7 @@ fn start_table(
         let layers = variables.remove(shells::LAYERS.as_bytes()).unwrap_or_default();
         variables.insert(shells::LAYERS.as_bytes().to_vec(), layer.identity().started_in(&layers));
     }
-    Ok(to_table(lua, layers, variables, shell.and_then(shells::find))?)
+    Ok(to_table(lua, layers, variables, shell.and_then(shells::get))?)
 }
 
 fn to_table(
@@ -231,7 +231,7 @@ fn check(lua: &Lua, directory: &LuaString, options: Option<&LuaTable>) -> Answer
 
 /// Returns the text that separates untrusted files from others.
 fn content_of(project: &Project, files: &[PathBuf], doubt: &Doubt) -> Hash {
-    let content = |file: &PathBuf| match project.look(file) {
+    let content = |file: &PathBuf| match project.observe(file) {
         Ok(look) => look.hash.to_hex(),
         Err(doubt) => doubt.to_string(),
     };
@@ -254,14 +254,14 @@ fn read(
 
 /// Returns a file of a directory that may be trusted: `text`, `sha256`, and whether it
 /// `is_trusted`; nil when it is not known.
-fn look(
+fn observe(
     lua: &Lua,
     directory: &LuaString,
     file: &LuaString,
     options: Option<&LuaTable>,
 ) -> Answer<LuaTable> {
     let project = open_project(&store_of(lua, options)?, directory)?;
-    let look = project.look(&path_of(file)).map_err(failure_of)?;
+    let look = project.observe(&path_of(file)).map_err(failure_of)?;
     let to_table = || -> LuaResult<LuaTable> {
         let table = lua.create_table()?;
         table.raw_set("text", lua.create_string(&look.text)?)?;
@@ -372,7 +372,7 @@ fn kept(
 }
 
 /// Returns what evaluation sees of a place: `kind` is `exists`, `names`, `tree` or `content`.
-fn look_at(path: &LuaString, kind: &str) -> Answer<Look> {
+fn observe_at(path: &LuaString, kind: &str) -> Answer<Look> {
     let kind = match kind {
         "exists" => LookKind::Exists,
         "names" => LookKind::Names,
@@ -398,13 +398,13 @@ fn enter_directory(
     let engine = options.engine(Access::Work)?;
     let project = open_project(engine.store(), directory)?;
     let trusted = parse_hash(hash)?;
-    let look = |table: &LuaTable| {
+    let observe = |table: &LuaTable| {
         let path: LuaString = table.get("path")?;
         let kind: String = table.get("kind")?;
         let answer: String = table.get("answer")?;
-        Ok(Look { answer: parse_hash(&answer)?, ..look_at(&path, &kind)? })
+        Ok(Look { answer: parse_hash(&answer)?, ..observe_at(&path, &kind)? })
     };
-    let looks = looks.iter().map(look).collect::<Answer<Vec<_>>>()?;
+    let looks = looks.iter().map(observe).collect::<Answer<Vec<_>>>()?;
     let entered =
         engine.enter_directory(&manifest, &project, trusted, looks, &mut LuaTasks::new(lua))?;
     Ok(remember(lua, entered))
@@ -439,7 +439,7 @@ fn name_of_shell(engine: &Engine) -> String {
 
 fn step_script(lua: &Lua, wanted: &LuaTable, engine: &Engine) -> LuaResult<Vec<u8>> {
     let shell = wanted.get::<String>("shell")?;
-    let Some(shell) = shells::find(&shell) else { return Ok(Vec::new()) };
+    let Some(shell) = shells::get(&shell) else { return Ok(Vec::new()) };
     let user = wanted.get::<Option<String>>("user")?;
     let before = wanted.get::<String>("entered")?;
     let mut before: Vec<&str> = before.split_whitespace().collect();
@@ -593,7 +593,7 @@ fn register_trust(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
         native,
         "trust_look",
         |lua, (directory, file, options): (LuaString, LuaString, Opts)| {
-            look(lua, &directory, &file, options.as_ref())
+            observe(lua, &directory, &file, options.as_ref())
         },
     )?;
     register_function(
@@ -644,7 +644,7 @@ fn register_trust(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
         },
     )?;
     register_function(lua, native, "project_look", |_, (path, kind): (LuaString, String)| {
-        look_at(&path, &kind).map(|look| look.answer.to_hex())
+        observe_at(&path, &kind).map(|look| look.answer.to_hex())
     })?;
     register_function(
         lua,

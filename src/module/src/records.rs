@@ -9,14 +9,14 @@ use syslua_engine::value::{Positions, Text};
 
 use crate::error::{Answer, Error, OrFail};
 use crate::state::{self, Ticket};
-use crate::values::convert::{Place, to_value};
+use crate::values::convert::{FieldPath, to_value};
 
 /// Reads an action that the Lua side recorded.
 ///
 /// # Errors
 /// When the engine knows no such action.
 pub fn action(lua: &Lua, table: &LuaTable) -> Answer<Action> {
-    let value = to_value(lua, &LuaValue::Table(table.clone()), &Place::top("action"))?;
+    let value = to_value(lua, &LuaValue::Table(table.clone()), &FieldPath::top("action"))?;
     serde_json::from_value(value.to_json())
         .or_fail_with(FailureKind::Internal, "an action that the engine does not know")
 }

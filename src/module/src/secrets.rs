@@ -18,13 +18,13 @@ use syslua_secrets::{KeyPath, Plain, Problem, Type, Value, identity, rules};
 use zeroize::Zeroizing;
 
 use crate::error::{Answer, Error, InFile};
-use crate::identities::{find_identities, settings_directory};
+use crate::identities::{get_identities, settings_directory};
 use crate::machine;
 use crate::register::register as register_function;
 
 /// The value of a key: `content` as a file gets it, `json`, `value` and its type.
 fn get(lua: &Lua, path: &LuaString, key: Option<&str>) -> Answer<LuaTable> {
-    let (path, identities) = (path_of(path), find_identities());
+    let (path, identities) = (path_of(path), get_identities());
     let make = |content: &[u8], json: &str, value: LuaValue, kind: &str| {
         let table = lua.create_table()?;
         table.set("content", lua.create_string(content)?)?;
@@ -84,7 +84,7 @@ fn set(
     })?;
     let given = recipients_of_environment()?;
     let mut stored =
-        Stored::open_or_make(&path, &find_identities(), &given, rules_file().as_deref())?;
+        Stored::open_or_make(&path, &get_identities(), &given, rules_file().as_deref())?;
     let value = stored.value_for(&key, text, kind)?;
     let same = stored.opened.get(&key).is_ok_and(|there| there == value);
     if !same {
@@ -108,14 +108,14 @@ fn set(
 /// rule.
 fn rotate(lua: &Lua, path: &LuaString, recipients: Option<Vec<String>>) -> Answer<LuaTable> {
     let path = path_of(path);
-    let mut stored = Stored::open(&path, &find_identities())?;
+    let mut stored = Stored::open(&path, &get_identities())?;
     let before: Vec<String> =
         stored.opened.document().recipients().into_iter().map(str::to_owned).collect();
     let texts = match recipients {
         Some(given) if !given.is_empty() => given,
         _ => {
             let absolute = std::path::absolute(&path).unwrap_or_else(|_| path.clone());
-            match rules::find(&absolute, rules_file().as_deref())? {
+            match rules::get_rule(&absolute, rules_file().as_deref())? {
                 Some(rule) => rule.recipients.iter().map(ToString::to_string).collect(),
                 None => before.clone(),
             }
@@ -165,7 +165,7 @@ fn recipients(
         return Ok(table);
     }
     let recipient = recipient.unwrap_or_default();
-    let mut stored = Stored::open(&path, &find_identities())?;
+    let mut stored = Stored::open(&path, &get_identities())?;
     let before: Vec<String> =
         stored.opened.document().recipients().into_iter().map(str::to_owned).collect();
     let done = match action {

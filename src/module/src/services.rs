@@ -19,7 +19,7 @@ use crate::options::Options;
 use crate::recipes::spec;
 use crate::register::{register as register_function, register_verb};
 use crate::state::{self, State};
-use crate::values::convert::{Place, check_paths, to_value};
+use crate::values::convert::{FieldPath, check_paths, to_value};
 
 /// Returns a refusal as a table: which field, what is wrong with it, and what to do.
 fn refusal(lua: &Lua, refusal: &Refusal) -> Answer<LuaTable> {
@@ -40,7 +40,7 @@ fn answer(lua: &Lua, units: Result<Vec<Unit>, Refusal>) -> Answer<LuaValue> {
 }
 
 fn read<T: DeserializeOwned>(lua: &Lua, table: &LuaTable) -> Answer<Result<T, Refusal>> {
-    let value = to_value(lua, &LuaValue::Table(table.clone()), &Place::top("service"))?;
+    let value = to_value(lua, &LuaValue::Table(table.clone()), &FieldPath::top("service"))?;
     let json = value.to_json();
     Ok(serde_json::from_value(json).map_err(|_| {
         // The Lua side checked the types: what is left are texts that are no UTF-8.
@@ -56,7 +56,7 @@ fn read<T: DeserializeOwned>(lua: &Lua, table: &LuaTable) -> Answer<Result<T, Re
 fn declare_text(lua: &Lua, name: &[u8], text: &[u8], positions: Positions) -> Answer<Vec<u8>> {
     let value = Value::Bytes(text.to_vec());
     if let Some(files) = state::read(lua, State::config_files) {
-        check_paths(&value, &files, &Place::top("unit"))?;
+        check_paths(&value, &files, &FieldPath::top("unit"))?;
     }
     let file = String::from_utf8_lossy(name).into_owned();
     let content = FileContent::Named(file.clone(), text.to_vec());

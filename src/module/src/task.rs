@@ -257,7 +257,7 @@ impl LuaTask {
         };
         let mut was_refused = false;
         loop {
-            let (step, payload) = self.go_on(succeeded, value)?;
+            let (step, payload) = self.resume_coroutine(succeeded, value)?;
             // Whatever it made of that.
             if interrupt().is_set() {
                 return Ok(Step::Failed(Failure::interrupted()));
@@ -279,7 +279,7 @@ impl LuaTask {
     }
 
     /// Resumes the function. During that time, nearly all of the bindings are closed.
-    fn go_on(&self, succeeded: bool, value: LuaValue) -> LuaResult<(String, LuaValue)> {
+    fn resume_coroutine(&self, succeeded: bool, value: LuaValue) -> LuaResult<(String, LuaValue)> {
         state::change(&self.lua, |state| state.is_building = true);
         let coroutine: LuaThread = self.task.raw_get("coroutine")?;
         let result =

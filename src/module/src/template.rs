@@ -6,14 +6,14 @@ use syslua_engine::template::{self, Rendered, TemplateError, Texts};
 
 use crate::error::Answer;
 use crate::register::register_pure as register_function;
-use crate::values::convert::{Place, to_value};
+use crate::values::convert::{FieldPath, to_value};
 
 // Builds may use it too: it only knows its arguments.
 
 /// Renders a template. Returns `{ text }`, `{ missing }`: names of templates that are included and
 /// not among `texts`, where `false` says that there is none, or `{ problem }`.
 fn render(lua: &Lua, (texts, name, values): (LuaTable, LuaString, LuaValue)) -> Answer<LuaTable> {
-    let values = to_value(lua, &values, &Place::top("values"))?;
+    let values = to_value(lua, &values, &FieldPath::top("values"))?;
     let mut given = Texts::new();
     for pair in texts.pairs::<LuaString, LuaValue>() {
         let (name, text) = pair?;

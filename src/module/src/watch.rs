@@ -45,7 +45,7 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
         Ok(paths.collect::<LuaResult<Vec<_>>>()?)
     })?;
     register_verb(lua, native, "watch_look", |_, paths: Vec<LuaString>| {
-        Ok(watch::look(&to_paths(paths), &interrupt()).to_hex())
+        Ok(watch::observe(&to_paths(paths), &interrupt()).to_hex())
     })?;
     register_verb(lua, native, "watch_wait", |_, (paths, known): (Vec<LuaString>, String)| {
         wait(paths, &known)

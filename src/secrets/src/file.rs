@@ -155,7 +155,7 @@ pub fn who(
     config: Option<&Path>,
 ) -> Result<(Vec<Recipient>, Options)> {
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    let rule = rules::find(&absolute, config)?;
+    let rule = rules::get_rule(&absolute, config)?;
     let options = rule.as_ref().map(|rule| rule.options.clone()).unwrap_or_default();
     let recipients = if given.is_empty() {
         rule.map(|rule| rule.recipients).unwrap_or_default()

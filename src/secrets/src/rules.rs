@@ -37,7 +37,7 @@ pub struct Rule {
 ///
 /// # Errors
 /// When the file is malformed, no rule matches, or the matching rule needs an unsupported feature.
-pub fn find(document: &Path, config: Option<&Path>) -> Result<Option<Rule>> {
+pub fn get_rule(document: &Path, config: Option<&Path>) -> Result<Option<Rule>> {
     let rule = |text: &str, file: &Path| {
         read(text, file, document).map_err(|problem| problem.in_file(file))
     };

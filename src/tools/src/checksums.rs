@@ -12,10 +12,15 @@ use crate::package::Pattern;
 ///
 /// - `digits` is the length of the checksum in hexadecimal digits: 64 for SHA-256.
 /// - `pattern` is how the registry says that lines are read.
-pub fn find(text: &str, file: &str, digits: usize, pattern: Option<&Pattern>) -> Option<String> {
+pub fn get_checksum(
+    text: &str,
+    file: &str,
+    digits: usize,
+    pattern: Option<&Pattern>,
+) -> Option<String> {
     match pattern {
-        Some(pattern) => find_by_pattern(text, file, digits, pattern),
-        None => find_in_lines(text, file, digits),
+        Some(pattern) => get_by_pattern(text, file, digits, pattern),
+        None => get_from_lines(text, file, digits),
     }
 }
 
@@ -28,7 +33,7 @@ fn base(path: &str) -> &str {
     path.rsplit(['/', '\\']).next().unwrap_or(path)
 }
 
-fn find_by_pattern(text: &str, file: &str, digits: usize, pattern: &Pattern) -> Option<String> {
+fn get_by_pattern(text: &str, file: &str, digits: usize, pattern: &Pattern) -> Option<String> {
     let checksum = Regex::new(&pattern.checksum).ok()?;
     let name = pattern.file.as_deref().map(Regex::new).transpose().ok()?;
     let group = |regex: &Regex, line: &str| {
@@ -45,7 +50,7 @@ fn find_by_pattern(text: &str, file: &str, digits: usize, pattern: &Pattern) -> 
     })
 }
 
-fn find_in_lines(text: &str, file: &str, digits: usize) -> Option<String> {
+fn get_from_lines(text: &str, file: &str, digits: usize) -> Option<String> {
     let mut only = None;
     let mut is_only = true;
     for line in text.trim_start_matches('\u{feff}').lines() {
@@ -94,7 +99,7 @@ mod tests {
             format!("# of the release\n{a}\ttool.zip"),
         ];
         for text in all {
-            assert_eq!(find(&text, "tool.zip", 64, None), Some(a.clone()), "{text}");
+            assert_eq!(get_checksum(&text, "tool.zip", 64, None), Some(a.clone()), "{text}");
         }
     }
 
@@ -111,7 +116,7 @@ mod tests {
             "<html>Not found</html>".to_owned(),
         ];
         for text in all {
-            assert_eq!(find(&text, "tool.zip", 64, None), None, "{text}");
+            assert_eq!(get_checksum(&text, "tool.zip", 64, None), None, "{text}");
         }
     }
 
@@ -121,9 +126,9 @@ mod tests {
         let text = format!("other.zip;{b}\ntool.zip;{a}\n");
         let pattern =
             Pattern { checksum: ";([0-9a-f]{64})$".to_owned(), file: Some("^([^;]+);".to_owned()) };
-        assert_eq!(find(&text, "tool.zip", 64, Some(&pattern)), Some(a.clone()));
-        assert_eq!(find(&text, "none.zip", 64, Some(&pattern)), None);
+        assert_eq!(get_checksum(&text, "tool.zip", 64, Some(&pattern)), Some(a.clone()));
+        assert_eq!(get_checksum(&text, "none.zip", 64, Some(&pattern)), None);
         let bad = Pattern { checksum: "(".to_owned(), file: None };
-        assert_eq!(find(&text, "tool.zip", 64, Some(&bad)), None);
+        assert_eq!(get_checksum(&text, "tool.zip", 64, Some(&bad)), None);
     }
 }

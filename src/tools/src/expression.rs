@@ -152,7 +152,7 @@ impl Expression {
     ///
     /// # Errors
     /// When what comes out is neither true nor false, or something in it cannot be evaluated.
-    pub fn holds(&self, scope: &Scope<'_>) -> Result<bool> {
+    pub fn is_true(&self, scope: &Scope<'_>) -> Result<bool> {
         truth(&self.0, scope)
     }
 }
@@ -161,11 +161,11 @@ impl Expression {
 ///
 /// # Errors
 /// As [`Expression::parse`] and [`Expression::holds`].
-pub fn holds(text: &str, scope: &Scope<'_>) -> Result<bool> {
+pub fn is_true(text: &str, scope: &Scope<'_>) -> Result<bool> {
     match text.trim() {
         "true" => Ok(true),
         "false" => Ok(false),
-        other => Expression::parse(other)?.holds(scope),
+        other => Expression::parse(other)?.is_true(scope),
     }
 }
 
@@ -407,7 +407,7 @@ fn evaluate(node: &Node, scope: &Scope<'_>) -> Result<Value> {
 }
 
 fn compare(operator: &str, left: &Value, right: &Value) -> Result<Value> {
-    let holds = match (operator, left, right) {
+    let is_true = match (operator, left, right) {
         ("==", _, _) => left == right,
         ("!=", _, _) => left != right,
         ("in", _, Value::List(items)) => items.contains(left),
@@ -418,7 +418,7 @@ fn compare(operator: &str, left: &Value, right: &Value) -> Result<Value> {
         (_, Value::Number(left), Value::Number(right)) => by_order(operator, left.cmp(right))?,
         _ => return fail(format!("`{operator}` does not compare these values")),
     };
-    Ok(Value::Bool(holds))
+    Ok(Value::Bool(is_true))
 }
 
 fn by_order(operator: &str, order: std::cmp::Ordering) -> Result<bool> {
@@ -437,7 +437,7 @@ mod tests {
 
     fn evaluated(text: &str, version: &str) -> Result<bool> {
         let semver = version.strip_prefix("cli-").unwrap_or(version);
-        holds(text, &Scope { version, semver, platform: Platform::parse("x86_64-linux") })
+        is_true(text, &Scope { version, semver, platform: Platform::parse("x86_64-linux") })
     }
 
     #[test]

@@ -68,7 +68,7 @@ pub struct Index {
 
 /// What a word names.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Found<'a> {
+pub enum Matches<'a> {
     /// This package.
     One(&'a Entry),
     /// One of these.
@@ -185,7 +185,7 @@ impl Index {
 
     /// Finds what a word names: a whole name, else a former name, else the last part of a name,
     /// else a program.
-    pub fn find(&self, word: &str) -> Found<'_> {
+    pub fn find(&self, word: &str) -> Matches<'_> {
         let last = |name: &str| name.rsplit('/').next() == Some(word);
         let steps: [&dyn Fn(&Entry) -> bool; 6] = [
             &|entry| entry.name == word,
@@ -204,19 +204,19 @@ impl Index {
             }
             match found.as_slice() {
                 [] => {}
-                [one] => return Found::One(one),
+                [one] => return Matches::One(one),
                 // Of several, the one whose only program is called so: `owner/NAME` that has it.
                 _ => {
                     let runs = |entry: &&&Entry| entry.programs.iter().any(|name| name == word);
                     let running: Vec<_> = found.iter().filter(runs).collect();
                     return match running.as_slice() {
-                        [one] => Found::One(one),
-                        _ => Found::Several(found),
+                        [one] => Matches::One(one),
+                        _ => Matches::Several(found),
                     };
                 }
             }
         }
-        Found::Nothing(self.near(word))
+        Matches::Nothing(self.near(word))
     }
 
     /// Returns the names that are nearest to a word, at most five.

@@ -129,7 +129,7 @@ pub fn versions<'a>(package: &Package, tags: &[&'a str]) -> Vec<Tagged<'a>> {
         Some(Err(_)) => false,
         Some(Ok(filter)) => {
             let semver = tag.strip_prefix(base).unwrap_or(tag);
-            filter.holds(&Scope { version: tag, semver, platform: None }).unwrap_or(false)
+            filter.is_true(&Scope { version: tag, semver, platform: None }).unwrap_or(false)
         }
     };
     let tagged = tags.iter().filter_map(|tag| {

@@ -213,7 +213,7 @@ fn without_prefix(version: &str, prefix: Option<&str>) -> String {
 fn layer_of(package: &Package, version: &str, notes: &mut Vec<Unevaluated>) -> (Layer, String) {
     let base = &package.base;
     let mut holds = |text: &str, semver: &str| {
-        let held = expression::holds(text, &Scope { version, semver, platform: None });
+        let held = expression::is_true(text, &Scope { version, semver, platform: None });
         held.unwrap_or_else(|error| {
             notes.push(Unevaluated { expression: text.to_owned(), problem: error.to_string() });
             false

@@ -7,7 +7,7 @@
     reason = "a test stops where something is wrong"
 )]
 
-use syslua_tools::index::{Found, Source};
+use syslua_tools::index::{Matches, Source};
 use syslua_tools::platform::PLATFORMS;
 use syslua_tools::resolve::{Vars, platforms, resolve, unevaluated};
 use syslua_tools::{Index, Package, Platform, Release, Unavailable};
@@ -136,7 +136,7 @@ fn a_dot_of_the_version_is_no_ending() {
 fn words_name_packages() {
     let index = index();
     let one = |word: &str| match index.find(word) {
-        Found::One(entry) => entry.name.clone(),
+        Matches::One(entry) => entry.name.clone(),
         other => format!("{other:?}"),
     };
     for (word, name) in [
@@ -150,7 +150,7 @@ fn words_name_packages() {
     ] {
         assert_eq!(one(word), name);
     }
-    assert_eq!(index.find("hamer"), Found::Nothing(vec!["acme/hammer", "other/hammer"]));
+    assert_eq!(index.find("hamer"), Matches::Nothing(vec!["acme/hammer", "other/hammer"]));
     let found: Vec<_> = index.search("HIT").iter().map(|entry| entry.name.clone()).collect();
     assert_eq!(found, ["acme/anvil/cli", "acme/hammer"]);
     assert_eq!(index.search("nail")[0].name, "acme/hammer");
@@ -209,10 +209,13 @@ fn what_needs_a_compiler_is_meant_only_where_nothing_else_is() {
         ]);
         for word in ["bat", "sharkdp/bat"] {
             let found = index.find(word);
-            assert!(matches!(found, Found::One(entry) if entry.name == "sharkdp/bat"), "{found:?}");
+            assert!(
+                matches!(found, Matches::One(entry) if entry.name == "sharkdp/bat"),
+                "{found:?}"
+            );
         }
         for word in ["crates.io/bat", "only"] {
-            assert!(matches!(index.find(word), Found::One(entry) if entry.needs_compiler));
+            assert!(matches!(index.find(word), Matches::One(entry) if entry.needs_compiler));
         }
     }
 }

@@ -73,7 +73,7 @@ impl Central {
             entries == u16::MAX || size == u32::MAX || start == u32::MAX || on_disk == u16::MAX;
         let directory_end = u64::from(start) + u64::from(size);
         if (has_more || directory_end != end)
-            && let Some(central) = Central::find_64(file, end)?
+            && let Some(central) = Central::read_64(file, end)?
         {
             return Ok(central);
         }
@@ -85,7 +85,7 @@ impl Central {
     }
 
     /// Reads the end record of zip64, 4.3.14, whose locator precedes the other.
-    fn find_64<S: ReadAt + ?Sized>(file: &S, end: u64) -> Result<Option<Central>> {
+    fn read_64<S: ReadAt + ?Sized>(file: &S, end: u64) -> Result<Option<Central>> {
         let Some(locator_start) = end.checked_sub(LOCATOR_SIZE) else { return Ok(None) };
         let mut locator = [0; LOCATOR_SIZE as usize];
         read_from(file, &mut locator, locator_start)?;

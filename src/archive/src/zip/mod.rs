@@ -152,12 +152,12 @@ fn survey<S: ReadAt + ?Sized>(
             return Err(Problem::Damaged("bytes before its first entry belong to none".to_owned()));
         }
     }
-    let replaced = find_replaced(archive, central, &twice)?;
+    let replaced = list_replaced(archive, central, &twice)?;
     Ok(Survey { starts, has_windows, replaced })
 }
 
 /// Finds the entries before the last of their name. `twice` has where the last of each name begins.
-fn find_replaced<S: ReadAt + ?Sized>(
+fn list_replaced<S: ReadAt + ?Sized>(
     archive: &Archive<'_, S>,
     central: &Central,
     twice: &HashMap<Vec<u8>, u64>,

@@ -5,9 +5,9 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::change::After;
-use super::drift::{Drift, Look};
+use super::drift::{Drift, Observer};
 use super::kind::{Kind, TargetKind};
-use super::{Error, Found};
+use super::{Error, Observed};
 use crate::platform::Result;
 use crate::value::Text;
 
@@ -54,11 +54,11 @@ impl TargetKind for Absent {
         Ok(After::Nothing)
     }
 
-    fn drift(&self, _look: Look<'_>, _place: &Path, found: &Found) -> Result<Drift> {
-        Ok(if *found == Found::Nothing { Drift::None } else { Drift::Replaced })
+    fn drift(&self, _look: Observer<'_>, _place: &Path, found: &Observed) -> Result<Drift> {
+        Ok(if *found == Observed::Nothing { Drift::None } else { Drift::Replaced })
     }
 
-    fn has_written(&self, _look: Look<'_>, _place: &Path, found: &Found) -> Result<bool> {
-        Ok(*found == Found::Nothing)
+    fn has_written(&self, _look: Observer<'_>, _place: &Path, found: &Observed) -> Result<bool> {
+        Ok(*found == Observed::Nothing)
     }
 }

@@ -264,7 +264,7 @@ fn run(action: &Run, command: &Command, surroundings: &Surroundings<'_>) -> Resu
             format!("its directory {} does not exist", directory.display())
         },
     };
-    let mark = platform::Mark::of(journal);
+    let mark = platform::SwitchTag::of(journal);
     platform::prepare_session(
         &mut process,
         login.as_ref(),
@@ -322,7 +322,7 @@ pub fn run_to_its_end(
     let mut output = Output::new(&mut child, events);
     let mut was_asked = false;
     let status = loop {
-        if let Some(status) = platform::look_after(&mut child).map_err(not_started)? {
+        if let Some(status) = platform::poll_child(&mut child).map_err(not_started)? {
             break status;
         }
         if interrupt.is_set() && !was_asked {
@@ -483,7 +483,7 @@ fn wait(
             command: "wait".into(),
             reason: error.to_string(),
         };
-        if let Some(status) = platform::look_after(child).map_err(failed)? {
+        if let Some(status) = platform::poll_child(child).map_err(failed)? {
             return Ok(status);
         }
         if interrupt.is_some() && terminal.is_some_and(Terminal::was_interrupted) {

@@ -31,7 +31,7 @@ pub struct Directories {
 
 impl Directories {
     /// For a look at many places while nothing is changed: what is missing is asked for once.
-    pub fn looking() -> Directories {
+    pub fn observer() -> Directories {
         Directories { missing: Some(RefCell::default()), ..Directories::default() }
     }
 

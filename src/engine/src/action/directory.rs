@@ -5,10 +5,10 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::change::After;
-use super::drift::{Aspect, Drift, Look};
+use super::drift::{Aspect, Drift, Observer};
 use super::file::{numbers, parse_mode};
 use super::kind::{Kind, Properties, TargetKind};
-use super::{Error, Found};
+use super::{Error, Observed};
 use crate::platform::{FileKind, Result, Seen};
 use crate::value::Text;
 
@@ -105,28 +105,29 @@ impl TargetKind for Directory {
         Ok(After::Directory { mode, owner, group })
     }
 
-    fn drift(&self, look: Look<'_>, _place: &Path, found: &Found) -> Result<Drift> {
+    fn drift(&self, observer: Observer<'_>, _place: &Path, found: &Observed) -> Result<Drift> {
         Ok(match found {
-            Found::Nothing => Drift::Missing,
-            Found::Other(seen) if seen.kind == FileKind::Directory => match self.rights(look, seen)
-            {
-                aspects if aspects.is_empty() => Drift::None,
-                aspects => Drift::Changed(aspects),
-            },
+            Observed::Nothing => Drift::Missing,
+            Observed::Other(seen) if seen.kind == FileKind::Directory => {
+                match self.rights(observer, seen) {
+                    aspects if aspects.is_empty() => Drift::None,
+                    aspects => Drift::Changed(aspects),
+                }
+            }
             _ => Drift::Replaced,
         })
     }
 
     /// What is in it, others wrote.
-    fn has_written(&self, _look: Look<'_>, _place: &Path, _found: &Found) -> Result<bool> {
+    fn has_written(&self, _look: Observer<'_>, _place: &Path, _found: &Observed) -> Result<bool> {
         Ok(false)
     }
 
-    fn rights(&self, look: Look<'_>, seen: &Seen) -> Vec<Aspect> {
+    fn rights(&self, observer: Observer<'_>, seen: &Seen) -> Vec<Aspect> {
         let has_mode =
             self.mode.as_ref().is_none_or(|mode| u32::from_str_radix(mode, 8) == Ok(seen.mode));
         let mut aspects = if has_mode { Vec::new() } else { vec![Aspect::Mode] };
-        aspects.extend(look.accounts.differ(self.owner.as_ref(), self.group.as_ref(), seen));
+        aspects.extend(observer.accounts.differ(self.owner.as_ref(), self.group.as_ref(), seen));
         aspects
     }
 

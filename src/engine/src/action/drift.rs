@@ -39,7 +39,7 @@ pub enum Drift {
 
 /// What it takes to look at targets.
 #[derive(Clone, Copy, Debug)]
-pub struct Look<'a> {
+pub struct Observer<'a> {
     /// The directories that are open.
     pub directories: &'a Directories,
     /// The accounts that are known.
@@ -77,12 +77,12 @@ impl Accounts {
 fn find(
     known: &RefCell<HashMap<String, Option<u32>>>,
     name: &str,
-    look: impl Fn(&str) -> Option<u32>,
+    observe: impl Fn(&str) -> Option<u32>,
 ) -> Option<u32> {
     if let Some(number) = known.borrow().get(name) {
         return *number;
     }
-    let number = look(name);
+    let number = observe(name);
     known.borrow_mut().insert(name.to_owned(), number);
     number
 }

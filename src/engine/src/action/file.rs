@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::change::After;
-use super::drift::{Aspect, Drift, Look};
+use super::drift::{Aspect, Drift, Observer};
 use super::kind::{Kind, Properties, TargetKind};
-use super::{Directories, Error, Found};
+use super::{Directories, Error, Observed};
 use crate::hash::Hash;
 use crate::names::ObjectName;
 use crate::platform::{self, FileKind, Result, Seen};
@@ -111,13 +111,13 @@ impl TargetKind for File {
     }
 
     /// What belongs to the user since it was written may be anything.
-    fn drift(&self, look: Look<'_>, place: &Path, found: &Found) -> Result<Drift> {
+    fn drift(&self, observer: Observer<'_>, place: &Path, found: &Observed) -> Result<Drift> {
         Ok(match found {
-            Found::Nothing => Drift::Missing,
+            Observed::Nothing => Drift::Missing,
             _ if self.mutable => Drift::None,
-            Found::Other(seen) if seen.kind == FileKind::File => {
-                let mut aspects = self.rights(look, seen);
-                match self.has_digest(look, place) {
+            Observed::Other(seen) if seen.kind == FileKind::File => {
+                let mut aspects = self.rights(observer, seen);
+                match self.has_digest(observer, place) {
                     // Its owner may not read it: what may be seen is compared.
                     Err(error) if error.is_denied() && aspects.is_empty() => {
                         if !has_length_of(seen, &self.source.to_path()) {
@@ -136,31 +136,31 @@ impl TargetKind for File {
         })
     }
 
-    fn has_written(&self, look: Look<'_>, place: &Path, found: &Found) -> Result<bool> {
+    fn has_written(&self, observer: Observer<'_>, place: &Path, found: &Observed) -> Result<bool> {
         match self.digest {
-            Some(digest) => is_at(look.directories, place, found, digest),
+            Some(digest) => is_at(observer.directories, place, found, digest),
             None => Ok(false),
         }
     }
 
-    fn stands(&self, look: Look<'_>, place: &Path) -> Result<bool> {
-        let found = super::look(look.directories, place)?;
-        Ok(match self.holds_as_read(look, place, &found)? {
+    fn is_in_place(&self, observer: Observer<'_>, place: &Path) -> Result<bool> {
+        let found = super::observe(observer.directories, place)?;
+        Ok(match self.has_result_as_read(observer, place, &found)? {
             Some(holds) => holds,
             // It was written with a mode that lets its owner not read it.
-            None => match self.drift(look, place, &found) {
+            None => match self.drift(observer, place, &found) {
                 Err(error) if error.is_denied() => false,
                 drift => drift? == Drift::None,
             },
         })
     }
 
-    fn holds(&self, look: Look<'_>, place: &Path, found: &Found) -> Result<bool> {
-        Ok(self.holds_as_read(look, place, found)?.unwrap_or(false))
+    fn has_result(&self, observer: Observer<'_>, place: &Path, found: &Observed) -> Result<bool> {
+        Ok(self.has_result_as_read(observer, place, found)?.unwrap_or(false))
     }
 
     /// Those that are declared, and whether it can be run.
-    fn rights(&self, look: Look<'_>, seen: &Seen) -> Vec<Aspect> {
+    fn rights(&self, observer: Observer<'_>, seen: &Seen) -> Vec<Aspect> {
         let has_mode = match &self.mode {
             Some(mode) => u32::from_str_radix(mode, 8) == Ok(seen.mode),
             None if self.private && seen.mode & !OWNER != 0 => false,
@@ -168,7 +168,7 @@ impl TargetKind for File {
             None => self.can_run().is_none_or(|can_run| can_run == (seen.mode & 0o111 != 0)),
         };
         let mut aspects = if has_mode { Vec::new() } else { vec![Aspect::Mode] };
-        aspects.extend(look.accounts.differ(self.owner.as_ref(), self.group.as_ref(), seen));
+        aspects.extend(observer.accounts.differ(self.owner.as_ref(), self.group.as_ref(), seen));
         aspects
     }
 
@@ -211,26 +211,31 @@ impl File {
     }
 
     /// Returns whether the file is the result of the action, or `None` if it may not be read.
-    fn holds_as_read(&self, look: Look<'_>, place: &Path, found: &Found) -> Result<Option<bool>> {
-        let Found::Other(seen) = found else { return Ok(Some(false)) };
+    fn has_result_as_read(
+        &self,
+        observer: Observer<'_>,
+        place: &Path,
+        found: &Observed,
+    ) -> Result<Option<bool>> {
+        let Observed::Other(seen) = found else { return Ok(Some(false)) };
         if seen.kind != FileKind::File || self.mutable {
             return Ok(Some(seen.kind == FileKind::File));
         }
         // What is of another mode is not read.
-        if !self.rights(look, seen).is_empty() {
+        if !self.rights(observer, seen).is_empty() {
             return Ok(Some(false));
         }
-        match self.has_digest(look, place) {
+        match self.has_digest(observer, place) {
             Err(error) if error.is_denied() => Ok(None),
             has => Ok(Some(has?)),
         }
     }
 
     /// Returns whether the file at a place has the content that was written.
-    fn has_digest(&self, look: Look<'_>, place: &Path) -> Result<bool> {
+    fn has_digest(&self, observer: Observer<'_>, place: &Path) -> Result<bool> {
         let Some(digest) = self.digest else { return Ok(false) };
-        let (directory, name) = look.directories.of(place)?;
-        Ok(directory.hash(&name, look.directories.interrupt())? == digest)
+        let (directory, name) = observer.directories.of(place)?;
+        Ok(directory.hash(&name, observer.directories.interrupt())? == digest)
     }
 }
 
@@ -248,10 +253,10 @@ fn has_length_of(seen: &Seen, source: &Path) -> bool {
 pub fn is_written(
     directories: &Directories,
     place: &Path,
-    found: &Found,
+    found: &Observed,
     (source, digest, mode): (&Path, Hash, u32),
 ) -> Result<bool> {
-    let Found::Other(seen) = found else { return Ok(false) };
+    let Observed::Other(seen) = found else { return Ok(false) };
     if seen.kind != FileKind::File {
         return Ok(false);
     }
@@ -266,9 +271,14 @@ pub fn is_written(
 ///
 /// # Errors
 /// When it cannot be read.
-pub fn is_at(directories: &Directories, place: &Path, found: &Found, digest: Hash) -> Result<bool> {
+pub fn is_at(
+    directories: &Directories,
+    place: &Path,
+    found: &Observed,
+    digest: Hash,
+) -> Result<bool> {
     match found {
-        Found::Other(seen) if seen.kind == FileKind::File => {
+        Observed::Other(seen) if seen.kind == FileKind::File => {
             let (directory, name) = directories.of(place)?;
             directory.has_content(&name, digest, directories.interrupt())
         }

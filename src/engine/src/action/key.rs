@@ -10,7 +10,7 @@ use std::path::Path;
 use syslua_secrets::derive;
 use zeroize::Zeroizing;
 
-use super::{Directories, Found};
+use super::{Directories, Observed};
 use crate::hash::Hash;
 use crate::platform::{self, Directory, FileKind, Result};
 use crate::store::own;
@@ -130,11 +130,11 @@ impl Key {
         &self,
         directories: &Directories,
         place: &Path,
-        found: &Found,
+        found: &Observed,
         digest: Hash,
     ) -> Result<bool> {
         match found {
-            Found::Other(seen) if seen.kind == FileKind::File => {
+            Observed::Other(seen) if seen.kind == FileKind::File => {
                 let (directory, name) = directories.of(place)?;
                 let content = Zeroizing::new(directory.read_file(&name)?);
                 Ok(self.digest(&content) == digest)

@@ -5,8 +5,8 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::change::After;
-use super::drift::{Aspect, Drift, Look};
-use super::{Error, Found, Merge};
+use super::drift::{Aspect, Drift, Observer};
+use super::{Error, Merge, Observed};
 use crate::hash::Hash;
 use crate::platform::{Result, Seen};
 use crate::settings::{Events, Interrupt};
@@ -69,30 +69,30 @@ pub trait TargetKind: Kind {
     ///
     /// # Errors
     /// When its content cannot be read.
-    fn drift(&self, look: Look<'_>, place: &Path, found: &Found) -> Result<Drift>;
+    fn drift(&self, observer: Observer<'_>, place: &Path, found: &Observed) -> Result<Drift>;
 
     /// Returns whether the file has the content that the action wrote: then it can be written
     /// again.
     ///
     /// # Errors
     /// When its content cannot be read.
-    fn has_written(&self, look: Look<'_>, place: &Path, found: &Found) -> Result<bool>;
+    fn has_written(&self, observer: Observer<'_>, place: &Path, found: &Observed) -> Result<bool>;
 
     /// Returns whether the place certainly has the result of the action.
     ///
     /// # Errors
     /// When the system does not tell.
-    fn stands(&self, look: Look<'_>, place: &Path) -> Result<bool> {
-        let found = super::look(look.directories, place)?;
-        self.holds(look, place, &found)
+    fn is_in_place(&self, observer: Observer<'_>, place: &Path) -> Result<bool> {
+        let found = super::observe(observer.directories, place)?;
+        self.has_result(observer, place, &found)
     }
 
     /// Returns whether the file is the result of the action.
     ///
     /// # Errors
     /// When it cannot be read for another reason than permissions.
-    fn holds(&self, look: Look<'_>, place: &Path, found: &Found) -> Result<bool> {
-        match self.drift(look, place, found) {
+    fn has_result(&self, observer: Observer<'_>, place: &Path, found: &Observed) -> Result<bool> {
+        match self.drift(observer, place, found) {
             // What may not be read is moved away unread.
             Err(error) if error.is_denied() => Ok(false),
             drift => Ok(drift? == Drift::None),
@@ -100,7 +100,7 @@ pub trait TargetKind: Kind {
     }
 
     /// Returns which permissions of the existing file differ from the declaration.
-    fn rights(&self, _look: Look<'_>, _seen: &Seen) -> Vec<Aspect> {
+    fn rights(&self, _look: Observer<'_>, _seen: &Seen) -> Vec<Aspect> {
         Vec::new()
     }
 

@@ -6,9 +6,9 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::change::After;
-use super::drift::{Aspect, Drift, Look};
+use super::drift::{Aspect, Drift, Observer};
 use super::kind::{Kind, Properties, TargetKind};
-use super::{Error, Found, is_link_to};
+use super::{Error, Observed, is_link_to};
 use crate::names::Placeholder;
 use crate::platform::{Directory, Result};
 use crate::value::Text;
@@ -128,22 +128,22 @@ impl TargetKind for Link {
         Ok(After::Link { source: self.text().clone() })
     }
 
-    fn drift(&self, _look: Look<'_>, _place: &Path, found: &Found) -> Result<Drift> {
+    fn drift(&self, _look: Observer<'_>, _place: &Path, found: &Observed) -> Result<Drift> {
         Ok(match found {
-            Found::Nothing => Drift::Missing,
-            Found::Link(target, _) if *target == self.text().to_path() => Drift::None,
-            Found::Link(..) => Drift::Changed(vec![Aspect::Link]),
-            Found::Other(_) => Drift::Replaced,
+            Observed::Nothing => Drift::Missing,
+            Observed::Link(target, _) if *target == self.text().to_path() => Drift::None,
+            Observed::Link(..) => Drift::Changed(vec![Aspect::Link]),
+            Observed::Other(_) => Drift::Replaced,
         })
     }
 
-    fn has_written(&self, _look: Look<'_>, _place: &Path, found: &Found) -> Result<bool> {
+    fn has_written(&self, _look: Observer<'_>, _place: &Path, found: &Observed) -> Result<bool> {
         Ok(is_at(self.text(), found))
     }
 
     /// One call of the system, for most targets of most applies.
-    fn stands(&self, look: Look<'_>, place: &Path) -> Result<bool> {
-        is_link_to(look.directories, place, &self.text().0)
+    fn is_in_place(&self, observer: Observer<'_>, place: &Path) -> Result<bool> {
+        is_link_to(observer.directories, place, &self.text().0)
     }
 
     fn source(&self) -> Option<&Text> {
@@ -176,8 +176,8 @@ impl TargetKind for Link {
 }
 
 /// Returns whether a link to `source` was found.
-pub fn is_at(source: &Text, found: &Found) -> bool {
-    matches!(found, Found::Link(target, _) if *target == source.to_path())
+pub fn is_at(source: &Text, found: &Observed) -> bool {
+    matches!(found, Observed::Link(target, _) if *target == source.to_path())
 }
 
 /// Makes a link at a free place, or replaces a file: then it has the name `temporary` for a moment.

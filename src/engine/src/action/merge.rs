@@ -8,9 +8,9 @@ use syslua_merge::{Declaration, Format, differences};
 
 use super::change::After;
 use super::declared_keys::{DeclaredKey, declaration};
-use super::drift::{Aspect, Drift, Look};
+use super::drift::{Aspect, Drift, Observer};
 use super::kind::{Kind, TargetKind};
-use super::{Directories, Error, Found, look};
+use super::{Directories, Error, Observed, observe};
 use crate::platform::{FileKind, Result};
 use crate::value::Text;
 
@@ -42,8 +42,8 @@ fn keys<'de, D: Deserializer<'de>>(
 
 impl Merge {
     /// Returns the keys whose value differs from the declaration, or why the file cannot be read.
-    pub fn changed(&self, look: Look<'_>, place: &Path) -> String {
-        let Ok(bytes) = read(look.directories, place) else { return String::new() };
+    pub fn changed(&self, observer: Observer<'_>, place: &Path) -> String {
+        let Ok(bytes) = read(observer.directories, place) else { return String::new() };
         match differences(bytes.as_deref(), &self.declaration()) {
             Ok(changes) => {
                 let keys: Vec<String> = changes.into_iter().map(|change| change.key).collect();
@@ -114,11 +114,11 @@ impl TargetKind for Merge {
     }
 
     /// Only the declared keys count.
-    fn drift(&self, look: Look<'_>, place: &Path, found: &Found) -> Result<Drift> {
+    fn drift(&self, observer: Observer<'_>, place: &Path, found: &Observed) -> Result<Drift> {
         let bytes = match found {
-            Found::Nothing => None,
-            Found::Other(seen) if seen.kind == FileKind::File => {
-                let (directory, name) = look.directories.of(place)?;
+            Observed::Nothing => None,
+            Observed::Other(seen) if seen.kind == FileKind::File => {
+                let (directory, name) = observer.directories.of(place)?;
                 Some(directory.read_file(&name)?)
             }
             _ => return Ok(Drift::Replaced),
@@ -131,7 +131,7 @@ impl TargetKind for Merge {
     }
 
     /// The file as a whole belongs to its program.
-    fn has_written(&self, _look: Look<'_>, _place: &Path, _found: &Found) -> Result<bool> {
+    fn has_written(&self, _look: Observer<'_>, _place: &Path, _found: &Observed) -> Result<bool> {
         Ok(false)
     }
 
@@ -145,8 +145,8 @@ impl TargetKind for Merge {
 /// # Errors
 /// When it is not a file, or cannot be read.
 pub fn read(directories: &Directories, place: &Path) -> Result<Option<Vec<u8>>> {
-    match look(directories, place)? {
-        Found::Nothing => Ok(None),
+    match observe(directories, place)? {
+        Observed::Nothing => Ok(None),
         _ => {
             let (directory, name) = directories.of(place)?;
             directory.read_file(&name).map(Some)

@@ -16,7 +16,7 @@ use super::change::{After, TargetChange, Undone};
 use super::declared_keys::{Edit, Planned, Ready};
 use super::merge::Merge;
 pub use super::merge::read;
-use super::{Directories, Error, Found, look};
+use super::{Directories, Error, Observed, observe};
 use crate::hash::Hash;
 use crate::platform::{self, Directory, FileKind, Result, Seen};
 use crate::value::Text;
@@ -98,7 +98,7 @@ fn beside(directories: &Directories, change: &TargetChange) -> Result<Beside> {
 
 impl Beside {
     fn seen(&self) -> Result<Option<Seen>> {
-        self.directory.look(&self.name)
+        self.directory.observe(&self.name)
     }
 
     fn has(&self, name: &OsStr) -> bool {
@@ -268,12 +268,12 @@ pub fn undo(
     last: Option<&Planned>,
 ) -> std::result::Result<Undone, Error> {
     let place = change.place.to_path();
-    let found = look(directories, &place)?;
+    let found = observe(directories, &place)?;
     let left_alone =
         || Undone::LeftAlone { place: place.clone(), found: found.in_words(), kept: None };
     let is_file = match &found {
-        Found::Nothing => false,
-        Found::Other(seen) if seen.kind == FileKind::File => true,
+        Observed::Nothing => false,
+        Observed::Other(seen) if seen.kind == FileKind::File => true,
         _ => return Ok(left_alone()),
     };
     let beside = match beside(directories, change) {
@@ -352,10 +352,10 @@ pub fn of(change: &TargetChange) -> Option<&Edit> {
 ///
 /// # Errors
 /// When the system does not tell.
-pub fn obstacle(found: &Found) -> Option<String> {
+pub fn obstacle(found: &Observed) -> Option<String> {
     match found {
-        Found::Nothing => None,
-        Found::Other(seen) if seen.kind == FileKind::File => None,
+        Observed::Nothing => None,
+        Observed::Other(seen) if seen.kind == FileKind::File => None,
         other => Some(other.in_words()),
     }
 }

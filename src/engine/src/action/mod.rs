@@ -39,7 +39,7 @@ pub use contents::Contents;
 pub use declared_keys::{DeclaredKey, Edit, Plain, Planned};
 pub use directories::Directories;
 pub use directory::{Directory, insisted_mode};
-pub use drift::{Accounts, Aspect, Drift, Look};
+pub use drift::{Accounts, Aspect, Drift, Observer};
 pub use file::{File, digest_of, is_executable};
 pub use function::Function;
 pub use key::{KEY as SECRET_KEY, Key, put_once};
@@ -49,7 +49,7 @@ pub use kind::{
 pub use link::Link;
 pub use list::Description;
 pub use merge::Merge;
-pub use observed::{Found, is_link_to, look};
+pub use observed::{Observed, is_link_to, observe};
 pub use package::{Package, PackageKind};
 pub use path_entry::PathEntry;
 pub use script::Script;

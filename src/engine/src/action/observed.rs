@@ -7,7 +7,7 @@ use crate::platform::{FileKind, Result, Seen};
 
 /// The file at a target.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Found {
+pub enum Observed {
     /// Nothing.
     Nothing,
     /// A link, and where it leads.
@@ -16,23 +16,23 @@ pub enum Found {
     Other(Seen),
 }
 
-impl Found {
+impl Observed {
     /// Returns its kind, in words.
     pub fn in_words(&self) -> String {
         match self {
-            Found::Nothing => "nothing".to_owned(),
-            Found::Link(target, _) => format!("a link to {}", target.display()),
-            Found::Other(seen) if seen.kind == FileKind::Directory => "a directory".to_owned(),
-            Found::Other(seen) if seen.kind == FileKind::File => "a file".to_owned(),
-            Found::Other(_) => "a special file".to_owned(),
+            Observed::Nothing => "nothing".to_owned(),
+            Observed::Link(target, _) => format!("a link to {}", target.display()),
+            Observed::Other(seen) if seen.kind == FileKind::Directory => "a directory".to_owned(),
+            Observed::Other(seen) if seen.kind == FileKind::File => "a file".to_owned(),
+            Observed::Other(_) => "a special file".to_owned(),
         }
     }
 
     /// Returns what the system tells of it.
     pub fn seen(&self) -> Option<&Seen> {
         match self {
-            Found::Nothing => None,
-            Found::Link(_, seen) | Found::Other(seen) => Some(seen),
+            Observed::Nothing => None,
+            Observed::Link(_, seen) | Observed::Other(seen) => Some(seen),
         }
     }
 }
@@ -41,19 +41,19 @@ impl Found {
 ///
 /// # Errors
 /// When the system does not tell.
-pub fn look(directories: &Directories, place: &Path) -> Result<Found> {
+pub fn observe(directories: &Directories, place: &Path) -> Result<Observed> {
     let (directory, name) = match directories.of(place) {
         Ok(found) => found,
-        Err(error) if error.is_not_found() => return Ok(Found::Nothing),
+        Err(error) if error.is_not_found() => return Ok(Observed::Nothing),
         Err(error) => return Err(error),
     };
-    Ok(match directory.look(&name)? {
-        None => Found::Nothing,
+    Ok(match directory.observe(&name)? {
+        None => Observed::Nothing,
         Some(seen) if seen.kind == FileKind::Symlink => match directory.read_link(&name)? {
-            Some(target) => Found::Link(target, seen),
-            None => Found::Nothing,
+            Some(target) => Observed::Link(target, seen),
+            None => Observed::Nothing,
         },
-        Some(seen) => Found::Other(seen),
+        Some(seen) => Observed::Other(seen),
     })
 }
 

@@ -9,12 +9,12 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::change::After;
-use super::drift::{Aspect, Drift, Look};
+use super::drift::{Aspect, Drift, Observer};
 use super::file::{numbers, parse_mode};
 use super::key::{KEY, Key};
 use super::kind::{Kind, Properties, TargetKind};
 use super::link::is_at;
-use super::{Directories, Error, Found, look};
+use super::{Directories, Error, Observed, observe};
 use crate::hash::Hash;
 use crate::platform::{self, FileKind, Result, Seen};
 use crate::value::Text;
@@ -285,7 +285,7 @@ impl Secret {
         let (Some(kept), Some(digest)) = (&self.kept, self.digest) else { return Ok(false) };
         let Some(key) = self.key()? else { return Ok(false) };
         let place = without_links(&kept.to_path());
-        let found = look(directories, &place)?;
+        let found = observe(directories, &place)?;
         let is_private = |seen: &Seen| seen.kind == FileKind::File && seen.mode & 0o077 == 0;
         Ok(found.seen().is_some_and(is_private)
             && key.is_at(directories, &place, &found, digest)?)
@@ -365,47 +365,47 @@ impl TargetKind for Secret {
         })
     }
 
-    fn drift(&self, look: Look<'_>, place: &Path, found: &Found) -> Result<Drift> {
+    fn drift(&self, observer: Observer<'_>, place: &Path, found: &Observed) -> Result<Drift> {
         let aspect = |aspect| Drift::Changed(vec![aspect]);
         if let Some(kept) = &self.kept {
             return Ok(match found {
-                Found::Nothing => Drift::Missing,
-                Found::Link(..) if !is_at(kept, found) => aspect(Aspect::Link),
-                Found::Link(..) if self.is_kept(look.directories)? => Drift::None,
-                Found::Link(..) => aspect(Aspect::Content),
-                Found::Other(_) => Drift::Replaced,
+                Observed::Nothing => Drift::Missing,
+                Observed::Link(..) if !is_at(kept, found) => aspect(Aspect::Link),
+                Observed::Link(..) if self.is_kept(observer.directories)? => Drift::None,
+                Observed::Link(..) => aspect(Aspect::Content),
+                Observed::Other(_) => Drift::Replaced,
             });
         }
-        let Found::Other(seen) = found else {
-            return Ok(if *found == Found::Nothing { Drift::Missing } else { Drift::Replaced });
+        let Observed::Other(seen) = found else {
+            return Ok(if *found == Observed::Nothing { Drift::Missing } else { Drift::Replaced });
         };
         if seen.kind != FileKind::File {
             return Ok(Drift::Replaced);
         }
-        let mut aspects = self.rights(look, seen);
-        if !self.has_written(look, place, found)? {
+        let mut aspects = self.rights(observer, seen);
+        if !self.has_written(observer, place, found)? {
             aspects.insert(0, Aspect::Content);
         }
         Ok(if aspects.is_empty() { Drift::None } else { Drift::Changed(aspects) })
     }
 
-    fn has_written(&self, look: Look<'_>, place: &Path, found: &Found) -> Result<bool> {
+    fn has_written(&self, observer: Observer<'_>, place: &Path, found: &Observed) -> Result<bool> {
         if let Some(kept) = &self.kept {
             return Ok(is_at(kept, found));
         }
         match (self.digest, self.key()?) {
-            (Some(digest), Some(key)) => key.is_at(look.directories, place, found, digest),
+            (Some(digest), Some(key)) => key.is_at(observer.directories, place, found, digest),
             _ => Ok(false),
         }
     }
 
-    fn rights(&self, look: Look<'_>, seen: &Seen) -> Vec<Aspect> {
+    fn rights(&self, observer: Observer<'_>, seen: &Seen) -> Vec<Aspect> {
         if self.kept.is_some() {
             return Vec::new();
         }
         let has_mode = self.mode_bits().is_ok_and(|mode| mode == seen.mode);
         let mut aspects = if has_mode { Vec::new() } else { vec![Aspect::Mode] };
-        aspects.extend(look.accounts.differ(self.owner.as_ref(), None, seen));
+        aspects.extend(observer.accounts.differ(self.owner.as_ref(), None, seen));
         aspects
     }
 

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::change::{After, Before, Rights, Role, TargetChange, Undone};
 use super::declared_keys::Planned;
 use super::merging::{self, OnMerged};
-use super::{Directories, Error, Found, Key, file, insisted_mode, link, look, secret};
+use super::{Directories, Error, Key, Observed, file, insisted_mode, link, observe, secret};
 use crate::platform::{self, FileKind, Identity, NewFile};
 use crate::value::Text;
 
@@ -61,7 +61,7 @@ pub fn prepare(directories: &Directories, change: &TargetChange) -> Result<(), E
     if let (true, Before::Kept { identity, kept, .. }) = (keeps_second_name(change), &change.before)
     {
         let place = change.place.to_path();
-        if !is(&look(directories, &place)?, identity) {
+        if !is(&observe(directories, &place)?, identity) {
             return Err(Error::Changed(place));
         }
         let (directory, name) = directories.of(&place)?;
@@ -87,7 +87,7 @@ pub fn perform(
     let (directory, name) = directories.of(&place)?;
     if let Some(edit) = merging::of(change) {
         if let Before::Kept { identity, kept, .. } = &change.before {
-            if !is(&look(directories, &place)?, identity) {
+            if !is(&observe(directories, &place)?, identity) {
                 return Err(Error::Changed(place));
             }
             let (away, away_name) = directories.of(&kept.to_path())?;
@@ -102,7 +102,8 @@ pub fn perform(
     match &change.before {
         Before::Nothing => {}
         Before::Directory { .. } => {
-            if !matches!(directory.look(&name)?, Some(seen) if seen.kind == FileKind::Directory) {
+            if !matches!(directory.observe(&name)?, Some(seen) if seen.kind == FileKind::Directory)
+            {
                 return Err(Error::Changed(place));
             }
             if let After::Directory { mode, owner, group } = &change.after {
@@ -125,14 +126,14 @@ pub fn perform(
             }
         }
         Before::Kept { identity, kept, role } => {
-            let seen = directory.look(&name)?;
+            let seen = directory.observe(&name)?;
             if seen.as_ref().map(|seen| &seen.identity) != Some(identity) {
                 return Err(Error::Changed(place));
             }
             let kept = kept.to_path();
             let (away, away_name) = directories.of(&kept)?;
             let has_second_name =
-                keeps_second_name(change) && is(&look(directories, &kept)?, identity);
+                keeps_second_name(change) && is(&observe(directories, &kept)?, identity);
             if has_second_name {
                 replace = true;
             } else {
@@ -182,7 +183,7 @@ pub fn perform(
 }
 
 /// Returns whether the file at a place is this one.
-fn is(found: &Found, identity: &Identity) -> bool {
+fn is(found: &Observed, identity: &Identity) -> bool {
     found.seen().is_some_and(|seen| seen.identity == *identity)
 }
 
@@ -193,10 +194,10 @@ fn is(found: &Found, identity: &Identity) -> bool {
 pub fn is_after(
     directories: &Directories,
     change: &TargetChange,
-    found: &Found,
+    found: &Observed,
 ) -> Result<bool, Error> {
     Ok(match (&change.after, found) {
-        (After::Nothing, Found::Nothing) => true,
+        (After::Nothing, Observed::Nothing) => true,
         (After::Link { source }, found) => link::is_at(source, found),
         (After::File { source, digest, mode, .. }, found) => {
             let (place, source) = (change.place.to_path(), source.to_path());
@@ -206,7 +207,7 @@ pub fn is_after(
             Some(key) => key.is_at(directories, &change.place.to_path(), found, *digest)?,
             None => false,
         },
-        (After::Directory { .. }, Found::Other(seen)) => seen.kind == FileKind::Directory,
+        (After::Directory { .. }, Observed::Other(seen)) => seen.kind == FileKind::Directory,
         (After::Original { identity, .. }, found) => is(found, identity),
         _ => false,
     })
@@ -226,12 +227,13 @@ pub fn undo(
         let Before::Kept { identity, kept, .. } = &change.before else {
             return merging::undo(directories, change, edit, merged);
         };
-        if is(&look(directories, &place)?, identity) {
+        if is(&observe(directories, &place)?, identity) {
             return Ok(Undone::Done);
         }
         let undone = merging::undo(directories, change, edit, merged)?;
         let kept = kept.to_path();
-        if look(directories, &place)? == Found::Nothing && is(&look(directories, &kept)?, identity)
+        if observe(directories, &place)? == Observed::Nothing
+            && is(&observe(directories, &kept)?, identity)
         {
             let (from, from_name) = directories.of(&kept)?;
             let (directory, name) = directories.of(&place)?;
@@ -243,7 +245,7 @@ pub fn undo(
     if let Some(temporary) = &change.temporary {
         remove_ours(directories, &temporary.to_path())?;
     }
-    let found = look(directories, &place)?;
+    let found = observe(directories, &place)?;
     let left_alone = |kept: Option<PathBuf>| Undone::LeftAlone {
         place: place.clone(),
         found: found.in_words(),
@@ -251,12 +253,12 @@ pub fn undo(
     };
     match &change.before {
         Before::Nothing => {
-            let is_gone = found == Found::Nothing
+            let is_gone = found == Observed::Nothing
                 || (is_after(directories, change, &found)? && take_away(directories, change)?);
             if is_gone { Ok(Undone::Done) } else { Ok(left_alone(None)) }
         }
         Before::Directory { rights: Rights { mode, owner, group } } => {
-            let (After::Directory { .. }, Found::Other(seen)) = (&change.after, &found) else {
+            let (After::Directory { .. }, Observed::Other(seen)) = (&change.after, &found) else {
                 return Ok(left_alone(None));
             };
             if seen.kind != FileKind::Directory {
@@ -278,12 +280,12 @@ pub fn undo(
                 return Ok(Undone::Done);
             }
             // Between the old link and a restored directory, the place is free for a moment.
-            if found != Found::Nothing && !is_after(directories, change, &found)? {
+            if found != Observed::Nothing && !is_after(directories, change, &found)? {
                 return Ok(left_alone(None));
             }
-            let replace = found != Found::Nothing
+            let replace = found != Observed::Nothing
                 && !matches!(change.after, After::Original { .. } | After::Directory { .. });
-            if found != Found::Nothing && !replace && !take_away(directories, change)? {
+            if found != Observed::Nothing && !replace && !take_away(directories, change)? {
                 return Ok(left_alone(None));
             }
             let (directory, name) = directories.of(&place)?;
@@ -295,7 +297,7 @@ pub fn undo(
         }
         Before::Kept { identity, kept, .. } => {
             let kept = kept.to_path();
-            let away = look(directories, &kept)?;
+            let away = observe(directories, &kept)?;
             if is(&found, identity) {
                 // Its second name, if it came that far.
                 if is(&away, identity) && identity.content.is_some() {
@@ -306,7 +308,7 @@ pub fn undo(
             if !is(&away, identity) {
                 return Ok(left_alone(None));
             }
-            if found != Found::Nothing {
+            if found != Observed::Nothing {
                 if !is_after(directories, change, &found)? {
                     return Ok(left_alone(Some(kept)));
                 }
@@ -319,7 +321,7 @@ pub fn undo(
             }
             let (from, from_name) = directories.of(&kept)?;
             let (directory, name) = directories.of(&place)?;
-            if look(directories, &place)? == Found::Nothing {
+            if observe(directories, &place)? == Observed::Nothing {
                 from.rename_new(&from_name, &directory, &name)?;
             } else {
                 from.rename_over(&from_name, &directory, &name)?;
@@ -380,7 +382,7 @@ pub fn settle<'a>(
     }
     let Before::Kept { identity, kept, role: Role::Ours } = &change.before else { return Ok(None) };
     let kept = later.fold(kept.to_path(), moved);
-    let found = look(directories, &kept)?;
+    let found = observe(directories, &kept)?;
     if !is(&found, identity) {
         return Ok(None);
     }
@@ -417,9 +419,9 @@ fn remove_empty(directories: &Directories, path: &Path) -> Result<bool, Error> {
 
 /// Removes a file or link with a private name.
 fn remove_ours(directories: &Directories, path: &Path) -> Result<(), Error> {
-    match look(directories, path)? {
-        Found::Nothing => Ok(()),
-        Found::Other(seen) if seen.kind == FileKind::Directory => Ok(()),
+    match observe(directories, path)? {
+        Observed::Nothing => Ok(()),
+        Observed::Other(seen) if seen.kind == FileKind::Directory => Ok(()),
         _ => {
             let (directory, name) = directories.of(path)?;
             Ok(directory.remove(&name)?)
@@ -451,8 +453,8 @@ pub fn make_directory(
 
 /// Returns the permission bits of a directory, if one is there and can be seen.
 pub fn mode_of_directory(directories: &Directories, path: &Path) -> Option<u32> {
-    match look(directories, path) {
-        Ok(Found::Other(seen)) if seen.kind == FileKind::Directory => Some(seen.mode),
+    match observe(directories, path) {
+        Ok(Observed::Other(seen)) if seen.kind == FileKind::Directory => Some(seen.mode),
         _ => None,
     }
 }
@@ -467,7 +469,7 @@ pub fn set_mode_of_directory(
     mode: u32,
 ) -> Result<(), Error> {
     let (directory, name) = directories.of(path)?;
-    if !matches!(directory.look(&name)?, Some(seen) if seen.kind == FileKind::Directory) {
+    if !matches!(directory.observe(&name)?, Some(seen) if seen.kind == FileKind::Directory) {
         return Err(Error::Changed(path.to_owned()));
     }
     Ok(directory.set_rights(&name, Some(mode), None, None)?)
@@ -483,7 +485,7 @@ pub fn remove_directory(directories: &Directories, path: &Path) -> Result<(), Er
         Err(error) if error.is_not_found() => return Ok(()),
         Err(error) => return Err(error.into()),
     };
-    if !matches!(directory.look(&name)?, Some(seen) if seen.kind == FileKind::Directory) {
+    if !matches!(directory.observe(&name)?, Some(seen) if seen.kind == FileKind::Directory) {
         return Ok(());
     }
     let is_empty = directories.open(path)?.list()?.is_empty();

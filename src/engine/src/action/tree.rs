@@ -6,9 +6,9 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::change::After;
-use super::drift::{Drift, Look};
+use super::drift::{Drift, Observer};
 use super::kind::{Kind, TargetKind};
-use super::{Error, Found};
+use super::{Error, Observed};
 use crate::platform::Result;
 use crate::tree_choice::Choice;
 use crate::value::Text;
@@ -67,11 +67,11 @@ impl TargetKind for Tree {
         Ok(After::Nothing)
     }
 
-    fn drift(&self, _look: Look<'_>, _place: &Path, _found: &Found) -> Result<Drift> {
+    fn drift(&self, _look: Observer<'_>, _place: &Path, _found: &Observed) -> Result<Drift> {
         Ok(Drift::None)
     }
 
-    fn has_written(&self, _look: Look<'_>, _place: &Path, _found: &Found) -> Result<bool> {
+    fn has_written(&self, _look: Observer<'_>, _place: &Path, _found: &Observed) -> Result<bool> {
         Ok(false)
     }
 

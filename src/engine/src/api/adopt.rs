@@ -135,7 +135,7 @@ impl Engine {
     /// When it cannot be written: then it is as it was.
     pub fn rewrite(&self, path: &Path, text: &[u8]) -> Result<(), Error> {
         let path = platform::canonical(path);
-        let mode = platform::look(&path)?.map_or(0o644, |seen| seen.mode & RIGHTS);
+        let mode = platform::observe(&path)?.map_or(0o644, |seen| seen.mode & RIGHTS);
         let temporary = beside(&path, "new");
         let written = (|| {
             platform::remove_tree(&temporary)?;
@@ -169,7 +169,7 @@ fn copy_checked(
 /// Copies with modes, without set-id bits.
 fn copy(from: &Path, to: &Path, interrupt: &Interrupt) -> platform::Result<()> {
     let rights = |extra: u32| -> platform::Result<()> {
-        let mode = platform::look(from)?.map_or(0, |seen| seen.mode & RIGHTS);
+        let mode = platform::observe(from)?.map_or(0, |seen| seen.mode & RIGHTS);
         platform::set_mode(to, mode | extra)
     };
     match platform::kind_of(from)? {

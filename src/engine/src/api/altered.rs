@@ -139,7 +139,7 @@ impl Engine {
         let mut by_source = BTreeMap::new();
         let mut examination = Examination::new(&self.store, &looked.memory);
         for source in &looked.suspects {
-            let found = match examination.look(source) {
+            let found = match examination.observe(source) {
                 // The right to read it was removed: it is not as it was published.
                 Err(store::Error::File(error)) if error.is_denied() => vec![Alteration::at_top()],
                 found => found?,

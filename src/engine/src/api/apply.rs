@@ -26,7 +26,7 @@ use crate::platform::lock::{Lock, LockError, Sharing};
 use crate::realize::{self, Recorder, Tasks};
 use crate::settings::Sandbox;
 use crate::snapshot::Snapshot;
-use crate::store::{self, Outputs, Present, find_outputs};
+use crate::store::{self, Outputs, Present, get_outputs};
 use crate::switch::{self, Desired, Extent, Mark, Plan, Secrets, Step, Switched, To};
 
 /// From this number of derivations on, it is worth looking for their objects while the plan is
@@ -249,7 +249,7 @@ impl Engine {
         let told = PlanOptions { brief: options.brief, ..PlanOptions::default() };
         // Contradictions are found before anything is built.
         let extent = if told.brief { Extent::Foresight } else { Extent::All };
-        let look = || {
+        let observe = || {
             let link = self.current_link();
             let current = self.current()?;
             let altered = self.altered(&current)?;
@@ -273,11 +273,11 @@ impl Engine {
             }
             Ok((plan(planned.plan.current, &altered)?, altered, link))
         };
-        let (planned, altered, link) = match self.read_consistently(look) {
+        let (planned, altered, link) = match self.read_consistently(observe) {
             // Another process works there: the state after it counts.
             Err(_) if platform::exists(&self.store.journal()) => {
                 self.recover()?;
-                look()?
+                observe()?
             }
             planned => planned?,
         };
@@ -478,7 +478,7 @@ impl Engine {
     /// # Errors
     /// When it does.
     pub(super) fn check_outside(&self) -> Result<(), LockError> {
-        if !platform::has_mark(&self.store.journal()) {
+        if !platform::has_switch_tag(&self.store.journal()) {
             return Ok(());
         }
         let path = self.store.switch_lock();
@@ -521,7 +521,7 @@ impl Engine {
 
     /// Returns whether all objects are there that are applied.
     fn has_objects(&self, current: &Snapshot) -> bool {
-        let present = Present::look(&self.store, current.derivations.len());
+        let present = Present::observe(&self.store, current.derivations.len());
         current.derivations.values().all(|outputs| present.has_all(outputs))
     }
 
@@ -604,7 +604,7 @@ impl Engine {
             if missing.contains(&derivation.hash) {
                 for dependency in &derivation.dependencies {
                     let is_wanted = |outputs: &Outputs| self.has_pins_of(outputs);
-                    if !matches!(find_outputs(&self.store, *dependency, is_wanted), Ok(Some(_))) {
+                    if !matches!(get_outputs(&self.store, *dependency, is_wanted), Ok(Some(_))) {
                         missing.insert(*dependency);
                     }
                 }

@@ -17,11 +17,11 @@ impl Engine {
     /// runs: a file may have been replaced during the read.
     pub(super) fn read_consistently<T>(
         &self,
-        look: impl Fn() -> Result<T, Error>,
+        observe: impl Fn() -> Result<T, Error>,
     ) -> Result<T, Error> {
         for _ in 1..TRIES {
             let before = self.moment();
-            let result = look();
+            let result = observe();
             let after = self.moment();
             let is_switching = after.0.is_some();
             if before == after && (result.is_ok() || !is_switching) {
@@ -31,7 +31,7 @@ impl Engine {
                 std::thread::sleep(PAUSE);
             }
         }
-        look()
+        observe()
     }
 
     /// Returns a value that changes with a switch, and while a switch runs: the mark of the
@@ -44,6 +44,6 @@ impl Engine {
 
     /// Returns the link to the applied snapshot.
     pub(super) fn current_link(&self) -> Option<Identity> {
-        platform::look(&self.store.current()).ok().flatten().map(|seen| seen.identity)
+        platform::observe(&self.store.current()).ok().flatten().map(|seen| seen.identity)
     }
 }

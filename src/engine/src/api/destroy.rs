@@ -13,7 +13,7 @@ use crate::platform;
 use crate::platform::lock::Lock;
 use crate::settings::Mode;
 use crate::snapshot::Snapshot;
-use crate::switch::{self, Backup, Backups, Desired, Standing, To};
+use crate::switch::{self, Backup, Backups, Desired, RootState, To};
 use crate::switch::{Extent, Mark, Plan};
 use crate::value::Text;
 use crate::{config_copy, generations};
@@ -72,14 +72,14 @@ impl Engine {
         let mut report = DestroyReport {
             plan: self.plan_report(&Manifest::default(), &planned, PlanOptions::default())?,
             applied: false,
-            exists: standing != Standing::Nothing,
-            removed: standing == Standing::Nothing,
+            exists: standing != RootState::Nothing,
+            removed: standing == RootState::Nothing,
             displaced: Vec::new(),
             stuck: Vec::new(),
             unknown: Vec::new(),
         };
-        report.plan.changed |= standing == Standing::Root;
-        if mode.performs() && standing != Standing::Nothing {
+        report.plan.changed |= standing == RootState::Root;
+        if mode.performs() && standing != RootState::Nothing {
             self.keep_altered(&altered, &planned.plan.current)?;
             self.perform_destroy(&planned.plan, is_begun, locks, &mut report)?;
         } else {

@@ -20,7 +20,7 @@ use crate::platform::lock::{Lock, LockError, Sharing};
 use crate::settings::{Event, Mode};
 use crate::store::gc::sweep::{self, Dead, Forgotten, Garbage, KeptDownloads};
 use crate::store::memory;
-use crate::store::own::{Own, Place};
+use crate::store::own::{Own, RootPlace};
 use crate::store::shared::SweepNote;
 use crate::{inputs, store, switch};
 
@@ -163,7 +163,14 @@ impl Engine {
         kept: &KeptDownloads,
     ) -> Result<Garbage, Error> {
         let Some(own) = own else { return Ok(Garbage::default()) };
-        Ok(sweep::find(&self.store, own, &roots.present, &roots.living, &roots.derivations, kept)?)
+        Ok(sweep::list_garbage(
+            &self.store,
+            own,
+            &roots.present,
+            &roots.living,
+            &roots.derivations,
+            kept,
+        )?)
     }
 
     /// Returns the inputs and pins that locks name: the current lock of the applied config, the
@@ -270,7 +277,7 @@ impl Engine {
         let _note = SweepNote::write(store);
         // First what frees space without a write.
         sweep::clear(store, own, garbage, interrupt)?;
-        for name in own.list_ours(Place::Snapshots, &store.snapshots())? {
+        for name in own.list_ours(RootPlace::Snapshots, &store.snapshots())? {
             // What switches and earlier calls left when they were cut off.
             if name.as_encoded_bytes().starts_with(b".") {
                 own.remove(&store.snapshots().join(name))?;

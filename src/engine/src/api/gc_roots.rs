@@ -129,29 +129,29 @@ impl Engine {
             for (hash, outputs) in snapshot.derivations.iter() {
                 roots.derivations.insert(*hash);
                 // A missing object is held too: its record helps to restore it.
-                outputs.values().for_each(|object| roots.hold(object.clone(), &holder));
+                outputs.values().for_each(|object| roots.add(object.clone(), &holder));
             }
             for text in snapshot.activations.iter().flat_map(|activation| activation.action.texts())
             {
-                roots.hold_mentioned(&text.0, &holder);
+                roots.add_mentioned(&text.0, &holder);
             }
         }
         let path = self.store.journal();
         match platform::read_file(&path) {
             Err(error) if error.is_not_found() => {}
             text => {
-                roots.hold_mentioned(&text?, &Holder::Journal { path });
+                roots.add_mentioned(&text?, &Holder::Journal { path });
             }
         }
         roots.add_links(&self.store)?;
         for kept in self.all_kept_projects()?.into_iter().filter(|kept| kept.is_in_use) {
             let holder = Holder::Project { path: kept.directory };
-            kept.objects.into_iter().for_each(|object| roots.hold(object, &holder));
+            kept.objects.into_iter().for_each(|object| roots.add(object, &holder));
         }
         platform::each_process(|process| {
             let holder = Holder::Process { pid: process.pid, program: process.program };
             for text in &process.texts {
-                roots.hold_mentioned(text, &holder);
+                roots.add_mentioned(text, &holder);
             }
         })?;
         roots.living =
@@ -175,15 +175,15 @@ impl Engine {
 }
 
 impl Roots {
-    fn hold(&mut self, object: ObjectName, holder: &Holder) {
+    fn add(&mut self, object: ObjectName, holder: &Holder) {
         self.held.entry(object).or_default().insert(holder.clone());
     }
 
     /// Returns whether the text names an object.
-    fn hold_mentioned(&mut self, text: &[u8], holder: &Holder) -> bool {
+    fn add_mentioned(&mut self, text: &[u8], holder: &Holder) -> bool {
         let found = mentioned(text, &self.present);
         let is_any = !found.is_empty();
-        found.into_iter().for_each(|object| self.hold(object, holder));
+        found.into_iter().for_each(|object| self.add(object, holder));
         is_any
     }
 
@@ -215,9 +215,9 @@ impl Roots {
             target => target?,
         };
         let holder = Holder::GcRoot { path: path.clone() };
-        let direct = self.hold_mentioned(&platform::bytes_of_path(&target), &holder);
+        let direct = self.add_mentioned(&platform::bytes_of_path(&target), &holder);
         let through =
-            self.hold_mentioned(&platform::bytes_of_path(&platform::canonical(&path)), &holder);
+            self.add_mentioned(&platform::bytes_of_path(&platform::canonical(&path)), &holder);
         if !direct && !through {
             self.dangling.push(path);
         }
@@ -230,7 +230,7 @@ impl Roots {
         let found = platform::links_below(directory, USER_LIMITS)?;
         let mut dangling = Vec::new();
         for (path, target) in found.links {
-            if !self.hold_mentioned(&target, &Holder::GcRoot { path: path.clone() }) {
+            if !self.add_mentioned(&target, &Holder::GcRoot { path: path.clone() }) {
                 dangling.push(path);
             }
         }

@@ -20,7 +20,7 @@ use crate::platform;
 use crate::platform::jail::Level;
 use crate::realize::{self, Tasks};
 use crate::store::{
-    self, ObjectInfo, Outputs, Store, find_derivations, read_derivation, read_info,
+    self, ObjectInfo, Outputs, Store, list_derivations, read_derivation, read_info,
     recorded_outputs,
 };
 
@@ -118,7 +118,7 @@ impl Engine {
     /// # Errors
     /// When one is unknown or ambiguous, or its description cannot be read.
     pub fn diff_derivations(&self, first: &str, second: &str) -> Result<DiffReport, Error> {
-        let (first, second) = (self.find_derivation(first)?, self.find_derivation(second)?);
+        let (first, second) = (self.get_derivation(first)?, self.get_derivation(second)?);
         let (old, new) =
             (read_derivation(&self.store, first)?, read_derivation(&self.store, second)?);
         let label = |hash: &str| label(&self.store, hash);
@@ -126,8 +126,8 @@ impl Engine {
         Ok(DiffReport { first, second, differences })
     }
 
-    fn find_derivation(&self, prefix: &str) -> Result<Hash, Error> {
-        match find_derivations(&self.store, prefix)?.as_slice() {
+    fn get_derivation(&self, prefix: &str) -> Result<Hash, Error> {
+        match list_derivations(&self.store, prefix)?.as_slice() {
             [hash] => Ok(*hash),
             [] => Err(Error::NoDerivation { prefix: prefix.to_owned() }),
             several => Err(Error::Ambiguous { prefix: prefix.to_owned(), count: several.len() }),

@@ -14,7 +14,7 @@ use crate::platform;
 use crate::platform::jail::Level;
 use crate::settings::{Sandbox, Settings};
 use crate::snapshot::Snapshot;
-use crate::store::{Outputs, Present, find_outputs, recorded_outputs};
+use crate::store::{Outputs, Present, get_outputs, recorded_outputs};
 use crate::value::Text;
 use crate::{inputs, realize};
 
@@ -61,7 +61,7 @@ impl Engine {
         current: &Snapshot,
     ) -> Result<BTreeMap<Hash, Outputs>, Error> {
         let mut known = BTreeMap::new();
-        let present = Present::look(&self.store, wanted.len());
+        let present = Present::observe(&self.store, wanted.len());
         for hash in wanted {
             let recorded = current.derivations.get(hash);
             let recorded = recorded
@@ -70,12 +70,12 @@ impl Engine {
             let outputs = match recorded {
                 // Only the store tells how something was built.
                 _ if self.settings.sandbox == Sandbox::Require => {
-                    find_outputs(&self.store, *hash, |outputs| {
+                    get_outputs(&self.store, *hash, |outputs| {
                         outputs.level() == Level::Namespaces && self.has_pins_of(outputs)
                     })?
                 }
                 Some(outputs) => Some(outputs),
-                None => find_outputs(&self.store, *hash, |outputs| self.has_pins_of(outputs))?,
+                None => get_outputs(&self.store, *hash, |outputs| self.has_pins_of(outputs))?,
             };
             known.extend(outputs.map(|outputs| (*hash, outputs)));
         }

@@ -91,7 +91,7 @@ impl Look {
     }
 
     /// Returns whether the answer is still the same.
-    fn holds(&self) -> bool {
+    fn is_unchanged(&self) -> bool {
         Look::take(&platform::path_from_bytes(&self.path.0), self.kind).answer == self.answer
     }
 
@@ -258,7 +258,7 @@ impl Engine {
         let kept = read_kept(&self.place_of(id, trusted))?;
         let is_whole =
             kept.objects.iter().all(|object| platform::exists(&self.store.object(object)));
-        (kept.is_final && is_whole && kept.looks.iter().all(Look::holds))
+        (kept.is_final && is_whole && kept.looks.iter().all(Look::is_unchanged))
             .then(|| self.entered(kept.environment, kept.name, id.to_owned(), &kept.layer))
     }
 

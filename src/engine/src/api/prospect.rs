@@ -142,7 +142,7 @@ impl<'a> Prospect<'a> {
         match self.after(step) {
             Content::Unknown => false,
             Content::Bytes(bytes) => {
-                matches!(platform::look(&place), Ok(Some(seen)) if seen.kind == FileKind::File)
+                matches!(platform::observe(&place), Ok(Some(seen)) if seen.kind == FileKind::File)
                     && platform::metadata_of(&place)
                         .ok()
                         .flatten()

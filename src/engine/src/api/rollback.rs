@@ -97,13 +97,13 @@ impl Engine {
         } else {
             self.altered_with(&current, self.links_of_snapshot(&target))?
         };
-        let look = |desired, current| {
+        let observe = |desired, current| {
             let home = &self.settings.home;
             let mut plan = switch::plan(&self.store, home, desired, current, Extent::All)?;
             plan.contents = Arc::clone(secrets.contents());
             Ok::<_, switch::Error>(plan)
         };
-        let mut plan = look(desired.clone(), current)?;
+        let mut plan = observe(desired.clone(), current)?;
         switch::add_packages(&self.store, &self.settings, &mut plan)?;
         if is_guess {
             // Most of what may be in force is not.
@@ -132,7 +132,7 @@ impl Engine {
             if let Some(packages) = after {
                 // Packages bring files, which the plan must know.
                 let current = plan.current;
-                plan = look(desired, current).map_err(|error| packages.outlast(error))?;
+                plan = observe(desired, current).map_err(|error| packages.outlast(error))?;
                 leave_commands(&mut plan);
                 plan.packages = packages;
             }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::altered::{self, Altered};
 use super::report::{displaced_report, snapshot_report};
 use super::{Engine, Error, PendingReport, StatusReport, TargetReport};
-use crate::action::{self, Accounts, Aspect, Directories, Drift, Found, Look, Target};
+use crate::action::{self, Accounts, Aspect, Directories, Drift, Observed, Observer, Target};
 use crate::activation::DeclaredAction;
 use crate::failure::chain;
 use crate::generations;
@@ -92,7 +92,7 @@ impl Engine {
         let (directories, accounts) =
             (Directories::default().stopped_by(&self.settings.interrupt), Accounts::default());
         let inspection = Inspection {
-            look: Look { directories: &directories, accounts: &accounts },
+            observer: Observer { directories: &directories, accounts: &accounts },
             objects: self.store.objects(),
             gone: self.gone(current),
             is_on_the_way: switch::Ways::of(&self.store, current.actions())
@@ -162,7 +162,7 @@ impl Engine {
         };
         let objects = current.derivations.values().flat_map(Outputs::values);
         let names = objects.map(|object| OsString::from(object.to_string()));
-        names.filter(|name| matches!(directory.look(name), Ok(None))).collect()
+        names.filter(|name| matches!(directory.observe(name), Ok(None))).collect()
     }
 
     /// Returns the switch that is not over, if there is one.
@@ -191,7 +191,7 @@ impl Engine {
 
 /// What it takes to look at many targets.
 struct Inspection<'a> {
-    look: Look<'a>,
+    observer: Observer<'a>,
     objects: &'a Path,
     gone: HashSet<OsString>,
     /// Whether the links of the root's through which links lead are as they should be.
@@ -200,14 +200,14 @@ struct Inspection<'a> {
 
 impl Inspection<'_> {
     fn at(&self, place: &Path, activation: &DeclaredAction, target: &Target) -> TargetReport {
-        let found = match action::look(self.look.directories, place) {
+        let found = match action::observe(self.observer.directories, place) {
             Ok(found) => found,
             Err(error) => return unreadable(activation, Vec::new(), &error),
         };
-        let drift = match target.drift(self.look, place, &found) {
+        let drift = match target.drift(self.observer, place, &found) {
             Ok(drift) => drift,
             Err(error) => {
-                let rights = found.seen().map(|seen| target.rights(self.look, seen));
+                let rights = found.seen().map(|seen| target.rights(self.observer, seen));
                 return unreadable(activation, rights.unwrap_or_default(), &error);
             }
         };
@@ -226,7 +226,7 @@ impl Inspection<'_> {
             },
             Drift::Changed(differs) => {
                 let keys = || {
-                    let keys = target.merge()?.changed(self.look, place);
+                    let keys = target.merge()?.changed(self.observer, place);
                     Some(keys).filter(|keys| !keys.is_empty())
                 };
                 let found = in_words(&found, &differs).or_else(keys);
@@ -303,7 +303,7 @@ fn unreadable(
 }
 
 /// Describes the file there, if the words say more than the kind of the difference.
-fn in_words(found: &Found, differs: &[Aspect]) -> Option<String> {
+fn in_words(found: &Observed, differs: &[Aspect]) -> Option<String> {
     let seen = found.seen()?;
     let words = differs.iter().filter_map(|aspect| match aspect {
         Aspect::Link => Some(found.in_words()),

@@ -44,7 +44,7 @@ impl Engine {
     /// # Errors
     /// When the store, the snapshots or the processes cannot be listed, or the current snapshot
     /// cannot be read.
-    pub fn hold(&self, object: &ObjectName) -> Result<HoldReport, Error> {
+    pub fn usage(&self, object: &ObjectName) -> Result<HoldReport, Error> {
         let current = generations::current(&self.store)?;
         let roots = self.readable_roots()?;
         let ways = roots.living.ways(object);

@@ -59,7 +59,7 @@ impl Engine {
             pool.install(|| objects::verify(&self.store, &named, &self.settings.interrupt))?;
         if !findings.damaged.is_empty() {
             let named = self.named_by_snapshots()?;
-            objects::look_again(&self.store, &named, &mut findings)?;
+            objects::observe_again(&self.store, &named, &mut findings)?;
         }
         let mut damaged = Vec::new();
         for damage in findings.damaged {
@@ -107,7 +107,7 @@ impl Engine {
         self.store.session().set_damaged(BTreeSet::new());
         for damage in &mut report.damaged {
             // The build of an earlier one may have brought this one back.
-            let restored = objects::look(&self.store, &damage.object).is_ok()
+            let restored = objects::observe(&self.store, &damage.object).is_ok()
                 || self.substitute(&damage.object)?
                 || self.build_again(damage, &mut rebuild)?;
             if restored && let Some(quarantine) = damage.quarantine.take() {
@@ -189,7 +189,7 @@ impl Engine {
         );
         damage.reason = match built {
             Err(error) => Some(Error::from(error).to_failure().message),
-            Ok(_) if objects::look(&self.store, &damage.object).is_ok() => None,
+            Ok(_) if objects::observe(&self.store, &damage.object).is_ok() => None,
             Ok(_) => Some("building it again gave different content".to_owned()),
         };
         Ok(damage.reason.is_none())

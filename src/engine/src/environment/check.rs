@@ -142,7 +142,7 @@ pub fn check<'a>(
             Addition::Script(script, of_shells) => {
                 checking.script(script)?;
                 for name in of_shells {
-                    if shells::find(name).is_none() {
+                    if shells::get(name).is_none() {
                         let known: Vec<_> =
                             shells::SHELLS.iter().map(|shell| shell.name()).collect();
                         let message =
@@ -263,7 +263,7 @@ impl Checking<'_> {
             return Err(self.refusal(message, Some(hint.to_owned())));
         }
         for (shell, body) in bodies {
-            if shells::find(shell).is_none() {
+            if shells::get(shell).is_none() {
                 let known: Vec<_> = shells::SHELLS.iter().map(|shell| shell.name()).collect();
                 let message = format!("the function {name} is for an unknown shell, `{shell}`");
                 return Err(
@@ -386,7 +386,7 @@ impl Checking<'_> {
         if let Some(user) = of_other_home(text) {
             return Err(self.other_home(name, &user));
         }
-        let needs_absolute = lists::find(name).is_some_and(|list| list.is_absolute);
+        let needs_absolute = lists::get(name).is_some_and(|list| list.is_absolute);
         if !needs_absolute || text.below_home().is_some() || self.is_absolute(&text.0) {
             return Ok(());
         }

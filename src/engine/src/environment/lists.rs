@@ -84,18 +84,18 @@ pub const LISTS: &[List] = &[
 
 /// Returns whether a variable is a list by convention, such as PATH.
 pub fn is_list(name: &str) -> bool {
-    find(name).is_some()
+    get(name).is_some()
 }
 
 /// Returns what is known of a list variable.
-pub fn find(name: &str) -> Option<&'static List> {
+pub fn get(name: &str) -> Option<&'static List> {
     LISTS.iter().find(|list| list.name == name)
 }
 
 /// Returns what a variable means while it is unset, when its entries are separated as programs
 /// expect.
 pub fn default_of(name: &str, separator: &str) -> Option<&'static str> {
-    find(name).filter(|list| list.separator == separator).and_then(|list| list.default)
+    get(name).filter(|list| list.separator == separator).and_then(|list| list.default)
 }
 
 #[cfg(test)]

@@ -26,10 +26,7 @@ impl Environment {
         let calls = calls(self);
         if is_new {
             let kept: Vec<String> = calls.iter().map(Call::word).collect();
-            index
-                .iter()
-                .filter(|word| !kept.contains(word))
-                .for_each(|word| process.take_back(word));
+            index.iter().filter(|word| !kept.contains(word)).for_each(|word| process.restore(word));
         }
         for call in &calls {
             declared.push(call.word());
@@ -75,7 +72,7 @@ impl Process<'_> {
         self.variables.get(name.as_bytes()).cloned().unwrap_or_default()
     }
 
-    fn take_back(&mut self, word: &str) {
+    fn restore(&mut self, word: &str) {
         let (name, length) =
             word.split_once('+').map_or((word, None), |(name, length)| (name, length.parse().ok()));
         let memory = self.memory_of(name);

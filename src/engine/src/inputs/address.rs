@@ -4,7 +4,7 @@
 use syslua_fetch::git::{Address, Revision};
 use syslua_fetch::url::{Url, decode, redact};
 
-use crate::lock::Kind;
+use crate::lock::InputKind;
 
 /// The forms that an address may have, for messages.
 pub const FORMS: &str = "an input is git:https://HOST/REPO, git:ssh://HOST/REPO, \
@@ -108,11 +108,11 @@ impl InputAddress {
     }
 
     /// Returns what kind of entry it has in a lock.
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> InputKind {
         match self.origin {
-            Origin::Git { .. } => Kind::Git,
-            Origin::Path(_) => Kind::Path,
-            Origin::Archive { .. } => Kind::Archive,
+            Origin::Git { .. } => InputKind::Git,
+            Origin::Path(_) => InputKind::Path,
+            Origin::Archive { .. } => InputKind::Archive,
         }
     }
 

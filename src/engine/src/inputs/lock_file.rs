@@ -94,7 +94,7 @@ fn read_text(path: &Path) -> Result<Option<Vec<u8>>, Failure> {
 }
 
 /// Keeps other processes from writing the locks of a directory, as long as it is held.
-fn hold(directory: &Path) -> Result<Option<Lock>, Failure> {
+fn lock_directory(directory: &Path) -> Result<Option<Lock>, Failure> {
     let patience = Patience { timeout: Some(PATIENCE), ..Patience::default() };
     Lock::take_directory(directory, &patience).map_err(|error| match error {
         LockError::Busy { pid, .. } => Failure::new(
@@ -228,7 +228,7 @@ impl LockFile {
         }
         let place = self.place()?;
         // From the reading to the writing no other process writes it.
-        let _held = hold(place.parent().unwrap_or(Path::new("/")))?;
+        let _held = lock_directory(place.parent().unwrap_or(Path::new("/")))?;
         let now = read_text(&place)?;
         let lock =
             if now == self.text { self.lock.clone() } else { parse(&place, now.as_deref())? };
@@ -247,7 +247,7 @@ impl LockFile {
     /// When it cannot be written.
     pub fn restore(&self, written: &Written) -> Result<bool, Failure> {
         let place = self.place()?;
-        let _held = hold(place.parent().unwrap_or(Path::new("/")))?;
+        let _held = lock_directory(place.parent().unwrap_or(Path::new("/")))?;
         if read_text(&place)? != written.after {
             return Ok(false);
         }
@@ -345,11 +345,11 @@ fn write_as_owner(path: &Path, text: &[u8]) -> platform::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lock::Kind;
+    use crate::lock::InputKind;
 
     fn path(url: &str) -> LockedInput {
         LockedInput {
-            kind: Kind::Path,
+            kind: InputKind::Path,
             url: url.to_owned(),
             reference: None,
             rev: None,

@@ -31,7 +31,7 @@ use zeroize::Zeroizing;
 
 use crate::failure::{Failure, FailureKind};
 use crate::hash::Hash;
-use crate::lock::{Kind, LockedInput};
+use crate::lock::{InputKind, LockedInput};
 use crate::operation::{self, cache_lock, origins};
 use crate::pins::KnownCommit;
 use crate::platform::{self, FileKind};
@@ -320,14 +320,14 @@ fn may_be_from(
 
 /// A cached tree is used only if nothing in it changed since it was hashed, or after another check.
 fn is_right(memory: &mut SourceMemory, place: &Path, sha256: Hash) -> bool {
-    let known = memory.look(place).ok().flatten();
+    let known = memory.observe(place).ok().flatten();
     known.is_some_and(|known| known.kind == FileKind::Directory && known.nar == sha256)
 }
 
 /// Returns a directory of this machine as an input.
 fn own_directory(settings: &Settings, request: &Request, path: &str) -> Result<Resolved, Failure> {
     let entry = LockedInput {
-        kind: Kind::Path,
+        kind: InputKind::Path,
         url: request.url.clone(),
         reference: None,
         rev: None,

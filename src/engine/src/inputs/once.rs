@@ -22,7 +22,7 @@ pub(super) struct Slot(Mutex<Option<Fetched>>);
 
 impl Slot {
     /// Returns what is known of it. As long as that is held, others who want the same wait.
-    pub(super) fn hold(&self) -> MutexGuard<'_, Option<Fetched>> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Option<Fetched>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

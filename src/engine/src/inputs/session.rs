@@ -47,7 +47,7 @@ pub fn fetch_all(
     if open.is_empty() {
         return answers;
     }
-    let _lock = match cache_lock::hold_cache(settings, store) {
+    let _lock = match cache_lock::lock_cache(settings, store) {
         Ok(lock) => lock,
         Err(failure) if failure.kind == FailureKind::Interrupted => return Vec::new(),
         Err(failure) => {
@@ -102,7 +102,7 @@ impl Session<'_> {
         }
         let locked = request.locked.as_ref().filter(|_| !request.refresh);
         let slot = self.once.slot(request, address, locked);
-        let mut known = slot.hold();
+        let mut known = slot.lock();
         if let Some(fetched) = &*known {
             return self.taken(request, address, locked, fetched);
         }

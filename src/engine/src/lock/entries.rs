@@ -13,7 +13,7 @@ use crate::hash::Hash;
 /// What an input is fetched by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Kind {
+pub enum InputKind {
     /// A commit of a repository.
     Git,
     /// A directory of this machine.
@@ -22,12 +22,12 @@ pub enum Kind {
     Archive,
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for InputKind {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
-            Kind::Git => "git",
-            Kind::Path => "path",
-            Kind::Archive => "archive",
+            InputKind::Git => "git",
+            InputKind::Path => "path",
+            InputKind::Archive => "archive",
         })
     }
 }
@@ -37,7 +37,7 @@ impl fmt::Display for Kind {
 pub struct LockedInput {
     /// Its way to be fetched.
     #[serde(rename = "type")]
-    pub kind: Kind,
+    pub kind: InputKind,
     /// The address, as the config has it.
     pub url: String,
     /// The branch, tag or commit that the address names.
@@ -151,10 +151,10 @@ impl LockedInput {
     /// Checks what an entry of its kind must have; answers what is wrong, to come after the key.
     pub(super) fn check(&self) -> Result<(), &'static str> {
         match self.kind {
-            Kind::Git if !self.rev.as_deref().is_some_and(is_commit) => {
+            InputKind::Git if !self.rev.as_deref().is_some_and(is_commit) => {
                 Err("has no `rev` of 40 hexadecimal digits")
             }
-            Kind::Git | Kind::Archive if self.sha256.is_none() => Err("has no `sha256`"),
+            InputKind::Git | InputKind::Archive if self.sha256.is_none() => Err("has no `sha256`"),
             _ => Ok(()),
         }
     }

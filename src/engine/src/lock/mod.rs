@@ -16,7 +16,7 @@ use serde_json::Value as Json;
 
 use crate::pins::Pin;
 
-pub use entries::{Kind, LockedFile, LockedInput, LockedRelease, LockedTool};
+pub use entries::{InputKind, LockedFile, LockedInput, LockedRelease, LockedTool};
 pub use read::LockFileError;
 
 /// The version of the format that is written.

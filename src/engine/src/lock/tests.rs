@@ -7,7 +7,7 @@ use crate::hash::Hash;
 
 fn git(url: &str) -> LockedInput {
     LockedInput {
-        kind: Kind::Git,
+        kind: InputKind::Git,
         url: url.to_owned(),
         reference: Some("main".to_owned()),
         rev: Some("ab".repeat(20)),
@@ -66,7 +66,7 @@ fn a_tool_whose_programs_are_elsewhere_is_refused() {
 }
 
 fn path(url: &str) -> LockedInput {
-    let kind = Kind::Path;
+    let kind = InputKind::Path;
     LockedInput { kind, reference: None, rev: None, sha256: None, last_modified: None, ..git(url) }
 }
 

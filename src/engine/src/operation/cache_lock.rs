@@ -15,7 +15,7 @@ use crate::store::Store;
 ///
 /// # Errors
 /// When the cache cannot be made, or gc is at work for too long.
-pub fn hold_cache(
+pub fn lock_cache(
     settings: &Settings,
     store: &Store,
 ) -> std::result::Result<Option<Lock>, Failure> {

@@ -61,8 +61,8 @@ impl Runners {
     /// # Errors
     /// When it cannot be read; in words.
     pub fn machine(&self) -> Result<&Machine, String> {
-        let look = || Machine::look().map_err(|error| platform::reason(&error));
-        self.machine.get_or_init(look).as_ref().map_err(Clone::clone)
+        let observe = || Machine::observe().map_err(|error| platform::reason(&error));
+        self.machine.get_or_init(observe).as_ref().map_err(Clone::clone)
     }
 
     /// Returns a thread that is confined so, for the caller alone.

@@ -112,7 +112,7 @@ impl Workspace {
     /// # Errors
     /// When the build may not write there.
     pub fn place_to_write(&self, path: &Path) -> Result<Place> {
-        self.find_to_write(path, Last::Keep)
+        self.resolve_to_write(path, Last::Keep)
     }
 
     /// The same, for what is written into whatever a link there leads to.
@@ -120,10 +120,10 @@ impl Workspace {
     /// # Errors
     /// When the build may not write there.
     pub fn place_to_write_into(&self, path: &Path) -> Result<Place> {
-        self.find_to_write(path, Last::Follow)
+        self.resolve_to_write(path, Last::Follow)
     }
 
-    fn find_to_write(&self, path: &Path, last: Last) -> Result<Place> {
+    fn resolve_to_write(&self, path: &Path, last: Last) -> Result<Place> {
         let path = self.absolute(path);
         if self.is_in_copies(&path) {
             self.copy_sources()?;

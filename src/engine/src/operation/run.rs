@@ -13,7 +13,9 @@ use super::log::Log;
 use super::sandbox::Confined;
 use super::{Error, LogPlace, Result, Workspace};
 use crate::platform::jail::{self, Confinement, Rules, Step};
-use crate::platform::process::{End, Reaper, Stream, Terms, attend, start, start_in_jail};
+use crate::platform::process::{
+    End, ProgramLimits, Reaper, Stream, start, start_in_jail, wait_for_program,
+};
 use crate::platform::{self, FileKind};
 use crate::settings::{Interrupt, OutputLimits};
 
@@ -96,7 +98,7 @@ pub fn run(workspace: &Workspace, command: &Command) -> Result<Vec<u8>> {
     let not_started = |reason| Error::NotStarted { command: name.clone(), reason };
     let confined = workspace.sandbox.confine(workspace, rules, &name)?;
     let is_marked = !matches!(confined, Confined::Jail(..));
-    let attendance = Attendance {
+    let attendance = ProgramWorker {
         process: process(workspace, command, &directory, &name)?,
         name: name.clone(),
         whole,
@@ -193,7 +195,7 @@ fn process(
     name: &str,
 ) -> Result<std::process::Command> {
     let find = |program: &OsStr| {
-        find_program(program, command, directory).ok_or_else(|| Error::NotStarted {
+        resolve_program(program, command, directory).ok_or_else(|| Error::NotStarted {
             command: name.to_owned(),
             reason: format!("there is no program {} in the PATH of the build", program.display()),
         })
@@ -229,7 +231,7 @@ fn with_other_umask(process: &std::process::Command) -> std::process::Command {
 }
 
 /// A name without a slash is looked up in the `PATH` of the program, not in that of this process.
-fn find_program(program: &OsStr, command: &Command, directory: &Path) -> Option<PathBuf> {
+fn resolve_program(program: &OsStr, command: &Command, directory: &Path) -> Option<PathBuf> {
     let path = Path::new(program);
     if path.components().count() > 1 {
         return Some(directory.join(path));
@@ -250,7 +252,7 @@ enum Means<'a> {
 }
 
 /// What the thread that starts a program works with.
-struct Attendance {
+struct ProgramWorker {
     process: std::process::Command,
     name: String,
     whole: String,
@@ -262,7 +264,7 @@ struct Attendance {
     interrupt: Interrupt,
 }
 
-impl Attendance {
+impl ProgramWorker {
     fn run(mut self, means: Means<'_>) -> Result<(End, Vec<u8>, Log)> {
         let is_confined = !matches!(means, Means::Nothing);
         let not_started = |reason| Error::NotStarted { command: self.name.clone(), reason };
@@ -312,7 +314,7 @@ impl Attendance {
             }
             !is_enough
         };
-        let terms = Terms {
+        let limits = ProgramLimits {
             input: &self.input,
             deadline: self.deadline,
             interrupt: &self.interrupt,
@@ -320,7 +322,7 @@ impl Attendance {
             user,
             mark: &self.mark,
         };
-        let end = attend(program, &terms, &mut take);
+        let end = wait_for_program(program, &limits, &mut take);
         // Its descriptor means nothing outside of this thread.
         log.close();
         Ok((end.map_err(|error| not_started(error.to_string()))?, output, log))

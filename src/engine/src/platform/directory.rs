@@ -158,7 +158,7 @@ pub struct NewFile<'a> {
 ///
 /// # Errors
 /// When the system does not tell.
-pub fn look(path: &Path) -> Result<Option<Seen>> {
+pub fn observe(path: &Path) -> Result<Option<Seen>> {
     match raw::seen_at_path(path) {
         Ok(seen) => Ok(Some(seen)),
         Err(error) if is_absent(&error) => Ok(None),
@@ -339,7 +339,7 @@ impl Directory {
     ///
     /// # Errors
     /// When the system does not tell.
-    pub fn look(&self, name: &OsStr) -> Result<Option<Seen>> {
+    pub fn observe(&self, name: &OsStr) -> Result<Option<Seen>> {
         match self.act(|| raw::seen(&self.raw, name)) {
             Ok(seen) => Ok(Some(seen)),
             Err(error) if is_absent(&error) => Ok(None),

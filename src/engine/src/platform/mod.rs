@@ -68,7 +68,7 @@ use std::path::{Path, PathBuf};
 
 pub use account::{Account, group_number, user_name, user_named};
 pub use become_program::{SCRIPT, become_program};
-pub use directory::{Blank, Directory, Identity, NewFile, Node, Seen, id_at, look, set_mode_of};
+pub use directory::{Blank, Directory, Identity, NewFile, Node, Seen, id_at, observe, set_mode_of};
 pub use impersonate::Actor;
 pub use links::{LinkLimits, Links, links_below};
 pub use modify::{
@@ -92,7 +92,8 @@ pub use read::{
     read_regular, read_to_string,
 };
 pub use session::{
-    Login, Mark, Terminal, has_mark, login_variables, look_after, prepare_session, was_interrupted,
+    Login, SwitchTag, Terminal, has_switch_tag, login_variables, poll_child, prepare_session,
+    was_interrupted,
 };
 pub use system::{
     ask_to_stop, bytes_of_path, end_group, facts_of, facts_of_file, free_space, has_object_mode,

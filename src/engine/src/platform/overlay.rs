@@ -5,7 +5,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::path::Path;
 
-use super::{Directory, FileKind, Result, kind_of, look};
+use super::{Directory, FileKind, Result, kind_of, observe};
 
 /// Returns whether the file system refuses to rename the file at `place`: an overlay does so for
 /// directories of its lower layers (overlayfs.rst in the kernel's documentation, "renaming
@@ -20,7 +20,7 @@ pub fn is_fixed(place: &Path, own: &Path) -> Result<bool> {
     if !is_overlay(place) || kind_of(place)? != Some(FileKind::Directory) {
         return Ok(false);
     }
-    let mount = |path: &Path| look(path).ok().flatten().map(|seen| seen.device.1);
+    let mount = |path: &Path| observe(path).ok().flatten().map(|seen| seen.device.1);
     let from = Directory::open(above)?;
     if mount(own)
         .is_some_and(|mount_of_own| mount_of_own != 0 && Some(mount_of_own) == mount(above))

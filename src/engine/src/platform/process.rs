@@ -36,7 +36,7 @@ pub use super::jail::start_in_jail;
 #[cfg(target_os = "linux")]
 pub use launch::{Start, close_on_exec, prepare_thread, start, start_in_jail};
 pub use reaper::{Reaper, end_marked, end_user, missing as missing_leftovers};
-pub use system::{Program, attend};
+pub use system::{Program, wait_for_program};
 #[cfg(not(target_os = "linux"))]
 pub use system::{prepare_thread, start};
 
@@ -50,7 +50,7 @@ pub enum Stream {
 }
 
 /// What a program is given, and when it has to end.
-pub struct Terms<'a> {
+pub struct ProgramLimits<'a> {
     /// Its standard input.
     pub input: &'a [u8],
     /// When its time is over.

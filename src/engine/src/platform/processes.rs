@@ -37,7 +37,7 @@ pub fn each_process(mut take: impl FnMut(ProcessTexts)) -> super::Result<()> {
         let _ = std::thread::Builder::new().name("syslua-processes".to_owned()).spawn(move || {
             let next = || pids.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
             while let Some(pid) = next() {
-                if send.send(look(pid)).is_err() {
+                if send.send(observe(pid)).is_err() {
                     return;
                 }
             }
@@ -67,7 +67,7 @@ const MOST_TEXT: u64 = 16 << 20;
 const MOST_FILES: usize = 1 << 16;
 
 #[cfg(target_os = "linux")]
-fn look(pid: u32) -> ProcessTexts {
+fn observe(pid: u32) -> ProcessTexts {
     use std::fs;
     use std::io::Read;
     use std::os::unix::ffi::OsStringExt;

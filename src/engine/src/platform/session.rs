@@ -202,11 +202,11 @@ mod unix {
 
     /// A file that a program and all its children inherit. It identifies them in every namespace
     /// and with every environment. They can neither read nor write it.
-    pub struct Mark(File);
+    pub struct SwitchTag(File);
 
-    impl Mark {
+    impl SwitchTag {
         /// Creates one from a file, or returns `None` if the system has no such descriptors.
-        pub fn of(path: &Path) -> Option<Mark> {
+        pub fn of(path: &Path) -> Option<SwitchTag> {
             #[cfg(target_os = "linux")]
             {
                 use rustix::fs::{CWD, Mode, OFlags, openat};
@@ -217,7 +217,7 @@ mod unix {
                     Mode::empty(),
                 )
                 .ok()?;
-                Some(Mark(File::from(file)))
+                Some(SwitchTag(File::from(file)))
             }
             #[cfg(not(target_os = "linux"))]
             {
@@ -227,9 +227,9 @@ mod unix {
         }
     }
 
-    /// Returns whether this process inherited a mark of a file: see [`Mark`].
+    /// Returns whether this process inherited a mark of a file: see [`SwitchTag`].
     #[cfg(target_os = "linux")]
-    pub fn has_mark(path: &Path) -> bool {
+    pub fn has_switch_tag(path: &Path) -> bool {
         use std::os::fd::BorrowedFd;
         use std::os::unix::fs::MetadataExt;
 
@@ -249,7 +249,7 @@ mod unix {
 
     /// There are no marks here.
     #[cfg(not(target_os = "linux"))]
-    pub fn has_mark(_path: &Path) -> bool {
+    pub fn has_switch_tag(_path: &Path) -> bool {
         false
     }
 
@@ -259,7 +259,7 @@ mod unix {
         command: &mut Command,
         login: Option<&Login>,
         terminal: Option<&Terminal>,
-        mark: Option<&Mark>,
+        mark: Option<&SwitchTag>,
         directory: &Path,
     ) -> io::Result<()> {
         let directory = CString::new(bytes_of_path(directory))?;
@@ -317,7 +317,7 @@ mod unix {
     ///
     /// # Errors
     /// When there is no such program.
-    pub fn look_after(child: &mut Child) -> io::Result<Option<ExitStatus>> {
+    pub fn poll_child(child: &mut Child) -> io::Result<Option<ExitStatus>> {
         let pid = libc::pid_t::try_from(child.id()).map_err(io::Error::other)?;
         let mut status = 0;
         // SAFETY: the status is this function's own.
@@ -360,7 +360,8 @@ mod unix {
 
 #[cfg(unix)]
 pub use unix::{
-    Mark, Terminal, has_mark, login_variables, look_after, prepare_session, was_interrupted,
+    SwitchTag, Terminal, has_switch_tag, login_variables, poll_child, prepare_session,
+    was_interrupted,
 };
 
 #[cfg(not(unix))]
@@ -407,17 +408,17 @@ mod other {
     }
 
     /// Programs inherit no descriptors here.
-    pub struct Mark;
+    pub struct SwitchTag;
 
-    impl Mark {
+    impl SwitchTag {
         /// There is none.
-        pub fn of(_path: &Path) -> Option<Mark> {
+        pub fn of(_path: &Path) -> Option<SwitchTag> {
             None
         }
     }
 
     /// There is none.
-    pub fn has_mark(_path: &Path) -> bool {
+    pub fn has_switch_tag(_path: &Path) -> bool {
         false
     }
 
@@ -426,7 +427,7 @@ mod other {
         command: &mut Command,
         _login: Option<&Login>,
         _terminal: Option<&Terminal>,
-        _mark: Option<&Mark>,
+        _mark: Option<&SwitchTag>,
         directory: &Path,
     ) -> io::Result<()> {
         crate::platform::own_group(command);
@@ -438,7 +439,7 @@ mod other {
     ///
     /// # Errors
     /// When there is no such program.
-    pub fn look_after(child: &mut Child) -> io::Result<Option<ExitStatus>> {
+    pub fn poll_child(child: &mut Child) -> io::Result<Option<ExitStatus>> {
         child.try_wait()
     }
 
@@ -455,5 +456,6 @@ mod other {
 
 #[cfg(not(unix))]
 pub use other::{
-    Mark, Terminal, has_mark, login_variables, look_after, prepare_session, was_interrupted,
+    SwitchTag, Terminal, has_switch_tag, login_variables, poll_child, prepare_session,
+    was_interrupted,
 };

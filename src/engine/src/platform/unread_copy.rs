@@ -10,17 +10,17 @@ use std::io;
 
 /// Copies a file of a length to an empty one; returns whether it did. If it did not, the other is
 /// empty still. What is copied is what is in the file at some time: the caller checks that nothing
-/// wrote to it. `go_on` is asked before each part.
+/// wrote to it. `proceed` is asked before each part.
 ///
 /// # Errors
-/// When the system refuses, for example because the disk is full, or `go_on` does.
+/// When the system refuses, for example because the disk is full, or `proceed` does.
 pub fn copy_unread(
     from: &File,
     to: &mut File,
     length: u64,
-    go_on: impl FnMut() -> io::Result<()>,
+    proceed: impl FnMut() -> io::Result<()>,
 ) -> io::Result<bool> {
-    system::copy(from, to, length, go_on)
+    system::copy(from, to, length, proceed)
 }
 
 #[cfg(target_os = "linux")]
@@ -39,7 +39,7 @@ mod system {
         from: &File,
         to: &mut File,
         length: u64,
-        mut go_on: impl FnMut() -> io::Result<()>,
+        mut proceed: impl FnMut() -> io::Result<()>,
     ) -> io::Result<bool> {
         if rustix::fs::ioctl_ficlone(&*to, from).is_ok() {
             return Ok(true);
@@ -48,7 +48,7 @@ mod system {
         if set_direct(to, true).is_err() {
             return Ok(false);
         }
-        match write(&pages, from, to, &mut go_on) {
+        match write(&pages, from, to, &mut proceed) {
             Ok(()) => Ok(true),
             // The disk wants another alignment, or the file is shorter by now.
             Err(error) if matches!(error.raw_os_error(), Some(libc::EINVAL | libc::EFAULT)) => {
@@ -65,13 +65,13 @@ mod system {
         pages: &MappedPages,
         from: &File,
         to: &mut File,
-        go_on: &mut impl FnMut() -> io::Result<()>,
+        proceed: &mut impl FnMut() -> io::Result<()>,
     ) -> io::Result<()> {
         let aligned = pages.length - pages.length % ALIGNMENT;
         let mut done = 0;
         pages.read_ahead(0, PIECE);
         while done < aligned {
-            go_on()?;
+            proceed()?;
             let piece = PIECE.min(aligned - done);
             pages.read_ahead(done + piece, PIECE);
             match pages.write(done, piece, to) {

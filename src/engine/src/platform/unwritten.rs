@@ -27,8 +27,8 @@ impl Unwritten {
     }
 
     /// Returns what it looks like now: the same as long as nothing wrote to it.
-    pub fn look(file: &File) -> Option<Unwritten> {
-        system::look(file)
+    pub fn observe(file: &File) -> Option<Unwritten> {
+        system::observe(file)
     }
 
     /// Returns the digest of these numbers.
@@ -43,7 +43,7 @@ impl Unwritten {
 
     /// Returns whether it is on the same file system as another file.
     pub fn is_beside(&self, file: &File) -> bool {
-        Unwritten::look(file).is_some_and(|other| other.0[0] == self.0[0])
+        Unwritten::observe(file).is_some_and(|other| other.0[0] == self.0[0])
     }
 }
 
@@ -92,10 +92,10 @@ mod system {
         if !has_no_writer(file) {
             return None;
         }
-        look(file).filter(|look| look.0 == seen.numbers)
+        observe(file).filter(|look| look.0 == seen.numbers)
     }
 
-    pub(super) fn look(file: &File) -> Option<Unwritten> {
+    pub(super) fn observe(file: &File) -> Option<Unwritten> {
         facts(file).map(|(facts, _, _)| Unwritten(facts.numbers))
     }
 
@@ -131,7 +131,7 @@ mod system {
         None
     }
 
-    pub(super) fn look(_file: &File) -> Option<Unwritten> {
+    pub(super) fn observe(_file: &File) -> Option<Unwritten> {
         None
     }
 }
@@ -162,7 +162,7 @@ mod tests {
         if seen.is_none() {
             return;
         }
-        assert_eq!(seen, Unwritten::look(&File::open(&path).unwrap()));
+        assert_eq!(seen, Unwritten::observe(&File::open(&path).unwrap()));
         let writer = fs::OpenOptions::new().append(true).open(&path).unwrap();
         assert_eq!(Unwritten::begin(&File::open(&path).unwrap()), None);
         drop(writer);
@@ -178,12 +178,12 @@ mod tests {
         let Some(seen) = seen else { return };
         let file = File::open(&path).unwrap();
         fs::OpenOptions::new().write(true).open(&path).unwrap().write_all(b"TEXT").unwrap();
-        assert_ne!(Unwritten::look(&file), Some(seen));
+        assert_ne!(Unwritten::observe(&file), Some(seen));
         assert_eq!(Unwritten::begin(&file), None);
         // Nor does it help to set the time back.
         let modified = std::time::UNIX_EPOCH + Duration::from_secs(1);
         fs::OpenOptions::new().write(true).open(&path).unwrap().set_modified(modified).unwrap();
-        assert_ne!(Unwritten::look(&file), Some(seen));
+        assert_ne!(Unwritten::observe(&file), Some(seen));
     }
 
     #[test]

@@ -9,14 +9,14 @@ use crate::platform::jail::Level;
 use crate::store::{Outputs, Store, read_info, verify};
 
 /// Returns the declared output of a derivation if the store has it, whole.
-pub fn find_declared(store: &Store, derivation: &Derivation) -> Option<Outputs> {
+pub fn get_declared(store: &Store, derivation: &Derivation) -> Option<Outputs> {
     let spec = &derivation.spec;
     let (Some(nar), [output]) = (spec.output_hash, spec.outputs.as_slice()) else { return None };
     let object = ObjectName::new(&spec.name, spec.version.as_ref(), output, nar);
     // A damaged record is as good as none.
     let info = read_info(store, &object).ok().flatten()?;
     let is_declared =
-        info.nar == nar && info.content == nar && verify::look(store, &object).is_ok();
+        info.nar == nar && info.content == nar && verify::observe(store, &object).is_ok();
     // Whatever its origin, it has the declared content.
     is_declared
         .then(|| Outputs::from_iter([(output.clone(), object)]).with_level(Level::Namespaces))

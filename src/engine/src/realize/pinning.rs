@@ -126,7 +126,7 @@ pub fn refresh(settings: &Settings, keys: Vec<String>) -> Result<Refreshed, Fail
         return Ok(Refreshed::default());
     }
     let store = Store::new(&settings.root);
-    let _lock = cache_lock::hold_cache(settings, &store)?;
+    let _lock = cache_lock::lock_cache(settings, &store)?;
     let mut refreshed = Refreshed::default();
     for (key, fetched) in fetch_all(settings, &store, keys) {
         let old = settings.pins.get(&key);
@@ -170,7 +170,7 @@ pub fn check_revs(settings: &Settings, store: &Store) -> Result<(), Failure> {
     if suspects.is_empty() {
         return Ok(());
     }
-    let _lock = cache_lock::hold_cache(settings, store)?;
+    let _lock = cache_lock::lock_cache(settings, store)?;
     for (key, pin) in suspects {
         fetch_git::check_rev(cache, &key, &pin).map_err(|error| match error {
             OperationError::Interrupted => Failure::interrupted(),

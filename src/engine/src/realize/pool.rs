@@ -22,18 +22,18 @@ pub enum Message<R> {
 type Job<R> = (usize, Box<dyn FnOnce() -> R + Send>);
 
 /// The threads that take jobs one by one.
-struct Line<R> {
+struct Queue<R> {
     jobs: Sender<Job<R>>,
     /// The thread that waits for the next job holds it.
     next: Arc<Mutex<Receiver<Job<R>>>>,
     /// How many threads there are by now.
-    takers: usize,
+    consumers: usize,
 }
 
-impl<R: Send + 'static> Line<R> {
-    fn new() -> Line<R> {
+impl<R: Send + 'static> Queue<R> {
+    fn new() -> Queue<R> {
         let (jobs, next) = channel();
-        Line { jobs, next: Arc::new(Mutex::new(next)), takers: 0 }
+        Queue { jobs, next: Arc::new(Mutex::new(next)), consumers: 0 }
     }
 
     /// Passes a job to the threads, at most `most`; returns it if there is none.
@@ -44,17 +44,17 @@ impl<R: Send + 'static> Line<R> {
         number: usize,
         job: Box<dyn FnOnce() -> R + Send>,
     ) -> Result<(), Box<dyn FnOnce() -> R + Send>> {
-        if self.takers < most {
-            self.add_taker(sender);
+        if self.consumers < most {
+            self.add_consumer(sender);
         }
-        if self.takers == 0 {
+        if self.consumers == 0 {
             return Err(job);
         }
         self.jobs.send((number, job)).map_err(|refused| refused.0.1)
     }
 
     /// Starts one more thread, where the system gives one.
-    fn add_taker(&mut self, sender: &Sender<Message<R>>) {
+    fn add_consumer(&mut self, sender: &Sender<Message<R>>) {
         let (next, sender) = (Arc::clone(&self.next), sender.clone());
         let take = move || {
             loop {
@@ -65,7 +65,7 @@ impl<R: Send + 'static> Line<R> {
             }
         };
         if thread::Builder::new().name("syslua-op".to_owned()).spawn(take).is_ok() {
-            self.takers += 1;
+            self.consumers += 1;
         }
     }
 }
@@ -103,10 +103,10 @@ impl Drop for Turn<'_> {
 /// Threads and a channel.
 pub struct Pool<R> {
     threads: rayon::ThreadPool,
-    line: Line<R>,
+    line: Queue<R>,
     /// Those of the jobs in that line, once there is one.
     turns: Option<Arc<Turns>>,
-    small: Line<R>,
+    small: Queue<R>,
     sender: Sender<Message<R>>,
     receiver: Receiver<Message<R>>,
 }
@@ -121,7 +121,7 @@ impl<R: Send + 'static> Pool<R> {
         let name = |number| format!("syslua-{number}");
         let threads =
             rayon::ThreadPoolBuilder::new().num_threads(threads).thread_name(name).build()?;
-        let (line, small) = (Line::new(), Line::new());
+        let (line, small) = (Queue::new(), Queue::new());
         Ok(Pool { threads, line, turns: None, small, sender, receiver })
     }
 

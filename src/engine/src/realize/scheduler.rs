@@ -16,7 +16,7 @@ use petgraph::graph::{DiGraph, NodeIndex};
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
 use super::build::{Shared, pins_of_dependencies};
-use super::fixed_output::find_declared;
+use super::fixed_output::get_declared;
 use super::pinning::{agrees, complete, for_users};
 use super::pool::{Message, Pool, Turns};
 use super::recorder::{self, Recorder, Unrecorded};
@@ -33,7 +33,7 @@ use crate::settings::{Event, Sandbox, Settings};
 use crate::store::import::{File, import_files};
 use crate::store::shared::protect_lifted;
 use crate::store::{
-    self, Outputs, Slot, Store, find_outputs, has_objects, recorded_outputs, write_derivation,
+    self, Outputs, Slot, Store, get_outputs, has_objects, recorded_outputs, write_derivation,
     write_outputs,
 };
 
@@ -217,7 +217,7 @@ fn prepare_file<'a>(
 ) -> Option<(Lock, File<'a>)> {
     let lock =
         Lock::try_take(&store.build_lock(derivation.hash), Sharing::Exclusive).ok().flatten()?;
-    if find_outputs(store, derivation.hash, |outputs| outputs.pins().is_empty()).ok()?.is_some() {
+    if get_outputs(store, derivation.hash, |outputs| outputs.pins().is_empty()).ok()?.is_some() {
         return None;
     }
     let file = file::small(store, derivation, level)?;
@@ -481,7 +481,7 @@ impl Scheduler<'_> {
 
     fn begin(&mut self, node: NodeIndex, tasks: &mut dyn Tasks) -> Result<(), Error> {
         let derivation = self.derivation(node);
-        if let Some(outputs) = self.look_up_resolved(&derivation)? {
+        if let Some(outputs) = self.get_resolved(&derivation)? {
             self.realized(node, outputs);
             return Ok(());
         }
@@ -492,7 +492,7 @@ impl Scheduler<'_> {
         if self.wait_for_pins(node, &derivation)? {
             return Ok(());
         }
-        if let Some(outputs) = find_declared(&self.store, &derivation) {
+        if let Some(outputs) = get_declared(&self.store, &derivation) {
             write_derivation(&self.store, derivation.hash, &derivation.description())?;
             self.record(&derivation, &outputs)?;
             self.realized(node, outputs);
@@ -522,9 +522,9 @@ impl Scheduler<'_> {
         self.waiting_since.remove(&node);
         // Another process may have finished it between the check and the lock.
         let is_enough = |outputs: &Outputs| is_enough(self.settings, &derivation, outputs);
-        let known = match find_outputs(&self.store, derivation.hash, is_enough)? {
+        let known = match get_outputs(&self.store, derivation.hash, is_enough)? {
             Some(outputs) => Some(for_users(Some(&derivation), outputs)),
-            None => self.look_up_resolved(&derivation)?,
+            None => self.get_resolved(&derivation)?,
         };
         if let Some(outputs) = known {
             self.realized(node, outputs);
@@ -593,13 +593,13 @@ impl Scheduler<'_> {
     }
 
     /// Looks for the result of a recipe with equal inputs; records the hit under this recipe too.
-    fn look_up_resolved(&self, derivation: &Derivation) -> Result<Option<Outputs>, Error> {
+    fn get_resolved(&self, derivation: &Derivation) -> Result<Option<Outputs>, Error> {
         if derivation.dependencies.is_empty() {
             return Ok(None);
         }
         let resolved = derivation.resolved_hash(&self.done.outputs);
         let is_enough = |outputs: &Outputs| is_enough(self.settings, derivation, outputs);
-        let Some(outputs) = find_outputs(&self.store, resolved, is_enough)? else {
+        let Some(outputs) = get_outputs(&self.store, resolved, is_enough)? else {
             return Ok(None);
         };
         let outputs = self.with_all_pins(derivation, outputs);

@@ -15,7 +15,7 @@ use crate::hash::Hash;
 use crate::names::ObjectName;
 use crate::platform;
 use crate::settings::Settings;
-use crate::store::{self, Outputs, Store, find_outputs, read_info, verify, write_info};
+use crate::store::{self, Outputs, Store, get_outputs, read_info, verify, write_info};
 
 /// Returns the store whose objects this user may use: the system's, when root made the directory
 /// that keeps them alive.
@@ -40,7 +40,7 @@ pub fn borrow(
 ) -> Result<Option<Outputs>, Error> {
     let roots = other.user_roots(platform::user_number());
     // Whatever is wrong with the other store, this user can still build.
-    let known = hashes.iter().find_map(|hash| find_outputs(other, *hash, is_enough).ok().flatten());
+    let known = hashes.iter().find_map(|hash| get_outputs(other, *hash, is_enough).ok().flatten());
     let Some(outputs) = known else { return Ok(None) };
     let asked_for = derivation.spec.outputs.iter().all(|output| outputs.contains_key(output));
     if !asked_for || !outputs.values().all(|object| root(other, &roots, object)) {
@@ -59,7 +59,7 @@ fn root(other: &Store, roots: &Path, object: &ObjectName) -> bool {
     let is_rooted = platform::read_link(&link).is_ok_and(|present| present == target)
         || platform::symlink(&target, &link).is_ok();
     // Only now, when it stays.
-    is_rooted && platform::exists(&target) && verify::look(other, object).is_ok()
+    is_rooted && platform::exists(&target) && verify::observe(other, object).is_ok()
 }
 
 fn link(store: &Store, other: &Store, object: &ObjectName) -> Result<(), store::Error> {

@@ -69,7 +69,7 @@ impl<'a> Examination<'a> {
     ///
     /// # Errors
     /// When a file cannot be read, or on an interrupt.
-    pub fn look(&mut self, source: &[u8]) -> Result<Vec<Alteration>> {
+    pub fn observe(&mut self, source: &[u8]) -> Result<Vec<Alteration>> {
         let path = platform::path_from_bytes(source);
         let Some(object) = object_of(&path) else { return Ok(Vec::new()) };
         let top = self.store.object(&object);

@@ -103,9 +103,15 @@ impl Place {
         let own = Own::open(&self.store).unwrap().unwrap();
         let objects = present(&self.store).unwrap();
         let living = Living::default();
-        let found =
-            sweep::find(&self.store, &own, &objects, &living, &BTreeSet::new(), &keep_none())
-                .unwrap();
+        let found = sweep::list_garbage(
+            &self.store,
+            &own,
+            &objects,
+            &living,
+            &BTreeSet::new(),
+            &keep_none(),
+        )
+        .unwrap();
         let interrupt = Interrupt::default();
         sweep::clear(&self.store, &own, &found, &interrupt).unwrap();
         sweep::retire(&self.store, &own, &found, &interrupt).unwrap();
@@ -145,7 +151,7 @@ fn objects_of_any_depth_are_published_verified_repaired_moved_and_removed() {
     let object = first.import().unwrap();
     first.is_tidy();
     assert_eq!(count(&first.store.object(&object)), DEEP + 1);
-    assert_eq!(verify::look(&first.store, &object), Ok(()));
+    assert_eq!(verify::observe(&first.store, &object), Ok(()));
     first.sweep();
     // The same is done to it several times, so it is less deep: deeper than paths and tables of
     // descriptors still.
@@ -158,13 +164,13 @@ fn objects_of_any_depth_are_published_verified_repaired_moved_and_removed() {
     // Damaged at the bottom, set aside, and replaced by the copy of the other store.
     platform::set_immutable(&second.store.object(&object), false);
     damage(&second.store.object(&object), depth);
-    assert!(verify::look(&second.store, &object).is_err());
+    assert!(verify::observe(&second.store, &object).is_err());
     {
         let _open = second.store.lock_publication().unwrap();
         assert!(verify::quarantine(&second.store, &object).unwrap().is_some());
         assert!(verify::substitute(&second.store, &first.store, &object).unwrap());
     }
-    assert_eq!(verify::look(&second.store, &object), Ok(()));
+    assert_eq!(verify::observe(&second.store, &object), Ok(()));
     second.is_tidy();
     second.sweep();
     first.sweep();
@@ -213,11 +219,11 @@ fn random_trees_become_whole_objects_or_nothing() {
         make_tree(&first.built(), &mut Random::new(seed), kinds, &arena.path("outside"));
         match first.import() {
             Ok(object) => {
-                assert_eq!(verify::look(&first.store, &object), Ok(()), "seed {seed}");
+                assert_eq!(verify::observe(&first.store, &object), Ok(()), "seed {seed}");
                 is_plain(&first.store.object(&object));
                 let bytes = first.export(&object).unwrap();
                 assert_eq!(second.receive(bytes).unwrap(), object, "seed {seed}");
-                assert_eq!(verify::look(&second.store, &object), Ok(()), "seed {seed}");
+                assert_eq!(verify::observe(&second.store, &object), Ok(()), "seed {seed}");
                 platform::set_immutable(&second.store.object(&object), false);
                 let open = second.store.lock_publication().unwrap();
                 platform::remove_tree(&second.store.object(&object)).unwrap();
@@ -226,7 +232,7 @@ fn random_trees_become_whole_objects_or_nothing() {
                     "seed {seed}"
                 );
                 drop(open);
-                assert_eq!(verify::look(&second.store, &object), Ok(()), "seed {seed}");
+                assert_eq!(verify::observe(&second.store, &object), Ok(()), "seed {seed}");
             }
             Err(error) => {
                 let has_special = kinds == Kinds::All && matches!(error, Error::Unstorable { .. });
@@ -303,7 +309,7 @@ fn what_is_swapped_in_while_an_object_is_looked_at_moved_and_removed_leads_nowhe
     let path = first.store.object(&object);
     // The same record for another tree, which changes all the time.
     arena.race_at(&path, 3, |_| {
-        assert!(verify::look(&first.store, &object).is_err());
+        assert!(verify::observe(&first.store, &object).is_err());
         if let Ok(bytes) = first.export(&object) {
             assert!(second.receive(bytes).is_err());
         }
@@ -313,7 +319,7 @@ fn what_is_swapped_in_while_an_object_is_looked_at_moved_and_removed_leads_nowhe
     arena.race_at(&path, 1, |_| {
         let own = Own::open(&first.store).unwrap().unwrap();
         let objects = present(&first.store).unwrap();
-        let found = sweep::find(
+        let found = sweep::list_garbage(
             &first.store,
             &own,
             &objects,

@@ -286,14 +286,14 @@ fn publish(
         let object =
             ObjectName::new(build.name, build.version, output, numbered(digest.nar, counter));
         match standing(store, &object, digest.nar)? {
-            Standing::Nothing => {}
-            Standing::Same => {
+            Existing::Nothing => {}
+            Existing::Same => {
                 let known = read_info(store, &object)?.map_or(digest.nar, |info| info.nar);
                 check_expected(build, known)?;
                 platform::remove_in(staging, &name)?;
                 return Ok(object);
             }
-            Standing::Other => continue,
+            Existing::Other => continue,
         }
         let mut as_it_is = None;
         if names_itself_or_siblings {
@@ -339,7 +339,7 @@ fn publish(
 }
 
 /// What has a name already.
-pub(super) enum Standing {
+pub(super) enum Existing {
     /// Nothing.
     Nothing,
     /// The same content, whole.
@@ -350,32 +350,32 @@ pub(super) enum Standing {
 
 /// Looks at what has an object's name. A damaged object is set aside, so that a whole one takes its
 /// place.
-pub(super) fn standing(store: &Store, object: &ObjectName, content: Hash) -> Result<Standing> {
+pub(super) fn standing(store: &Store, object: &ObjectName, content: Hash) -> Result<Existing> {
     if !platform::exists(&store.object(object)) {
-        return Ok(Standing::Nothing);
+        return Ok(Existing::Nothing);
     }
     // A damaged record is as good as none.
     if read_info(store, object).ok().flatten().is_some_and(|info| info.content != content) {
-        return Ok(Standing::Other);
+        return Ok(Existing::Other);
     }
     if is_whole(store, object) {
-        return Ok(Standing::Same);
+        return Ok(Existing::Same);
     }
     verify::quarantine(store, object)?;
-    Ok(Standing::Nothing)
+    Ok(Existing::Nothing)
 }
 
 /// Returns whether an object matches its record. A process that was killed just after the rename
 /// left the top directory writable; that is corrected.
 pub(super) fn is_whole(store: &Store, object: &ObjectName) -> bool {
     let path = store.object(object);
-    if platform::look(&path)
+    if platform::observe(&path)
         .is_ok_and(|seen| seen.is_some_and(|seen| is_open(seen.kind, seen.mode)))
     {
         // The check shows the result.
         let _ = platform::set_mode(&path, 0o555);
     }
-    verify::look(store, object).is_ok()
+    verify::observe(store, object).is_ok()
 }
 
 /// Returns whether the top of an object still has the right to write that it is published with.

@@ -275,7 +275,7 @@ pub fn record<'a>(
             {
                 continue;
             }
-            if !examination.look(source)?.is_empty() {
+            if !examination.observe(source)?.is_empty() {
                 damaged.push(source);
                 continue;
             }

@@ -33,7 +33,7 @@ pub use object_set::Present;
 pub use outputs::Outputs;
 pub use owner::{Access, check_owner};
 pub use record::{
-    find_derivations, find_outputs, has_objects, read_derivation, recorded_outputs,
+    get_outputs, has_objects, list_derivations, read_derivation, recorded_outputs,
     write_derivation, write_outputs, write_package_link,
 };
 pub use root_marker::made_above;

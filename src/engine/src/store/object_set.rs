@@ -27,7 +27,7 @@ enum Names {
 
 impl<'a> Present<'a> {
     /// Prepares for this number of questions about a store.
-    pub fn look(store: &'a Store, questions: usize) -> Present<'a> {
+    pub fn observe(store: &'a Store, questions: usize) -> Present<'a> {
         let listed = (questions >= MANY).then(|| list(store, questions * LIST_FACTOR)).flatten();
         let names =
             listed.map_or_else(|| Names::Asked(Directory::at(store.objects()).ok()), Names::Listed);
@@ -80,7 +80,7 @@ mod tests {
         (0..100).for_each(|number| fs::write(store.object(&name(2 * number)), "").unwrap());
         // Asked one by one, listed, and not listed for its length.
         for (questions, is_listed) in [(1, false), (MANY, true), (MANY - 1, false)] {
-            let present = Present::look(&store, questions);
+            let present = Present::observe(&store, questions);
             assert_eq!(matches!(present.names, Names::Listed(_)), is_listed);
             assert!((0..200).all(|number| present.has(&name(number)) == (number % 2 == 0)));
         }

@@ -19,7 +19,7 @@ pub const GONE: &str = ".gone-";
 
 /// A directory of a root whose names have forms of their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum RootPlace {
     /// `store/obj`.
     Objects,
     /// `store/info`.
@@ -57,7 +57,7 @@ pub enum Place {
 }
 
 /// Returns whether a name has a form that sys.lua gives in a place.
-pub fn is_ours(place: Place, name: &OsStr) -> bool {
+pub fn is_ours(place: RootPlace, name: &OsStr) -> bool {
     let Some(name) = name.to_str() else { return false };
     let is_object = |name: &str| ObjectName::of_file(name).is_some();
     let is_snapshot = |name: &str| SnapshotId::parse(name).is_ok();
@@ -67,21 +67,21 @@ pub fn is_ours(place: Place, name: &OsStr) -> bool {
         return true;
     }
     match place {
-        Place::Objects => is_object(name.strip_prefix(GONE).unwrap_or(name)),
-        Place::Info => name.strip_suffix(".json").is_some_and(is_object),
-        Place::Derivations => is_hash(stem) && matches!(ending, "drv" | "lock"),
-        Place::Outputs | Place::Logs | Place::SharedFiles => is_hash(name),
+        RootPlace::Objects => is_object(name.strip_prefix(GONE).unwrap_or(name)),
+        RootPlace::Info => name.strip_suffix(".json").is_some_and(is_object),
+        RootPlace::Derivations => is_hash(stem) && matches!(ending, "drv" | "lock"),
+        RootPlace::Outputs | RootPlace::Logs | RootPlace::SharedFiles => is_hash(name),
         // A short name, and digits of a hash, as an object has.
-        Place::Ways => is_object(name),
-        Place::SourceContents => is_hash(name) || name == ".new",
+        RootPlace::Ways => is_object(name),
+        RootPlace::SourceContents => is_hash(name) || name == ".new",
         // Beside the lock of a slot are that of the jail of its build, and what its processes are
         // known by.
-        Place::Locks => {
+        RootPlace::Locks => {
             (is_slot(stem) && matches!(ending, "" | "mark" | "jail")) || name == "closure"
         }
-        Place::OldBuilding => is_object(name) || matches!(name, "closure" | "closure.lock"),
+        RootPlace::OldBuilding => is_object(name) || matches!(name, "closure" | "closure.lock"),
         // Before there were slots, builds had directories by their whole hash.
-        Place::Work => {
+        RootPlace::Work => {
             is_hash(name)
                 || (name.len() == 2 && is_hexadecimal(name))
                 || name.strip_prefix("config-").is_some_and(|rest| {
@@ -89,7 +89,7 @@ pub fn is_ours(place: Place, name: &OsStr) -> bool {
                         .is_some_and(|(id, process)| is_snapshot(id) && is_numbered(Some(process)))
                 })
         }
-        Place::Staging => {
+        RootPlace::Staging => {
             let is_number =
                 |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
             let is_scratch = |rest: &str| {
@@ -104,18 +104,20 @@ pub fn is_ours(place: Place, name: &OsStr) -> bool {
                     .split_once('-')
                     .is_some_and(|(hash, rest)| is_hash(hash) && OutputName::parse(rest).is_ok())
         }
-        Place::Quarantine => name.rsplit_once('.').is_some_and(|(what, number)| {
+        RootPlace::Quarantine => name.rsplit_once('.').is_some_and(|(what, number)| {
             (is_object(what) || what == "journal") && is_numbered(Some(number))
         }),
-        Place::Snapshots => {
+        RootPlace::Snapshots => {
             let inner = name.strip_prefix('.');
             let inner = inner
                 .and_then(|name| name.strip_suffix(".gone").or_else(|| name.strip_suffix(".new")));
             is_snapshot(inner.unwrap_or(name))
         }
-        Place::Downloads => is_hash(stem) && matches!(ending, "" | "part" | "part.json" | "lock"),
+        RootPlace::Downloads => {
+            is_hash(stem) && matches!(ending, "" | "part" | "part.json" | "lock")
+        }
         // Beside each tree, where it came from.
-        Place::GitTrees | Place::InputTrees => {
+        RootPlace::GitTrees | RootPlace::InputTrees => {
             is_hash(stem) && matches!(ending, "" | "new" | "lock" | "from")
         }
     }
@@ -214,7 +216,7 @@ impl Own {
     ///
     /// # Errors
     /// When it cannot be read.
-    pub fn list_ours(&self, place: Place, path: &Path) -> Result<Vec<OsString>> {
+    pub fn list_ours(&self, place: RootPlace, path: &Path) -> Result<Vec<OsString>> {
         Ok(self
             .list(path)?
             .into_iter()
@@ -332,23 +334,23 @@ mod tests {
     #[test]
     fn names_of_ours_are_known_and_others_are_not() {
         let ours = [
-            (Place::Objects, vec!["a-012345678".to_owned(), ".gone-a-012345678".into()]),
-            (Place::Info, vec!["a-012345678.json".into(), ".syslua-12-3.tmp".into()]),
-            (Place::Ways, vec!["nvim-012345678".into()]),
-            (Place::Derivations, vec![format!("{HASH}.drv")]),
-            (Place::Outputs, vec![HASH.into(), ".syslua-12-3.tmp".into()]),
-            (Place::Logs, vec![HASH.into()]),
+            (RootPlace::Objects, vec!["a-012345678".to_owned(), ".gone-a-012345678".into()]),
+            (RootPlace::Info, vec!["a-012345678.json".into(), ".syslua-12-3.tmp".into()]),
+            (RootPlace::Ways, vec!["nvim-012345678".into()]),
+            (RootPlace::Derivations, vec![format!("{HASH}.drv")]),
+            (RootPlace::Outputs, vec![HASH.into(), ".syslua-12-3.tmp".into()]),
+            (RootPlace::Logs, vec![HASH.into()]),
             (
-                Place::Locks,
+                RootPlace::Locks,
                 vec!["b0f".into(), "b0f.mark".into(), "b0f.jail".into(), "closure".into()],
             ),
             (
-                Place::OldBuilding,
+                RootPlace::OldBuilding,
                 vec!["a-012345678".into(), "closure".into(), "closure.lock".into()],
             ),
-            (Place::Work, vec![HASH.into(), "0f".into(), "config-12-345".into()]),
+            (RootPlace::Work, vec![HASH.into(), "0f".into(), "config-12-345".into()]),
             (
-                Place::Staging,
+                RootPlace::Staging,
                 vec![
                     format!("{HASH}-out"),
                     format!("{HASH}-lifted"),
@@ -358,10 +360,10 @@ mod tests {
                     "scratch-12-345".into(),
                 ],
             ),
-            (Place::Quarantine, vec!["a-012345678.0".into(), "journal.12".into()]),
-            (Place::Snapshots, vec!["0".into(), ".12.gone".into(), ".12.new".into()]),
+            (RootPlace::Quarantine, vec!["a-012345678.0".into(), "journal.12".into()]),
+            (RootPlace::Snapshots, vec!["0".into(), ".12.gone".into(), ".12.new".into()]),
             (
-                Place::Downloads,
+                RootPlace::Downloads,
                 vec![
                     HASH.into(),
                     format!("{HASH}.part"),
@@ -369,9 +371,9 @@ mod tests {
                     format!("{HASH}.lock"),
                 ],
             ),
-            (Place::GitTrees, vec![HASH.into(), format!("{HASH}.new"), format!("{HASH}.lock")]),
+            (RootPlace::GitTrees, vec![HASH.into(), format!("{HASH}.new"), format!("{HASH}.lock")]),
             (
-                Place::InputTrees,
+                RootPlace::InputTrees,
                 vec![
                     HASH.into(),
                     format!("{HASH}.new"),
@@ -390,7 +392,7 @@ mod tests {
                     format!("{name}\n"),
                 ] {
                     // An output may be called so.
-                    if *place == Place::Staging
+                    if *place == RootPlace::Staging
                         && other.starts_with(HASH)
                         && other.ends_with(['g', '~'])
                     {

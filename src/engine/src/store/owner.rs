@@ -23,7 +23,7 @@ pub fn check_owner(store: &Store, access: Access) -> Result<()> {
         own.is_none_or(|own| owner == own) || (access == Access::Look && owner == SYSTEM)
     };
     for path in store.own_directories() {
-        let seen = match platform::look(&path) {
+        let seen = match platform::observe(&path) {
             Ok(Some(seen)) => seen,
             Ok(None) => continue,
             // A private root can only be read by permitted users.

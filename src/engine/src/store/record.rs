@@ -22,7 +22,7 @@ const MOST_RESULTS: usize = 32;
 ///
 /// # Errors
 /// When the record is there and cannot be read.
-pub fn find_outputs(
+pub fn get_outputs(
     store: &Store,
     hash: Hash,
     is_wanted: impl Fn(&Outputs) -> bool,
@@ -74,7 +74,7 @@ pub fn all_outputs(store: &Store) -> Result<BTreeSet<ObjectName>> {
 ///
 /// # Errors
 /// When the directory cannot be listed.
-pub fn find_derivations(store: &Store, prefix: &str) -> Result<Vec<Hash>> {
+pub fn list_derivations(store: &Store, prefix: &str) -> Result<Vec<Hash>> {
     let entries = match platform::list_directory(&store.derivations()) {
         Ok(entries) => entries,
         Err(error) if error.is_not_found() => return Ok(Vec::new()),

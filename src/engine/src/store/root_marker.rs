@@ -85,5 +85,5 @@ pub fn made_above(store: &Store) -> Vec<PathBuf> {
 }
 
 fn inode_of(path: &Path) -> Option<u64> {
-    Some(platform::look(path).ok()??.identity.inode)
+    Some(platform::observe(path).ok()??.identity.inode)
 }

@@ -221,7 +221,7 @@ impl SharedFiles<'_> {
     }
 
     /// Opens the directory that they are in, if it is there.
-    fn look_into(&self) -> Result<Option<&Directory>> {
+    fn open_names(&self) -> Result<Option<&Directory>> {
         if self.directory.get().is_none() {
             match Directory::at(&self.store.shared_files()) {
                 Err(error) if error.is_not_found() => return Ok(None),
@@ -235,7 +235,7 @@ impl SharedFiles<'_> {
     fn open_directory(&self) -> Result<&Directory> {
         // The bytes of every object are below it.
         const PRIVATE: u32 = 0o700;
-        if let Some(directory) = self.look_into()? {
+        if let Some(directory) = self.open_names()? {
             return Ok(directory);
         }
         let path = self.store.shared_files();
@@ -313,9 +313,9 @@ impl SharedFiles<'_> {
             return Ok(facts);
         }
         let name = OsString::from(nar.to_hex());
-        if let Some(files) = self.look_into()? {
+        if let Some(files) = self.open_names()? {
             let own = (files, name.as_os_str());
-            match holds(own, content, mode) {
+            match compare(own, content, mode) {
                 Held::Same(open) => {
                     if let Some(facts) = self.link_open(own, (directory, file), (&open, None), None)
                     {
@@ -341,7 +341,7 @@ impl SharedFiles<'_> {
             return None;
         }
         let name = OsString::from(nar.to_hex());
-        let own = (self.look_into().ok()??, name.as_os_str());
+        let own = (self.open_names().ok()??, name.as_os_str());
         if !self.protects {
             return self.known_facts(own, nar).and_then(|_| self.link(own, (directory, file)));
         }
@@ -464,7 +464,7 @@ pub fn unused(files: &Directory) -> Result<Vec<OsString>> {
 /// When the file system refuses.
 pub fn replace_damaged(store: &Store, damaged: &HashMap<[u64; 2], Hash>) -> Result<()> {
     let shared = SharedFiles::new(store);
-    let Some(files) = shared.look_into()? else { return Ok(()) };
+    let Some(files) = shared.open_names()? else { return Ok(()) };
     let files = Arc::new(Directory::at(&files.path())?);
     let identity =
         |name: &OsStr| files.facts_of(name).ok().map(|facts| [facts.numbers[0], facts.numbers[1]]);
@@ -596,7 +596,7 @@ enum Held {
 }
 
 /// Returns whether the file of a name has this content and mode.
-fn holds(own: Place<'_>, content: &[u8], mode: u32) -> Held {
+fn compare(own: Place<'_>, content: &[u8], mode: u32) -> Held {
     let Some((file, metadata)) = open(own) else {
         return if own.0.has(own.1) { Held::Other } else { Held::Nothing };
     };

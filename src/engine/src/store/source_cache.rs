@@ -193,15 +193,15 @@ impl SourceMemory {
     ///
     /// # Errors
     /// When something cannot be read, or is neither file, directory nor link.
-    pub fn look(&mut self, path: &Path) -> Result<Option<Known>> {
-        self.look_without(path, &BTreeSet::new())
+    pub fn observe(&mut self, path: &Path) -> Result<Option<Known>> {
+        self.observe_without(path, &BTreeSet::new())
     }
 
     /// Like [`SourceMemory::look`], without what is excluded of a tree: that may be unreadable.
     ///
     /// # Errors
     /// When something else cannot be read, or is neither file, directory nor link.
-    pub fn look_without(
+    pub fn observe_without(
         &mut self,
         path: &Path,
         excluded: &BTreeSet<PathBuf>,
@@ -218,11 +218,11 @@ impl SourceMemory {
 
     /// Looks at many places side by side; returns what is known of each, but nothing of what takes
     /// more than a look: what is missing or changed, a tree, or a link.
-    pub fn look_at_all(&mut self, paths: &[PathBuf]) -> Vec<Option<Known>> {
+    pub fn observe_all(&mut self, paths: &[PathBuf]) -> Vec<Option<Known>> {
         self.finish_loading();
         let (entries, interrupt) = (&self.entries, &self.interrupt);
         let none = BTreeSet::new();
-        let look = |directory: &mut Option<Directory>, path: &PathBuf| {
+        let observe = |directory: &mut Option<Directory>, path: &PathBuf| {
             let facts =
                 facts_of(directory, path).ok().filter(|facts| facts.kind == FileKind::File)?;
             let mut print = Fingerprint::new(&none, interrupt);
@@ -234,11 +234,11 @@ impl SourceMemory {
         };
         if paths.len() < MANY {
             let mut directory = None;
-            return paths.iter().map(|path| look(&mut directory, path)).collect();
+            return paths.iter().map(|path| observe(&mut directory, path)).collect();
         }
         let looked = paths.par_chunks(PART).flat_map_iter(|part| {
             let mut directory = None;
-            part.iter().map(move |path| look(&mut directory, path))
+            part.iter().map(move |path| observe(&mut directory, path))
         });
         looked.collect()
     }
@@ -453,13 +453,13 @@ impl<'a> Fingerprint<'a> {
 
     /// Adds nodes of a tree, after many were looked at side by side; `None` ends a directory.
     fn add_all(&mut self, top: &Path, nodes: &[Option<TreeNode>]) -> Result<()> {
-        let look = |node: &Option<TreeNode>| {
+        let observe = |node: &Option<TreeNode>| {
             node.as_ref().map(|(directory, name, _)| directory.facts_of(name)).transpose()
         };
         let looked: Vec<_> = if nodes.len() < FEW_NODES {
-            nodes.iter().map(look).collect()
+            nodes.iter().map(observe).collect()
         } else {
-            nodes.par_iter().with_min_len(FEW_NODES / 2).map(look).collect()
+            nodes.par_iter().with_min_len(FEW_NODES / 2).map(observe).collect()
         };
         for (node, facts) in nodes.iter().zip(looked) {
             match (node, facts?) {
@@ -586,7 +586,7 @@ mod tests {
         std::fs::write(store.source_memory(), render(&entries)).unwrap();
         let mut memory = SourceMemory::load(&store);
         assert!(memory.loading.is_some());
-        assert_eq!(memory.look_at_all(&["/no such file".into()]).len(), 1);
+        assert_eq!(memory.observe_all(&["/no such file".into()]).len(), 1);
         assert_eq!(memory.entries, entries);
     }
 
@@ -606,10 +606,10 @@ mod tests {
         }
         std::thread::sleep(RACY_FINE * 2);
         let single: Vec<Option<Known>> =
-            paths.iter().map(|path| memory.look(path).unwrap()).collect();
+            paths.iter().map(|path| memory.observe(path).unwrap()).collect();
         std::fs::write(&paths[7], "changed").unwrap();
         for count in [paths.len(), MANY - 1] {
-            for (number, known) in memory.look_at_all(&paths[..count]).into_iter().enumerate() {
+            for (number, known) in memory.observe_all(&paths[..count]).into_iter().enumerate() {
                 let expected =
                     single[number].filter(|known| known.kind == FileKind::File && number != 7);
                 assert_eq!(

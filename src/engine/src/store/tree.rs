@@ -656,7 +656,7 @@ impl<S: Sink> Walk<'_, S> {
                     self.interrupt,
                 )?;
                 if self.stand_ins == StandIns::Begin {
-                    let look = same.as_ref().and_then(Unwritten::look);
+                    let look = same.as_ref().and_then(Unwritten::observe);
                     let look = look.filter(|look| before == Some(*look));
                     if let (Some(look), Some(seen), Some(traces)) = (look, self.seen.trees, traces)
                         && !streamed.has_trace

@@ -48,7 +48,9 @@ pub fn verify(
         .clone()
         .into_par_iter()
         .filter(|_| !interrupt.is_set())
-        .filter_map(|object| look(store, &object).err().map(|problem| Damage { object, problem }))
+        .filter_map(|object| {
+            observe(store, &object).err().map(|problem| Damage { object, problem })
+        })
         .collect();
     if interrupt.is_set() {
         return Err(LockError::Interrupted.into());
@@ -67,7 +69,7 @@ pub fn verify(
 ///
 /// # Errors
 /// When the records cannot be listed.
-pub fn look_again(
+pub fn observe_again(
     store: &Store,
     named: &BTreeSet<ObjectName>,
     findings: &mut Findings,
@@ -76,7 +78,7 @@ pub fn look_again(
     findings.damaged.retain(|damage| {
         let object = &damage.object;
         if platform::exists(&store.object(object)) {
-            look(store, object).is_err()
+            observe(store, object).is_err()
         } else {
             recorded.contains(object) || named.contains(object)
         }
@@ -126,7 +128,7 @@ pub fn referrers(store: &Store, object: &ObjectName) -> Result<BTreeSet<ObjectNa
 ///
 /// # Errors
 /// The problem, in words.
-pub fn look(store: &Store, object: &ObjectName) -> std::result::Result<(), String> {
+pub fn observe(store: &Store, object: &ObjectName) -> std::result::Result<(), String> {
     let info = match read_info(store, object) {
         Ok(Some(info)) => info,
         Ok(None) => return Err("it has no record".to_owned()),
@@ -134,7 +136,7 @@ pub fn look(store: &Store, object: &ObjectName) -> std::result::Result<(), Strin
     };
     let path = content_path(store, object, Some(&info)).map_err(|error| error.to_string())?;
     let objects = path.parent().unwrap_or(store.objects());
-    let owner = platform::look(objects).map_err(|error| error.to_string())?;
+    let owner = platform::observe(objects).map_err(|error| error.to_string())?;
     let owner = owner.ok_or_else(|| format!("{} is missing", objects.display()))?.owner;
     if let Some(problem) = wrong_rights(&path, owner).map_err(|error| error.to_string())? {
         return Err(problem);
@@ -257,7 +259,7 @@ pub fn quarantined(store: &Store, object: &ObjectName) -> Result<Vec<PathBuf>> {
 pub fn substitute(store: &Store, other: &Store, object: &ObjectName) -> Result<bool> {
     let (own, theirs) = (read_info(store, object), read_info(other, object));
     let (Ok(Some(own)), Ok(Some(theirs))) = (own, theirs) else { return Ok(false) };
-    if own.nar != theirs.nar || look(other, object).is_err() {
+    if own.nar != theirs.nar || observe(other, object).is_err() {
         return Ok(false);
     }
     put_back(store, object, |place| {

@@ -390,7 +390,7 @@ fn text(path: &Path) -> Text {
 
 /// Returns device and inode of a directory.
 fn number_of(directory: &Path) -> Option<(u64, u64)> {
-    let seen = platform::look(directory).ok()??;
+    let seen = platform::observe(directory).ok()??;
     Some((seen.device.0, seen.identity.inode))
 }
 
@@ -472,7 +472,7 @@ fn is_movable(directory: &Path, place: &Path) -> bool {
     {
         return false;
     }
-    let device = |path: &Path| platform::look(path).ok().flatten().map(|seen| seen.device);
+    let device = |path: &Path| platform::observe(path).ok().flatten().map(|seen| seen.device);
     // A directory that will be restored has no device yet: that of its parent is used.
     place.ancestors().skip(1).find_map(device) == device(directory)
 }

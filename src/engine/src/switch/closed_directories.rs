@@ -31,7 +31,7 @@ fn declared_mode(target: &Target) -> Option<u32> {
 
 /// Returns the directories with a declared mode, now or until now, whose mode this process may
 /// change.
-pub fn find(present: &PlaceMap<'_, Old<'_>>, places: &[Declared<'_>]) -> OwnPlaces {
+pub fn list(present: &PlaceMap<'_, Old<'_>>, places: &[Declared<'_>]) -> OwnPlaces {
     let old = present.iter().map(|(place, old)| (place, old.target));
     let new = places.iter().map(|declared| (declared.place.as_path(), declared.target));
     old.chain(new)
@@ -107,7 +107,7 @@ pub fn add_openings(
     }
     let (mut openings, mut closings) = (Vec::new(), Vec::new());
     for directory in used {
-        let closed = platform::look(directory)
+        let closed = platform::observe(directory)
             .ok()
             .flatten()
             .filter(|seen| seen.kind == FileKind::Directory && seen.mode & OPEN != OPEN)

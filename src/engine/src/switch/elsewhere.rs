@@ -17,7 +17,7 @@ use super::obstacles::missing_parents;
 use super::overlay::Scene;
 use super::step::{Mark, Step};
 use super::target_plan::{Old, standing_mark, wanted};
-use crate::action::{Accounts, Directories, Look};
+use crate::action::{Accounts, Directories, Observer};
 use crate::activation::DeclaredAction;
 use crate::places::PlaceMap;
 use crate::platform;
@@ -60,7 +60,7 @@ pub fn leads_elsewhere<'a>(
     if !leads_elsewhere_only(wanted, current) {
         return Ok(None);
     }
-    let Some(found) = look_at_all(scene, &desired.entries, current, compares) else {
+    let Some(found) = observe_all(scene, &desired.entries, current, compares) else {
         return Ok(None);
     };
     let (places, changes) = found;
@@ -69,12 +69,12 @@ pub fn leads_elsewhere<'a>(
     }
     scene.reads.check(&places)?;
     closed_directories::check(&places)?;
-    scene.add_closable(closed_directories::find(&PlaceMap::default(), &places));
+    scene.add_closable(closed_directories::list(&PlaceMap::default(), &places));
     let created = missing_parents(scene, &changes)?;
     Ok(Some(AtTargets { places, changes, created, ..AtTargets::default() }))
 }
 
-fn look_at_all<'a>(
+fn observe_all<'a>(
     scene: &Scene<'_>,
     entries: &'a [Entry],
     current: &Snapshot,
@@ -85,11 +85,11 @@ fn look_at_all<'a>(
         entries.iter().zip(&current.activations).filter(is_at_target).collect();
     let root = platform::canonical(scene.store.root());
     let (home, interrupt) = (scene.home, scene.store.interrupt());
-    let look = |part: &[Pair<'_, '_>]| look_at(part, home, &root, interrupt);
+    let observe = |part: &[Pair<'_, '_>]| observe_at(part, home, &root, interrupt);
     let looked: Vec<Vec<(PathBuf, bool)>> = if is_in_parallel(pairs.len()) {
-        pairs.par_chunks(PART).map(look).collect::<Option<_>>()?
+        pairs.par_chunks(PART).map(observe).collect::<Option<_>>()?
     } else {
-        vec![look(&pairs)?]
+        vec![observe(&pairs)?]
     };
     let (mut places, mut changes) = (Vec::with_capacity(pairs.len()), Vec::new());
     for ((entry, old), (place, stands)) in pairs.into_iter().zip(looked.into_iter().flatten()) {
@@ -125,15 +125,15 @@ fn is_same(entry: &Entry, old: &Arc<DeclaredAction>) -> bool {
 
 /// Returns where targets are, and whether each is as it is wanted: a link may say the same as
 /// before, and lead elsewhere.
-fn look_at(
+fn observe_at(
     pairs: &[Pair<'_, '_>],
     home: &Path,
     root: &Path,
     interrupt: &Interrupt,
 ) -> Option<Vec<(PathBuf, bool)>> {
     let (directories, accounts) =
-        (Directories::looking().stopped_by(interrupt), Accounts::default());
-    let look = Look { directories: &directories, accounts: &accounts };
+        (Directories::observer().stopped_by(interrupt), Accounts::default());
+    let observer = Observer { directories: &directories, accounts: &accounts };
     let mut last_parent = PathBuf::new();
     let mut looked = Vec::with_capacity(pairs.len());
     for (entry, old) in pairs {
@@ -144,7 +144,7 @@ fn look_at(
         }
         let place = place_as_written(target, home, root, &mut last_parent)
             .filter(|place| is_written_once(place))?;
-        let stands = target.stands(look, &place).ok()?;
+        let stands = target.is_in_place(observer, &place).ok()?;
         let is_link_elsewhere = target.leads_to().is_some() && !is_same(entry, old);
         // A link among its parents may be the reason.
         if !stands && (!is_link_elsewhere || directories.open(place.parent()?).is_err()) {

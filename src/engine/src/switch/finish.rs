@@ -91,7 +91,7 @@ pub fn finish(
         let Some(rights) = backups.rights_of(&change.place.to_path()) else { continue };
         if let After::Original { .. } = change.after {
             let (directory, name) = directories.of(&change.place.to_path())?;
-            if matches!(directory.look(&name)?, Some(seen) if seen.kind == FileKind::Directory) {
+            if matches!(directory.observe(&name)?, Some(seen) if seen.kind == FileKind::Directory) {
                 directory.set_rights(&name, Some(rights.mode), None, None)?;
             }
             backups.forget_rights(&change.place);

@@ -9,7 +9,7 @@ use crate::platform::{self, FileKind};
 /// Returns whether two paths are files with the same bytes that can both be run or both not, or
 /// equal links. What cannot be read is not the same.
 pub fn is_same_file(first: &Path, second: &Path) -> bool {
-    match (platform::look(first), platform::look(second)) {
+    match (platform::observe(first), platform::observe(second)) {
         (Ok(Some(a)), Ok(Some(b))) if a.kind == b.kind => match a.kind {
             FileKind::File => {
                 a.identity == b.identity || has_same_bytes(first, second).unwrap_or(false)

@@ -57,7 +57,7 @@ pub use perform::{Switched, To, switch};
 pub use plan::{Extent, Plan, plan};
 pub use printed::sweep as sweep_printed;
 pub use recover::{Pending, confirm, pending, recover, revert, set_journal_aside};
-pub use remove_root::{Standing, dismantle, restore_rest, standing};
+pub use remove_root::{RootState, dismantle, restore_rest, standing};
 pub use salvage::rebuilt;
 pub use secrets::{
     Secrets, declared as declared_secrets, expect_other_secrets, has_commands, is_private_file,

@@ -11,7 +11,7 @@ use rayon::slice::ParallelSlice;
 use super::desired::{Desired, Entry};
 use super::step::{Mark, Step};
 use super::ways::Ways;
-use crate::action::{Accounts, Directories, Look, Target};
+use crate::action::{Accounts, Directories, Observer, Target};
 use crate::activation::DeclaredAction;
 use crate::manifest::Manifest;
 use crate::platform;
@@ -107,15 +107,15 @@ pub fn unchanged(
         return None;
     }
     let ways = Ways::of(store, desired.entries.iter().map(|entry| &*entry.activation));
-    if !ways.stand(store, &Directories::looking()).ok()? {
+    if !ways.stand(store, &Directories::observer()).ok()? {
         return None;
     }
     let root = platform::canonical(store.root());
-    let look = |entries: &[Entry]| look_at(entries, store, home, &root, is_brief);
+    let observe = |entries: &[Entry]| observe_at(entries, store, home, &root, is_brief);
     let looked: Option<Vec<_>> = if is_in_parallel(desired.entries.len()) {
-        desired.entries.par_chunks(PART).map(look).collect()
+        desired.entries.par_chunks(PART).map(observe).collect()
     } else {
-        Some(vec![look(&desired.entries)?])
+        Some(vec![observe(&desired.entries)?])
     };
     let (links, rest): (Vec<_>, Vec<_>) = looked?.into_iter().unzip();
     Some(links.into_iter().chain(rest).flatten().collect())
@@ -152,7 +152,7 @@ pub fn place_as_written(
 }
 
 /// Returns the steps of some entries, those of links apart from the rest.
-fn look_at(
+fn observe_at(
     entries: &[Entry],
     store: &Store,
     home: &Path,
@@ -160,14 +160,14 @@ fn look_at(
     is_brief: bool,
 ) -> Option<(Vec<Step>, Vec<Step>)> {
     let (directories, accounts) =
-        (Directories::looking().stopped_by(store.interrupt()), Accounts::default());
-    let look = Look { directories: &directories, accounts: &accounts };
+        (Directories::observer().stopped_by(store.interrupt()), Accounts::default());
+    let observer = Observer { directories: &directories, accounts: &accounts };
     let mut last_parent = PathBuf::new();
     let (mut links, mut rest) = (Vec::new(), Vec::new());
     for entry in entries {
         let Some(target) = entry.activation.action.as_target() else { continue };
         let place = place_as_written(target, home, root, &mut last_parent)?;
-        if !target.stands(look, &place).ok()? {
+        if !target.is_in_place(observer, &place).ok()? {
             return None;
         }
         if !is_brief {

@@ -73,7 +73,7 @@ fn is_other(inner: (u64, u64), outer: (u64, u64)) -> bool {
 
 /// Checks that a path to be moved away is not a mount point: the kernel refuses to rename it.
 fn check_mount(change: &TargetChange, place: &Path, positions: &Positions) -> Result<(), Error> {
-    let device = |path: &Path| platform::look(path).ok().flatten().map(|seen| seen.device);
+    let device = |path: &Path| platform::observe(path).ok().flatten().map(|seen| seen.device);
     if matches!(change.before, Before::Kept { .. })
         && let (Some(inner), Some(outer)) = (device(place), place.parent().and_then(device))
         && is_other(inner, outer)

@@ -128,7 +128,7 @@ impl Reads {
     }
 
     /// Returns whether a file is read, or is inside a read directory.
-    pub fn holds(&self, place: &Path) -> bool {
+    pub fn is_read(&self, place: &Path) -> bool {
         let holds = |place: &Path| place.ancestors().any(|above| self.named.contains(above));
         holds(place) || self.mounts.other_names(place).iter().any(|place| holds(place))
     }
@@ -137,7 +137,7 @@ impl Reads {
     pub fn needs(&self, directory: &Path) -> bool {
         let is_above = |directory: &Path| self.above.contains(directory);
         is_above(directory)
-            || self.holds(directory)
+            || self.is_read(directory)
             || self.mounts.other_names(directory).iter().any(|directory| is_above(directory))
     }
 

@@ -6,7 +6,7 @@ use std::ops::Bound;
 use std::path::{Path, PathBuf};
 
 use crate::action::merging::Merges;
-use crate::action::{self, Accounts, Directories, Found, Look};
+use crate::action::{self, Accounts, Directories, Observed, Observer};
 use crate::activation::DeclaredAction;
 use crate::places::OwnPlaces;
 use crate::platform::{self, FileKind, Result};
@@ -67,7 +67,7 @@ impl<'a> Scene<'a> {
             moves: None,
             home,
             reads,
-            directories: Directories::looking().stopped_by(store.interrupt()),
+            directories: Directories::observer().stopped_by(store.interrupt()),
             accounts: Accounts::default(),
             backups: OnceCell::new(),
             removed: OwnPlaces::default(),
@@ -94,8 +94,8 @@ impl<'a> Scene<'a> {
     }
 
     /// Returns what is needed to observe targets.
-    pub fn looking(&self) -> Look<'_> {
-        Look { directories: &self.directories, accounts: &self.accounts }
+    pub fn observer(&self) -> Observer<'_> {
+        Observer { directories: &self.directories, accounts: &self.accounts }
     }
 
     /// From now on, links to objects of this other root count as those of sys.lua, and so do links
@@ -107,14 +107,14 @@ impl<'a> Scene<'a> {
     }
 
     /// Returns whether a link was found that led to a path before that was moved.
-    pub fn led_to(&self, found: &Found, path: &Text) -> bool {
-        let (Found::Link(target, _), Some(moves)) = (found, &self.moves) else { return false };
+    pub fn led_to(&self, found: &Observed, path: &Text) -> bool {
+        let (Observed::Link(target, _), Some(moves)) = (found, &self.moves) else { return false };
         moves.follow(&Text(platform::bytes_of_path(target))) == *path
     }
 
     /// Returns whether a link into this store was found.
-    pub fn leads_into_store(&self, found: &Found) -> bool {
-        let Found::Link(target, _) = found else { return false };
+    pub fn leads_into_store(&self, found: &Observed) -> bool {
+        let Observed::Link(target, _) = found else { return false };
         target.starts_with(self.store.objects())
             || target.starts_with(self.store.ways())
             || target.starts_with(self.store.secrets())
@@ -203,15 +203,17 @@ impl<'a> Scene<'a> {
     }
 
     /// Looks at a target.
-    pub fn look(&self, place: &Path) -> Result<Found> {
+    pub fn observe(&self, place: &Path) -> Result<Observed> {
         match self.actual(place) {
-            Actual::At(actual) => match action::look(&self.directories, &actual) {
+            Actual::At(actual) => match action::observe(&self.directories, &actual) {
                 // Nothing of sys.lua is in it, and the change does not replace anything else.
-                Err(error) if error.is_denied() && self.is_in_room(&actual) => Ok(Found::Nothing),
+                Err(error) if error.is_denied() && self.is_in_room(&actual) => {
+                    Ok(Observed::Nothing)
+                }
                 found => found,
             },
             // What is made is declared, and looked at before.
-            Actual::Directory | Actual::Nothing => Ok(Found::Nothing),
+            Actual::Directory | Actual::Nothing => Ok(Observed::Nothing),
         }
     }
 

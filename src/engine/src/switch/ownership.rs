@@ -6,7 +6,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::action::{Directories, Found, Target};
+use crate::action::{Directories, Observed, Target};
 use crate::generations;
 use crate::platform::{self, FileKind};
 use crate::snapshot::Snapshot;
@@ -23,16 +23,16 @@ pub fn manager(
     store: &Store,
     directories: &Directories,
     place: &Path,
-    found: &Found,
+    found: &Observed,
 ) -> Option<PathBuf> {
     match found {
-        Found::Link(target, _) => {
+        Observed::Link(target, _) => {
             let root = root_of(target)?;
             manages(store, root, |declared| {
                 declared.link_text().is_some_and(|text| text.to_path() == *target)
             })
         }
-        Found::Other(seen) if seen.kind == FileKind::File => {
+        Observed::Other(seen) if seen.kind == FileKind::File => {
             let (directory, name) = directories.of(place).ok()?;
             let mark = directory.read_mark(&name)?;
             let end = mark.iter().position(|byte| *byte == 0)?;

@@ -91,7 +91,7 @@ fn perform_rest(
     let mut written = Written { journal: intent(plan, confirm, is_first), notes: Vec::new() };
     let snapshot = match begin(store, settings, (plan, jobs), to, &mut written.journal) {
         Ok(snapshot) => snapshot,
-        Err(error) => return Err(take_back(store, settings, &written, None, error)),
+        Err(error) => return Err(undo_changes(store, settings, &written, None, error)),
     };
     let directories = Directories::default().with_contents(&plan.contents);
     let mut switch = Switch { store, settings, written, directories, failed: None };
@@ -122,7 +122,7 @@ fn perform_rest(
                 .collect();
             Ok(Switched { id, deadline, mark, displaced })
         }
-        Err(error) => Err(take_back(store, settings, &switch.written, switch.failed, error)),
+        Err(error) => Err(undo_changes(store, settings, &switch.written, switch.failed, error)),
     }
 }
 
@@ -143,7 +143,7 @@ fn displaced(journal: &Journal) -> Vec<Backup> {
     changes.collect()
 }
 
-fn take_back(
+fn undo_changes(
     store: &Store,
     settings: &Settings,
     written: &Written,

@@ -24,7 +24,7 @@ use super::step::{Mark, Step, Work};
 use super::target_plan::{Old, is_left_alone, removal, wanted};
 use super::unfold::{in_place_of_files, unfolded};
 use super::{Error, PackageWork, Targets, conflicts, secrets, shells, unfold, ways};
-use crate::action::{self, After, Before, Contents, Found, Target, TargetChange};
+use crate::action::{self, After, Before, Contents, Observed, Target, TargetChange};
 use crate::activation::DeclaredAction;
 use crate::hash::{Hash, QuickMap, QuickSet};
 use crate::names::ObjectName;
@@ -270,7 +270,7 @@ fn resolved<'a>(
 ) -> Result<AtTargets<'a>, Error> {
     let store = scene.store;
     let mut places = conflicts::places(store, targets, &desired.entries)?;
-    if look_at_what_stays(scene, targets, present, &places)? {
+    if observe_unchanged(scene, targets, present, &places)? {
         places = conflicts::places(store, targets, &desired.entries)?;
     }
     if desired.is_evaluated {
@@ -278,7 +278,7 @@ fn resolved<'a>(
     }
     scene.reads.check(&places)?;
     closed_directories::check(&places)?;
-    scene.add_closable(closed_directories::find(present, &places));
+    scene.add_closable(closed_directories::list(present, &places));
     let mut gone = removals(scene, present, &places, false)?;
     let mut stuck = keep_stuck(scene, &mut gone)?;
     // Directories of sys.lua are removed after their contents, and exist until then.
@@ -362,7 +362,7 @@ fn present<'a>(
 /// Prepares the check of files in place of removed targets: restored originals, and files that are
 /// left alone. Their links determine the places of declarations below. Returns whether there are
 /// any.
-fn look_at_what_stays(
+fn observe_unchanged(
     scene: &Scene,
     targets: &Targets<'_>,
     present: &PlaceMap<'_, Old<'_>>,
@@ -375,16 +375,16 @@ fn look_at_what_stays(
         present.iter().filter(|(place, _)| passed.contains(place) && !kept.contains(place))
     {
         let original = scene.original_of(place, old.activation);
-        let standing = action::look(&scene.directories, place)?;
+        let standing = action::observe(&scene.directories, place)?;
         let stays = if old.target.keeps_below() {
             original.is_none()
         } else {
             is_left_alone(scene, place, old, &standing)?
         };
         let actual =
-            if stays && standing != Found::Nothing { Some(place.to_owned()) } else { original };
+            if stays && standing != Observed::Nothing { Some(place.to_owned()) } else { original };
         if let Some(actual) = actual {
-            targets.look_at(place.to_owned(), actual);
+            targets.observe_at(place.to_owned(), actual);
             found = true;
         }
     }
@@ -539,7 +539,7 @@ fn changes(
         };
         let stands = is_same
             && (!looks
-                || target.stands(scene.looking(), place).map_err(refused)?
+                || target.is_in_place(scene.observer(), place).map_err(refused)?
                 || is_masked(scene, target, place, services));
         let source = old.and_then(|old| old.target.leads_to());
         let was_altered = source.and_then(|source| altered.get(source));
@@ -592,7 +592,7 @@ fn changes(
 fn is_masked(scene: &Scene, target: &Target, place: &Path, services: &HashSet<&Text>) -> bool {
     services.contains(target.target())
         && matches!(
-            action::look(&scene.directories, place),
-            Ok(Found::Link(leads_to, _)) if leads_to.as_os_str() == "/dev/null"
+            action::observe(&scene.directories, place),
+            Ok(Observed::Link(leads_to, _)) if leads_to.as_os_str() == "/dev/null"
         )
 }

@@ -183,7 +183,7 @@ fn wait(
 ) -> std::io::Result<Option<ExitStatus>> {
     let mut asked: Option<Instant> = None;
     loop {
-        if let Some(status) = platform::look_after(child)? {
+        if let Some(status) = platform::poll_child(child)? {
             return Ok(Some(status));
         }
         if terminal.is_some_and(Terminal::was_interrupted) {

@@ -91,15 +91,20 @@ pub fn recover(store: &Store, settings: &Settings) -> Result<(), Error> {
             let id = written.journal.to.unwrap_or(written.journal.from);
             return Err(Error::Unconfirmed { id, seconds: left });
         }
-        return back(store, settings, &written, "an unconfirmed apply");
+        return undo_pending(store, settings, &written, "an unconfirmed apply");
     }
     if is_committed {
         return finish(store, &settings.home, &written, None);
     }
-    back(store, settings, &written, "an apply that was cut off")
+    undo_pending(store, settings, &written, "an apply that was cut off")
 }
 
-fn back(store: &Store, settings: &Settings, written: &Written, what: &str) -> Result<(), Error> {
+fn undo_pending(
+    store: &Store,
+    settings: &Settings,
+    written: &Written,
+    what: &str,
+) -> Result<(), Error> {
     let failed = undo(store, settings, written, None);
     if !failed.is_empty() {
         return Err(Error::HalfUndone { cause: format!("{what} is taken back"), failed });
@@ -121,7 +126,7 @@ pub fn revert(store: &Store, settings: &Settings, mark: &str) -> Result<bool, Er
     {
         return Ok(false);
     }
-    back(store, settings, &written, "an unconfirmed apply")?;
+    undo_pending(store, settings, &written, "an unconfirmed apply")?;
     Ok(true)
 }
 

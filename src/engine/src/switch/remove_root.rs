@@ -17,25 +17,25 @@ use crate::generations;
 use crate::names::SnapshotId;
 use crate::platform::{self, FileKind, LinkLimits};
 use crate::settings::Settings;
-use crate::store::own::{self, Own, Place};
+use crate::store::own::{self, Own, RootPlace};
 use crate::store::{self, Slot, Store, gc::sweep};
 use crate::value::Positions;
 
 /// The parts of the store besides `metadata`: first everything that points to objects, so that
 /// nothing finds half of one.
-const IN_STORE: [(Place, &str); 12] = [
-    (Place::Outputs, "drv-out"),
-    (Place::Ways, "ways"),
-    (Place::Derivations, "drv"),
-    (Place::OldBuilding, "bld"),
-    (Place::Work, "tmp"),
-    (Place::Staging, "staging"),
-    (Place::Objects, "obj"),
-    (Place::SharedFiles, "files"),
-    (Place::Info, "info"),
-    (Place::Logs, "log"),
-    (Place::Quarantine, "quarantine"),
-    (Place::Locks, "locks"),
+const IN_STORE: [(RootPlace, &str); 12] = [
+    (RootPlace::Outputs, "drv-out"),
+    (RootPlace::Ways, "ways"),
+    (RootPlace::Derivations, "drv"),
+    (RootPlace::OldBuilding, "bld"),
+    (RootPlace::Work, "tmp"),
+    (RootPlace::Staging, "staging"),
+    (RootPlace::Objects, "obj"),
+    (RootPlace::SharedFiles, "files"),
+    (RootPlace::Info, "info"),
+    (RootPlace::Logs, "log"),
+    (RootPlace::Quarantine, "quarantine"),
+    (RootPlace::Locks, "locks"),
 ];
 /// The files beside the private files of users.
 const OWN: [&str; 3] = [action::SECRET_KEY, printed::IDENTITY, printed::VALUES];
@@ -45,7 +45,7 @@ const IN_METADATA: [&str; 6] =
 
 /// What a directory that is to be removed is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum RootState {
     /// Nothing is there.
     Nothing,
     /// It is a root, or what a removal that was cut off left of one.
@@ -58,11 +58,11 @@ pub enum Standing {
 ///
 /// # Errors
 /// When it is something else: then it must not be removed.
-pub fn standing(store: &Store) -> Result<Standing, Error> {
+pub fn standing(store: &Store) -> Result<RootState, Error> {
     let root = store.root();
     let foreign = || Error::NotARoot { path: root.to_owned() };
     if !platform::exists(root) {
-        return Ok(Standing::Nothing);
+        return Ok(RootState::Nothing);
     }
     if !platform::is_directory(root) {
         return Err(foreign());
@@ -75,7 +75,7 @@ pub fn standing(store: &Store) -> Result<Standing, Error> {
             || generations::all(store).is_ok_and(|all| !all.is_empty())
     };
     if platform::is_directory(&metadata) && is_marked() {
-        return Ok(Standing::Root);
+        return Ok(RootState::Root);
     }
     let holds_only = |directory: &Path, known: &[&str]| -> Result<bool, Error> {
         let entries = match platform::list_directory(directory) {
@@ -97,7 +97,7 @@ pub fn standing(store: &Store) -> Result<Standing, Error> {
         return Err(foreign());
     }
     let has_copies = !platform::exists(top) && platform::exists(&backups(store));
-    Ok(if has_copies { Standing::Kept } else { Standing::Root })
+    Ok(if has_copies { RootState::Kept } else { RootState::Root })
 }
 
 fn backups(store: &Store) -> PathBuf {
@@ -132,7 +132,7 @@ pub fn restore_rest(store: &Store, settings: &Settings) -> Result<Vec<(PathBuf, 
             }
             let (from, from_name) = directories.of(&kept)?;
             let (directory, name) = directories.of(&place)?;
-            if directory.look(&name)?.is_some() {
+            if directory.observe(&name)?.is_some() {
                 return Ok(false);
             }
             from.rename_new(&from_name, &directory, &name)?;
@@ -193,10 +193,10 @@ pub fn dismantle(
     for shell in shells::scripts() {
         removal.tree(&root.join(shell.file()))?;
     }
-    removal.place(Place::Logs, &store.downloads().join(".names"))?;
-    removal.place(Place::Downloads, &store.downloads())?;
-    removal.place(Place::GitTrees, &store.git_trees())?;
-    removal.place(Place::InputTrees, &store.input_trees())?;
+    removal.place(RootPlace::Logs, &store.downloads().join(".names"))?;
+    removal.place(RootPlace::Downloads, &store.downloads())?;
+    removal.place(RootPlace::GitTrees, &store.git_trees())?;
+    removal.place(RootPlace::InputTrees, &store.input_trees())?;
     removal.tree(&store.source_memory())?;
     // Files that shells read which `shell` starts.
     removal.tree(&root.join("cache/shell"))?;
@@ -208,7 +208,7 @@ pub fn dismantle(
     for name in IN_METADATA {
         removal.tree(&metadata.join(name))?;
     }
-    removal.place(Place::SourceContents, &metadata.join("sources"))?;
+    removal.place(RootPlace::SourceContents, &metadata.join("sources"))?;
     removal.temporary(&[root, &top, &metadata])?;
     removal.rest(root, &["store", "backups"])?;
     removal.rest(&top, &["metadata", "store.lock"])?;
@@ -289,7 +289,7 @@ impl Removal<'_> {
     }
 
     /// Removes the files of sys.lua in a directory, and then the directory.
-    fn place(&mut self, place: Place, path: &Path) -> Result<(), Error> {
+    fn place(&mut self, place: RootPlace, path: &Path) -> Result<(), Error> {
         for name in self.own.list_ours(place, path)? {
             let inner = path.join(name);
             platform::set_immutable(&inner, false);
@@ -335,7 +335,7 @@ impl Removal<'_> {
     /// The snapshots, the empty one last: it is the one in force.
     fn snapshots(&self, store: &Store) -> Result<(), Error> {
         let snapshots = store.snapshots();
-        for name in self.own.list_ours(Place::Snapshots, &snapshots)? {
+        for name in self.own.list_ours(RootPlace::Snapshots, &snapshots)? {
             if name != OsStr::new(&SnapshotId(0).to_string()) {
                 self.tree(&snapshots.join(name))?;
             }

@@ -19,8 +19,8 @@ use super::step::{Mark, Step, Work};
 use super::target_plan::private_mode;
 use super::{Error, Plan, Targets, printed};
 use crate::action::{
-    self, Accounts, After, Before, Contents, Directories, Found, Key, Look, Named, Part, Reference,
-    Role, Secret, TargetChange, without_links,
+    self, Accounts, After, Before, Contents, Directories, Key, Named, Observed, Observer, Part,
+    Reference, Role, Secret, TargetChange, without_links,
 };
 use crate::activation::DeclaredAction;
 use crate::environment::shells;
@@ -437,10 +437,10 @@ pub fn needed(
     let runs = |activation: &DeclaredAction| {
         refresh && secret_of(activation).is_some_and(|secret| !secret.commands().is_empty())
     };
-    let (directories, accounts) = (Directories::looking(), Accounts::default());
-    let look = Look { directories: &directories, accounts: &accounts };
+    let (directories, accounts) = (Directories::observer(), Accounts::default());
+    let observer = Observer { directories: &directories, accounts: &accounts };
     let targets = Targets::new(home);
-    let stands = |activation: &DeclaredAction| -> Option<bool> {
+    let is_in_place = |activation: &DeclaredAction| -> Option<bool> {
         let mut secret = secret_of(activation)?.clone();
         if secret.digest.is_none() {
             let old = secret_of(before.get(&subject(activation))?)?;
@@ -455,11 +455,11 @@ pub fn needed(
         }
         let declared = activation.place.as_ref().unwrap_or(&secret.target);
         let place = targets.place(declared, &activation.positions).ok()?;
-        let found = action::look(&directories, &place).ok()?;
-        action::TargetKind::holds(&secret, look, &place, &found).ok()
+        let found = action::observe(&directories, &place).ok()?;
+        action::TargetKind::has_result(&secret, observer, &place, &found).ok()
     };
     let is_needed =
-        |activation: &DeclaredAction| runs(activation) || stands(activation) != Some(true);
+        |activation: &DeclaredAction| runs(activation) || is_in_place(activation) != Some(true);
     wanted.into_iter().filter(is_needed).collect()
 }
 
@@ -493,7 +493,7 @@ pub fn steps(
         if secret.is_kept(&scene.directories)? {
             continue;
         }
-        let found = action::look(&scene.directories, place)?;
+        let found = action::observe(&scene.directories, place)?;
         let before = before(scene, secret, place, *digest, &found)?;
         let after = After::Secret {
             digest: *digest,
@@ -505,8 +505,8 @@ pub fn steps(
         made.push(step(activation, place, before, after));
     }
     for (place, (activation, secret, digest)) in old {
-        let found = action::look(&scene.directories, &place)?;
-        if found == Found::Nothing || new.contains_key(&place) {
+        let found = action::observe(&scene.directories, &place)?;
+        if found == Observed::Nothing || new.contains_key(&place) {
             continue;
         }
         let before = before(scene, secret, &place, digest, &found)?;
@@ -533,7 +533,7 @@ fn before(
     secret: &Secret,
     place: &Path,
     digest: Hash,
-    found: &Found,
+    found: &Observed,
 ) -> Result<Before, Error> {
     let Some(seen) = found.seen() else { return Ok(Before::Nothing) };
     let is_ours = match Key::read_file(&secret.key_path().to_path())? {

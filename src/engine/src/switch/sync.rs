@@ -26,7 +26,7 @@ pub fn sync_places(
         };
         // A former directory may be a link by now.
         let directory = parent.ancestors().find_map(|above| {
-            let seen = platform::look(above).ok().flatten()?;
+            let seen = platform::observe(above).ok().flatten()?;
             (seen.kind == FileKind::Directory).then_some((above, seen.device.0))
         });
         if let Some((directory, device)) = directory {
@@ -37,7 +37,7 @@ pub fn sync_places(
         return Ok(());
     }
     // The files moved to the backups.
-    if let Ok(Some(seen)) = platform::look(&store.metadata()) {
+    if let Ok(Some(seen)) = platform::observe(&store.metadata()) {
         devices.entry((seen.device.0, 0)).or_insert_with(|| store.metadata());
     }
     for path in devices.values() {

@@ -11,7 +11,7 @@ use super::follow::is_same_file;
 use super::overlay::Scene;
 use super::ownership;
 use super::step::{Mark, Step, Work};
-use crate::action::{self, After, Before, Found, Rights, Role, Target, TargetChange, merging};
+use crate::action::{self, After, Before, Observed, Rights, Role, Target, TargetChange, merging};
 use crate::activation::DeclaredAction;
 use crate::platform::{self, FileKind, Seen};
 use crate::value::Text;
@@ -33,7 +33,7 @@ fn text(path: &Path) -> Text {
 }
 
 /// Where something is moved to is known only when the switch begins.
-fn kept(found: &Found, role: Role) -> Before {
+fn kept(found: &Observed, role: Role) -> Before {
     match found.seen() {
         Some(seen) => Before::Kept { identity: seen.identity.clone(), kept: Text::default(), role },
         None => Before::Nothing,
@@ -42,14 +42,14 @@ fn kept(found: &Found, role: Role) -> Before {
 
 /// Files that are removed without a backup: those of sys.lua, and links into its own store, from
 /// any earlier use of the root.
-fn ours(found: &Found) -> Before {
+fn ours(found: &Observed) -> Before {
     match found {
-        Found::Link(source, _) => Before::Link { source: text(source) },
+        Observed::Link(source, _) => Before::Link { source: text(source) },
         other => kept(other, Role::Ours),
     }
 }
 
-fn is_directory(found: &Found) -> Option<&Seen> {
+fn is_directory(found: &Observed) -> Option<&Seen> {
     found.seen().filter(|seen| seen.kind == FileKind::Directory)
 }
 
@@ -77,14 +77,14 @@ fn target_step(
 /// Returns the mode of a file with a secret, or an edit of one, that is moved away.
 pub fn private_mode(before: &Before, place: &Path) -> Option<u32> {
     let Before::Kept { .. } = before else { return None };
-    let seen = platform::look(place).ok().flatten()?;
+    let seen = platform::observe(place).ok().flatten()?;
     (seen.kind == FileKind::File).then_some(seen.mode)
 }
 
-fn is_ours(scene: &Scene, place: &Path, old: &Old<'_>, found: &Found) -> Result<bool, Error> {
+fn is_ours(scene: &Scene, place: &Path, old: &Old<'_>, found: &Observed) -> Result<bool, Error> {
     let led_there = || old.target.link_text().is_some_and(|text| scene.led_to(found, text));
     Ok(scene.leads_into_store(found)
-        || old.target.has_written(scene.looking(), place, found)?
+        || old.target.has_written(scene.observer(), place, found)?
         || led_there())
 }
 
@@ -93,17 +93,17 @@ pub fn is_left_alone(
     scene: &Scene,
     place: &Path,
     old: &Old<'_>,
-    found: &Found,
+    found: &Observed,
 ) -> Result<bool, Error> {
     // A file that belongs to the user since it was written is never removed; through a link that
     // was put above it, the path leads to foreign files; and files that the config reads stay. If a
     // parent is not a directory, nothing below it can be read.
     let is_read = || match is_directory(found) {
         Some(_) => scene.reads.needs(place),
-        None => scene.reads.holds(place),
+        None => scene.reads.is_read(place),
     };
     let is_others = old.target.is_given() || old.is_elsewhere || is_read();
-    let is_there = is_others && *found != Found::Nothing;
+    let is_there = is_others && *found != Observed::Nothing;
     Ok(is_there && (old.target.is_given() || !is_ours(scene, place, old, found)?))
 }
 
@@ -115,10 +115,10 @@ fn merged(
     new: Option<&Target>,
 ) -> Result<Step, Error> {
     let positions = &entry.activation.positions;
-    let found = scene.look(place)?;
+    let found = scene.observe(place)?;
     let from = old.and_then(|old| old.target.merge());
     let to = new.and_then(|target| target.merge());
-    if let (Found::Link(target, _), Some(_)) = (&found, to) {
+    if let (Observed::Link(target, _), Some(_)) = (&found, to) {
         let leads_to = merging::leads_to(place, target);
         let (target, positions) = (place.to_owned(), positions.clone());
         return Err(Error::MergedLink { target, leads_to, positions });
@@ -136,7 +136,7 @@ fn merged(
     }
     let record = scene.backups().record_of(place);
     let bytes = match &found {
-        Found::Other(_) if going.is_none() => {
+        Observed::Other(_) if going.is_none() => {
             merging::read(&scene.directories, &scene.standing(place))?
         }
         _ => None,
@@ -185,8 +185,8 @@ pub fn removal(
     if old.target.merge().is_some() {
         return merged(scene, (Mark::Remove, &entry, place), Some(old), None);
     }
-    let found = action::look(&scene.directories, place)?;
-    let after = match original.map(platform::look).transpose()?.flatten().zip(original) {
+    let found = action::observe(&scene.directories, place)?;
+    let after = match original.map(platform::observe).transpose()?.flatten().zip(original) {
         Some((seen, original)) => After::Original { identity: seen.identity, kept: text(original) },
         None => After::Nothing,
     };
@@ -197,7 +197,7 @@ pub fn removal(
     if is_left_alone(scene, place, old, &found)? {
         return Ok(Step::at(Mark::Remove, &entry, place));
     }
-    if found == Found::Nothing || is_ours(scene, place, old, &found)? {
+    if found == Observed::Nothing || is_ours(scene, place, old, &found)? {
         return Ok(step(ours(&found), after));
     }
     let mut step = step(kept(&found, Role::Displaced), after);
@@ -211,7 +211,7 @@ fn directory_removal(
     scene: &Scene,
     place: &Path,
     old: &Old<'_>,
-    found: &Found,
+    found: &Observed,
     after: After,
     step: impl Fn(Before, After) -> Step,
 ) -> Step {
@@ -227,7 +227,7 @@ fn directory_removal(
         }
         Some(seen) => match scene.backups().rights_of(place) {
             // What the user gave it since then stays.
-            Some(rights) if old.target.rights(scene.looking(), seen).is_empty() => {
+            Some(rights) if old.target.rights(scene.observer(), seen).is_empty() => {
                 let Rights { mode, owner, group } = rights;
                 let changed = |old: u32, now: u32| (old != now).then_some(old);
                 let (owner, group) = (changed(owner, seen.owner), changed(group, seen.group));
@@ -235,7 +235,7 @@ fn directory_removal(
             }
             _ => step(Before::Nothing, After::Nothing),
         },
-        None if *found == Found::Nothing => step(Before::Nothing, after),
+        None if *found == Observed::Nothing => step(Before::Nothing, after),
         None if has_original => {
             let mut step = step(kept(found, Role::Displaced), after);
             step.replaces = Some(found.in_words());
@@ -313,11 +313,11 @@ pub fn wanted(
     if let Some(old) = old
         && target.link_text().is_some_and(|text| old.target.link_text() == Some(text))
         && standing == *place
-        && target.stands(scene.looking(), place)?
+        && target.is_in_place(scene.observer(), place)?
     {
         return Ok(Step::at(standing_mark(scene, declared, old, compares), entry, place));
     }
-    let found = scene.look(place)?;
+    let found = scene.observe(place)?;
     let was_secret = old.is_some_and(|old| old.target.as_secret().is_some());
     let step = |before, after| {
         let mut step = target_step(scene, mark, entry, place, before, after);
@@ -327,11 +327,11 @@ pub fn wanted(
         step
     };
     let is_old_link = scene.leads_into_store(&found);
-    let holds = target.holds(scene.looking(), &standing, &found)?;
+    let holds = target.has_result(scene.observer(), &standing, &found)?;
     // An action that only writes to free places leaves an existing file alone, unless that belongs
     // to sys.lua and is removed.
     let is_taken = target.is_given()
-        && found != Found::Nothing
+        && found != Observed::Nothing
         && !is_old_link
         && !(is_directory(&found).is_some() && scene.will_be_empty(place));
     let back = old.and_then(|old| rights_back(scene, declared, old, &found));
@@ -362,12 +362,14 @@ pub fn wanted(
             Some(old) => !old.target.is_given() && is_ours(scene, &standing, old, &found)?,
             None => false,
         };
-    if found == Found::Nothing || is_ours {
+    if found == Observed::Nothing || is_ours {
         let step = step(ours(&found), after);
         // A link that is not as it was applied is restored, and that is reported.
         let follows = match old {
-            Some(old) if compares && found != Found::Nothing && follows(scene, declared, old) => {
-                old.target.holds(scene.looking(), &standing, &found)?
+            Some(old)
+                if compares && found != Observed::Nothing && follows(scene, declared, old) =>
+            {
+                old.target.has_result(scene.observer(), &standing, &found)?
             }
             _ => false,
         };

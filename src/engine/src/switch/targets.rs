@@ -73,7 +73,7 @@ impl<'a> Targets<'a> {
     }
 
     /// From now on, the future file at a place is looked up in its present place.
-    pub fn look_at(&self, place: PathBuf, actual: PathBuf) {
+    pub fn observe_at(&self, place: PathBuf, actual: PathBuf) {
         self.actual.borrow_mut().insert(place, actual);
         self.has_followed.set(true);
     }
@@ -207,7 +207,7 @@ impl<'a> Targets<'a> {
         let path = base.join(name);
         let Some(actual) = self.actual_at(&path) else { return Ok(path) };
         // A missing or unreadable component is not a link that could lead elsewhere.
-        let Ok(Some(seen)) = platform::look(&actual) else { return Ok(path) };
+        let Ok(Some(seen)) = platform::observe(&actual) else { return Ok(path) };
         if seen.kind != FileKind::Symlink {
             return Ok(path);
         }
@@ -232,7 +232,7 @@ impl<'a> Targets<'a> {
 
 /// Returns whether this process may change the mode of what is at a place, if anything is.
 pub(super) fn may_change(place: &Path) -> bool {
-    match platform::look(place) {
+    match platform::observe(place) {
         Ok(Some(seen)) => [0, seen.owner].contains(&platform::user_number()),
         _ => true,
     }
@@ -242,7 +242,7 @@ pub(super) fn may_change(place: &Path) -> bool {
 pub(super) fn user_of(directory: &Path) -> Option<u32> {
     let above: Vec<_> = directory.ancestors().collect();
     let owners =
-        above.into_iter().rev().filter_map(|directory| platform::look(directory).ok().flatten());
+        above.into_iter().rev().filter_map(|directory| platform::observe(directory).ok().flatten());
     owners.map(|seen| seen.owner).find(|owner| *owner != 0)
 }
 

@@ -71,7 +71,7 @@ pub fn undo(
                 }
             }
             Change::Command { again: false, .. } if failed != Some(number) => {
-                take_back_effect(store, settings, written, (number, change))
+                undo_effect(store, settings, written, (number, change))
             }
             Change::Command { .. } => Ok(()),
             Change::Services { phase, managers, units }
@@ -111,7 +111,7 @@ fn displace(store: &Store, home: &Path, change: &TargetChange, kept: &Path, mark
     now_at.display().to_string()
 }
 
-fn take_back_effect(
+fn undo_effect(
     store: &Store,
     settings: &Settings,
     written: &Written,

@@ -14,7 +14,7 @@ use super::desired::Entry;
 use super::overlay::Scene;
 use super::step::{Mark, Step, Work};
 use crate::action::{
-    self, After, Before, Directories, Found, Link, Role, TargetChange, is_link_to,
+    self, After, Before, Directories, Link, Observed, Role, TargetChange, is_link_to,
 };
 use crate::activation::DeclaredAction;
 use crate::platform;
@@ -130,7 +130,7 @@ pub fn steps(
     };
     for (name, object) in &new.objects {
         let place = directory.join(platform::name_from_bytes(name));
-        let found = action::look(&scene.directories, &place)?;
+        let found = action::observe(&scene.directories, &place)?;
         let (source, wanted) = (link_text(&found), text(object));
         if source.as_ref() == Some(&wanted) {
             continue;
@@ -150,7 +150,7 @@ pub fn steps(
     }
     for (name, object) in old.objects.iter().filter(|(name, _)| !new.objects.contains_key(*name)) {
         let place = directory.join(platform::name_from_bytes(name));
-        if let Some(source) = link_text(&action::look(&scene.directories, &place)?) {
+        if let Some(source) = link_text(&action::observe(&scene.directories, &place)?) {
             gone.push(step(
                 Mark::Unchanged,
                 &place,
@@ -163,9 +163,9 @@ pub fn steps(
     Ok((made, gone))
 }
 
-fn link_text(found: &Found) -> Option<Text> {
+fn link_text(found: &Observed) -> Option<Text> {
     match found {
-        Found::Link(target, _) => Some(Text(platform::bytes_of_path(target))),
+        Observed::Link(target, _) => Some(Text(platform::bytes_of_path(target))),
         _ => None,
     }
 }

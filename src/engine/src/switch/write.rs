@@ -244,6 +244,6 @@ mod tests {
             "{script}"
         );
         assert!(fixed_links(&store).iter().any(|(link, _)| *link == root.join("env.toy")));
-        assert!(shells::find("toy").is_some());
+        assert!(shells::get("toy").is_some());
     }
 }

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 pub use registry::{is_newer, open, stamp};
 pub use syslua_tools as library;
-use syslua_tools::index::{Entry, Found};
+use syslua_tools::index::{Entry, Matches};
 pub use syslua_tools::mirrored;
 use syslua_tools::request::{self, Request};
 use syslua_tools::resolve::Vars;
@@ -111,8 +111,8 @@ pub fn find(index: &Index, name: &str) -> Result<Package, Failure> {
         index.package(entry).map_err(|error| Failure::new(FailureKind::Tools, error.to_string()))
     };
     match index.find(name) {
-        Found::One(entry) => read(entry),
-        Found::Several(entries) => {
+        Matches::One(entry) => read(entry),
+        Matches::Several(entries) => {
             let lines = entries.iter().take(20).map(|entry| {
                 format!("  {}  {}", entry.name, entry.description.lines().next().unwrap_or(""))
             });
@@ -124,7 +124,7 @@ pub fn find(index: &Index, name: &str) -> Result<Package, Failure> {
             )
             .with_hint(format!("write the whole name, such as [\"{first}\"]")))
         }
-        Found::Nothing(near) => {
+        Matches::Nothing(near) => {
             let failure =
                 Failure::new(FailureKind::Tools, format!("the registry has no tool `{name}`"));
             Err(match near.as_slice() {
@@ -147,7 +147,7 @@ pub fn versions(
 ) -> Result<Vec<(String, String)>, Failure> {
     let store = Store::new(&settings.root);
     let settings = &settings.without_events();
-    let _lock = cache_lock::hold_cache(settings, &store)?;
+    let _lock = cache_lock::lock_cache(settings, &store)?;
     let tags = TagLists::default().of(settings, &store, package, github)?;
     let tags: Vec<&str> = tags.iter().map(String::as_str).collect();
     let versions = request::versions(package, &tags).into_iter();
@@ -163,7 +163,7 @@ pub fn resolve(
     wanted: &Wanted,
 ) -> Vec<Result<ResolvedTool, Failure>> {
     let store = Store::new(&settings.root);
-    let _lock = match cache_lock::hold_cache(settings, &store) {
+    let _lock = match cache_lock::lock_cache(settings, &store) {
         Ok(lock) => lock,
         Err(failure) => return requests.iter().map(|_| Err(failure.clone())).collect(),
     };

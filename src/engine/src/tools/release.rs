@@ -176,7 +176,7 @@ impl<'a> Releases<'a> {
             && file.algorithm == "sha256"
             && let Some(text) = self.checksum_file(file)?
         {
-            let found = checksums::find(&text, &release.asset, 64, file.pattern.as_ref());
+            let found = checksums::get_checksum(&text, &release.asset, 64, file.pattern.as_ref());
             if let Some(sha256) = found.and_then(|hex| Hash::parse(&hex).ok()) {
                 if is_wanted && let Some(minisign) = &release.minisign {
                     match self.download(&release.url)? {
@@ -200,7 +200,7 @@ impl<'a> Releases<'a> {
         if let Some(file) = release.checksum.as_ref().filter(|file| file.algorithm == "sha512")
             && let Some(text) = self.checksum_file(file)?
             && let Some(expected) =
-                checksums::find(&text, &release.asset, 128, file.pattern.as_ref())
+                checksums::get_checksum(&text, &release.asset, 128, file.pattern.as_ref())
         {
             let bytes = self.content(sha256)?;
             let received = data_encoding::HEXLOWER.encode(&Sha512::digest(&bytes));

@@ -236,14 +236,14 @@ impl Project {
 
     fn compare(&mut self) -> Result<Hash> {
         // Files that cannot be trusted are reported before those that the user may trust.
-        self.look(&self.directory.join(ENTRY))?;
+        self.observe(&self.directory.join(ENTRY))?;
         if let Some(problem) = self.problem.take() {
             return Err(problem);
         }
         let Some(record) = &self.record else { return Err(Doubt::New(self.directory.clone())) };
         for file in &record.files {
             let path = self.directory.join(platform::path_from_bytes(&file.path.0));
-            match self.look(&path) {
+            match self.observe(&path) {
                 Ok(look) if look.hash == file.sha256 => {}
                 Ok(_) | Err(Doubt::Missing(_)) => return Err(Doubt::Changed(path)),
                 Err(doubt) => return Err(doubt),
@@ -270,7 +270,7 @@ impl Project {
     /// # Errors
     /// When it is missing, or is not trusted.
     pub fn read(&self, path: &Path) -> Result<Vec<u8>> {
-        let look = self.look(path)?;
+        let look = self.observe(path)?;
         match look.is_trusted {
             Some(true) => Ok(look.text),
             Some(false) => Err(Doubt::Changed(path.to_owned())),
@@ -282,7 +282,7 @@ impl Project {
     ///
     /// # Errors
     /// When it is missing, or can never be trusted.
-    pub fn look(&self, path: &Path) -> Result<Look> {
+    pub fn observe(&self, path: &Path) -> Result<Look> {
         let text = read_safely(&self.directory, &platform::normalize(path))?;
         let hash = Hash::of(&text);
         let key = self.key(path);

@@ -40,7 +40,7 @@ impl Place {
         let mut project = self.open();
         for name in ["syslua.lua", "lib/a.lua"] {
             let path = self.top().join(name);
-            let hash = project.look(&path).unwrap().hash;
+            let hash = project.observe(&path).unwrap().hash;
             project.accept(&path, hash);
         }
         project.save().unwrap();

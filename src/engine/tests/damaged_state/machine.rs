@@ -150,7 +150,7 @@ impl Machine {
     }
 
     /// Runs every command that only looks; each result under its name.
-    fn look(&self, with_gc: bool) -> Vec<(&'static str, Result<(), String>)> {
+    fn observe(&self, with_gc: bool) -> Vec<(&'static str, Result<(), String>)> {
         fn done<T>(result: Result<T, syslua_engine::api::Error>) -> Result<(), String> {
             result.map(drop).map_err(|error| error.to_failure().message)
         }
@@ -186,18 +186,18 @@ impl Machine {
 
     /// Runs them all; returns those that failed. Nothing changes.
     pub fn look_at_damage(&self, when: &str) -> BTreeMap<&'static str, String> {
-        self.look_at(when, true)
+        self.observe_at(when, true)
     }
 
     /// The same, for one of very many; `gc`, which looks at all processes of the machine too, only
     /// at some.
     pub fn look_at_one_of_many(&self, when: &str, place: usize) -> BTreeMap<&'static str, String> {
-        self.look_at(when, thorough() || place.is_multiple_of(8))
+        self.observe_at(when, thorough() || place.is_multiple_of(8))
     }
 
-    fn look_at(&self, when: &str, with_gc: bool) -> BTreeMap<&'static str, String> {
+    fn observe_at(&self, when: &str, with_gc: bool) -> BTreeMap<&'static str, String> {
         let before = read_tree(&self.work);
-        let looked = self.look(with_gc);
+        let looked = self.observe(with_gc);
         let changed = differing(&before, &read_tree(&self.work));
         assert!(changed.is_empty(), "{when}: looking changed {changed:?}");
         looked.into_iter().filter_map(|(name, result)| Some((name, result.err()?))).collect()

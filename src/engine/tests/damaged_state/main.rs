@@ -260,7 +260,7 @@ fn a_damaged_record_is_found_by_verify() {
     let homes = machine.homes();
     let store = Store::new(&machine.work.join("root"));
     let outputs =
-        store::find_outputs(&store, machine.derivations[1].hash, |_| true).unwrap().unwrap();
+        store::get_outputs(&store, machine.derivations[1].hash, |_| true).unwrap().unwrap();
     let object = outputs.values().next().unwrap();
     let name = format!("store/info/{object}.json");
     let text = fs::read(machine.path(&name)).unwrap();

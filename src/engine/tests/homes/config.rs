@@ -61,7 +61,7 @@ impl World {
             3 => source.parent().unwrap().join("new"),
             // Through a link.
             4 | 5 => {
-                let tree = self.look();
+                let tree = self.observe();
                 let links: Vec<_> = tree
                     .iter()
                     .filter(|(_, entry)| entry.is_link())
@@ -93,7 +93,7 @@ impl World {
 
     /// Returns a link in the home that leads somewhere: it may be named as a source too.
     fn link_in_home(&mut self) -> Option<PathBuf> {
-        let tree = self.look();
+        let tree = self.observe();
         let links = tree.iter().filter(|(path, entry)| {
             entry.is_link() && path.starts_with(&self.home) && path.exists()
         });

@@ -142,13 +142,13 @@ impl Play {
         self.world.log.push("apply:".to_owned());
         let number = self.world.log.len() - 1;
         let config = self.world.config();
-        let (before, sources) = (self.world.look(), Play::read(&config.reads));
+        let (before, sources) = (self.world.observe(), Play::read(&config.reads));
         self.world.read.extend(sources.keys().cloned());
         self.disturb(&config.manifest, &before);
-        let before = self.world.look();
+        let before = self.world.observe();
         let result = apply(&self.engine, &config.manifest);
         self.world.log[number] = format!("apply: {result:?}");
-        let after = self.world.look();
+        let after = self.world.observe();
         self.note(&before, &after);
         self.expect_same(&sources, &Play::read(&config.reads), "a source changed", &result);
         self.expect_nothing_lost(&result);
@@ -164,7 +164,7 @@ impl Play {
         let plan = planned(&self.engine, &config.manifest);
         let again = apply(&self.engine, &config.manifest);
         assert_eq!(again, Ok(None), "{}", self.fail("a second apply does something", &plan));
-        self.expect_same(&after, &self.world.look(), "a second apply changed", &result);
+        self.expect_same(&after, &self.world.observe(), "a second apply changed", &result);
         if let Ok(Some(id)) = result {
             self.reads.insert(id, sources.into_keys().collect());
         }
@@ -186,7 +186,7 @@ impl Play {
         self.open();
         let recovered = self.engine.recover().map_err(|error| error.to_failure().message);
         assert!(recovered.is_ok(), "{}", self.fail("nothing is recovered", &recovered));
-        let after = self.world.look();
+        let after = self.world.observe();
         if !is_over && !matches!(result, Ok(Some(_))) && !self.is_applied(manifest) {
             self.expect_taken_back(before, &after, "a fault changed", &result);
         }
@@ -223,17 +223,17 @@ impl Play {
             done.map(|report| report.applied).map_err(|error| error.to_failure().message)
         };
         // What later snapshots put beside its sources goes; what is the user's stays.
-        let before = self.world.look();
+        let before = self.world.observe();
         let is_source = |(path, _): &(PathBuf, Entry)| self.reads[&id].contains(path);
         let sources: Tree = self.world.own_of(&before).into_iter().filter(is_source).collect();
         let result = go(&self.engine);
         self.world.log.push(format!("rollback to {id}: {result:?}"));
-        let mut now = self.world.look();
+        let mut now = self.world.observe();
         self.note(&before, &now);
         now.retain(|path, _| sources.contains_key(path));
         self.expect_same(&sources, &now, "a source changed", &result);
         self.expect_nothing_lost(&result);
-        let after = self.world.look();
+        let after = self.world.observe();
         if result.is_err() {
             self.expect_same(&before, &after, "a refusal changed", &result);
             return;
@@ -244,7 +244,7 @@ impl Play {
             "{}",
             self.fail("a second rollback does something", &result)
         );
-        self.expect_same(&after, &self.world.look(), "a second rollback changed", &result);
+        self.expect_same(&after, &self.world.observe(), "a second rollback changed", &result);
     }
 
     fn destroy(&self) {
@@ -253,7 +253,7 @@ impl Play {
         let report =
             destroyed.unwrap_or_else(|message| panic!("{}", self.fail("destroy fails", &message)));
         self.expect_nothing_lost(&report.displaced);
-        let (last, strange) = (self.world.look(), self.world.strange());
+        let (last, strange) = (self.world.observe(), self.world.strange());
         let is = |tree: &Tree| {
             strange.iter().map(|path| tree.get(path).map(Entry::in_words)).collect::<Vec<_>>()
         };

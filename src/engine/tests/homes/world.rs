@@ -246,7 +246,7 @@ impl World {
         world.fill_packages();
         world.fill_home();
         world.close_sources();
-        world.expected = world.look();
+        world.expected = world.observe();
         world
     }
 
@@ -356,7 +356,7 @@ impl World {
     }
 
     /// Everything but the root.
-    pub fn look(&self) -> Tree {
+    pub fn observe(&self) -> Tree {
         read_tree(&self.base, Some(&self.real_root))
     }
 
@@ -516,7 +516,7 @@ impl World {
 
     /// The user does something between two applies.
     pub fn edit(&mut self) {
-        let tree = self.look();
+        let tree = self.observe();
         let directories: Vec<PathBuf> = tree
             .iter()
             .filter(|(path, entry)| path.starts_with(&self.home) && entry.is_directory())
@@ -579,7 +579,7 @@ impl World {
                 && !self.expected.contains_key(*path)
                 && !self.loose.contains(*path)
         };
-        let tree = self.look();
+        let tree = self.observe();
         let below_home = |(path, _): &(&PathBuf, &Entry)| path.starts_with(&self.home);
         let placed = tree.iter().filter(is_placed).filter(below_home);
         let placed: Vec<(PathBuf, Entry)> =
@@ -693,7 +693,7 @@ impl World {
     pub fn lost(&self) -> Vec<String> {
         let mut left = self.texts.clone();
         let backups = self.real_root.join("backups");
-        for entry in self.look().values().chain(read_tree(&backups, None).values()) {
+        for entry in self.observe().values().chain(read_tree(&backups, None).values()) {
             left.remove(&entry.content);
         }
         left.iter().map(|text| String::from_utf8_lossy(text).into_owned()).collect()
@@ -701,7 +701,7 @@ impl World {
 
     /// Returns where the home is not as if nothing had ever been applied, once nothing is any more.
     pub fn strange(&self) -> Vec<PathBuf> {
-        let last = self.look();
+        let last = self.observe();
         // What was written once is the user's, with the directories that hold it and what it keeps
         // from coming back.
         let real: BTreeSet<PathBuf> =

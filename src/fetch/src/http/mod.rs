@@ -183,7 +183,7 @@ impl Client {
         match syslua_reading::read_to_string(path, LARGEST_NETRC) {
             Ok(text) => {
                 let host = url.host.trim_start_matches('[').trim_end_matches(']');
-                Ok(netrc::find(&text, host)
+                Ok(netrc::get_login(&text, host)
                     .filter(|(user, password)| !(user.is_empty() && password.is_empty())))
             }
             Err(error)

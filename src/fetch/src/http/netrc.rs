@@ -2,7 +2,7 @@
 //! netrc(5).
 
 /// Returns the user and password that a file names for a host, or for every host.
-pub fn find(text: &str, host: &str) -> Option<(String, String)> {
+pub fn get_login(text: &str, host: &str) -> Option<(String, String)> {
     let mut found = None;
     let mut words = words(text).into_iter();
     let mut current: Option<(String, String)> = None;
@@ -87,7 +87,7 @@ mod tests {
         default login anonymous password me@";
 
     fn login(host: &str) -> (String, String) {
-        find(FILE, host).unwrap()
+        get_login(FILE, host).unwrap()
     }
 
     #[test]
@@ -99,8 +99,8 @@ mod tests {
 
     #[test]
     fn a_host_without_entry_has_no_login() {
-        assert_eq!(find("machine one login a password b", "two"), None);
-        assert_eq!(find("machine", "two"), None);
-        assert_eq!(find("", "two"), None);
+        assert_eq!(get_login("machine one login a password b", "two"), None);
+        assert_eq!(get_login("machine", "two"), None);
+        assert_eq!(get_login("", "two"), None);
     }
 }

@@ -110,7 +110,7 @@ type Members = HashMap<Vec<u8>, Member>;
 
 /// The values that are known, and the tables that hold them as they were.
 #[derive(Clone, Default)]
-pub struct Known {
+pub struct Builtins {
     names: HashMap<usize, Rc<str>>,
     tables: HashMap<String, Members>,
     metatables: HashMap<String, Members>,
@@ -123,7 +123,7 @@ pub struct Known {
     varying: HashMap<usize, Rc<str>>,
 }
 
-impl Known {
+impl Builtins {
     /// Returns the name of a table or function.
     pub fn name(&self, value: &LuaValue) -> Option<Rc<str>> {
         self.names.get(&(value.to_pointer() as usize)).cloned()
@@ -276,9 +276,9 @@ impl Known {
         self.add(lua, &LuaValue::Table(table.clone()), library)
     }
 
-    fn of_interpreter(lua: &Lua) -> LuaResult<Known> {
+    fn of_interpreter(lua: &Lua) -> LuaResult<Builtins> {
         let globals = lua.globals();
-        let mut known = Known::default();
+        let mut known = Builtins::default();
         for library in LIBRARIES {
             if let LuaValue::Table(table) = globals.raw_get(library)? {
                 known.add_library(lua, library, &table)?;
@@ -461,7 +461,7 @@ fn copy_originals(lua: &Lua) -> LuaResult<LuaTable> {
 /// # Errors
 /// When Lua is out of memory.
 pub fn set_fixed(lua: &Lua, functions: &LuaTable) -> LuaResult<()> {
-    let mut known = Known::clone(&remembered(lua));
+    let mut known = Builtins::clone(&remembered(lua));
     let originals = originals(lua)?;
     for (name, function) in sorted(functions)? {
         let name = String::from_utf8_lossy(&name).into_owned();
@@ -473,34 +473,34 @@ pub fn set_fixed(lua: &Lua, functions: &LuaTable) -> LuaResult<()> {
         }
     }
     let known = Rc::new(known);
-    lua.set_app_data::<Rc<Known>>(known);
+    lua.set_app_data::<Rc<Builtins>>(known);
     Ok(())
 }
 
 /// Returns what this Lua state knows until now.
-fn remembered(lua: &Lua) -> Rc<Known> {
-    lua.app_data_ref::<Rc<Known>>().map(|known| Rc::clone(&known)).unwrap_or_default()
+fn remembered(lua: &Lua) -> Rc<Builtins> {
+    lua.app_data_ref::<Rc<Builtins>>().map(|known| Rc::clone(&known)).unwrap_or_default()
 }
 
 /// Remembers the interpreter's own functions.
 pub fn install(lua: &Lua) -> LuaResult<()> {
     lua.set_named_registry_value(KEPT, lua.create_table()?)?;
     lua.set_named_registry_value(ORIGINALS, copy_originals(lua)?)?;
-    let known = Known::of_interpreter(lua)?;
-    lua.set_app_data::<Rc<Known>>(Rc::new(known));
+    let known = Builtins::of_interpreter(lua)?;
+    lua.set_app_data::<Rc<Builtins>>(Rc::new(known));
     Ok(())
 }
 
 /// Returns what is known; helpers are looked up again only when asked to.
-pub fn known(lua: &Lua, anew: bool) -> Answer<Rc<Known>> {
+pub fn known(lua: &Lua, anew: bool) -> Answer<Rc<Builtins>> {
     let remembered = remembered(lua);
     if remembered.has_shipped && !anew {
         return Ok(remembered);
     }
-    let mut known = Known::clone(&remembered);
+    let mut known = Builtins::clone(&remembered);
     known.add_all_shipped(lua)?;
     let known = Rc::new(known);
-    lua.set_app_data::<Rc<Known>>(Rc::clone(&known));
+    lua.set_app_data::<Rc<Builtins>>(Rc::clone(&known));
     Ok(known)
 }
 
@@ -515,10 +515,10 @@ pub fn name_of_recipe(lua: &Lua, function: &LuaFunction) -> Answer<Option<Rc<str
         return Ok(known(lua, false)?.name(&value));
     }
     // The library, which most configs never use, need not be loaded for it.
-    let mut with_recipes = Known::clone(&remembered);
+    let mut with_recipes = Builtins::clone(&remembered);
     with_recipes.add_recipes(lua)?;
     let found = with_recipes.name(&value);
-    lua.set_app_data::<Rc<Known>>(Rc::new(with_recipes));
+    lua.set_app_data::<Rc<Builtins>>(Rc::new(with_recipes));
     match found {
         Some(found) => Ok(Some(found)),
         None => Ok(known(lua, true)?.name(&value)),

@@ -11,7 +11,7 @@ use syslua_engine::platform;
 use syslua_engine::value::{Function, Value};
 use syslua_lua_source::{Chunk, Meaning, NotFound};
 
-use super::builtins::{self, Known, is_ours, known};
+use super::builtins::{self, Builtins, is_ours, known};
 use super::code;
 use super::globals::{self, Globals, is_globals};
 use super::plain::plain_value;
@@ -83,7 +83,7 @@ struct Found {
 pub struct Walk<'a> {
     lua: &'a Lua,
     cells: Cells,
-    known: Rc<Known>,
+    known: Rc<Builtins>,
     visited: HashMap<Visit, u64>,
     /// The same in order, so that a look can be taken back.
     order: Vec<Visit>,
@@ -431,7 +431,7 @@ impl<'a> Walk<'a> {
             // What was visited until now is the same for all entries, and ends cycles.
             let visited = self.order.len();
             self.looking += 1;
-            let looked = self.look(&mut entry.order, &key, &value, name);
+            let looked = self.observe(&mut entry.order, &key, &value, name);
             self.looking -= 1;
             let is_new = self.order.len() > visited;
             for visit in self.order.drain(visited..) {
@@ -451,7 +451,7 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    fn look(
+    fn observe(
         &mut self,
         order: &mut Vec<u8>,
         key: &LuaValue,

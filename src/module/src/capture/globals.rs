@@ -4,7 +4,7 @@ use mlua::prelude::*;
 use syslua_engine::failure::FailureKind;
 use syslua_engine::value::Value;
 
-use super::builtins::{self, BASIC_FUNCTIONS, Known, LIBRARIES};
+use super::builtins::{self, BASIC_FUNCTIONS, Builtins, LIBRARIES};
 use crate::error::{Answer, Error};
 
 /// The registry entry that holds the globals of evaluations, each with what it was made with.
@@ -91,7 +91,7 @@ enum Meaning {
 /// The globals of one function.
 pub struct Globals<'a> {
     lua: &'a Lua,
-    known: &'a Known,
+    known: &'a Builtins,
     /// None for a function that uses none.
     environment: Option<LuaTable>,
     /// What an evaluation gave them, when they are as it made them.
@@ -103,7 +103,7 @@ impl<'a> Globals<'a> {
     /// Finds the globals of a function; `name` is what messages call it.
     pub fn of(
         lua: &'a Lua,
-        known: &'a Known,
+        known: &'a Builtins,
         function: &LuaFunction,
         name: &'a str,
     ) -> LuaResult<Globals<'a>> {
@@ -231,7 +231,7 @@ impl<'a> Globals<'a> {
 /// Returns the values that a field or method of a text may refer to by its name and that are not
 /// Lua's own: additions to the library of strings, whose methods it has, and additions to any
 /// library before the module was loaded.
-pub fn unknown_fields(lua: &Lua, known: &Known) -> LuaResult<Vec<String>> {
+pub fn unknown_fields(lua: &Lua, known: &Builtins) -> LuaResult<Vec<String>> {
     if !known.has_own_string_metatable(lua)? {
         return Ok(vec!["the metatable of strings".to_owned()]);
     }

@@ -3,7 +3,7 @@
 use mlua::prelude::*;
 use syslua_engine::value::Value;
 
-use crate::values::convert::{Place, number};
+use crate::values::convert::{FieldPath, number};
 
 /// Returns what leads nowhere: neither a table nor a function, nor anything that is refused.
 pub fn plain_value(given: &LuaValue) -> Option<Value> {
@@ -23,7 +23,7 @@ fn captured_number(float: f64) -> Value {
     let is_negative_zero = float == 0.0 && float.is_sign_negative();
     if !has_integers
         && !is_negative_zero
-        && let Ok(value) = number(float, &Place::top("number"))
+        && let Ok(value) = number(float, &FieldPath::top("number"))
     {
         return value;
     }

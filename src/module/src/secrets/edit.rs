@@ -10,7 +10,7 @@ use syslua_secrets::private::PrivateFile;
 
 use super::shared::{path_of, recipients_of_environment, rules_file};
 use crate::error::{Answer, Error, OrFail};
-use crate::identities::find_identities;
+use crate::identities::get_identities;
 
 /// Where a private file may be, the last one on a disk.
 fn private_places() -> Vec<PathBuf> {
@@ -33,7 +33,7 @@ pub(super) fn edit(
     let path = path_of(path);
     let given = recipients_of_environment()?;
     let mut stored =
-        Stored::open_or_make(&path, &find_identities(), &given, rules_file().as_deref())?;
+        Stored::open_or_make(&path, &get_identities(), &given, rules_file().as_deref())?;
     let before = stored.opened.content()?;
     let name = path
         .file_name()

@@ -16,8 +16,8 @@ const EXACT: f64 = 9_007_199_254_740_992.0;
 
 /// Where a value is among options, for messages: `opts.server.port`.
 #[derive(Clone, Copy)]
-pub struct Place<'a> {
-    above: Option<&'a Place<'a>>,
+pub struct FieldPath<'a> {
+    above: Option<&'a FieldPath<'a>>,
     key: Key<'a>,
 }
 
@@ -27,24 +27,24 @@ enum Key<'a> {
     Index(i64),
 }
 
-impl<'a> Place<'a> {
+impl<'a> FieldPath<'a> {
     /// Returns the outermost place.
-    pub fn top(name: &'a str) -> Place<'a> {
-        Place { above: None, key: Key::Name(name.as_bytes()) }
+    pub fn top(name: &'a str) -> FieldPath<'a> {
+        FieldPath { above: None, key: Key::Name(name.as_bytes()) }
     }
 
     /// Returns the place of a named field in it.
-    pub fn name<'b>(&'b self, key: &'b [u8]) -> Place<'b> {
-        Place { above: Some(self), key: Key::Name(key) }
+    pub fn name<'b>(&'b self, key: &'b [u8]) -> FieldPath<'b> {
+        FieldPath { above: Some(self), key: Key::Name(key) }
     }
 
     /// Returns the place of a list item in it.
-    pub fn index(&self, index: i64) -> Place<'_> {
-        Place { above: Some(self), key: Key::Index(index) }
+    pub fn index(&self, index: i64) -> FieldPath<'_> {
+        FieldPath { above: Some(self), key: Key::Index(index) }
     }
 
     fn render(&self) -> String {
-        let above = self.above.map(Place::render).unwrap_or_default();
+        let above = self.above.map(FieldPath::render).unwrap_or_default();
         match self.key {
             Key::Index(index) => format!("{above}[{index}]"),
             Key::Name(name) if above.is_empty() => String::from_utf8_lossy(name).into_owned(),
@@ -75,7 +75,7 @@ const DEEPEST: usize = 100;
 ///
 /// # Errors
 /// For NaN and infinities.
-pub fn number(float: f64, place: &Place<'_>) -> Answer<Value> {
+pub fn number(float: f64, place: &FieldPath<'_>) -> Answer<Value> {
     if !float.is_finite() {
         return Err(place.refuse(&format!("is {float}, which is not a finite number")));
     }
@@ -90,7 +90,7 @@ pub fn number(float: f64, place: &Place<'_>) -> Answer<Value> {
 ///
 /// # Errors
 /// When it is something that data cannot be, with the path of the field.
-pub fn to_value(lua: &Lua, given: &LuaValue, place: &Place<'_>) -> Answer<Value> {
+pub fn to_value(lua: &Lua, given: &LuaValue, place: &FieldPath<'_>) -> Answer<Value> {
     match given {
         LuaValue::Nil => Ok(Value::Nil),
         LuaValue::Boolean(value) => Ok(Value::Bool(*value)),
@@ -105,7 +105,7 @@ pub fn to_value(lua: &Lua, given: &LuaValue, place: &Place<'_>) -> Answer<Value>
     }
 }
 
-fn table_to_value(lua: &Lua, table: &LuaTable, place: &Place<'_>) -> Answer<Value> {
+fn table_to_value(lua: &Lua, table: &LuaTable, place: &FieldPath<'_>) -> Answer<Value> {
     if place.depth() > DEEPEST {
         return Err(place.refuse("is nested too deeply, or contains itself"));
     }
@@ -191,8 +191,8 @@ fn table_to_value(lua: &Lua, table: &LuaTable, place: &Place<'_>) -> Answer<Valu
 ///
 /// # Errors
 /// When there is one, with the path of the field.
-pub fn check_paths(value: &Value, files: &ConfigFiles, place: &Place<'_>) -> Answer<()> {
-    let check = |text: &[u8], place: &Place<'_>| {
+pub fn check_paths(value: &Value, files: &ConfigFiles, place: &FieldPath<'_>) -> Answer<()> {
+    let check = |text: &[u8], place: &FieldPath<'_>| {
         if !files.has(text) {
             return Ok(());
         }

@@ -10,12 +10,12 @@ use syslua_merge::{Format, Problem, special_float};
 
 use crate::error::{Answer, Error, OrFail};
 use crate::register::register_pure as register_function;
-use crate::values::convert::{NULL, Place, to_value};
+use crate::values::convert::{FieldPath, NULL, to_value};
 
 // Builds may use them too: they only know what they are given.
 
 /// Returns data as JSON for other programs: keys sorted, without escapes for sys.lua's own formats.
-fn plain_json(value: &Value, place: &Place<'_>) -> Answer<Json> {
+fn plain_json(value: &Value, place: &FieldPath<'_>) -> Answer<Json> {
     let utf8 = |bytes: &[u8]| {
         String::from_utf8(bytes.to_vec())
             .map_err(|_| place.refuse("is not UTF-8, which these strings must be"))
@@ -50,7 +50,7 @@ fn report_json(lua: &Lua, value: &LuaValue) -> Answer<Json> {
             other => other.to_json(),
         }
     }
-    Ok(whole(&to_value(lua, value, &Place::top("value"))?))
+    Ok(whole(&to_value(lua, value, &FieldPath::top("value"))?))
 }
 
 fn to_json(lua: &Lua, value: &LuaValue) -> Answer<Json> {
@@ -58,7 +58,7 @@ fn to_json(lua: &Lua, value: &LuaValue) -> Answer<Json> {
 }
 
 fn named_json(lua: &Lua, value: &LuaValue, name: &str) -> Answer<Json> {
-    let place = Place::top(name);
+    let place = FieldPath::top(name);
     plain_json(&to_value(lua, value, &place)?, &place)
 }
 
@@ -140,7 +140,7 @@ fn to_lua(lua: &Lua, json: &Json, has_floats: bool) -> LuaResult<LuaValue> {
 }
 
 /// Refuses `null`, which TOML and INI do not have, by its path.
-fn refuse_null(json: &Json, place: &Place<'_>, format: &str) -> Answer<()> {
+fn refuse_null(json: &Json, place: &FieldPath<'_>, format: &str) -> Answer<()> {
     match json {
         Json::Null => Err(place.refuse(&format!("is null, which {format} cannot express"))),
         Json::Array(items) => (1..)
@@ -156,7 +156,7 @@ fn refuse_null(json: &Json, place: &Place<'_>, format: &str) -> Answer<()> {
 /// Returns JSON that has to be a table with names.
 fn to_table(lua: &Lua, value: &LuaValue, format: &str) -> Answer<Map<String, Json>> {
     let json = to_json(lua, value)?;
-    refuse_null(&json, &Place::top("value"), format)?;
+    refuse_null(&json, &FieldPath::top("value"), format)?;
     match json {
         Json::Object(map) => Ok(map),
         _ => Err(Error::new(
@@ -188,7 +188,7 @@ struct Ini<'a> {
 }
 
 impl Ini<'_> {
-    fn entry(&mut self, key: &str, value: &Json, place: &Place<'_>) -> Answer<()> {
+    fn entry(&mut self, key: &str, value: &Json, place: &FieldPath<'_>) -> Answer<()> {
         let shown = match value {
             Json::String(text) => text.clone(),
             Json::Array(items) => {
@@ -218,7 +218,7 @@ impl Ini<'_> {
 
 fn to_ini(lua: &Lua, value: &LuaValue, indent: &str, separator: &str) -> Answer<String> {
     let map = to_table(lua, value, "INI")?;
-    let top = Place::top("value");
+    let top = FieldPath::top("value");
     let (sections, plain): (Vec<_>, Vec<_>) = map.iter().partition(|(_, value)| value.is_object());
     let mut ini = Ini { indent: "", separator, text: String::new() };
     for (key, value) in plain {

@@ -246,7 +246,7 @@ pub const SHELLS: &[&dyn Shell] = &[
 ];
 
 /// Returns the shell of a name.
-pub fn find(name: &str) -> Option<&'static dyn Shell> {
+pub fn get(name: &str) -> Option<&'static dyn Shell> {
     SHELLS.iter().copied().find(|shell| shell.name() == name)
 }
 

@@ -122,7 +122,7 @@ impl Place {
         let (program, arguments) = launcher.command.split_first()?;
         command
             .arg("30")
-            .arg(find_program(program)?)
+            .arg(resolve_program(program)?)
             .args(arguments)
             .arg(&main)
             .current_dir("/tmp")
@@ -138,7 +138,7 @@ impl Place {
 
 /// Returns where a program is, on PATH or where the setup of tests puts what no package of the
 /// system has.
-fn find_program(name: &str) -> Option<PathBuf> {
+fn resolve_program(name: &str) -> Option<PathBuf> {
     let line = "PATH=$PATH:/var/cache/syslua-tools/bin; command -v \"$1\"";
     let output = Command::new("sh").args(["-c", line, "sh", name]).output().ok()?;
     Some(PathBuf::from(String::from_utf8(output.stdout).ok()?.trim_end()))
@@ -196,7 +196,7 @@ fn each(check: impl Fn(&'static dyn Shell, &Launcher, &Place)) {
             say_missing(launcher.shell);
             continue;
         }
-        check(find(launcher.shell).unwrap(), launcher, &place);
+        check(get(launcher.shell).unwrap(), launcher, &place);
     }
 }
 
@@ -525,11 +525,11 @@ fn scripts_are_read_and_a_missing_or_failing_one_ends_nothing() {
 #[test]
 fn an_alias_of_nushell_takes_arguments() {
     let place = Place::new();
-    let Some(program) = find_program("nu") else { return say_missing("nushell") };
+    let Some(program) = resolve_program("nu") else { return say_missing("nushell") };
     let mut declared = environment();
     declared.aliases.insert("say".into(), "printf '%s|' \"it's $HOME\"".into());
     let script = place.path("env.nu");
-    std::fs::write(&script, find("nushell").unwrap().render(&declared, &identity(1))).unwrap();
+    std::fs::write(&script, get("nushell").unwrap().render(&declared, &identity(1))).unwrap();
     let main = place.path("main.nu");
     std::fs::write(
         &main,
@@ -574,7 +574,7 @@ fn each_shell_has_one_script_and_one_name() {
 /// Runs scripts of cmd under Wine; returns what `set` shows after each. `None` where there is no
 /// Wine.
 fn run_cmd(place: &Place, scripts: &[Vec<u8>]) -> Option<Vec<BTreeMap<String, String>>> {
-    let wine = find_program("wine")?;
+    let wine = resolve_program("wine")?;
     let mut text = "@set __SYSLUA_\r\n@set PATH=C:\\windows\\system32\r\n\
          @set \"OTHER=my & \"own\" 100%%\"\r\n"
         .to_owned();
@@ -609,7 +609,7 @@ fn run_cmd(place: &Place, scripts: &[Vec<u8>]) -> Option<Vec<BTreeMap<String, St
 #[ignore = "Wine makes a whole prefix: `cargo test -- --ignored` where it is installed"]
 fn cmd_sets_and_takes_back() {
     let place = Place::new();
-    let cmd = find("cmd").unwrap();
+    let cmd = get("cmd").unwrap();
     let values =
         ["100% & more | <x> ^ (y) !z!", "it's", "a \"quoted\" word", "%PATH%", "  blanks  ", "=;,"];
     let mut first =

@@ -105,7 +105,7 @@ impl Machine {
     ///
     /// # Errors
     /// Never.
-    pub fn look() -> io::Result<Machine> {
+    pub fn observe() -> io::Result<Machine> {
         Ok(Machine(()))
     }
 

@@ -114,7 +114,7 @@ impl Machine {
     ///
     /// # Errors
     /// When `/` cannot be read.
-    pub fn look() -> io::Result<Machine> {
+    pub fn observe() -> io::Result<Machine> {
         let mut top = Vec::new();
         for entry in fs::read_dir("/")? {
             let entry = entry?;

@@ -1,7 +1,7 @@
 //! Systems that do not tell what a program left running outside of its group.
 
 #[cfg(unix)]
-use super::Terms;
+use super::ProgramLimits;
 
 /// Would keep what loses its parent within reach.
 pub struct Reaper(());
@@ -15,7 +15,7 @@ impl Reaper {
 
 /// Ends nothing.
 #[cfg(unix)]
-pub(super) fn end(_terms: &Terms<'_>) -> bool {
+pub(super) fn end(_terms: &ProgramLimits<'_>) -> bool {
     true
 }
 

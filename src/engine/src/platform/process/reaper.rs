@@ -16,7 +16,7 @@ use rustix::process::{
     Pid, Signal, WaitOptions, child_subreaper, getpid, kill_process, set_child_subreaper, waitpid,
 };
 
-use super::Terms;
+use super::ProgramLimits;
 
 /// The time limit for the end of killed processes.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -52,15 +52,15 @@ impl Drop for Reaper {
 }
 
 /// Ends what the program of this thread left running. Returns whether nothing of that is left.
-pub(super) fn end(terms: &Terms<'_>) -> bool {
+pub(super) fn end(limits: &ProgramLimits<'_>) -> bool {
     let list = format!("/proc/self/task/{}/children", getpid().as_raw_pid());
     let begin = Instant::now();
     let mut ended: Vec<Pid> = Vec::new();
     loop {
         // All at once: a process that forks cannot be faster.
-        if let Some(user) = terms.user {
+        if let Some(user) = limits.user {
             let _ = super::launch::signal_all_of(user);
-        } else if terms.has_scoped_signals {
+        } else if limits.has_scoped_signals {
             super::launch::signal_all_in_scope();
         }
         let mut children = String::new();
@@ -75,7 +75,7 @@ pub(super) fn end(terms: &Terms<'_>) -> bool {
             .filter_map(|word| word.parse().ok())
             .filter_map(Pid::from_raw);
         for child in children {
-            let is_left = !ended.contains(&child) && is_ours(child, terms);
+            let is_left = !ended.contains(&child) && is_ours(child, limits);
             // A child of another program refuses.
             if is_left && kill_process(child, Signal::KILL).is_ok() {
                 ended.push(child);
@@ -183,12 +183,12 @@ fn has_mark(process: Pid, mark: &str) -> bool {
         .any(|link| link.as_os_str() == wanted.as_str())
 }
 
-fn is_ours(child: Pid, terms: &Terms<'_>) -> bool {
+fn is_ours(child: Pid, limits: &ProgramLimits<'_>) -> bool {
     use std::os::unix::fs::MetadataExt;
-    match terms.user {
+    match limits.user {
         Some(user) => fs::metadata(format!("/proc/{}", child.as_raw_pid()))
             .is_ok_and(|found| found.uid() == user),
-        None => terms.has_scoped_signals || has_mark(child, terms.mark),
+        None => limits.has_scoped_signals || has_mark(child, limits.mark),
     }
 }
 
@@ -242,7 +242,7 @@ mod tests {
         std::thread::spawn(|| {
             trap_signals_to_all();
             let interrupt = Interrupt::default();
-            let terms = Terms {
+            let limits = ProgramLimits {
                 input: &[],
                 deadline: None,
                 interrupt: &interrupt,
@@ -250,8 +250,8 @@ mod tests {
                 user: None,
                 mark: "syslua-none-has-this",
             };
-            assert!(end(&terms));
-            end_marked(terms.mark);
+            assert!(end(&limits));
+            end_marked(limits.mark);
             assert!(!WAS_TRAPPED.load(Ordering::SeqCst));
             super::super::launch::signal_all_in_scope();
             assert!(WAS_TRAPPED.load(Ordering::SeqCst), "the trap works");

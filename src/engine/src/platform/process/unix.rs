@@ -11,7 +11,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{Pid, WaitId, WaitIdOptions, WaitOptions, waitid, waitpid};
 
-use super::{End, Stream, Terms, reaper};
+use super::{End, ProgramLimits, Stream, reaper};
 use crate::platform::jail::Keeper;
 
 /// How soon a request to stop is noticed.
@@ -87,25 +87,25 @@ pub fn start(
 ///
 /// # Errors
 /// When the system does not tell how it ended.
-pub fn attend(
+pub fn wait_for_program(
     program: Program<'_>,
-    terms: &Terms<'_>,
+    limits: &ProgramLimits<'_>,
     take: &mut dyn FnMut(Stream, &[u8]) -> bool,
 ) -> io::Result<End> {
     let Program { held, handle, stdin, stdout, stderr } = program;
     let mut pipes = Pipes {
         stdin,
-        input: terms.input,
+        input: limits.input,
         outputs: [(Stream::Output, Some(stdout)), (Stream::Error, Some(stderr))],
         buffer: Vec::with_capacity(READ_SIZE),
         is_refused: false,
     };
-    let end = wait(&held, handle.as_ref(), &mut pipes, terms, take);
+    let end = wait(&held, handle.as_ref(), &mut pipes, limits, take);
     let status = match held {
         Held::Child(pid) => {
             // Before the program's number is released: no other process can have it.
             crate::platform::end_group(pid.as_raw_pid().cast_unsigned());
-            let is_clean = reaper::end(terms);
+            let is_clean = reaper::end(limits);
             let status = status(pid)?;
             if !is_clean {
                 return Err(io::Error::other("it left processes running that cannot be ended"));
@@ -144,7 +144,7 @@ fn wait(
     held: &Held<'_>,
     handle: Option<&OwnedFd>,
     pipes: &mut Pipes<'_>,
-    terms: &Terms<'_>,
+    limits: &ProgramLimits<'_>,
     take: &mut dyn FnMut(Stream, &[u8]) -> bool,
 ) -> io::Result<Option<End>> {
     if let Some(stdin) = &pipes.stdin {
@@ -153,7 +153,7 @@ fn wait(
     let longest = if handle.is_some() { NOTICED_WITHIN } else { ASKED_EVERY };
     loop {
         let now = Instant::now();
-        let left = terms
+        let left = limits
             .deadline
             .map_or(longest, |deadline| deadline.saturating_duration_since(now).min(longest));
         let served = pipes.serve(handle.map(AsFd::as_fd), left, take)?;
@@ -167,9 +167,9 @@ fn wait(
             return Ok(None);
         } else if !served.goes_on {
             return Ok(Some(End::Refused));
-        } else if terms.interrupt.is_set() {
+        } else if limits.interrupt.is_set() {
             return Ok(Some(End::Interrupted));
-        } else if terms.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+        } else if limits.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
             return Ok(Some(End::TimedOut));
         }
     }

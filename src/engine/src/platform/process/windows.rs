@@ -6,7 +6,7 @@ use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{End, Stream, Terms};
+use super::{End, ProgramLimits, Stream};
 use crate::platform::jail::Confinement;
 
 const PAUSE: Duration = Duration::from_millis(10);
@@ -48,9 +48,9 @@ pub fn start(
 ///
 /// # Errors
 /// When the system does not tell how it ended.
-pub fn attend(
+pub fn wait_for_program(
     program: Program<'_>,
-    terms: &Terms<'_>,
+    limits: &ProgramLimits<'_>,
     take: &mut dyn FnMut(Stream, &[u8]) -> bool,
 ) -> io::Result<End> {
     let Program(mut child, _) = program;
@@ -74,7 +74,7 @@ pub fn attend(
             });
         }
         drop(sender);
-        scope.spawn(move || stdin.map(|mut pipe| pipe.write_all(terms.input)));
+        scope.spawn(move || stdin.map(|mut pipe| pipe.write_all(limits.input)));
         let end = loop {
             let mut had_enough = false;
             while let Ok((stream, bytes)) = receiver.try_recv() {
@@ -85,8 +85,8 @@ pub fn attend(
             }
             match child.try_wait() {
                 Ok(Some(status)) => break Ok(End::Ended(status)),
-                Ok(None) if terms.interrupt.is_set() => break Ok(End::Interrupted),
-                Ok(None) if terms.deadline.is_some_and(|deadline| Instant::now() >= deadline) => {
+                Ok(None) if limits.interrupt.is_set() => break Ok(End::Interrupted),
+                Ok(None) if limits.deadline.is_some_and(|deadline| Instant::now() >= deadline) => {
                     break Ok(End::TimedOut);
                 }
                 Ok(None) => thread::sleep(PAUSE),

@@ -92,7 +92,7 @@ impl Collection<'_> {
     fn add(&mut self, root: &ObjectName) -> Result<()> {
         let mut open: Vec<(ObjectName, ObjectInfo, PathBuf, usize)> = Vec::new();
         if self.seen.insert(root.clone()) {
-            open.push(self.look(root, None)?);
+            open.push(self.observe(root, None)?);
         }
         while let Some((object, info, _, next)) = open.last_mut() {
             let Some(reference) = info.references.get(*next).cloned() else {
@@ -105,13 +105,13 @@ impl Collection<'_> {
             *next += 1;
             if self.seen.insert(reference.clone()) {
                 let object = object.clone();
-                open.push(self.look(&reference, Some(&object))?);
+                open.push(self.observe(&reference, Some(&object))?);
             }
         }
         Ok(())
     }
 
-    fn look(
+    fn observe(
         &self,
         object: &ObjectName,
         needed_by: Option<&ObjectName>,

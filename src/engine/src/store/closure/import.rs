@@ -9,7 +9,7 @@ use std::sync::Arc;
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 use serde::Deserialize;
 
-use super::super::import::{Publisher, Standing, is_whole, normalise, numbered, protect, standing};
+use super::super::import::{Existing, Publisher, is_whole, normalise, numbered, protect, standing};
 use super::super::info::{self, ObjectInfo, read_info};
 use super::super::record::write_package_link;
 use super::super::self_references::Patterns;
@@ -230,7 +230,7 @@ fn present<'a>(
     header: &'a Header,
     limits: &Limits<'_>,
 ) -> Result<BTreeSet<&'a ObjectName>> {
-    let look = |entry: &'a Entry| {
+    let observe = |entry: &'a Entry| {
         if limits.interrupt.is_set() {
             return Some(Err(Error::Interrupted));
         }
@@ -245,7 +245,7 @@ fn present<'a>(
         }
         is_whole(store, object).then_some(Ok(object))
     };
-    header.objects.par_iter().filter_map(look).collect()
+    header.objects.par_iter().filter_map(observe).collect()
 }
 
 /// Compares an archive with what the header says of it.
@@ -330,13 +330,13 @@ fn publish(
     for (object, info) in &staged {
         // Another process may have built it.
         match standing(store, object, info.content)? {
-            Standing::Other => return Err(Error::Taken(object.clone())),
+            Existing::Other => return Err(Error::Taken(object.clone())),
             other => standings.insert(object.clone(), other),
         };
     }
     for Entry { object, .. } in header.objects {
         match (standings.remove(&object), staged.remove(&object)) {
-            (Some(Standing::Nothing), Some(info)) => {
+            (Some(Existing::Nothing), Some(info)) => {
                 publisher.put(object.as_str().as_ref(), &object, &info, None)?;
                 if info.output.is_main()
                     && imported.platform == platform_name

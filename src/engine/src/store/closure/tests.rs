@@ -152,7 +152,7 @@ fn a_closure_gives_the_same_objects_elsewhere() {
         assert_eq!(all.collect::<Vec<_>>(), [library, program, text]);
         assert_eq!(imported.roots, std::slice::from_ref(text));
         for object in &objects {
-            assert_eq!(verify::look(&there.store, object), Ok(()));
+            assert_eq!(verify::observe(&there.store, object), Ok(()));
             assert_eq!(there.info(object), here.info(object));
         }
         assert_eq!(fs::read_link(there.store.import_root(text)).unwrap(), there.store.object(text));
@@ -186,7 +186,7 @@ fn only_what_is_missing_or_damaged_is_written() {
         imported.new.iter().map(|(object, _)| object).collect::<Vec<_>>(),
         [&library, &text]
     );
-    assert_eq!(verify::look(&there.store, &library), Ok(()));
+    assert_eq!(verify::observe(&there.store, &library), Ok(()));
     assert!(there.store.quarantine().join(format!("{library}.0")).exists());
 }
 
@@ -289,7 +289,7 @@ fn a_closure_with_one_other_bit_is_refused_or_changes_no_object() {
                 // fields.
                 accepted += 1;
                 for object in [&low, &high] {
-                    assert_eq!(verify::look(&there.store, object), Ok(()), "{place}");
+                    assert_eq!(verify::observe(&there.store, object), Ok(()), "{place}");
                     let (expected, found) = (here.info(object), there.info(object));
                     assert_eq!(
                         (found.content, found.nar, found.references),

@@ -97,11 +97,11 @@ pub fn closure(
         }
     }
     while !front.is_empty() {
-        let look = |object| {
+        let observe = |object| {
             references(store, present, &object, damaged)
                 .map(|(deriver, found)| (object, deriver, found))
         };
-        let looked: Vec<_> = front.into_par_iter().map(look).collect::<Result<_>>()?;
+        let looked: Vec<_> = front.into_par_iter().map(observe).collect::<Result<_>>()?;
         front = Vec::new();
         for (object, deriver, found) in looked {
             living.derivers.extend(deriver);

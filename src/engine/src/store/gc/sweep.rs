@@ -24,7 +24,7 @@ use crate::platform::lock::LockError;
 use crate::platform::{self, FileKind};
 use crate::settings::Interrupt;
 use crate::store::outputs::Results;
-use crate::store::own::{GONE, Own, Place, is_ours};
+use crate::store::own::{GONE, Own, RootPlace, is_ours};
 use crate::store::shared;
 use crate::store::{Result, Slot, Store, read_info, verify};
 
@@ -74,7 +74,7 @@ pub struct KeptDownloads {
 ///
 /// # Errors
 /// When a directory of the store cannot be listed.
-pub fn find(
+pub fn list_garbage(
     store: &Store,
     own: &Own,
     present: &BTreeSet<ObjectName>,
@@ -109,7 +109,7 @@ pub fn find(
             name.to_str().and_then(|name| ObjectName::of_file(name.strip_suffix(".json")?));
         object.is_none_or(|object| !is_alive(&object))
     };
-    let records = ours(Place::Info, store.info_directory())?.into_iter();
+    let records = ours(RootPlace::Info, store.info_directory())?.into_iter();
     let records = records.filter(|(name, _)| is_dead_record(name)).map(|(_, path)| path).collect();
     let unneeded = |place, directory: PathBuf, suffix: &str| -> Result<Vec<Dead>> {
         let mut found = Vec::new();
@@ -124,9 +124,9 @@ pub fn find(
     let mut leftovers: Vec<PathBuf> =
         moved(store, own)?.iter().map(|object| gone(store, object)).collect();
     for (place, directory) in [
-        (Place::Work, store.work_directories()),
-        (Place::Staging, store.staging()),
-        (Place::OldBuilding, store.old_building()),
+        (RootPlace::Work, store.work_directories()),
+        (RootPlace::Staging, store.staging()),
+        (RootPlace::OldBuilding, store.old_building()),
     ] {
         leftovers.extend(ours(place, directory)?.into_iter().map(|(_, path)| path));
     }
@@ -137,11 +137,11 @@ pub fn find(
     let mut downloads = Vec::new();
     let names = store.downloads().join(".names");
     for (place, directory) in [
-        (Place::Downloads, store.downloads()),
+        (RootPlace::Downloads, store.downloads()),
         // Other names of downloads, by their hashes.
-        (Place::Logs, names.clone()),
-        (Place::GitTrees, store.git_trees()),
-        (Place::InputTrees, store.input_trees()),
+        (RootPlace::Logs, names.clone()),
+        (RootPlace::GitTrees, store.git_trees()),
+        (RootPlace::InputTrees, store.input_trees()),
     ] {
         let Some(open) = own.directory(&directory)? else { continue };
         for (name, path) in ours(place, directory)? {
@@ -161,8 +161,8 @@ pub fn find(
         objects,
         outputs,
         records,
-        derivations: unneeded(Place::Derivations, store.derivations(), ".drv")?,
-        logs: unneeded(Place::Logs, store.logs(), "")?,
+        derivations: unneeded(RootPlace::Derivations, store.derivations(), ".drv")?,
+        logs: unneeded(RootPlace::Logs, store.logs(), "")?,
         links: dead_links(store, own, is_alive)?,
         leftovers: leftovers.into_iter().map(|path| dead_at(own, path)).collect(),
         downloads,
@@ -183,7 +183,7 @@ fn is_locked(name: &OsString, kept: &KeptDownloads) -> bool {
 /// # Errors
 /// When the directory of objects cannot be listed.
 pub fn moved(store: &Store, own: &Own) -> Result<BTreeSet<ObjectName>> {
-    let names = own.list_ours(Place::Objects, store.objects())?;
+    let names = own.list_ours(RootPlace::Objects, store.objects())?;
     let object = |name: &OsString| ObjectName::of_file(name.to_str()?.strip_prefix(GONE)?);
     Ok(names.iter().filter_map(object).collect())
 }
@@ -199,7 +199,7 @@ pub fn bring_back(store: &Store, own: &Own, objects: &BTreeSet<ObjectName>) -> R
         }
         own.rename(&gone(store, object), object.as_str().as_ref())?;
         // A sweep may have begun to remove it.
-        if verify::look(store, object).is_err() {
+        if verify::observe(store, object).is_err() {
             own.rename(&store.object(object), format!("{GONE}{object}").as_ref())?;
         } else if own.kind(&store.object(object))? != Some(FileKind::Symlink)
             && let Some((directory, name)) = own.locate(&store.object(object))?
@@ -337,7 +337,7 @@ fn unused_files(store: &Store, own: &Own) -> Result<Vec<PathBuf>> {
     let directory = store.shared_files();
     let Some(files) = own.directory(&directory)? else { return Ok(Vec::new()) };
     let names =
-        shared::unused(&files)?.into_iter().filter(|name| is_ours(Place::SharedFiles, name));
+        shared::unused(&files)?.into_iter().filter(|name| is_ours(RootPlace::SharedFiles, name));
     Ok(names.map(|name| directory.join(name)).collect())
 }
 
@@ -348,9 +348,9 @@ fn sort_outputs(
     is_alive: impl Fn(&ObjectName) -> bool + Sync,
 ) -> Result<(BTreeSet<Hash>, Vec<PathBuf>)> {
     let directory = store.all_outputs();
-    let names = own.list_ours(Place::Outputs, &directory)?;
+    let names = own.list_ours(RootPlace::Outputs, &directory)?;
     let open = own.directory(&directory)?;
-    let look = |name: &OsString| {
+    let observe = |name: &OsString| {
         let path = directory.join(name);
         let hash = name.to_str().and_then(|name| Hash::parse(name).ok());
         let text = open.as_ref().and_then(|open| open.read_file(name).ok());
@@ -358,7 +358,7 @@ fn sort_outputs(
         let is_kept = results.iter().any(|outputs| outputs.values().all(&is_alive));
         (path, hash.filter(|_| is_kept))
     };
-    let looked: Vec<(PathBuf, Option<Hash>)> = names.par_iter().map(look).collect();
+    let looked: Vec<(PathBuf, Option<Hash>)> = names.par_iter().map(observe).collect();
     let kept = looked.iter().filter_map(|(_, hash)| *hash).collect();
     Ok((
         kept,

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
-use super::{Publisher, Standing, standing};
+use super::{Existing, Publisher, standing};
 use crate::hash::Hash;
 use crate::names::{Name, ObjectName, OutputName};
 use crate::platform;
@@ -48,9 +48,9 @@ impl File<'_> {
     ) -> Result<bool> {
         let store = publisher.store;
         match standing(store, object, self.nar)? {
-            Standing::Same => return Ok(true),
-            Standing::Other => return Ok(false),
-            Standing::Nothing => {}
+            Existing::Same => return Ok(true),
+            Existing::Other => return Ok(false),
+            Existing::Nothing => {}
         }
         let staged = OsString::from(format!("{}-{}", self.deriver, OutputName::main()));
         if publisher.staging.has(&staged) {

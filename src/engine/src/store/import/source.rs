@@ -18,7 +18,7 @@ use std::sync::Arc;
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
 use self::listed::FromListing;
-use super::{Publisher, Standing, numbered, standing};
+use super::{Existing, Publisher, numbered, standing};
 use crate::hash::{Hash, Hasher, Sink};
 use crate::names::{Name, ObjectName, OutputName, Placeholder};
 use crate::nar::Writer;
@@ -79,12 +79,12 @@ pub fn import_source(
             let object =
                 ObjectName::new(tree.name, None, &OutputName::main(), numbered(nar, counter));
             match standing(store, &object, nar)? {
-                Standing::Other => continue,
-                Standing::Same => {
+                Existing::Other => continue,
+                Existing::Same => {
                     platform::remove_in(&staging, &staged)?;
                     return Ok((object, None));
                 }
-                Standing::Nothing => {}
+                Existing::Nothing => {}
             }
             let info = ObjectInfo {
                 version: info::VERSION,
@@ -137,7 +137,7 @@ fn known(store: &Store, tree: &SourceTree<'_>) -> Result<Option<ObjectName>> {
         return Ok(None);
     }
     let _lock = store.lock_publication()?;
-    Ok(matches!(standing(store, &object, tree.source.nar)?, Standing::Same).then_some(object))
+    Ok(matches!(standing(store, &object, tree.source.nar)?, Existing::Same).then_some(object))
 }
 
 /// Facts recorded while a source was copied.
@@ -552,7 +552,7 @@ mod tests {
 
     use super::*;
     use crate::store::own::Own;
-    use crate::store::verify::look;
+    use crate::store::verify::observe;
     use crate::store::{gc::sweep, read_info, shared};
 
     struct Place {
@@ -580,7 +580,7 @@ mod tests {
             let deriver = Hash::of(&platform::bytes_of_path(from));
             let given = SourceTree { deriver, name: &name, source: &source, sandbox: Level::Off };
             let (object, _) = import_source(&self.store, &given, seen).unwrap();
-            assert_eq!(look(&self.store, &object), Ok(()));
+            assert_eq!(observe(&self.store, &object), Ok(()));
             let info = read_info(&self.store, &object).unwrap().unwrap();
             assert_eq!((info.nar, info.content), (source.nar, source.nar));
             assert_eq!(fs::read_dir(self.store.staging()).unwrap().count(), 0);
@@ -728,7 +728,7 @@ mod tests {
                 let (object, info) = import_listed(&listed, &from).unwrap();
                 prop_assert_eq!(&object, &expected);
                 prop_assert_eq!(info, expected_info);
-                prop_assert_eq!(look(&listed.store, &object), Ok(()));
+                prop_assert_eq!(observe(&listed.store, &object), Ok(()));
                 objects.push(object);
                 record(&listed, &objects.iter().collect::<Vec<_>>());
             }
@@ -794,7 +794,7 @@ mod tests {
         let (from, nar) = listed_with_a_new_file(&place, &seen);
         fs::write(from.join("inner/known"), "other").unwrap();
         let (object, _) = import_hashed(&place, &from, nar, &seen).unwrap();
-        assert_eq!(look(&place.store, &object), Ok(()));
+        assert_eq!(observe(&place.store, &object), Ok(()));
         let known = place.store.object(&object).join("inner/known");
         assert_eq!(fs::read(known).unwrap(), b"known");
     }
@@ -815,7 +815,7 @@ mod tests {
         platform::set_old_time(&altered).unwrap();
         fs::write(from.join("second"), "second").unwrap();
         let (object, _) = import_listed(&place, &from).unwrap();
-        assert_eq!(look(&place.store, &object), Ok(()));
+        assert_eq!(observe(&place.store, &object), Ok(()));
         assert_ne!(place.inode(&object, "file"), place.inode(&first, "file"));
     }
 

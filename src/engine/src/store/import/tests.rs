@@ -5,7 +5,7 @@ use std::path::Path;
 
 use proptest::prelude::*;
 
-use super::super::verify::look;
+use super::super::verify::observe;
 use super::*;
 use crate::hash::READ_SIZE;
 use crate::names::Placeholder;
@@ -73,7 +73,7 @@ impl Place {
     }
 
     fn is_sound(&self, object: &ObjectName) {
-        assert_eq!(look(&self.store, object), Ok(()));
+        assert_eq!(observe(&self.store, object), Ok(()));
         for directory in
             Slot::all().map(|slot| self.store.building(slot)).chain([self.store.staging()])
         {
@@ -506,7 +506,7 @@ fn what_has_the_name_of_a_file_at_hand_is_looked_at() {
     let path = place.store.object(&object);
     platform::set_mode(&path, 0o600).unwrap();
     fs::write(&path, "torn").unwrap();
-    assert!(look(&place.store, &object).is_err());
+    assert!(observe(&place.store, &object).is_err());
     // The damaged one is set aside, and a whole one takes its place.
     assert_eq!(import_files(&place.store, &[file()]).unwrap(), [Some(object.clone())]);
     place.is_sound(&object);

@@ -137,7 +137,7 @@ pub fn copy_nameless(
     interrupt: &Interrupt,
 ) -> Result<Option<CopiedLarge>> {
     let (file, node) = directory.open_node(name)?;
-    let Some(before) = Unwritten::look(&file) else { return Ok(None) };
+    let Some(before) = Unwritten::observe(&file) else { return Ok(None) };
     let root = seen.nameless_for(before.digest());
     if !root.is_some_and(|root| Traces::new(&root).cover(patterns)) {
         return Ok(None);
@@ -151,7 +151,7 @@ pub fn copy_nameless(
         return Ok(None);
     }
     let (executable, length) = (node.is_executable(), node.size);
-    let look = Unwritten::look(&file).filter(|look| *look == before);
+    let look = Unwritten::observe(&file).filter(|look| *look == before);
     Ok(Some(CopiedLarge { executable, length, found: BTreeSet::new(), look }))
 }
 
@@ -171,7 +171,7 @@ pub fn copy_large<S: Sink>(
 ) -> Result<CopiedLarge> {
     let (mut file, node) = directory.open_node(name)?;
     let path = directory.path().join(name);
-    let before = Unwritten::look(&file);
+    let before = Unwritten::observe(&file);
     let copy = create(to, new_name, &node)?;
     // On file systems that are known.
     let is_beside = before.is_some_and(|before| before.is_beside(&copy));
@@ -209,7 +209,7 @@ pub fn copy_large<S: Sink>(
     if let Some(archive) = archive {
         archive.end_file(length);
     }
-    let look = before.filter(|before| is_beside && Unwritten::look(&file) == Some(*before));
+    let look = before.filter(|before| is_beside && Unwritten::observe(&file) == Some(*before));
     Ok(CopiedLarge { executable: node.is_executable(), length, found, look })
 }
 

@@ -164,7 +164,7 @@ mod tests {
             let seen = SeenTrees::default();
             let nar = hash_to_copy(&top, &none, root, &seen, &interrupt).unwrap();
             assert_eq!(nar, hash(&top, &interrupt).unwrap().nar);
-            let look = Unwritten::look(&fs::File::open(top.join("a")).unwrap()).unwrap();
+            let look = Unwritten::observe(&fs::File::open(top.join("a")).unwrap()).unwrap();
             // Not on every file system it can be told.
             if Unwritten::begin(&fs::File::open(top.join("a")).unwrap()).is_none() {
                 assert!(!seen.knows(nar));
