@@ -30,7 +30,7 @@ pub fn lock_cache(
         Err(LockError::File(error))
             if error.is_not_found() && !platform::exists(&store.metadata()) =>
         {
-            hold_cache(settings, store)
+            lock_cache(settings, store)
         }
         Err(error) => Err(Failure::new(FailureKind::Locked, error.to_string())
             .with_hint("wait until gc ends, and try again")),

@@ -509,7 +509,7 @@ impl Store {
 
     /// Returns what differs when a root is destroyed and created again.
     pub fn mark(&self) -> Option<Identity> {
-        platform::look(&self.origin()).ok().flatten().map(|seen| seen.identity)
+        platform::observe(&self.origin()).ok().flatten().map(|seen| seen.identity)
     }
 
     /// Removes what nothing depends on, and returns whether there was any: memories of what files

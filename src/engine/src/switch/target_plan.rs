@@ -412,7 +412,7 @@ fn rights_back(
     scene: &Scene,
     declared: &Declared<'_>,
     old: &Old<'_>,
-    found: &Found,
+    found: &Observed,
 ) -> Option<RightsBack> {
     let seen = is_directory(found)?;
     if !declared.target.keeps_below() || !old.target.keeps_below() {
@@ -424,7 +424,7 @@ fn rights_back(
         was.owner.is_some() && now.owner.is_none(),
         was.group.is_some() && now.group.is_none(),
     ];
-    if went == [false; 3] || !old.target.rights(scene.looking(), seen).is_empty() {
+    if went == [false; 3] || !old.target.rights(scene.observer(), seen).is_empty() {
         return None;
     }
     let rights = scene.backups().rights_of(&declared.place)?;
