@@ -222,6 +222,9 @@ pub fn dismantle(
     // What waits for the locks must not create them again in half of a root.
     let is_rest = removal.unknown.iter().all(|path| !path.starts_with(&top));
     let aside = OsString::from(format!(".syslua-{}-0.tmp", std::process::id()));
+    // After the rename nothing tells a root from other directories: what else was in it must not
+    // come back with a power cut.
+    platform::sync_file_system(root)?;
     if is_rest && removal.own.rename(&top, &aside).is_ok() {
         removal.own = Own::open(store)?.unwrap_or(removal.own);
         removal.own.remove(&root.join(&aside))?;
