@@ -93,7 +93,7 @@ describe("status", function()
   it("knows a machine where nothing was applied", function()
     local result = here.run("status")
     assert.equal(0, result.code, result.stderr)
-    contains(result.stdout, "nothing was applied")
+    contains(result.stdout, "Snapshot  0: the state before the first apply")
     assert.is_false(here.exists("root"))
   end)
 

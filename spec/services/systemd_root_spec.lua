@@ -5,6 +5,7 @@ local container = require("spec.support.container")
 local json = require("dkjson")
 local text_checks = require("spec.support.text_checks")
 
+local unpack = table.unpack or unpack
 local contains, contains_none = text_checks.contains, text_checks.contains_none
 
 describe("services with systemd #root #once", function()
@@ -119,7 +120,7 @@ describe("services with systemd #root #once", function()
         service { name = "web", ]] .. case[1] .. " }")
       local told = applied.stdout .. applied.stderr
       assert.are.equal(1, applied.code, case[1] .. told)
-      contains(told, "web.service did not", case[2], case[3] or "")
+      contains(told, "web.service did not", unpack(case, 2))
       assert.are.equal("active", show("ActiveState", "web.service"), case[1])
       assert.are.equal(before, executable_of("web.service"))
       assert.are.equal(1, here.run("test -e /srv/new").code)
