@@ -1,4 +1,5 @@
---- A directory that was declared with rights gets back those that it had before, whoever made it.
+--- A directory that was declared with rights gets back those that it had before:
+-- one that sys.lua created, too.
 
 local machine = require("spec.support.machine")
 local random = require("spec.support.random")

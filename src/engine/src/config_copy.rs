@@ -3,6 +3,8 @@
 //!
 //! No name that a config chose is the name of a file here. The texts of the config are in the
 //! snapshot's own directory; the contents of sources are shared by all snapshots.
+//!
+//! It is over 600 lines, because writing, reading and restoring a copy share one format.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ffi::OsStr;
