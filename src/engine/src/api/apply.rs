@@ -243,7 +243,7 @@ impl Engine {
         options: &ApplyOptions,
         tasks: &mut dyn Tasks,
     ) -> Result<ApplyReport, Error> {
-        let mark = self.store.mark();
+        let root = self.store.root_identity();
         self.recover()?;
         self.check_revs()?;
         let told = PlanOptions { brief: options.brief, ..PlanOptions::default() };
@@ -295,7 +295,7 @@ impl Engine {
         // Until the commit, only this process knows the new objects.
         let settings = &self.settings;
         let _store_lock = self.store.create_and_lock(settings)?;
-        if mark.is_some() && self.store.mark() != mark {
+        if self.store.was_replaced(root.as_ref()) {
             return Err(self.lost_root());
         }
         switch::check_reachable(&self.settings, &planned.plan)?;

@@ -92,7 +92,7 @@ pub fn realize_ahead(
 ) -> Result<(Realization, Recorder), Error> {
     // What is only known to be there may have been built in any way.
     let known = if settings.sandbox == Sandbox::Require { BTreeMap::new() } else { known };
-    let mark = store.mark();
+    let root = store.root_identity();
     let mut done = Realization { outputs: known, built: Vec::new() };
     let mut lacking = BTreeSet::new();
     let mut graph = missing(store, settings, derivations, wanted, &mut done, &mut lacking)?;
@@ -101,7 +101,7 @@ pub fn realize_ahead(
         return Ok((done, Recorder::default()));
     }
     let shared = store.create_and_lock(settings)?;
-    if mark.is_some() && store.mark() != mark {
+    if store.was_replaced(root.as_ref()) {
         // It was destroyed in the meantime, with everything that was found in it.
         drop(shared);
         return realize_ahead(store, settings, derivations, wanted, BTreeMap::new(), tasks);

@@ -508,8 +508,13 @@ impl Store {
     }
 
     /// Returns what differs when a root is destroyed and created again.
-    pub fn mark(&self) -> Option<Identity> {
+    pub fn root_identity(&self) -> Option<Identity> {
         platform::observe(&self.origin()).ok().flatten().map(|seen| seen.identity)
+    }
+
+    /// Returns whether a root that existed earlier was destroyed, and another one created.
+    pub fn was_replaced(&self, earlier: Option<&Identity>) -> bool {
+        earlier.is_some() && self.root_identity().as_ref() != earlier
     }
 
     /// Removes what nothing depends on, and returns whether there was any: memories of what files
