@@ -304,6 +304,24 @@ describe("services with systemd #root #once", function()
     must_apply("")
   end)
 
+  it("of users whose manager starts or stops meanwhile are applied", function()
+    local own = 'user { name = "ada", setup = function() %s end }'
+    local service = [[service { name = "mine", command = { "/bin/sleep", "%d" }%s }]]
+    for round = 1, 10 do
+      here.shell("loginctl enable-linger ada; loginctl disable-linger ada")
+      local verb = round % 3 == 0 and "start" or "stop"
+      here.shell(
+        ("systemctl %s --no-block user@$(id -u ada); sleep 0.%02d"):format(verb, math.random(0, 99))
+      )
+      local is_lingering = round % 2 == 0
+      must_apply(own:format(service:format(round, is_lingering and ", linger = true" or "")))
+      if is_lingering then
+        assert.are.equal("active", show("ActiveState", "mine.service", "ada"))
+      end
+      must_apply("")
+    end
+  end)
+
   it("leave no file of a socket behind", function()
     for _, path in ipairs({ "/run/one.sock", "/run/two.sock" }) do
       must_apply(

@@ -27,11 +27,47 @@ pub(super) fn set_linger(uid: u32, name: &str, linger: bool) -> Result<bool, Pro
     };
     run(Command::new("loginctl").args([verb, name])).map_err(refused)?;
     let begin = Instant::now();
-    while linger && !is_running(uid) {
+    // The sockets of one that stops outlive it.
+    while linger && !(is_running(uid) && settle(uid)? == Settled::Running) {
         if begin.elapsed() > PATIENCE {
             return Err(refused("the user's service manager does not start".to_owned()));
         }
         sleep(POLL);
     }
     Ok(was)
+}
+
+/// What the manager of a user does once it neither starts nor stops.
+#[derive(PartialEq, Eq)]
+pub(super) enum Settled {
+    /// It runs, or nothing tells.
+    Running,
+    /// It does not run.
+    Stopped,
+}
+
+/// Waits while the manager of a user starts or stops.
+///
+/// # Errors
+/// When that takes too long.
+pub(super) fn settle(uid: u32) -> Result<Settled, Problem> {
+    let unit = format!("user@{uid}.service");
+    let begin = Instant::now();
+    loop {
+        let shown = run(Command::new("systemctl").args(["show", "--property=ActiveState", &unit]));
+        let Ok(shown) = shown else { return Ok(Settled::Running) };
+        let state = String::from_utf8_lossy(&shown.stdout);
+        match state.trim().trim_start_matches("ActiveState=") {
+            "inactive" | "failed" => return Ok(Settled::Stopped),
+            "activating" | "deactivating" | "reloading" => {}
+            _ => return Ok(Settled::Running),
+        }
+        if begin.elapsed() > PATIENCE {
+            return Err(Problem::Unreachable {
+                manager: unit,
+                reason: format!("it is still {}", state.trim()),
+            });
+        }
+        sleep(POLL);
+    }
 }

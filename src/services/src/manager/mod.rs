@@ -162,13 +162,26 @@ fn linux(whose: &Whose) -> Result<Option<Box<dyn Manager>>, Problem> {
         Whose::User { uid, .. } if !is_running(*uid) => return Ok(None),
         _ => {}
     }
-    match bus::Bus::connect(whose) {
-        Ok(bus) => Ok(Some(Box::new(bus))),
+    let mut is_settled = false;
+    loop {
+        let reason = match bus::Bus::connect(whose) {
+            Ok(bus) => return Ok(Some(Box::new(bus))),
+            Err(reason) => reason,
+        };
         // Without a bus, it knows a socket of systemd's own.
-        Err(reason) => match systemctl::Systemctl::connect(whose) {
-            Ok(systemctl) => Ok(Some(Box::new(systemctl))),
-            Err(other) => Err(unreachable(format!("{reason}; systemctl: {other}"))),
-        },
+        let other = match systemctl::Systemctl::connect(whose) {
+            Ok(systemctl) => return Ok(Some(Box::new(systemctl))),
+            Err(other) => other,
+        };
+        let error = unreachable(format!("{reason}; systemctl: {other}"));
+        // The sockets of a user's manager outlive it for a moment, and are there before it answers.
+        match whose {
+            Whose::User { uid, .. } if !is_settled => match logind::settle(*uid)? {
+                logind::Settled::Stopped => return Ok(None),
+                logind::Settled::Running => is_settled = true,
+            },
+            _ => return Err(error),
+        }
     }
 }
 
