@@ -2,7 +2,8 @@
 //! names are searched for later. So a source is searched once, while it is hashed, when it is not
 //! known yet what will become of it.
 
-use aho_corasick::AhoCorasick;
+use aho_corasick::packed::Searcher;
+use memchr::memmem;
 
 use super::self_references::Patterns;
 use crate::names::{ObjectName, Placeholder};
@@ -14,17 +15,18 @@ const BUILDS: &[u8] = b"store/b";
 #[derive(Debug)]
 pub struct Traces {
     root: Vec<u8>,
-    /// `None` where the search library refuses them: then one is in everything.
-    texts: Option<AhoCorasick>,
+    texts: [Vec<u8>; 3],
+    /// Finds all of them in one pass, many bytes at once; `None` on processors where it cannot.
+    searcher: Option<Searcher>,
     longest: usize,
 }
 
 impl Traces {
     /// Returns those of the store at a place.
     pub fn new(root: &[u8]) -> Traces {
-        let texts = [root, Placeholder::PREFIX.as_bytes(), BUILDS];
-        let longest = texts.iter().map(|text| text.len()).fold(ObjectName::END, usize::max);
-        Traces { root: root.to_vec(), texts: AhoCorasick::new(texts).ok(), longest }
+        let texts = [root, Placeholder::PREFIX.as_bytes(), BUILDS].map(<[u8]>::to_vec);
+        let longest = texts.iter().map(Vec::len).fold(ObjectName::END, usize::max);
+        Traces { root: root.to_vec(), searcher: Searcher::new(&texts), texts, longest }
     }
 
     /// Returns the place of the store.
@@ -34,8 +36,11 @@ impl Traces {
 
     /// Returns whether one of them is in some bytes.
     fn are_in(&self, bytes: &[u8]) -> bool {
-        self.texts.as_ref().is_none_or(|texts| texts.is_match(bytes))
-            || ObjectName::may_end_in(bytes)
+        let is_text_in = match &self.searcher {
+            Some(searcher) => searcher.find(bytes).is_some(),
+            None => self.texts.iter().any(|text| memmem::find(bytes, text).is_some()),
+        };
+        is_text_in || ObjectName::may_end_in(bytes)
     }
 
     /// Returns whether each of some patterns has one in it, so that none of the patterns can be
