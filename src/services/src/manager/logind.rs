@@ -27,7 +27,7 @@ pub(super) fn set_linger(uid: u32, name: &str, linger: bool) -> Result<bool, Pro
     };
     run(Command::new("loginctl").args([verb, name])).map_err(refused)?;
     let begin = Instant::now();
-    // The sockets of one that stops outlive it.
+    // The sockets of a manager that stops outlive it.
     while linger && !(is_running(uid) && settle(uid)? == Settled::Running) {
         if begin.elapsed() > PATIENCE {
             return Err(refused("the user's service manager does not start".to_owned()));
