@@ -597,7 +597,7 @@ fn restore_source(
         let inner = platform::path_from_bytes(inner);
         // sys.lua wrote the index, but a damaged one must not write elsewhere.
         let is_plain = inner.components().all(|part| matches!(part, Component::Normal(_)));
-        let path = if inner.as_os_str().is_empty() { place.to_owned() } else { place.join(&inner) };
+        let path = platform::join(place, &inner);
         let damaged =
             |problem: &str| Error::Damaged { path: path.clone(), problem: problem.to_owned() };
         if !is_plain {

@@ -5,6 +5,7 @@
 //! Header Block"; the GNU tar manual, "Basic Tar Format" and "Storing Sparse Files".
 
 mod header;
+mod number;
 mod pax;
 mod sparse;
 

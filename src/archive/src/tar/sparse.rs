@@ -2,7 +2,7 @@
 //! blocks behind it, and in records of pax the versions 0.0, 0.1 and 1.0.
 
 use super::BLOCK;
-use super::header::number;
+use super::number::number;
 use super::pax::{Records, decimal};
 
 /// More pieces than this would take too much memory.

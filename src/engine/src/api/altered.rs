@@ -14,7 +14,7 @@ use crate::platform::{self, FileKind};
 use crate::snapshot::Snapshot;
 use crate::store::examination::{Alteration, Difference, Examination, object_of, restore_modes};
 use crate::store::memory::{self, Looked};
-use crate::store::{self, Outputs, import, shared, verify};
+use crate::store::{self, Outputs, examined, publication, shared, verify};
 use crate::switch::{self, Backup, Backups, Targets};
 use crate::value::{Positions, Text};
 
@@ -186,9 +186,9 @@ impl Engine {
             let source = self.store.objects().join(platform::path_from_bytes(source));
             for alteration in found {
                 // A link that follows another one leads to the same file.
-                let file = join(&source, &alteration.below);
+                let file = platform::join(&source, &alteration.below);
                 if seen.insert(file.clone()) {
-                    let backup = self.keep(&file, &join(&place, &alteration.below))?;
+                    let backup = self.keep(&file, &platform::join(&place, &alteration.below))?;
                     kept.extend(backup.map(|backup| Kept { backup, file }));
                 }
             }
@@ -217,7 +217,7 @@ impl Engine {
             }
             // A program took the right to read it.
             let (directory, name) = platform::locate(from)?;
-            import::make_accessible(&directory, name)?;
+            publication::make_accessible(&directory, name)?;
             platform::remove_tree(&copy)?;
             platform::copy_tree(from, &copy, store.interrupt())?;
         }
@@ -356,17 +356,12 @@ impl Engine {
         }
         let prefix = self.objects_prefix();
         let damaged =
-            memory::record(store, &looked.memory, &suspects, sources(&prefix, activations))?;
+            examined::record(store, &looked.memory, &suspects, sources(&prefix, activations))?;
         Ok(damaged
             .iter()
             .map(|source| store.objects().join(platform::path_from_bytes(source)))
             .collect())
     }
-}
-
-fn join(top: &Path, below: &Path) -> PathBuf {
-    // Joining nothing would add a slash.
-    if below.as_os_str().is_empty() { top.to_owned() } else { top.join(below) }
 }
 
 /// Returns where links lead in the store, relative to the directory of all objects.

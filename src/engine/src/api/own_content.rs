@@ -10,7 +10,7 @@ use crate::config_copy;
 use crate::hash::Hash;
 use crate::names::{ObjectName, Placeholder};
 use crate::platform;
-use crate::store::{self, read_derivation, read_info, recorded_outputs, verify};
+use crate::store::{self, read_derivation, read_info, recorded_outputs, repair};
 use crate::value::Text;
 
 /// The permission bits of a file that can be run. What is published gets its own.
@@ -49,7 +49,7 @@ impl Engine {
         let Some(Described { file: Some(file), dependencies }) = described else {
             return Ok(false);
         };
-        verify::put_back(store, object, |place| self.write_described(&file, &dependencies, place))
+        repair::put_back(store, object, |place| self.write_described(&file, &dependencies, place))
     }
 
     /// Writes what a file recipe makes; returns whether it could.

@@ -13,7 +13,7 @@ use crate::names::{ObjectName, SnapshotId};
 use crate::platform;
 use crate::platform::lock::{Lock, Sharing};
 use crate::realize::{self, Tasks};
-use crate::store::{self, Store, memory, recorded_outputs, verify as objects};
+use crate::store::{self, Store, memory, recorded_outputs, repair, verify as objects};
 
 /// What a repair may use to build objects again.
 pub struct Rebuild<'a> {
@@ -141,7 +141,7 @@ impl Engine {
 
     fn substitute(&self, object: &ObjectName) -> Result<bool, Error> {
         match &self.settings.substitute {
-            Some(root) if *root != self.settings.root => Ok(objects::substitute(
+            Some(root) if *root != self.settings.root => Ok(repair::substitute(
                 &self.store,
                 &Store::new(root).stopped_by(&self.settings.interrupt),
                 object,

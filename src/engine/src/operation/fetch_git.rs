@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use syslua_fetch::git::{Address, Destination, Fetched, Git, Revision};
 use syslua_fetch::url::redact;
 
+use super::cache::{Cache, check_address, wrong_hash};
 use super::origins::{self, Origin};
-use super::pinned::{Cache, check_address, wrong_hash};
 use super::{Error, Result, Workspace, cache_lock, network};
 use crate::hash::Hash;
 use crate::pins::{Pin, key_of_commit, parts_of};

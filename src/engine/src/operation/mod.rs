@@ -1,5 +1,6 @@
 //! The operations of a build, one file each. All are [`Send`], so they run on the pool.
 
+pub mod cache;
 pub mod cache_lock;
 mod confined_thread;
 pub mod fetch_git;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use super::pinned::Cache;
+use super::cache::Cache;
 use super::{BuildSandbox, Error, Result};
 use crate::failure::{Explain, Failure, FailureKind, chain};
 use crate::hash::Hash;

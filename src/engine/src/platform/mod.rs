@@ -250,6 +250,11 @@ impl Error {
 /// The result of an operation on the file system.
 pub type Result<T> = std::result::Result<T, Error>;
 
+/// Returns a path below a top. Joining nothing would add a slash.
+pub fn join(top: &Path, below: &Path) -> PathBuf {
+    if below.as_os_str().is_empty() { top.to_owned() } else { top.join(below) }
+}
+
 /// Makes an error of the operation and path that failed.
 pub fn failed<'a>(operation: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> Error + 'a {
     move |cause| Error { operation, path: path.to_owned(), cause }

@@ -73,22 +73,18 @@ impl Mounts {
             return Vec::new();
         };
         let Mount { device, root, point, .. } = &self.all[own];
-        let inside = below(root, path.strip_prefix(point).unwrap_or(path));
+        let inside = super::join(root, path.strip_prefix(point).unwrap_or(path));
         let others =
             self.all.iter().enumerate().filter(|(number, other)| {
                 *number != own && other.is_shared && other.device == *device
             });
         let names = others.filter_map(|(number, other)| {
-            let name = below(&other.point, inside.strip_prefix(&other.root).ok()?);
+            let name = super::join(&other.point, inside.strip_prefix(&other.root).ok()?);
             // Another mount may hide it.
             (self.of(&name) == Some(number)).then_some(name)
         });
         names.collect()
     }
-}
-
-fn below(directory: &Path, rest: &Path) -> PathBuf {
-    if rest.as_os_str().is_empty() { directory.to_owned() } else { directory.join(rest) }
 }
 
 /// Reads a line.

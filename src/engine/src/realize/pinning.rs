@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use crate::derivation::Derivation;
 use crate::failure::{Explain, Failure, FailureKind, chain};
-use crate::operation::pinned::Cache;
+use crate::operation::cache::Cache;
+use crate::operation::pinned::fetch_key;
 use crate::operation::{Error as OperationError, Result as OperationResult, cache_lock, fetch_git};
 use crate::pins::{Pin, PinChange, PinnedHashes, Rule, parts_of};
 use crate::settings::{Event, Events, Settings};
@@ -98,7 +99,7 @@ fn fetch(
         return Err(OperationError::Interrupted);
     }
     let downloads = store.downloads();
-    Cache { settings, downloads: &downloads }.fetch_key(key, known)
+    fetch_key(Cache { settings, downloads: &downloads }, key, known)
 }
 
 /// What became of pins that were looked up.

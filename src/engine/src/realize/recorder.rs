@@ -11,7 +11,7 @@ use std::time::Instant;
 use crate::derivation::Derivation;
 use crate::hash::Hash;
 use crate::platform::lock::Lock;
-use crate::store::import::protect;
+use crate::store::publication::protect;
 use crate::store::{self, Outputs, Store, write_outputs, write_package_link};
 
 /// A build whose objects are there, and not yet known to be on the disk.

@@ -10,7 +10,7 @@ use super::gc::mark::{Living, present};
 use super::import::{Build, SourceTree, import, import_source};
 use super::own::Own;
 use super::source_cache::SourceMemory;
-use super::{Error, Outputs, Slot, Store, gc::sweep, tree, verify};
+use super::{Error, Outputs, Slot, Store, gc::sweep, repair, tree, verify};
 use crate::hash::Hash;
 use crate::names::{Name, ObjectName, OutputName};
 use crate::platform::hostile::{
@@ -169,7 +169,7 @@ fn objects_of_any_depth_are_published_verified_repaired_moved_and_removed() {
         let _open = second.store.lock_publication().unwrap();
         assert!(verify::quarantine(&second.store, &object).unwrap().is_some());
     }
-    assert!(verify::substitute(&second.store, &first.store, &object).unwrap());
+    assert!(repair::substitute(&second.store, &first.store, &object).unwrap());
     assert_eq!(verify::observe(&second.store, &object), Ok(()));
     second.is_tidy();
     second.sweep();
@@ -229,7 +229,7 @@ fn random_trees_become_whole_objects_or_nothing() {
                 platform::remove_tree(&second.store.object(&object)).unwrap();
                 drop(open);
                 assert!(
-                    verify::substitute(&second.store, &first.store, &object).unwrap(),
+                    repair::substitute(&second.store, &first.store, &object).unwrap(),
                     "seed {seed}"
                 );
                 assert_eq!(verify::observe(&second.store, &object), Ok(()), "seed {seed}");
@@ -313,7 +313,7 @@ fn what_is_swapped_in_while_an_object_is_looked_at_moved_and_removed_leads_nowhe
         if let Ok(bytes) = first.export(&object) {
             assert!(second.receive(bytes).is_err());
         }
-        assert!(!verify::substitute(&second.store, &first.store, &object).unwrap_or(false));
+        assert!(!repair::substitute(&second.store, &first.store, &object).unwrap_or(false));
     });
     assert_eq!(fs::read_dir(second.store.objects()).unwrap().count(), 0);
     arena.race_at(&path, 1, |_| {

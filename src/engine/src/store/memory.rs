@@ -13,16 +13,14 @@
 //! below a directory there is a row for everything in it.
 
 use std::collections::HashSet;
-use std::path::Path;
 use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
 
 use rayon::iter::{IndexedParallelIterator, IntoParallelRefIterator, ParallelIterator};
 
-use super::examination::{Examination, object_of};
-use super::{Result, Store, tree};
-use crate::hash::{Hash, QuickMap, QuickSet};
-use crate::platform::{self, Directory, FACTS, FileKind, Step, Walk};
+use super::{Result, Store};
+use crate::hash::{Hash, QuickMap};
+use crate::platform::{self, Directory, FACTS, FileKind};
 
 const HEADER: &[u8] = b"syslua objects 1\n";
 
@@ -234,71 +232,45 @@ fn parse(text: &[u8]) -> Option<Vec<(usize, usize)>> {
     Some(groups)
 }
 
-/// Writes what is known of the targets of these links, in their order: what the memory knows and
-/// does not suspect, what this process published, and what it hashes now. Returns the targets that
-/// are not whole. The caller holds the switch lock.
-///
-/// # Errors
-/// When something cannot be read, or the memory cannot be written.
-pub fn record<'a>(
-    store: &Store,
-    memory: &ObjectMemory,
-    suspects: &HashSet<&[u8]>,
-    sources: impl Iterator<Item = &'a [u8]>,
-) -> Result<Vec<&'a [u8]>> {
-    let mut text = Vec::with_capacity(memory.text.len().max(HEADER.len()));
-    text.extend_from_slice(HEADER);
-    let mut seen = QuickSet::default();
-    let mut finder = Finder::new(memory);
-    let mut examination = Examination::new(store, memory);
-    let mut damaged = Vec::new();
-    let mut newest = SystemTime::UNIX_EPOCH;
-    for source in sources.filter(|source| seen.insert(*source)) {
-        let known = finder.find(source).filter(|_| !suspects.contains(source));
-        let mut entries: Vec<(Vec<u8>, Entry)> = match known {
-            Some(group) => memory
-                .rows(group)
-                .map(|row| {
-                    (
-                        row.path.to_vec(),
-                        Entry { kind: row.kind, numbers: row.numbers, nar: row.nar },
-                    )
-                })
-                .collect(),
-            None => store.session().published_at(source),
-        };
-        if entries.is_empty() {
-            let path = platform::path_from_bytes(source);
-            let Some(object) = object_of(&path) else { continue };
-            if !platform::exists(&store.object(&object))
-                || examination.is_borrowed(&object, &store.object(&object))
-            {
-                continue;
-            }
-            if !examination.observe(source)?.is_empty() {
-                damaged.push(source);
-                continue;
-            }
-            entries = read_entries(store, &path)?;
-        }
-        text.extend_from_slice(&u32::try_from(entries.len()).unwrap_or(u32::MAX).to_le_bytes());
-        for (path, mut entry) in entries {
+/// A memory that is to be written.
+pub(super) struct NewMemory {
+    text: Vec<u8>,
+    newest: SystemTime,
+}
+
+impl NewMemory {
+    /// Returns one without rows, with room for those of another.
+    pub(super) fn like(other: &ObjectMemory) -> NewMemory {
+        let mut text = Vec::with_capacity(other.text.len().max(HEADER.len()));
+        text.extend_from_slice(HEADER);
+        NewMemory { text, newest: SystemTime::UNIX_EPOCH }
+    }
+
+    /// Adds the rows of a target, with the times that this process gave to its files since.
+    pub(super) fn add(&mut self, store: &Store, entries: &mut [(Vec<u8>, Entry)]) {
+        let count = u32::try_from(entries.len()).unwrap_or(u32::MAX);
+        self.text.extend_from_slice(&count.to_le_bytes());
+        for (path, entry) in entries {
             if entry.numbers != UNKNOWN {
                 let stamp = store.session().stamp([entry.numbers[0], entry.numbers[1]]);
                 entry.numbers = stamp.unwrap_or(entry.numbers);
-                newest = newest.max(platform::changed_at(&entry.numbers));
+                self.newest = self.newest.max(platform::changed_at(&entry.numbers));
             }
-            put_row(&mut text, &path, &entry);
+            put_row(&mut self.text, path, entry);
         }
     }
-    if text != memory.text {
-        write(store, &text, newest)?;
+
+    /// Writes it where it differs from what stands, so that it is newer than all it tells of, if the
+    /// clock of the file system allows.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub(super) fn write(&self, store: &Store, standing: &ObjectMemory) -> Result<()> {
+        if self.text == standing.text { Ok(()) } else { write(store, &self.text, self.newest) }
     }
-    Ok(damaged)
 }
 
-/// Writes the memory, so that it is newer than all it tells of, if the clock of the file system
-/// allows.
+/// Writes the memory, so that it is newer than all it tells of.
 fn write(store: &Store, text: &[u8], newest: SystemTime) -> Result<()> {
     let path = store.object_memory();
     for _ in 0..TRIES {
@@ -315,32 +287,6 @@ fn write(store: &Store, text: &[u8], newest: SystemTime) -> Result<()> {
         std::thread::sleep(TICK);
     }
     Ok(())
-}
-
-/// Returns the rows of a target that is whole, by reading it.
-fn read_entries(store: &Store, source: &Path) -> Result<Vec<(Vec<u8>, Entry)>> {
-    let objects = Directory::at(store.objects())?;
-    let top = store.objects().join(source);
-    let (directory, name) = platform::locate(&top)?;
-    let mut walk = Walk::new(directory, name);
-    let mut entries = Vec::new();
-    let mut is_top = true;
-    while let Some(step) = walk.step()? {
-        let Step::Node { directory, name, kind } = step else { continue };
-        let path = if std::mem::take(&mut is_top) {
-            source.to_owned()
-        } else {
-            source.join(walk.way(&name))
-        };
-        let path = platform::bytes_of_path(&path);
-        // Looked at first: what changes while it is read has another time.
-        let mut entry = Entry::of(&objects, &path, Hash::from_bytes([0; HASH]))?;
-        if kind != FileKind::Directory {
-            entry.nar = tree::hash(&directory.path().join(&name), store.interrupt())?.nar;
-        }
-        entries.push((path, entry));
-    }
-    Ok(entries)
 }
 
 /// Takes over into the memory what files look like that got or lost names in this process.

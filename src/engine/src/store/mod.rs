@@ -5,6 +5,7 @@
 pub mod closure;
 pub mod compare;
 pub mod examination;
+pub mod examined;
 pub mod gc;
 #[cfg(test)]
 #[cfg(unix)]
@@ -17,7 +18,9 @@ mod object_set;
 mod outputs;
 pub mod own;
 mod owner;
+pub mod publication;
 mod record;
+pub mod repair;
 mod root_marker;
 pub mod self_references;
 mod session;

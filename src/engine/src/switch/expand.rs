@@ -105,15 +105,11 @@ impl Expansion<'_> {
     /// Adds what is in a directory, which is named by its path below the top.
     fn add(&mut self, inner: &Path) -> platform::Result<()> {
         let text = |path: &Path| Text(platform::bytes_of_path(path));
-        // Nothing is added to the path of the top itself, not even a slash.
-        let join = |top: &Path, inner: &Path| {
-            if inner.as_os_str().is_empty() { top.to_owned() } else { top.join(inner) }
-        };
-        let entries = platform::list_directory(&join(self.top, inner))?;
+        let entries = platform::list_directory(&platform::join(self.top, inner))?;
         if let Kind::Copies(copy) = self.kind
             && (copy.private || entries.is_empty())
         {
-            let target = text(&join(self.target, inner));
+            let target = text(&platform::join(self.target, inner));
             let (owner, group) = (copy.owner.clone(), copy.group.clone());
             let mode = copy.private.then(|| "700".to_owned());
             self.actions

@@ -15,7 +15,8 @@ use super::{Session, ToolRequest, interrupted, vars_of};
 use crate::failure::{Failure, FailureKind, chain};
 use crate::hash::Hash;
 use crate::lock::{LockedFile, LockedRelease, LockedTool};
-use crate::operation::pinned::Cache;
+use crate::operation::cache::Cache;
+use crate::operation::pinned::fetch_key;
 use crate::operation::{self, network};
 use crate::platform;
 
@@ -316,7 +317,7 @@ impl<'a> Releases<'a> {
             ["no such file", "No such file"].iter().any(|sign| reason.contains(sign))
                 || MISSING.iter().any(|status| reason.contains(&format!("answered {status}")))
         };
-        match cache.fetch_key(&url, None) {
+        match fetch_key(cache, &url, None) {
             Ok(pin) => Ok(Some(pin.sha256)),
             Err(operation::Error::Interrupted) => Err(interrupted()),
             Err(operation::Error::Fetch { reason, .. }) if is_missing(&reason) => Ok(None),

@@ -11,8 +11,8 @@ use syslua_fetch::download::Transfer;
 use syslua_fetch::url::{Url, decode, redact};
 
 use self::partial::Partial;
+use super::cache::{Cache, check_address, wrong_hash};
 use super::network::{check_public, client, failed, from_failure, from_problem, report};
-use super::pinned::{Cache, check_address, wrong_hash};
 use super::{Error, Result, Workspace, cache_lock};
 use crate::hash::Hash;
 use crate::pins::Pin;

@@ -9,8 +9,10 @@ use std::sync::Arc;
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 use serde::Deserialize;
 
-use super::super::import::{Existing, Publisher, is_whole, normalise, numbered, protect, standing};
 use super::super::info::{self, ObjectInfo, read_info};
+use super::super::publication::{
+    Existing, Publisher, is_whole, normalise, numbered, protect, standing,
+};
 use super::super::record::write_package_link;
 use super::super::self_references::Patterns;
 use super::super::{Store, tree};

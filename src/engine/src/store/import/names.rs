@@ -10,7 +10,8 @@ use std::sync::Arc;
 use super::Build;
 use crate::hash::{Hash, READ_SIZE};
 use crate::names::{ObjectName, OutputName, Placeholder};
-use crate::platform::{self, Directory, FileKind, Node};
+use crate::platform::{self, Directory, FileKind};
+use crate::store::publication::scratch;
 use crate::store::self_references::Patterns;
 use crate::store::tree::{self, Digest};
 use crate::store::{Error, Outputs, Result, Slot, Store};
@@ -244,12 +245,6 @@ pub(super) fn rewrite_names(
     }
     let name = build.staged_name(output);
     Ok(Some(tree::hash_in(staging, &name, &[], store.interrupt())?))
-}
-
-/// Returns the name in staging of a new version of a file: by the process and the number of the
-/// file.
-pub(super) fn scratch(node: &Node) -> OsString {
-    format!("scratch-{}-{}", std::process::id(), node.id.1).into()
 }
 
 fn rewrite_file(

@@ -18,7 +18,6 @@ use std::sync::Arc;
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
 use self::listed::FromListing;
-use super::{Existing, Publisher, numbered, standing};
 use crate::hash::{Hash, Hasher, Sink};
 use crate::names::{Name, ObjectName, OutputName, Placeholder};
 use crate::nar::Writer;
@@ -28,6 +27,7 @@ use crate::platform::{self, Descent, Directory, FileKind, Step, Unwritten, Walk}
 use crate::settings::Interrupt;
 use crate::store::info::{self, ObjectInfo};
 use crate::store::memory::Entry;
+use crate::store::publication::{Existing, Publisher, numbered, standing};
 use crate::store::self_references::Patterns;
 use crate::store::shared::SharedFiles;
 use crate::store::tree::content::{self, HashOf};
@@ -104,7 +104,8 @@ pub fn import_source(
             let publisher = Publisher::from(store, Arc::clone(&staging))?;
             publisher.put(&staged, &object, &info, None)?;
             let entries = copied.entries.iter().map(|(below, entry)| {
-                let path = platform::bytes_of_path(&at(Path::new(object.as_str()), below));
+                let path =
+                    platform::bytes_of_path(&platform::join(Path::new(object.as_str()), below));
                 let is_top = below.as_os_str().is_empty();
                 // To be moved to its place changes what a top looks like, and nothing else.
                 let entry = match entry {
@@ -183,11 +184,6 @@ enum Node {
     Entry(Vec<u8>),
     /// It ends.
     EndEntry,
-}
-
-/// Returns a path below a top. Joining nothing would add a slash.
-pub(super) fn at(top: &Path, below: &Path) -> PathBuf {
-    if below.as_os_str().is_empty() { top.to_owned() } else { top.join(below) }
 }
 
 /// The files in its place, to be hashed.
@@ -521,7 +517,9 @@ impl Copying<'_> {
         match number {
             ROOT => copied.relocatable = false,
             PLACEHOLDER if Placeholder::find(bytes).is_some() => {
-                return Err(Error::Placeholder { path: at(&self.source.path, &leaf.below) });
+                return Err(Error::Placeholder {
+                    path: platform::join(&self.source.path, &leaf.below),
+                });
             }
             _ => {}
         }
@@ -701,10 +699,10 @@ mod tests {
 
     /// Writes down what the files of objects look like, as an apply does at its end.
     fn record(place: &Place, objects: &[&ObjectName]) {
-        use crate::store::memory::{self, ObjectMemory};
+        use crate::store::{examined, memory::ObjectMemory};
         let memory = ObjectMemory::default();
         let sources = objects.iter().map(|object| object.as_str().as_bytes());
-        memory::record(&place.store, &memory, &HashSet::new(), sources).unwrap();
+        examined::record(&place.store, &memory, &HashSet::new(), sources).unwrap();
     }
 
     proptest! {

@@ -5,7 +5,9 @@ use std::path::Path;
 
 use proptest::prelude::*;
 
-use super::super::verify::observe;
+use super::super::info::write_info;
+use super::super::publication::protect;
+use super::super::verify::{self, observe};
 use super::*;
 use crate::hash::READ_SIZE;
 use crate::names::Placeholder;

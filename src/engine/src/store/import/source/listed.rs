@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
-use super::{CHUNK, Copied, DIRECTORIES, Known, at, changed, mode};
+use super::{CHUNK, Copied, DIRECTORIES, Known, changed, mode};
 use crate::hash::Hash;
 use crate::platform::lock::LockError;
 use crate::platform::{self, Descent, Directory};
@@ -156,7 +156,7 @@ impl FromListing<'_> {
             path: self.source.path.clone(),
             problem: error.to_string(),
         })?;
-        let path = at(&self.source.path, below);
+        let path = platform::join(&self.source.path, below);
         let (directory, from) = self.open(&path)?;
         let small = content::read_small(&directory, &from, &none, None, content::HashOf::Archive)?
             .filter(|small| small.hash == Some(nar))
