@@ -1,5 +1,5 @@
-//! Where things are fetched to, and pins of downloads without a hash: the lock pins the first result,
-//! which is required from then on.
+//! Where things are fetched to, and pins of downloads without a hash: the lock pins the first
+//! result, which is required from then on.
 
 use std::path::{Path, PathBuf};
 

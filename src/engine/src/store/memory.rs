@@ -260,13 +260,13 @@ impl NewMemory {
         }
     }
 
-    /// Writes it where it differs from what stands, so that it is newer than all it tells of, if the
+    /// Writes it where it differs from the present one, so that it is newer than all it tells of, if the
     /// clock of the file system allows.
     ///
     /// # Errors
     /// When it cannot be written.
-    pub(super) fn write(&self, store: &Store, standing: &ObjectMemory) -> Result<()> {
-        if self.text == standing.text { Ok(()) } else { write(store, &self.text, self.newest) }
+    pub(super) fn write(&self, store: &Store, present: &ObjectMemory) -> Result<()> {
+        if self.text == present.text { Ok(()) } else { write(store, &self.text, self.newest) }
     }
 }
 
