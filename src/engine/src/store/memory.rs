@@ -260,8 +260,8 @@ impl NewMemory {
         }
     }
 
-    /// Writes it where it differs from the present one, so that it is newer than all it tells of, if the
-    /// clock of the file system allows.
+    /// Writes it where it differs from the present one, so that it is newer than all it tells of,
+    /// if the clock of the file system allows.
     ///
     /// # Errors
     /// When it cannot be written.
