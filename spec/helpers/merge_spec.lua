@@ -82,6 +82,37 @@ describe("file { merge }", function()
       assert.equal(sample.before, here.read("home/f"))
     end)
 
+    it("gives " .. sample.name .. " its time back with its bytes", function()
+      local function get_time()
+        return here.shell("stat -c %.9Y home/f").stdout
+      end
+      here.write("home/f", sample.before)
+      here.shell("touch -d '1965-02-03 04:05:06.789012345' home/f")
+      local time = get_time()
+      for _, leave in ipairs({
+        function()
+          here.apply("")
+        end,
+        function()
+          here.must("rollback", "0", "--yes")
+        end,
+        function()
+          here.must("destroy", "--yes")
+        end,
+      }) do
+        here.apply(declare(sample))
+        assert.not_equal(time, get_time())
+        leave()
+        assert.equal(sample.before, here.read("home/f"))
+        assert.equal(time, get_time())
+      end
+      -- With other bytes, it is another file, and its own time counts.
+      here.apply(declare(sample))
+      here.write("home/f", sample.after .. "\n")
+      here.must("destroy", "--yes")
+      assert.not_equal(time, get_time())
+    end)
+
     it("makes a file of " .. sample.name .. " that is not there, which goes again", function()
       here.apply(declare(sample))
       assert.equal(0, here.run("status").code)
@@ -97,6 +128,19 @@ describe("file { merge }", function()
       file({ path = "~/s.json", merge = "json", values = %s })
     ]]):format(values)
   end
+
+  it("gives a file its time back after several declarations and a rollback", function()
+    here.write("home/s.json", '{"a": 1}')
+    here.shell("touch -d '2001-02-03 04:05:06' home/s.json")
+    here.apply(settings("{ a = 10 }"))
+    here.apply(settings("{ a = 11, b = 2 }"))
+    here.apply(settings("{ c = 3 }"))
+    here.must("rollback", "--yes")
+    here.must("destroy", "--yes")
+    assert.equal('{"a": 1}', here.read("home/s.json"))
+    local time = here.shell("TZ= date -r home/s.json '+%F %T'").stdout
+    assert.equal("2001-02-03 04:05:06\n", time)
+  end)
 
   it("takes what the program writes for no drift, but for the declared keys", function()
     here.write("home/s.json", '{"a": 1, "b": 2}')

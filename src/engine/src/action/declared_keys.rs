@@ -136,6 +136,9 @@ pub struct Edit {
     pub record: Record,
     /// The expected result, unless a program writes in between.
     pub planned: Planned,
+    /// The file before sys.lua set the first key, if there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub untouched: Option<Untouched>,
     /// The SHA-256 of the file as it was read; nothing, when there was none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<Hash>,
@@ -170,6 +173,15 @@ impl std::fmt::Debug for Ready {
     }
 }
 
+/// A file before keys were set in it: once it has the same bytes again, its time comes back too.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Untouched {
+    /// The SHA-256 of its bytes.
+    pub hash: Hash,
+    /// The time of the last change of its content, in seconds and nanoseconds.
+    pub modified: (i64, i64),
+}
+
 /// What a merge came to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Planned {
@@ -202,6 +214,7 @@ impl Edit {
             && self.from == other.from
             && self.to == other.to
             && self.record == other.record
+            && self.untouched == other.untouched
     }
 
     /// Returns whether the bytes of the file stay.

@@ -13,12 +13,12 @@ use std::sync::Arc;
 use syslua_merge::{Declaration, Record};
 
 use super::change::{After, TargetChange, Undone};
-use super::declared_keys::{Edit, Planned, Ready};
+use super::declared_keys::{Edit, Planned, Ready, Untouched};
 use super::merge::Merge;
 pub use super::merge::read;
 use super::{Directories, Error, Observed, observe};
 use crate::hash::Hash;
-use crate::platform::{self, Directory, FileKind, Result, Seen};
+use crate::platform::{self, Directory, FileKind, Like, Result, Seen};
 use crate::value::Text;
 
 /// The permission bits of a file that is made: the program may keep anything in it.
@@ -42,7 +42,7 @@ fn merged(
 
 /// Returns the change that sets keys of the file at a place, with the changes of each key, or
 /// `None` if all keys are right. `bytes` are what the file has, if there will be one; `from` is the
-/// earlier declaration. `known` is what it was for an earlier plan: if everything is as it was
+/// earlier declaration; `untouched` is the file before the first key was set. `known` is what it was for an earlier plan: if everything is as it was
 /// then, so is the change.
 ///
 /// # Errors
@@ -50,7 +50,7 @@ fn merged(
 pub fn edit(
     (place, bytes): (&Path, Option<&[u8]>),
     (from, to): (Option<&Merge>, Option<&Merge>),
-    record: &Record,
+    (record, untouched): (&Record, Option<&Untouched>),
     known: Option<&(Edit, Vec<syslua_merge::Change>)>,
 ) -> std::result::Result<(Option<Edit>, Vec<syslua_merge::Change>), Error> {
     let Some(format) = to.or(from).map(|merge| merge.format) else {
@@ -66,6 +66,7 @@ pub fn edit(
         to: keys(to),
         record: record.clone(),
         planned: Planned { after: None, record: Record::default() },
+        untouched: untouched.cloned(),
         before: bytes.map(Hash::of),
         is_drifted: false,
         displaced: None,
@@ -106,13 +107,21 @@ impl Beside {
     }
 
     /// Writes a file beside the place, with the rights of the existing one, and waits
-    /// until it is on the disk.
-    fn write(&self, name: &OsStr, bytes: &[u8]) -> Result<()> {
+    /// until it is on the disk. With the bytes of the untouched file it has its time too.
+    fn write(&self, name: &OsStr, bytes: &[u8], untouched: Option<&Untouched>) -> Result<()> {
         if self.has(name) {
             self.directory.remove(name)?;
         }
         let rights = self.seen()?.filter(|seen| seen.kind == FileKind::File);
-        self.directory.write_copy(name, bytes, &self.name, rights.as_ref(), PRIVATE)
+        let like = Like {
+            attributes: &self.name,
+            rights: rights.as_ref(),
+            mode: PRIVATE,
+            modified: untouched
+                .filter(|file| file.hash == Hash::of(bytes))
+                .map(|file| file.modified),
+        };
+        self.directory.write_copy(name, bytes, &like)
     }
 }
 
@@ -136,7 +145,8 @@ pub fn prepare(
     if directory.has(&name) {
         directory.remove(&name)?;
     }
-    Ok(directory.write_copy(&name, &bytes, &name, None, PRIVATE)?)
+    let like = Like { attributes: &name, rights: None, mode: PRIVATE, modified: None };
+    Ok(directory.write_copy(&name, &bytes, &like)?)
 }
 
 /// Makes the change.
@@ -149,7 +159,14 @@ pub fn perform(
     edit: &Edit,
     note: OnMerged<'_>,
 ) -> std::result::Result<(), Error> {
-    put(directories, change, &edit.wanted(), &edit.record, Some(edit), note)
+    put(
+        directories,
+        change,
+        (&edit.wanted(), &edit.record),
+        edit.untouched.as_ref(),
+        Some(edit),
+        note,
+    )
 }
 
 /// Returns the planned bytes, if the file did not change since they were planned.
@@ -162,8 +179,8 @@ fn as_planned(edit: &Edit, base: Option<&[u8]>) -> Option<(Option<Arc<Vec<u8>>>,
 fn put(
     directories: &Directories,
     change: &TargetChange,
-    declared: &Declaration,
-    record: &Record,
+    (declared, record): (&Declaration, &Record),
+    untouched: Option<&Untouched>,
     edit: Option<&Edit>,
     note: OnMerged<'_>,
 ) -> std::result::Result<(), Error> {
@@ -198,7 +215,7 @@ fn put(
         let temporary = if ours.is_some() { &second } else { &beside.temporary };
         let stood = match (&merged, base.is_some() || ours.is_some()) {
             (Some(bytes), true) => {
-                beside.write(temporary, bytes)?;
+                beside.write(temporary, bytes, untouched)?;
                 match beside.directory.exchange(temporary, &beside.name) {
                     // It was removed in between.
                     Err(error) if error.is_not_found() => {
@@ -210,7 +227,7 @@ fn put(
                 Some(beside.directory.read_file(temporary)?)
             }
             (Some(bytes), false) => {
-                beside.write(temporary, bytes)?;
+                beside.write(temporary, bytes, untouched)?;
                 match beside.directory.rename_new(temporary, &beside.directory, &beside.name) {
                     Err(error) if error.is_already_there() => {
                         base = read(directories, &place)?;
@@ -300,7 +317,9 @@ pub fn undo(
             beside.directory.rename_new(&beside.temporary, &beside.directory, &beside.name)?;
         }
     } else {
-        let taken = put(directories, change, &edit.earlier(), &last.record, None, &mut |_| Ok(()));
+        let earlier = (&edit.earlier(), &last.record);
+        let untouched = edit.untouched.as_ref();
+        let taken = put(directories, change, earlier, untouched, None, &mut |_| Ok(()));
         match taken {
             // A file that the program broke is left alone.
             Err(Error::Unmergeable { .. }) => return Ok(left_alone()),

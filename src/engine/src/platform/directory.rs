@@ -13,6 +13,7 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
@@ -110,6 +111,27 @@ impl Blank {
     pub fn is_like(&self, other: &Blank) -> bool {
         self.id.0 == other.id.0 && *self == Blank { id: self.id, ..*other }
     }
+}
+
+/// What a copy has besides its content.
+#[derive(Debug)]
+pub struct Like<'a> {
+    /// The file whose attributes it gets.
+    pub attributes: &'a OsStr,
+    /// The file whose rights it gets.
+    pub rights: Option<&'a Seen>,
+    /// Its mode without such a file.
+    pub mode: u32,
+    /// The time of its content, in seconds and nanoseconds; now, unless it is given.
+    pub modified: Option<(i64, i64)>,
+}
+
+/// Returns the moment that is so many seconds and nanoseconds after the epoch.
+fn time_of((seconds, nanoseconds): (i64, i64)) -> Option<SystemTime> {
+    let whole = Duration::from_secs(seconds.unsigned_abs());
+    let second =
+        if seconds < 0 { UNIX_EPOCH.checked_sub(whole) } else { UNIX_EPOCH.checked_add(whole) };
+    second?.checked_add(Duration::from_nanos(nanoseconds.try_into().ok()?))
 }
 
 /// What tells a file from others, also after it got another name or the machine started anew.
@@ -748,34 +770,31 @@ impl Directory {
             .map_err(|cause| failed("exchange", &path())(cause))
     }
 
-    /// Writes a file at a free name and waits until it is on the disk. The file gets the attributes
-    /// of the file at another name, and the given rights if any.
+    /// Writes a file at a free name and waits until it is on the disk.
     ///
     /// # Errors
     /// When the name is taken, or the system refuses.
-    pub fn write_copy(
-        &self,
-        name: &OsStr,
-        content: &[u8],
-        like: &OsStr,
-        rights: Option<&Seen>,
-        mode: u32,
-    ) -> Result<()> {
+    pub fn write_copy(&self, name: &OsStr, content: &[u8], like: &Like<'_>) -> Result<()> {
         let write = || {
             let mut file = raw::create_file(&self.raw, name, 0o600)?;
             file.write_all(content)?;
-            raw::copy_attributes(&self.raw, like, &file);
+            raw::copy_attributes(&self.raw, like.attributes, &file);
             let own = raw::owner_of(&file)?;
+            let rights = like.rights;
             let other =
                 rights.filter(|seen| own.is_some_and(|own| own != (seen.owner, seen.group)));
             let new = NewFile {
                 source: Path::new(""),
-                mode: rights.map_or(mode, |seen| seen.mode),
+                mode: rights.map_or(like.mode, |seen| seen.mode),
                 owner: other.map(|seen| seen.owner),
                 group: other.map(|seen| seen.group),
                 mark: None,
             };
             raw::set_rights(&file, &new)?;
+            // Some file systems keep no such time: the content counts.
+            if let Some(time) = like.modified.and_then(time_of) {
+                let _ = file.set_modified(time);
+            }
             Ok(file)
         };
         let file =

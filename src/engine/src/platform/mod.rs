@@ -68,7 +68,9 @@ use std::path::{Path, PathBuf};
 
 pub use account::{Account, group_number, user_name, user_named};
 pub use become_program::{SCRIPT, become_program};
-pub use directory::{Blank, Directory, Identity, NewFile, Node, Seen, id_at, observe, set_mode_of};
+pub use directory::{
+    Blank, Directory, Identity, Like, NewFile, Node, Seen, id_at, observe, set_mode_of,
+};
 pub use impersonate::Actor;
 pub use links::{LinkLimits, Links, links_below};
 pub use modify::{

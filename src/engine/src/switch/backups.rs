@@ -11,7 +11,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 use syslua_merge::Record;
 
-use crate::action::{Rights, Role};
+use crate::action::{Rights, Role, Untouched};
 use crate::hash::Hash;
 use crate::platform::{self, Directory, FileKind, Result};
 use crate::snapshot::{HomeAt, Moves};
@@ -51,6 +51,9 @@ pub struct Backups {
     /// The earlier values of keys in files that programs own too.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     keys: Vec<(Text, Record)>,
+    /// These files before the first key was set.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    untouched: Vec<(Text, Untouched)>,
     /// Where the root was when this was written, and the home that targets were in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     at: Option<At>,
@@ -112,6 +115,7 @@ impl Backups {
             }
             backups.rights.iter_mut().for_each(|(path, _)| *path = moves.follow(path));
             backups.keys.iter_mut().for_each(|(path, _)| *path = moves.follow(path));
+            backups.untouched.iter_mut().for_each(|(path, _)| *path = moves.follow(path));
             backups.numbers.iter_mut().for_each(|(path, _)| *path = moves.follow(path));
         }
         backups.follow_links();
@@ -150,7 +154,8 @@ impl Backups {
         }
         self.rights.iter_mut().for_each(|(path, _)| own(path));
         self.numbers.iter_mut().for_each(|(path, _)| own(path));
-        for (path, _) in &mut self.keys {
+        let keys = self.keys.iter_mut().map(|(path, _)| path);
+        for path in keys.chain(self.untouched.iter_mut().map(|(path, _)| path)) {
             let place = path.to_path();
             if let (Some(parent), Some(name)) = (place.parent(), place.file_name())
                 && let Some(parent) = names.get(&text(parent))
@@ -271,12 +276,21 @@ impl Backups {
         self.rights.iter().find(|(known, _)| *known == place).map(|(_, rights)| *rights)
     }
 
-    /// Sets the earlier values of the keys of a file; an empty record is removed.
-    pub fn set_record(&mut self, place: &Text, record: Record) {
+    /// Sets the earlier values of the keys of a file, and the file before; an empty record is
+    /// removed.
+    pub fn set_record(&mut self, place: &Text, record: Record, untouched: Option<Untouched>) {
         self.keys.retain(|(known, _)| known != place);
+        self.untouched.retain(|(known, _)| known != place);
         if !record.is_empty() {
             self.keys.push((place.clone(), record));
+            self.untouched.extend(untouched.map(|file| (place.clone(), file)));
         }
+    }
+
+    /// Returns the file at a place before the first key was set in it.
+    pub fn untouched(&self, place: &Path) -> Option<&Untouched> {
+        let place = text(place);
+        self.untouched.iter().find(|(known, _)| *known == place).map(|(_, file)| file)
     }
 
     /// Returns the earlier values of the keys of a file.

@@ -52,7 +52,8 @@ pub fn finish(
                 }
                 if let Some(edit) = merging::of(change) {
                     let planned = written.merged(number).unwrap_or(&edit.planned);
-                    backups.set_record(&change.place, planned.record.clone());
+                    let untouched = edit.untouched.clone();
+                    backups.set_record(&change.place, planned.record.clone(), untouched);
                     if let Some(copy) = &edit.displaced {
                         let (place, copy) = (change.place.clone(), copy.clone());
                         backups.add(Backup::new(place, copy, Role::Displaced, journal.started_at));

@@ -11,8 +11,11 @@ use super::follow::is_same_file;
 use super::overlay::Scene;
 use super::ownership;
 use super::step::{Mark, Step, Work};
-use crate::action::{self, After, Before, Observed, Rights, Role, Target, TargetChange, merging};
+use crate::action::{
+    self, After, Before, Observed, Rights, Role, Target, TargetChange, Untouched, merging,
+};
 use crate::activation::DeclaredAction;
+use crate::hash::Hash;
 use crate::platform::{self, FileKind, Seen};
 use crate::value::Text;
 
@@ -141,9 +144,17 @@ fn merged(
         }
         _ => None,
     };
+    let untouched = match (&found, &bytes) {
+        (Observed::Other(seen), Some(bytes)) if record.is_empty() => {
+            let modified = seen.identity.content.map(|(_, seconds, nanos)| (seconds, nanos));
+            modified.map(|modified| Untouched { hash: Hash::of(bytes), modified })
+        }
+        _ => scene.backups().untouched(place).cloned(),
+    };
+    let earlier = (&record, untouched.as_ref());
     let (file, known) = ((place, bytes.as_deref()), scene.merges.get(place));
     let (edit, keys) =
-        merging::edit(file, (from, to), &record, known).map_err(Error::at(positions))?;
+        merging::edit(file, (from, to), earlier, known).map_err(Error::at(positions))?;
     let Some(edit) = edit else {
         let is_same = old.is_some_and(|old| new.is_some_and(|new| new.continues(old.target)));
         let mark = if is_same { Mark::Unchanged } else { mark };
@@ -153,7 +164,7 @@ fn merged(
     let shown = entry.shown.as_ref().and_then(|action| action.as_target()?.merge());
     let keys = match shown {
         Some(shown) => {
-            let shown = merging::edit(file, (from, Some(shown)), &record, None);
+            let shown = merging::edit(file, (from, Some(shown)), earlier, None);
             shown.map_or(keys, |(_, keys)| keys)
         }
         None => keys,
