@@ -59,4 +59,53 @@ describe("a root that is destroyed while other commands wait for it #once", func
       assert.is_false(here.exists("home/t"), what)
     end
   end)
+
+  it("is named by what reads, repairs or receives objects", function()
+    local seed = tonumber(os.getenv("SYSLUA_SEED")) or os.time()
+    local draw = random.new(seed)
+    here.write_config(
+      [[
+      for number = 1, 40 do
+        file { path = "~/many/" .. number, source = derive { name = "many" .. number,
+          config = function(_, ctx) ctx.write(ctx.out, ("x"):rep(1e5) .. number) end } }
+      end
+      derive { name = "loose", config = function(_, ctx) ctx.write(ctx.out, "loose") end }]],
+      "many.lua"
+    )
+    here.must("apply", "many.lua")
+    here.shell("$LUA -l syslua export many1 many2 many3 -o closure")
+    here.must("destroy", "--yes")
+    local objects = here.shell("seq -f many%.0f 40 | tr '\\n' ' '").stdout
+    local readers = {
+      "export " .. objects .. "-o exported",
+      "import closure closure",
+      "verify --repair many.lua",
+      "verify",
+    }
+    -- Also what a command says that began when all was gone, or that found the damage before.
+    local allowed = { "was destroyed while this waited for it", "no object", "is damaged" }
+    for round = 1, rounds do
+      here.must("apply", "many.lua")
+      here.shell("f=$(ls -d root/store/obj/loose-*); chmod u+w $f; echo more >>$f")
+      local lines =
+        { ("(sleep 0.%03d; $LUA -l syslua destroy --yes >log-0 2>&1) &"):format(draw(90)) }
+      for number, reader in ipairs(readers) do
+        local line = "(sleep 0.%03d; $LUA -l syslua %s >log-%d 2>&1; echo $? >>log-%d) &"
+        lines[#lines + 1] = line:format(draw(150), reader, number, number)
+      end
+      here.shell(table.concat(lines, "\n") .. "\nwait")
+      for number, reader in ipairs(readers) do
+        local log = here.read("log-" .. number)
+        local what = ("seed %d, round %d: %s: %s"):format(seed, round, reader, log)
+        local is_allowed = log:find("\n0\n$") ~= nil
+        for _, text in ipairs(allowed) do
+          is_allowed = is_allowed or log:find(text, 1, true) ~= nil
+        end
+        assert.is_true(is_allowed, what)
+        assert.is_nil(log:find("No such file", 1, true), what)
+      end
+      here.must("destroy", "--yes")
+      assert.is_false(here.exists("root"), here.read("log-0"))
+    end
+  end)
 end)

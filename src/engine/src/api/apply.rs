@@ -500,7 +500,20 @@ impl Engine {
         error.is_not_found() && !platform::exists(&self.store.metadata())
     }
 
-    fn lost_root(&self) -> Error {
+    /// Does what needs one root from its beginning to its end. Where it fails because another
+    /// process destroys the root, the error says so.
+    pub(super) fn in_one_root<T>(
+        &self,
+        work: impl FnOnce() -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let root = self.store.root_identity();
+        work().map_err(|error| {
+            let is_lost = self.store.is_lost(root.as_ref()) && !self.settings.interrupt.is_set();
+            if is_lost { self.lost_root() } else { error }
+        })
+    }
+
+    pub(super) fn lost_root(&self) -> Error {
         switch::Error::Gone { root: self.settings.root.clone() }.into()
     }
 

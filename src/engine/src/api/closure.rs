@@ -56,8 +56,8 @@ impl Engine {
                 ExportTo::File(path) => Ok((write_file(path, write)?, Some(path.to_owned()))),
             }
         };
-        let (exported, file) = export()
-            .map_err(|source| Error::Closure { what: "cannot export".to_owned(), source })?;
+        let failed = |source| Error::Closure { what: "cannot export".to_owned(), source };
+        let (exported, file) = self.in_one_root(|| export().map_err(failed))?;
         let objects = exported.objects.into_iter();
         Ok(ExportReport {
             root: self.settings.root.clone(),
@@ -88,8 +88,10 @@ impl Engine {
         let mut waiting = |lock: &str, pid| {
             self.settings.events.send(Event::Waiting { lock: lock.to_owned(), pid });
         };
-        let imported = closure::import(&self.store, source, &limits, &mut waiting)
-            .map_err(|source| Error::Closure { what: format!("cannot import {what}"), source })?;
+        let failed = |source| Error::Closure { what: format!("cannot import {what}"), source };
+        let imported = self.in_one_root(|| {
+            closure::import(&self.store, source, &limits, &mut waiting).map_err(failed)
+        })?;
         if imported.platform != settings.system.platform {
             let message = format!(
                 "the closure was made on {}, and this is {}: programs in it may not run here",

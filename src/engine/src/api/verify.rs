@@ -52,6 +52,11 @@ impl Engine {
     /// # Errors
     /// When the store cannot be read.
     pub fn verify(&self) -> Result<VerifyReport, Error> {
+        self.in_one_root(|| self.verify_objects())
+    }
+
+    fn verify_objects(&self) -> Result<VerifyReport, Error> {
+        let root = self.store.root_identity();
         let pool = rayon::ThreadPoolBuilder::new().num_threads(self.settings.jobs).build();
         let pool = pool.map_err(|error| realize::Error::Threads(error.to_string()))?;
         let named = self.named_by_snapshots()?;
@@ -60,6 +65,10 @@ impl Engine {
         if !findings.damaged.is_empty() {
             let named = self.named_by_snapshots()?;
             objects::observe_again(&self.store, &named, &mut findings)?;
+        }
+        // What another process removes with the root is not damaged.
+        if !findings.damaged.is_empty() && self.store.is_lost(root.as_ref()) {
+            return Err(self.lost_root());
         }
         let mut damaged = Vec::new();
         for damage in findings.damaged {
@@ -88,7 +97,11 @@ impl Engine {
     /// # Errors
     /// When the store cannot be read or written.
     pub fn repair(&self, mut rebuild: Rebuild<'_>) -> Result<VerifyReport, Error> {
-        let mut report = self.verify()?;
+        self.in_one_root(|| self.repair_objects(&mut rebuild))
+    }
+
+    fn repair_objects(&self, rebuild: &mut Rebuild<'_>) -> Result<VerifyReport, Error> {
+        let mut report = self.verify_objects()?;
         if report.damaged.is_empty() {
             return Ok(report);
         }
@@ -109,7 +122,7 @@ impl Engine {
             // The build of an earlier one may have brought this one back.
             let restored = objects::observe(&self.store, &damage.object).is_ok()
                 || self.substitute(&damage.object)?
-                || self.build_again(damage, &mut rebuild)?;
+                || self.build_again(damage, rebuild)?;
             if restored && let Some(quarantine) = damage.quarantine.take() {
                 let remove = || platform::remove_tree(&quarantine);
                 memory::keeping(&self.store, remove).map_err(store::Error::from)?;

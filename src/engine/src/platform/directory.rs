@@ -126,7 +126,7 @@ pub struct Like<'a> {
     pub modified: Option<(i64, i64)>,
 }
 
-/// Returns the moment that is so many seconds and nanoseconds after the epoch.
+/// Returns the moment that is these seconds and nanoseconds after the epoch.
 fn time_of((seconds, nanoseconds): (i64, i64)) -> Option<SystemTime> {
     let whole = Duration::from_secs(seconds.unsigned_abs());
     let second =

@@ -488,13 +488,22 @@ impl Store {
     /// # Errors
     /// When one cannot be created, or the lock cannot be taken.
     pub fn create_and_lock(&self, settings: &Settings) -> Result<Lock> {
-        let take = || {
+        self.create_and_lock_by(&mut |path| {
+            Ok(Lock::take_for(settings, path, Sharing::Shared, "the store")?)
+        })
+    }
+
+    /// The same, where the caller takes the lock at a path.
+    ///
+    /// # Errors
+    /// When a directory cannot be created, or the lock cannot be taken.
+    pub fn create_and_lock_by(&self, lock: &mut dyn FnMut(&Path) -> Result<Lock>) -> Result<Lock> {
+        let mut take = || {
             // A root that is being destroyed has this file until it is gone.
             if !platform::exists(&self.store_lock()) {
                 self.create()?;
             }
-            let path = self.store_lock();
-            let lock = Lock::take_for(settings, &path, Sharing::Shared, "the store")?;
+            let lock = lock(&self.store_lock())?;
             self.create().map(|()| lock)
         };
         for _ in 0..TRIES {
@@ -515,6 +524,12 @@ impl Store {
     /// Returns whether a root that existed earlier was destroyed, and another one created.
     pub fn was_replaced(&self, earlier: Option<&Identity>) -> bool {
         earlier.is_some() && self.root_identity().as_ref() != earlier
+    }
+
+    /// Returns whether a process removes or removed a root that existed earlier.
+    pub fn is_lost(&self, earlier: Option<&Identity>) -> bool {
+        // What `destroy` removes first.
+        self.was_replaced(earlier) || earlier.is_some() && !platform::exists(&self.gc_roots())
     }
 
     /// Removes what nothing depends on, and returns whether there was any: memories of what files

@@ -68,14 +68,13 @@ pub fn import(
     let mut stream = decode::open(source, limits.unpack.memory, limits.interrupt)?;
     let header = read_header(&mut stream)?;
     check(&header, limits)?;
-    store.create()?;
     let mut lock = |path: &Path, mode, what: &str| {
         let waiting = |pid| waiting(what, pid);
         Lock::take(path, mode, limits.lock_timeout, limits.interrupt, waiting)
             .map_err(super::super::Error::from)
     };
     // Collecting garbage waits until what is new is kept alive.
-    let _store = lock(&store.store_lock(), Sharing::Shared, "the store")?;
+    let _store = store.create_and_lock_by(&mut |path| lock(path, Sharing::Shared, "the store"))?;
     let _import = lock(&store.closure_lock(), Sharing::Exclusive, "another import")?;
     let staging = store.staging().join("closure");
     platform::remove_tree(&staging)?;
