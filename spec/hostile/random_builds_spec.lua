@@ -254,15 +254,24 @@ local furnish = [[
   cd outside; sleep 1000 >/dev/null 2>&1 & echo $! >../victim
 ]]
 
+-- Level `landlock` does not protect the modes of files that the builds' user owns: gives the right
+-- to read back to what took it from others, and leaves the objects read-only.
+local open_again = [[
+  chmod -R u+rX home conf outside root
+  find root -path root/store/obj -prune -o -type d -exec \
+    chmod u+w {} +; find root/store/obj -mindepth 1 ! -type l -exec chmod a-w {} +
+]]
+
 -- Prints what no build may change: `find` prints the rights and the times too, where `$FORM` names
 -- them. Builds have their results, logs and records in some directories of the root.
 local look = [[
   find home conf outside victim root -mindepth 1 -regextype posix-extended \
-    -regex 'root/store/(drv|drv-out|locks|log|staging|tmp|info|obj|b..|metadata)' -prune \
-    -o -printf "$FORM" |
+    -regex 'root/store/(drv.*|locks|log|staging|tmp|info|obj|b..|metadata|quarantine)' -prune -o \
+    -printf "$FORM" |
     grep -v '^root/store ' | LC_ALL=C sort
   find home conf outside -type f -exec sha256sum {} + | LC_ALL=C sort
-  ls -A . root; ls -A root/store | grep -v '^b..$'; ls -A root/store/metadata | grep -v lock
+  ls -A . root; ls -A root/store | grep -v '^b..$\|quarantine'
+  ls -A root/store/metadata | grep -v lock
   ls -A root/store/staging root/store/tmp | grep -v :
   ls -A /tmp /dev/shm | grep -F "$MARK"
   kill -0 $VICTIM && sed 's/.*) \(.\).*/\1/; s/R/S/' /proc/$VICTIM/stat
@@ -270,13 +279,17 @@ local look = [[
 ]]
 
 -- Prints the objects, which only become more.
-local list_objects = "find root/store/obj root/store/info -mindepth 1 "
-  .. "-printf '%p %y %m %U %G %s %T@ %n %l\\n' | LC_ALL=C sort"
+local list_objects = [[
+  find root/store/obj root/store/info -mindepth 1 -printf "$FORM" | LC_ALL=C sort
+  find root/store/obj root/store/info -type f -exec sha256sum {} + | LC_ALL=C sort
+]]
 
 -- Prints what no object may be: open to others or writable, or neither a file, directory nor link.
+-- An object is set aside when another build publishes the same and finds it damaged.
 local list_odd = [[
   find root/store/obj -mindepth 1 ! -type l \
     \( -perm /7222 -o ! -type f ! -type d -o ! -user "$(id -u)" \)
+  [ "$GUARDED" = no ] || ls root/store/quarantine 2>/dev/null
 ]]
 
 -- Returns the lines of one text that another does not have.
@@ -301,6 +314,7 @@ local function tests(is_root)
     local mark = ("syslua-%d-%s"):format(seed, victim)
     local is_guarded = is_root or level == "require"
     local variables = {
+      GUARDED = is_guarded and "yes" or "no",
       FORM = "%p %y " .. (is_guarded and "%m %T@ " or "") .. "%U:%G %s %n %l\n",
       MARK = mark,
       VICTIM = victim,
@@ -310,7 +324,7 @@ local function tests(is_root)
       'syslua.build(syslua.derive({ name = "first", config = function(_, ctx) '
         .. 'ctx.mkdir(ctx.out); ctx.write(ctx.out .. "/file", "text") end }))'
     )
-    local before, objects = nil, here.shell(list_objects).stdout
+    local before, objects = nil, here.shell(list_objects, variables).stdout
     local built = 0
     for number = 1, builds do
       local recipe, ops = make_recipe(draw), {}
@@ -330,16 +344,22 @@ local function tests(is_root)
       local result = here.lua("build.lua")
       assert.equal(0, result.code, what .. result.stderr)
       assert.is_nil(result.stdout:find("panic", 1, true), what .. result.stdout)
+      if not is_guarded then
+        here.shell(open_again)
+      end
       built = built + (result.stdout == "built\n" and 1 or 0)
-      local after, now = here.shell(look, variables).stdout, here.shell(list_objects).stdout
+      local after, now =
+        here.shell(look, variables).stdout, here.shell(list_objects, variables).stdout
       assert.equal("", get_missing(before, after) .. get_missing(after, before), what)
       assert.equal("", get_missing(objects, now), what)
       objects = now
-      assert.equal("", here.shell(list_odd).stdout, what)
+      assert.equal("", here.shell(list_odd, variables).stdout, what)
     end
     -- The recipes are not so bad that nothing is published.
     assert.is_true(built > builds / 8, ("seed %d: %d of %d built"):format(seed, built, builds))
-    here.must("verify")
+    if is_guarded then
+      here.must("verify")
+    end
     here.must("gc")
     assert.equal("", here.shell("ls root/store/obj").stdout)
     here.shell("kill " .. victim)
