@@ -5,7 +5,7 @@ local contains = require("spec.support.text_checks").contains
 local machine = require("spec.support.machine")
 local random = require("spec.support.random")
 
-local rounds = 10
+local rounds = 14
 
 -- Declarations, with the file that is edited. `%s` is the version of the content.
 local kinds = {
@@ -31,6 +31,22 @@ local kinds = {
     file = "~/q/sub/a",
     declare = function()
       return 'file { path = "~/q", source = "tree", recursive = true }'
+    end,
+  },
+  {
+    file = "~/q",
+    declare = function()
+      return [[file { path = "~/q", source = derive { name = "made", opts = { VERSION },
+        config = function(opts, ctx) ctx.write(ctx.out, opts[1] .. "\n") end } }]]
+    end,
+  },
+  {
+    file = "~/q/sub/a",
+    declare = function()
+      return [[local v = VERSION
+      file { path = "~/q", source = derive { name = "made", config = function(_, ctx)
+        ctx.run("mkdir -p $out/sub && echo " .. v .. " >$out/sub/a")
+      end } }]]
     end,
   },
   {

@@ -2,6 +2,7 @@
 -- It chooses the configs that a repair may build from; the rest is the engine's.
 
 local bindings = require("syslua.bindings")
+local kept_config = require("syslua.cli.kept_config")
 
 local shared = require("syslua.cli.arguments").shared
 
@@ -57,22 +58,6 @@ local function get_applied_configs(options)
   return configs
 end
 
--- Returns the manifest of a config, or nil after a warning that tells why there is none.
-local function try_to_evaluate(config, options)
-  local syslua = require("syslua")
-  local succeeded, manifest = pcall(syslua.evaluate, config, options)
-  if succeeded then
-    return manifest
-  end
-  local problem = syslua.error(manifest)
-  local where = problem.position and " (" .. problem.position .. ")" or ""
-  options.on_event({
-    kind = "warning",
-    message = ("nothing can be built from %s: %s%s"):format(config, problem.message, where),
-  })
-  return nil
-end
-
 -- Takes what another round of repair found over into the result of those before it.
 local function merge(result, round)
   local known = {}
@@ -110,7 +95,7 @@ end
 -- Repairs with what one config and its lock make, unless an earlier one makes the same; returns nil
 -- then.
 local function repair_from(config, options, tried)
-  local manifest = try_to_evaluate(config, options)
+  local manifest = kept_config.evaluate(config, options)
   local text = manifest and bindings.call("manifest_json", manifest)
   local key = text and text .. read_lock(config, options.places)
   if not key or tried[key] then
@@ -118,22 +103,6 @@ local function repair_from(config, options, tried)
   end
   tried[key] = true
   return bindings.call("repair", manifest, options)
-end
-
--- The same with the config that a snapshot keeps a copy of.
-local function repair_from_copy(snapshot, options, tried)
-  local copy = bindings.call("restore_config", snapshot, options)
-  if not copy then
-    return nil
-  end
-  options.places = copy.places
-  local succeeded, result = pcall(repair_from, copy.entry, options, tried)
-  options.places = nil
-  bindings.call("remove_restored_config", snapshot, options)
-  if not succeeded then
-    error(result, 0)
-  end
-  return result
 end
 
 ---@return syslua.Verified
@@ -145,7 +114,9 @@ local function repair(configs, options)
     ---@type any
     local round
     if config.snapshot then
-      round = repair_from_copy(config.snapshot, options, tried)
+      round = kept_config.use(config.snapshot, options, function(entry)
+        return repair_from(entry, options, tried)
+      end)
     else
       round = repair_from(config.path, options, tried)
     end

@@ -25,6 +25,21 @@ fn engine(lua: &Lua, options: Option<&LuaTable>, access: Access) -> Answer<(Engi
     Ok((options.engine(access)?, options))
 }
 
+/// Builds altered objects of a snapshot again: see the engine's `build_altered`.
+fn build_altered(
+    lua: &Lua,
+    id: u64,
+    manifest: &LuaValue,
+    options: Option<&LuaTable>,
+) -> Answer<LuaValue> {
+    let mut options = Options::read(lua, options)?;
+    let manifest = manifest_of(lua, manifest)?;
+    let config = manifest.config_path.as_deref();
+    options.settings.pins = Arc::new(pins::pins_of(lua, config).kept());
+    let engine = options.engine(Access::Work)?;
+    report(lua, &engine.build_altered(SnapshotId(id), &manifest, &mut LuaTasks::new(lua))?)
+}
+
 fn repair(lua: &Lua, manifest: &LuaValue, options: Option<&LuaTable>) -> Answer<LuaValue> {
     let mut options = Options::read(lua, options)?;
     let manifest = if manifest.is_nil() { None } else { Some(manifest_of(lua, manifest)?) };
@@ -115,6 +130,14 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
         "repair",
         |lua, (manifest, options): (LuaValue, Option<LuaTable>)| {
             repair(lua, &manifest, options.as_ref())
+        },
+    )?;
+    register_verb(
+        lua,
+        native,
+        "build_altered",
+        |lua, (id, manifest, options): (u64, LuaValue, Option<LuaTable>)| {
+            build_altered(lua, id, &manifest, options.as_ref())
         },
     )?;
     register_function(lua, native, "check_owner", |lua, options: Option<LuaTable>| {

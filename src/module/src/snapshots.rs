@@ -1,5 +1,5 @@
-//! `bindings.history`, `rollback`, `gc`, `destroy`, `diff_snapshots`, `confirm`, `revert` and
-//! `watch`.
+//! `bindings.history`, `needs_builds`, `rollback`, `gc`, `destroy`, `diff_snapshots`, `confirm`,
+//! `revert` and `watch`.
 
 use std::time::Duration;
 
@@ -73,6 +73,15 @@ pub fn register(lua: &Lua, native: &LuaTable) -> LuaResult<()> {
         let options = Options::read(lua, table.as_ref())?;
         report(lua, &options.engine(Access::Look)?.history()?)
     })?;
+    register_verb(
+        lua,
+        native,
+        "needs_builds",
+        |lua, (id, table): (Option<String>, Option<LuaTable>)| {
+            let engine = Options::read(lua, table.as_ref())?.engine(Access::Work)?;
+            Ok(engine.needs_builds(snapshot_id(id.as_deref())?)?.map(|id| id.0))
+        },
+    )?;
     register_verb(
         lua,
         native,

@@ -2,6 +2,7 @@
 
 mod adopt;
 mod altered;
+mod altered_builds;
 mod apply;
 mod closure;
 mod compare;

@@ -34,6 +34,18 @@ struct DescribedFile {
 }
 
 impl Engine {
+    /// Returns whether the root has what an object was made of, as [`Engine::repair_from_own`]
+    /// needs it.
+    pub(super) fn is_of_own_content(&self, object: &ObjectName) -> bool {
+        self.described(object).is_some_and(|described| described.file.is_some())
+    }
+
+    fn described(&self, object: &ObjectName) -> Option<Described> {
+        // A damaged record or description tells nothing.
+        let info = read_info(&self.store, object).ok().flatten()?;
+        serde_json::from_value(read_derivation(&self.store, info.deriver).ok()?).ok()
+    }
+
     /// Repairs a damaged or missing object, if the root has what it was made of. Returns whether it
     /// did; a damaged one is in the quarantine then. The caller holds the store lock.
     ///
@@ -41,12 +53,7 @@ impl Engine {
     /// When the file system refuses, or on an interrupt.
     pub(super) fn repair_from_own(&self, object: &ObjectName) -> store::Result<bool> {
         let store = &self.store;
-        // A damaged record or description tells nothing.
-        let Ok(Some(info)) = read_info(store, object) else { return Ok(false) };
-        let described = read_derivation(store, info.deriver).ok();
-        let described: Option<Described> =
-            described.and_then(|json| serde_json::from_value(json).ok());
-        let Some(Described { file: Some(file), dependencies }) = described else {
+        let Some(Described { file: Some(file), dependencies }) = self.described(object) else {
             return Ok(false);
         };
         repair::put_back(store, object, |place| self.write_described(&file, &dependencies, place))

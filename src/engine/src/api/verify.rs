@@ -172,17 +172,9 @@ impl Engine {
             damage.reason = Some("no config was evaluated that could build it again".to_owned());
             return Ok(false);
         };
-        let makes_it = |hash: Hash| -> store::Result<bool> {
-            // With other pins than those of this config's lock, it makes something else.
-            let results = recorded_outputs(&self.store, hash)?;
-            let mut counting = results.iter().filter(|outputs| {
-                outputs.pins().is_empty() || self.settings.pins.agree(outputs.pins())
-            });
-            Ok(counting.any(|outputs| outputs.values().any(|object| *object == damage.object)))
-        };
         let mut wanted = None;
         for derivation in &manifest.derivations {
-            if makes_it(derivation.hash)? {
+            if self.makes(derivation.hash, &damage.object)? {
                 wanted = Some(derivation.hash);
                 break;
             }
@@ -206,6 +198,16 @@ impl Engine {
             Ok(_) => Some("building it again gave different content".to_owned()),
         };
         Ok(damage.reason.is_none())
+    }
+
+    /// Returns whether a derivation makes an object.
+    pub(super) fn makes(&self, derivation: Hash, object: &ObjectName) -> store::Result<bool> {
+        // With other pins than those of this config's lock, it makes something else.
+        let results = recorded_outputs(&self.store, derivation)?;
+        let mut counting = results.iter().filter(|outputs| {
+            outputs.pins().is_empty() || self.settings.pins.agree(outputs.pins())
+        });
+        Ok(counting.any(|outputs| outputs.values().any(|made| made == object)))
     }
 
     fn named_by_snapshots(&self) -> Result<BTreeSet<ObjectName>, Error> {
