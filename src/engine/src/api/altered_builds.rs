@@ -17,7 +17,7 @@ use crate::snapshot::Snapshot;
 
 impl Engine {
     /// Returns the snapshot that a rollback to `id` returns to, by default the parent of the
-    /// current one, if links of it lead to altered objects that the root cannot repair by itself.
+    /// current one, if links of it lead to altered objects that only a build brings back.
     ///
     /// # Errors
     /// When a file cannot be read, or on an interrupt.
