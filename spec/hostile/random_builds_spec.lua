@@ -263,7 +263,8 @@ local open_again = [[
 ]]
 
 -- Prints what no build may change: `find` prints the rights and the times too, where `$FORM` names
--- them. Builds have their results, logs and records in some directories of the root.
+-- them. Builds have their results, logs and records in some directories of the root. Without the
+-- right to write there, the directory of a build stays.
 local look = [[
   find home conf outside victim root -mindepth 1 -regextype posix-extended \
     -regex 'root/store/(drv.*|locks|log|staging|tmp|info|obj|b..|metadata|quarantine)' -prune -o \
@@ -272,7 +273,7 @@ local look = [[
   find home conf outside -type f -exec sha256sum {} + | LC_ALL=C sort
   ls -A . root; ls -A root/store | grep -v '^b..$\|quarantine'
   ls -A root/store/metadata | grep -v lock
-  ls -A root/store/staging root/store/tmp | grep -v :
+  [ "$GUARDED" = no ] || ls -A root/store/staging root/store/tmp | grep -v :
   ls -A /tmp /dev/shm | grep -F "$MARK"
   kill -0 $VICTIM && sed 's/.*) \(.\).*/\1/; s/R/S/' /proc/$VICTIM/stat
   for p in /proc/[0-9]*/cmdline; do tr '\0' ' ' <$p 2>/dev/null | grep " $MARK \$" && echo $p; done

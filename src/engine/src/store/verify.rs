@@ -58,7 +58,12 @@ pub fn verify(
     // A record of an object that nothing names is what an interrupted build left.
     let expected: BTreeSet<ObjectName> =
         all_outputs(store)?.into_iter().chain(named.iter().cloned()).collect();
-    let missing = expected.into_iter().filter(|object| !platform::exists(&store.object(object)));
+    // A repair beside this may have set a damaged object aside since: it is named once.
+    let found: BTreeSet<ObjectName> = damaged.iter().map(|one| one.object.clone()).collect();
+    let missing = expected
+        .difference(&found)
+        .filter(|object| !platform::exists(&store.object(object)))
+        .cloned();
     damaged.extend(missing.map(|object| Damage { object, problem: "it is missing".to_owned() }));
     damaged.sort_by(|a, b| a.object.cmp(&b.object));
     Ok(Findings { checked: objects.len(), damaged })
