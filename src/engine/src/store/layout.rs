@@ -445,11 +445,10 @@ impl Store {
     /// # Errors
     /// When one cannot be created.
     pub fn create(&self) -> Result<()> {
-        if self.is_created() {
-            return Ok(());
-        }
-        // All users can read root's store; a user's store is private. Whatever the umask is.
-        let open = if platform::is_system_user() { 0o755 } else { 0o700 };
+        if self.is_created() { Ok(()) } else { self.create_all() }
+    }
+
+    fn create_all(&self) -> Result<()> {
         // Those above are in a directory of the user.
         let mut made =
             self.root.parent().map_or(Ok(Vec::new()), platform::create_user_directories)?;
@@ -466,13 +465,20 @@ impl Store {
         if is_only_cache && platform::exists(&self.cache_origin()) {
             platform::remove_file(&self.cache_origin())?;
         }
-        let opened = OPEN.iter().map(|name| (self.store.join(name), open));
-        let private = PRIVATE.iter().map(|name| (self.root.join(name), 0o700));
-        let traversed = TRAVERSED.iter().map(|name| (self.root.join(name), TRAVERSED_MODE));
-        for (path, mode) in opened.chain(traversed).chain(private) {
+        for (path, mode) in self.directories() {
             platform::create_directories_as(&path, mode)?;
         }
         Ok(())
+    }
+
+    /// Returns the directories of a root with their modes, in the order in which they are made.
+    fn directories(&self) -> impl Iterator<Item = (PathBuf, u32)> {
+        // All users can read root's store; a user's store is private. Whatever the umask is.
+        let open = if platform::is_system_user() { 0o755 } else { 0o700 };
+        let opened = OPEN.iter().map(move |name| (self.store.join(name), open));
+        let private = PRIVATE.iter().map(|name| (self.root.join(name), 0o700));
+        let traversed = TRAVERSED.iter().map(|name| (self.root.join(name), TRAVERSED_MODE));
+        opened.chain(traversed).chain(private)
     }
 
     /// Returns whether all directories exist.
@@ -504,7 +510,14 @@ impl Store {
                 self.create()?;
             }
             let lock = lock(&self.store_lock())?;
-            self.create().map(|()| lock)
+            // A process without the lock may have made the last directories while `destroy` removed
+            // the others.
+            let is_whole = platform::exists(&self.origin())
+                && self.directories().all(|(path, _)| platform::exists(&path));
+            if !is_whole {
+                self.create_all()?;
+            }
+            Ok(lock)
         };
         for _ in 0..TRIES {
             match take() {
