@@ -975,6 +975,8 @@ function BuildContext.run(command, opts) end
 ---@field plan fun(manifest: any, options: syslua.Options?): boolean, any
 ---@field apply fun(manifest: any, options: syslua.ApplyOptions?): boolean, any
 ---@field history fun(options: syslua.Options?): boolean, any
+---@field needs_builds fun(id: string?, options: syslua.Options?): boolean, any
+---@field build_altered fun(id: integer, manifest: any, options: syslua.Options?): boolean, any
 ---@field rollback fun(id: string?, options: syslua.ApplyOptions?): boolean, any
 ---@field destroy fun(options: syslua.ApplyOptions?): boolean, any
 ---@field gc fun(options: syslua.ApplyOptions?): boolean, any
