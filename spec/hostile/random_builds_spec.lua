@@ -64,8 +64,8 @@ local python = "/usr/bin/python3 -c '%s' %s"
 local swapper = "(setsid sh -c 'while :; do mv %s %s.t; ln -s %s %s; rm %s; mv %s.t %s; done' "
   .. "$MARK >/dev/null 2>&1 </dev/null &)"
 
--- One step of a recipe: each is a function of something that picks from a list, and two places,
--- where the second is the one that is changed.
+-- The steps of a recipe. Each is a function of `pick`, which takes an item of a list, and of two
+-- places; the step changes the second.
 local steps = {
   function(_, a, b)
     return "cp -a " .. a .. " " .. b

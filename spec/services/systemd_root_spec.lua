@@ -304,7 +304,7 @@ describe("services with systemd #root #once", function()
     must_apply("")
   end)
 
-  it("of users whose manager starts or stops meanwhile are applied", function()
+  it("are applied while the manager of a user starts or stops", function()
     local own = 'user { name = "ada", setup = function() %s end }'
     local service = [[service { name = "mine", command = { "/bin/sleep", "%d" }%s }]]
     for round = 1, 10 do

@@ -4,7 +4,7 @@ local bindings = require("syslua.bindings")
 
 local kept_config = {}
 
---- Evaluates a config; returns nil after a warning that tells why there is no manifest.
+--- Evaluates a config. When that fails, warns with the reason, and returns nil.
 ---@param config string
 ---@param options table
 ---@return syslua.Manifest?

@@ -43,8 +43,7 @@ fn merged(
 /// Returns the change that sets keys of the file at a place, with the changes of each key, or
 /// `None` if all keys are right. `bytes` are what the file has, if there will be one; `from` is the
 /// earlier declaration; `untouched` is the file before the first key was set. `known` is what it
-/// was for an earlier plan: if everything is as it was
-/// then, so is the change.
+/// was for an earlier plan: if everything is as it was then, so is the change.
 ///
 /// # Errors
 /// When the file is not of its format, or has no place for a value.
