@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterator};
 use serde::Serialize;
 
 use crate::encode::{self, FORMAT, References};
@@ -12,10 +11,6 @@ use crate::names::{Name, ObjectName, OutputName, Placeholder, Version};
 use crate::settings::System;
 use crate::store::Outputs;
 use crate::value::{Bytes, Captures, Function, Positions, Source, Value};
-
-/// From this number on, derivations are made in parallel, this number on each thread.
-const MANY: usize = 2000;
-const PART: usize = 256;
 
 /// Raised when a file recipe makes something else than before, so that files are built again.
 const FILE_FORMAT: u64 = 1;
@@ -168,18 +163,6 @@ impl Derivation {
             positions: Positions::default(),
             own,
         })
-    }
-
-    /// Does the same for many in parallel; nothing for those that name an unknown placeholder.
-    pub fn new_all(
-        specs: Vec<Option<Spec>>,
-        owner: impl Fn(Placeholder) -> Option<(Hash, OutputName)> + Sync,
-    ) -> Vec<Option<Derivation>> {
-        let make = |spec: Option<Spec>| Derivation::new(spec?, &owner).ok();
-        if specs.len() < MANY {
-            return specs.into_iter().map(make).collect();
-        }
-        specs.into_par_iter().with_min_len(PART).map(make).collect()
     }
 
     /// Adds who declared it.

@@ -1,5 +1,6 @@
 //! SHA-256 digests: computing, parsing and printing them. Knows nothing of what is hashed.
 
+use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::hash::BuildHasherDefault;
@@ -13,14 +14,26 @@ use sha2::{Digest, Sha256};
 pub const READ_SIZE: usize = 128 * 1024;
 
 /// A SHA-256 digest.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Hash([u8; 32]);
+
+impl Ord for Hash {
+    fn cmp(&self, other: &Hash) -> Ordering {
+        // Two digests nearly always differ in the first bytes, which are compared as one number.
+        self.first().cmp(&other.first()).then_with(|| self.0.cmp(&other.0))
+    }
+}
+
+impl PartialOrd for Hash {
+    fn partial_cmp(&self, other: &Hash) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
 
 impl std::hash::Hash for Hash {
     fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
         // A part of a digest is as good as the whole for finding it in a map.
-        let [a, b, c, d, e, f, g, h, ..] = self.0;
-        state.write_u64(u64::from_le_bytes([a, b, c, d, e, f, g, h]));
+        state.write_u64(self.first());
     }
 }
 
@@ -116,6 +129,12 @@ impl Hash {
     /// Returns the digest that these bytes are.
     pub fn from_bytes(bytes: [u8; 32]) -> Hash {
         Hash(bytes)
+    }
+
+    /// Returns the first bytes, as a number that orders as they do.
+    fn first(&self) -> u64 {
+        let [a, b, c, d, e, f, g, h, ..] = self.0;
+        u64::from_be_bytes([a, b, c, d, e, f, g, h])
     }
 
     /// Returns the 32 bytes.
@@ -242,6 +261,18 @@ mod tests {
         );
         assert_eq!(Hash::parse(&hash.to_sri()).unwrap(), hash);
         assert_eq!(Hash::parse(&hash.to_hex().to_uppercase()).unwrap(), hash);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn hashes_are_in_the_order_of_their_bytes(
+            one: [u8; 32], other: [u8; 32], shared in 0usize..=32,
+        ) {
+            let mut other = other;
+            other[..shared].copy_from_slice(&one[..shared]);
+            let order = Hash::from_bytes(one).cmp(&Hash::from_bytes(other));
+            proptest::prop_assert_eq!(order, one.cmp(&other));
+        }
     }
 
     #[test]

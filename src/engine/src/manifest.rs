@@ -1,6 +1,6 @@
 //! The manifest: everything that a config declares, as plain data.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use serde_json::Value as Json;
 
 use crate::activation::DeclaredAction;
 use crate::derivation::{Derivation, Description};
-use crate::hash::{DigestMap, Hash};
+use crate::hash::{DigestMap, DigestSet, Hash};
 use crate::names::{OutputName, Placeholder, Segment};
 use crate::value::Text;
 
@@ -23,7 +23,7 @@ pub struct Manifest {
     /// The derivations, in order of declaration; each after those it depends on.
     pub derivations: Vec<Arc<Derivation>>,
     /// The recorded actions, in order of declaration.
-    pub activations: Vec<DeclaredAction>,
+    pub activations: Vec<Arc<DeclaredAction>>,
     /// The entry file.
     pub config_path: Option<PathBuf>,
     /// The Lua files that were loaded, by their absolute path, and their texts.
@@ -75,6 +75,11 @@ impl Manifest {
         serde_json::to_vec(self).unwrap_or_default()
     }
 
+    /// Returns the recorded actions, in order of declaration.
+    pub fn actions(&self) -> impl ExactSizeIterator<Item = &DeclaredAction> + Clone {
+        self.activations.iter().map(AsRef::as_ref)
+    }
+
     /// Returns which derivation and output each placeholder stands for.
     pub fn owners(&self) -> DigestMap<Placeholder, (&Arc<Derivation>, &OutputName)> {
         let outputs = self.derivations.iter().flat_map(|derivation| {
@@ -88,7 +93,7 @@ impl Manifest {
     /// Returns the hashes of the derivations that an apply realizes: those that no other one here
     /// uses, and those that actions name. Build-only dependencies may be missing later.
     pub fn wanted(&self) -> BTreeSet<Hash> {
-        let used: HashSet<Hash> = self
+        let used: DigestSet<Hash> = self
             .derivations
             .iter()
             .flat_map(|derivation| derivation.dependencies.iter().copied())
@@ -103,7 +108,7 @@ impl Manifest {
             return wanted;
         }
         let owners = self.owners();
-        for text in self.activations.iter().flat_map(|activation| activation.action.texts()) {
+        for text in self.actions().flat_map(|activation| activation.action.texts()) {
             for segment in Placeholder::split(&text.0) {
                 if let Segment::Placeholder(placeholder) = segment {
                     wanted.extend(owners.get(&placeholder).map(|(derivation, _)| derivation.hash));

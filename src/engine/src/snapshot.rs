@@ -2,10 +2,12 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::activation::DeclaredAction;
 use crate::hash::Hash;
@@ -46,12 +48,37 @@ pub struct Snapshot {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub homes: Vec<HomeAt>,
     /// The derivations that were realized, and the objects of their outputs.
+    #[serde(deserialize_with = "derivations_from_json")]
     pub derivations: Arc<BTreeMap<Hash, Outputs>>,
     /// The resolved actions, with the positions that declared them.
     pub activations: Vec<Arc<DeclaredAction>>,
     /// Where the root was and what was moved since, once its paths are read as they are now.
     #[serde(skip)]
     pub moved: Option<(PathBuf, Moves)>,
+}
+
+/// Reads the derivations of a snapshot. They are sorted in the text: a map of all of them at once
+/// takes less than one that grows.
+fn derivations_from_json<'de, D: Deserializer<'de>>(
+    json: D,
+) -> Result<Arc<BTreeMap<Hash, Outputs>>, D::Error> {
+    struct Pairs;
+    impl<'de> Visitor<'de> for Pairs {
+        type Value = Arc<BTreeMap<Hash, Outputs>>;
+
+        fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+            formatter.write_str("the outputs of derivations by their hashes")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let mut pairs = Vec::new();
+            while let Some(pair) = map.next_entry::<Hash, Outputs>()? {
+                pairs.push(pair);
+            }
+            Ok(Arc::new(pairs.into_iter().collect()))
+        }
+    }
+    json.deserialize_map(Pairs)
 }
 
 /// A home, and which directory it is: another place in the same file system does not change that.

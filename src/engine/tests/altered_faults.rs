@@ -79,7 +79,7 @@ impl Machine {
                 let link = Link::new(Text(format!("{object}{inner}").into_bytes()), target.into());
                 manifest
                     .activations
-                    .push(DeclaredAction::new(link.into(), vec!["init.lua:1".into()]));
+                    .push(Arc::new(DeclaredAction::new(link.into(), vec!["init.lua:1".into()])));
             }
             manifest.derivations.push(derivation);
         }

@@ -21,6 +21,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 use std::{env, fs};
 
 use syslua_engine::action::{
@@ -236,26 +237,26 @@ impl Machine {
         copy(&self.base.path().join("saved"), &self.work);
     }
 
-    fn action(&self, action: impl Into<Action>) -> DeclaredAction {
+    fn action(&self, action: impl Into<Action>) -> Arc<DeclaredAction> {
         let _ = self;
-        DeclaredAction::new(action.into(), vec!["init.lua:1".into()])
+        Arc::new(DeclaredAction::new(action.into(), vec!["init.lua:1".into()]))
     }
 
     fn object(&self, name: &str) -> Text {
         Text(self.work.join("root/store/obj").join(name).into_os_string().into_encoded_bytes())
     }
 
-    fn link(&self, target: &str, object: &str) -> DeclaredAction {
+    fn link(&self, target: &str, object: &str) -> Arc<DeclaredAction> {
         self.action(Link::new(self.object(object), target.into()))
     }
 
     /// A file of a tree, to which it leads through a link of the root's.
-    fn member(&self, target: &str, file: &str) -> DeclaredAction {
+    fn member(&self, target: &str, file: &str) -> Arc<DeclaredAction> {
         let through = Some("tree-012345678".into());
         self.action(Link { through, ..Link::new(self.object(file), target.into()) })
     }
 
-    fn install(&self, target: &str, object: &str) -> DeclaredAction {
+    fn install(&self, target: &str, object: &str) -> Arc<DeclaredAction> {
         let source = self.object(object);
         self.action(File {
             source,
@@ -266,13 +267,13 @@ impl Machine {
     }
 
     /// A copy of a source that only its owner can read.
-    fn private(&self, target: &str, object: &str) -> DeclaredAction {
+    fn private(&self, target: &str, object: &str) -> Arc<DeclaredAction> {
         let source = self.object(object);
         self.action(File { source, target: target.into(), private: true, ..File::default() })
     }
 
     /// A value of the document: a link to a private file, or a real file.
-    fn secret(&self, target: &str, number: usize, copy: bool) -> DeclaredAction {
+    fn secret(&self, target: &str, number: usize, copy: bool) -> Arc<DeclaredAction> {
         let key = VALUES[number].0;
         let document = Document::parse(Format::of(Path::new("basic.yaml")), DOCUMENT.as_bytes());
         let sealed = document.unwrap().sealed(&KeyPath::parse(key).unwrap()).unwrap();
@@ -286,7 +287,7 @@ impl Machine {
         self.action(Secret { target: target.into(), content, copy, ..Secret::default() })
     }
 
-    fn directory(&self, target: &str, mode: &str) -> DeclaredAction {
+    fn directory(&self, target: &str, mode: &str) -> Arc<DeclaredAction> {
         self.action(Directory {
             target: target.into(),
             mode: Some(mode.into()),
@@ -294,7 +295,7 @@ impl Machine {
         })
     }
 
-    fn once(&self, target: &str, object: &str) -> DeclaredAction {
+    fn once(&self, target: &str, object: &str) -> Arc<DeclaredAction> {
         self.action(File {
             source: self.object(object),
             target: target.into(),
@@ -304,7 +305,7 @@ impl Machine {
     }
 
     /// A file of the dotfiles, as one of a tree.
-    fn own(&self, below: &str) -> DeclaredAction {
+    fn own(&self, below: &str) -> Arc<DeclaredAction> {
         let text = |path: &str| Text(self.work.join(path).into_os_string().into_encoded_bytes());
         let (source, tree) = (text(&format!("dots/{below}")), Some(text("dots")));
         self.action(Link {
@@ -379,7 +380,7 @@ impl Machine {
     }
 
     /// A command that is told what stands at a target whenever that changed.
-    fn told(&self, target: &str) -> DeclaredAction {
+    fn told(&self, target: &str) -> Arc<DeclaredAction> {
         const LINE: &str = "mkdir -p ~/.marks; readlink TARGET >~/.marks/told || \
             { rm -f ~/.marks/told; rmdir ~/.marks 2>/dev/null || true; }";
         self.action(Run {
@@ -390,15 +391,15 @@ impl Machine {
         })
     }
 
-    fn before(&self, name: &str) -> DeclaredAction {
+    fn before(&self, name: &str) -> Arc<DeclaredAction> {
         self.action(Run { before: true, ..marking(name) })
     }
 
-    fn run(&self, name: &str) -> DeclaredAction {
+    fn run(&self, name: &str) -> Arc<DeclaredAction> {
         self.action(marking(name))
     }
 
-    fn variable(&self, value: &str) -> DeclaredAction {
+    fn variable(&self, value: &str) -> Arc<DeclaredAction> {
         self.action(Variable { name: "VALUE".into(), value: VariableValue::Single(value.into()) })
     }
 

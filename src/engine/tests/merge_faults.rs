@@ -96,7 +96,7 @@ fn manifest(number: usize) -> Manifest {
         r#"{{"kind":"merge","target":"~/s.json","format":"jsonc","keys":{keys}}}"#
     ))
     .unwrap();
-    let activations = vec![DeclaredAction::new(action, vec!["init.lua:1".to_owned()])];
+    let activations = vec![Arc::new(DeclaredAction::new(action, vec!["init.lua:1".to_owned()]))];
     Manifest { activations, ..Manifest::default() }
 }
 

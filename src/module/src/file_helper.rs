@@ -12,10 +12,11 @@ use mlua::prelude::*;
 use syslua_engine::action::{self, Absent, Action, Directory, Link, Tree};
 use syslua_engine::activation::DeclaredAction;
 use syslua_engine::derivation::{Derivation, FileContent, FileRecipe};
-use syslua_engine::hash::Hash;
-use syslua_engine::names::OutputName;
+use syslua_engine::hash::{DigestMap, Hash};
+use syslua_engine::names::{OutputName, Placeholder};
 use syslua_engine::platform::{self, FileKind};
-use syslua_engine::store::source_cache::Known;
+use syslua_engine::settings::System;
+use syslua_engine::store::source_cache::{Known, Look};
 use syslua_engine::value::{Source, Text, Value};
 
 use crate::collection::{Members, PlainFile, is_plain_target, join};
@@ -26,7 +27,7 @@ use crate::given::{Given, More, Origin};
 use crate::recipes::{derive_file, name_of, spec};
 use crate::records::{add_ticket_at, at, outside, record_in_scope, ticket};
 use crate::register::{register as register_function, register_plain};
-use crate::state::{self, State, Ticket};
+use crate::state::{self, Scope, State, Ticket};
 use crate::tree::{Excluded, Wholes, is_private_below, is_readable_by_all, leads_back, members};
 use crate::values::convert::{FieldPath, check_paths};
 
@@ -421,69 +422,116 @@ fn private_file(link: Link) -> Action {
     .into()
 }
 
-/// The files of a collection, and of each its derivation as far as that takes no closer look.
+/// What a file of a collection becomes, as far as that takes no closer look at its source.
+struct Made {
+    derivation: Arc<Derivation>,
+    activation: Arc<DeclaredAction>,
+    /// Its place in the order of declaration.
+    order: usize,
+}
+
+/// What the content of a file of a collection comes from.
+enum Basis {
+    /// Its own text.
+    Text,
+    /// The file at this path.
+    Source(PathBuf),
+    /// A text that takes a closer look.
+    Other,
+}
+
+/// The files of a collection, and what each becomes.
 struct Prepared {
     /// In reverse of the order of their declaration.
-    files: Vec<(PlainFile, Option<Derivation>)>,
+    files: Vec<(PlainFile, Option<Made>)>,
 }
 
 impl Prepared {
-    /// Looks at the sources of all files side by side, and makes their derivations.
+    /// Looks at the sources of all files side by side, and makes what they become.
     fn new(lua: &Lua, number: Option<usize>, directory: &Path) -> Answer<Prepared> {
         let taken = state::change(lua, |state| {
-            let collection = state.evaluations.last_mut()?.collections.get_mut(number?)?;
+            let evaluation = state.evaluations.last_mut()?;
+            let collection = evaluation.collections.get_mut(number?)?;
             let files = collection.take();
-            let place = |file: &PlainFile| {
-                directory.join(platform::path_from_bytes(&collection.source_path(file)))
+            let config_files = evaluation.config_files.as_ref();
+            let basis = |file: &PlainFile| match file.is_content {
+                false => Basis::Source(
+                    directory.join(platform::path_from_bytes(&collection.source_path(file))),
+                ),
+                true if config_files.is_some_and(|files| files.has(&file.text)) => Basis::Other,
+                true => Basis::Text,
             };
-            let sources: Vec<PathBuf> =
-                files.iter().filter(|file| !file.is_content).map(place).collect();
-            Some((files, sources))
+            let bases: Vec<Basis> = files.iter().map(basis).collect();
+            Some((files, bases))
         });
-        let Some((files, sources)) = taken.flatten() else {
+        let Some((files, bases)) = taken.flatten() else {
             return Ok(Prepared { files: Vec::new() });
         };
-        let sources = sources.into_iter().map(absolute).collect::<Answer<Vec<PathBuf>>>()?;
+        let whole = |(file, basis)| match basis {
+            Basis::Source(path) => Ok((file, Basis::Source(absolute(path)?))),
+            basis => Ok((file, basis)),
+        };
+        let files = files.into_iter().zip(bases).map(whole).collect::<Answer<Vec<_>>>()?;
         let system = system(lua);
-        let derivations = state::change(lua, |state| {
+        let made = state::change(lua, |state| {
             let State { evaluations, sources: memory, owners, .. } = state;
             let Some(evaluation) = evaluations.last() else { return Vec::new() };
-            // What is restored from a copy is elsewhere.
-            let is_restored = !evaluation.places.is_empty();
-            let known =
-                if is_restored { vec![None; sources.len()] } else { memory.observe_all(&sources) };
-            let mut known = sources.into_iter().zip(known);
-            let specs = files.iter().map(|file| {
-                let content = if file.is_content {
-                    let is_refused =
-                        evaluation.config_files.as_ref().is_some_and(|files| files.has(&file.text));
-                    (!is_refused).then(|| FileContent::Text(file.text.clone()))
-                } else {
-                    // What others cannot read becomes no link.
-                    known.next().and_then(|(path, known)| {
-                        let known = known.filter(|known| !known.is_private)?;
-                        Some(FileContent::Source(Source {
-                            path,
-                            nar: known.nar,
-                            excluded: BTreeSet::new(),
-                        }))
-                    })
-                };
-                spec(&file.target, FileRecipe { content: content?, executable: false }, &system)
-                    .ok()
-            });
-            let owners = &*owners;
-            Derivation::new_all(specs.collect(), |placeholder| owners.get(&placeholder).cloned())
+            let maker = Maker {
+                system: &system,
+                // What is restored from a copy is elsewhere.
+                is_restored: !evaluation.places.is_empty(),
+                scope: &evaluation.scope,
+                tickets: &evaluation.tickets,
+                owners,
+            };
+            memory.observe_each(&files, |(file, basis), look| maker.make(file, basis, look))
         });
-        let derivations = derivations.ok_or_else(Error::in_use)?;
-        let mut files: Vec<_> = files.into_iter().zip(derivations).collect();
+        let made = made.ok_or_else(Error::in_use)?;
+        let mut files: Vec<_> = files.into_iter().map(|(file, _)| file).zip(made).collect();
         files.reverse();
         Ok(Prepared { files })
     }
 
     /// Takes the next file, if it was declared before this one.
-    fn next_before(&mut self, ticket: usize) -> Option<(PlainFile, Option<Derivation>)> {
+    fn next_before(&mut self, ticket: usize) -> Option<(PlainFile, Option<Made>)> {
         self.files.pop_if(|(file, _)| file.ticket < ticket)
+    }
+}
+
+/// Makes what the files of a collection become, on several threads.
+struct Maker<'a> {
+    system: &'a Arc<System>,
+    is_restored: bool,
+    scope: &'a Scope,
+    tickets: &'a [Ticket],
+    owners: &'a DigestMap<Placeholder, (Hash, OutputName)>,
+}
+
+impl Maker<'_> {
+    /// Returns what a file becomes, or nothing where that takes a closer look or fails.
+    fn make(&self, file: &PlainFile, basis: &Basis, look: &mut Look<'_>) -> Option<Made> {
+        let content = match basis {
+            Basis::Text => FileContent::Text(file.text.clone()),
+            Basis::Source(path) if !self.is_restored => {
+                // What others cannot read becomes no link.
+                let known = look.at(path).filter(|known| !known.is_private)?;
+                FileContent::Source(Source {
+                    path: path.clone(),
+                    nar: known.nar,
+                    excluded: BTreeSet::new(),
+                })
+            }
+            Basis::Source(_) | Basis::Other => return None,
+        };
+        let spec =
+            spec(&file.target, FileRecipe { content, executable: false }, self.system).ok()?;
+        let owner = |placeholder| self.owners.get(&placeholder).cloned();
+        let Ticket { positions, order } = self.tickets.get(file.ticket.wrapping_sub(1))?.clone();
+        let derivation = Derivation::new(spec, owner).ok()?.declared_at(Arc::clone(&positions));
+        let source = Text(derivation.placeholder(&OutputName::main()).to_bytes());
+        let link = Link::new(source, Text(file.target.clone()));
+        let activation = self.scope.take(DeclaredAction::new(link.into(), positions)).ok()?;
+        Some(Made { derivation: Arc::new(derivation), activation, order })
     }
 }
 
@@ -491,12 +539,12 @@ impl Prepared {
 fn declare_plain(
     declaring: &mut Declaring<'_>,
     file: &PlainFile,
-    derivation: Option<Derivation>,
+    made: Option<Made>,
     number: usize,
 ) -> Answer<bool> {
     let lua = declaring.lua;
     declaring.current = file.ticket;
-    let Some(derivation) = derivation else {
+    let Some(Made { derivation, activation, order }) = made else {
         let path = state::read(lua, |state| {
             Some(state.evaluations.last()?.collections.get(number)?.source_path(file))
         });
@@ -510,16 +558,12 @@ fn declare_plain(
         return declaring.declare(given, &ticket(lua, file.ticket)?);
     };
     let declared = state::change(lua, |state| {
-        let found =
-            state.evaluations.last().and_then(|evaluation| evaluation.ticket(file.ticket)).cloned();
-        let Ticket { positions, order } = found.ok_or_else(outside)?;
-        let source = Text(derivation.placeholder(&OutputName::main()).to_bytes());
-        let link = Link::new(source, Text(file.target.clone()));
-        state.declare(Arc::new(derivation.declared_at(Arc::clone(&positions))), Some(order));
+        state.declare(derivation, Some(order));
         let evaluation = state.evaluations.last_mut().ok_or_else(outside)?;
-        evaluation.record(DeclaredAction::new(link.into(), positions), Some(order))
+        evaluation.activations.push((order, activation));
+        Ok(true)
     });
-    declared.unwrap_or_else(|| Err(Error::in_use())).map(|()| true)
+    declared.unwrap_or_else(|| Err(Error::in_use()))
 }
 
 /// Declares the files of a list, in which each is [`COLUMNS`] items, and those of a collection, in
@@ -551,9 +595,9 @@ fn declare_files(
         };
         let given = row.map(read).transpose()?;
         let before = given.as_ref().map_or(usize::MAX, |(_, ticket, _)| *ticket);
-        while let Some((file, derivation)) = prepared.next_before(before) {
+        while let Some((file, made)) = prepared.next_before(before) {
             let collection = number.unwrap_or_default();
-            let declared = declare_plain(&mut declaring, &file, derivation, collection)
+            let declared = declare_plain(&mut declaring, &file, made, collection)
                 .map_err(at(lua, file.ticket))?;
             if !declared {
                 let missing = missing(lua, &file)?;

@@ -31,15 +31,15 @@ pub fn check_environment(
     let is_here = system.os == System::current().os;
     let places = places.filter(|_| is_here).map(|(home, root)| (home.as_path(), root.as_path()));
     let target = environment::Target { os: &system.os, places };
-    check_activations(&manifest.activations, target)
+    check_activations(manifest.actions(), target)
 }
 
 /// Does the same for declarations of one target.
 ///
 /// # Errors
 /// What is refused, and where it was declared.
-pub fn check_activations(
-    activations: &[DeclaredAction],
+pub fn check_activations<'a>(
+    activations: impl IntoIterator<Item = &'a DeclaredAction>,
     target: environment::Target<'_>,
 ) -> Answer<()> {
     environment::check(activations, target).map_err(|refusal| {
@@ -110,7 +110,7 @@ fn manifest_from_table(lua: &Lua, table: &LuaTable) -> Answer<Manifest> {
         serde_json::Value::Object(empty) if empty.is_empty() => serde_json::json!([]),
         json => json,
     };
-    let activations: Vec<DeclaredAction> = serde_json::from_value(unescape(json))
+    let activations: Vec<Arc<DeclaredAction>> = serde_json::from_value(unescape(json))
         .or_fail_with(FailureKind::Config, "`activations` was changed after syslua.evaluate")?;
     let config_path: Option<PathBuf> = table
         .raw_get::<Option<LuaString>>("config_path")?

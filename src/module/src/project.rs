@@ -39,7 +39,7 @@ fn text(bytes: &[u8]) -> OsString {
 fn projects(lua: &Lua, manifest: &LuaValue) -> Answer<Vec<LuaTable>> {
     let manifest = manifest_of(lua, manifest)?;
     let mut seen = std::collections::BTreeSet::new();
-    let own = manifest.activations.iter().filter(|activation| activation.user.is_none());
+    let own = manifest.actions().filter(|activation| activation.user.is_none());
     let projects = own
         .filter_map(|activation| activation.project.as_ref())
         .filter(|project| seen.insert((*project).clone()));

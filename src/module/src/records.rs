@@ -8,7 +8,7 @@ use syslua_engine::platform;
 use syslua_engine::value::{Positions, Text};
 
 use crate::error::{Answer, Error, OrFail};
-use crate::state::{self, Ticket};
+use crate::state::{self, Scope, Ticket};
 use crate::values::convert::{FieldPath, to_value};
 
 /// Reads an action that the Lua side recorded.
@@ -102,8 +102,7 @@ pub fn set_scope(
     let project = project.transpose()?;
     state::change(lua, |state| {
         if let Some(evaluation) = state.evaluations.last_mut() {
-            evaluation.user = user;
-            evaluation.project = project;
+            evaluation.scope = Scope { user, project };
         }
     });
     Ok(true)

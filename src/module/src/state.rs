@@ -99,7 +99,7 @@ pub struct Evaluation {
     /// Derivations, each with its place in the order of declaration.
     pub derivations: Vec<(usize, Arc<Derivation>)>,
     /// Recorded actions, each with its place in the order of declaration.
-    pub activations: Vec<(usize, DeclaredAction)>,
+    pub activations: Vec<(usize, Arc<DeclaredAction>)>,
     /// The positions of declarations that are handled at the end.
     pub tickets: Vec<Ticket>,
     /// Files of each block that are a path and a content.
@@ -113,10 +113,45 @@ pub struct Evaluation {
     pub lock: Option<LockSession>,
     /// How many trees are declared at each place of a user.
     pub trees: HashMap<(String, Vec<u8>), usize>,
-    /// What `user{}` scopes actions to right now: a name and its home.
+    /// What actions are scoped to right now.
+    pub scope: Scope,
+}
+
+/// What `user{}` and `project{}` scope actions to.
+#[derive(Default)]
+pub struct Scope {
+    /// The name of the user and its home.
     pub user: Option<(String, PathBuf)>,
-    /// What `project{}` scopes actions to right now.
+    /// The project.
     pub project: Option<Project>,
+}
+
+impl Scope {
+    /// Returns an action in this scope.
+    ///
+    /// # Errors
+    /// When the scope takes no such action.
+    pub fn take(&self, mut activation: DeclaredAction) -> Answer<Arc<DeclaredAction>> {
+        if let Some(project) = &self.project
+            && activation.action.as_environment().is_none()
+        {
+            let message = format!(
+                "project{{}} scopes only an environment, but `{}` declares more",
+                project.name
+            );
+            return Err(Error::new(FailureKind::Config, message).with_hint(
+                "env{}, ctx.add_to_path and ctx.source_in_shell work there; \
+                 declare the rest outside",
+            ));
+        }
+        if let Some((_, home)) = &self.user {
+            // Who applies has another home.
+            activation.action.change_starts(|text| text.expand_home(home));
+        }
+        activation.user = self.user.as_ref().map(|(name, _)| name.clone());
+        activation.project.clone_from(&self.project);
+        Ok(Arc::new(activation))
+    }
 }
 
 /// The place of a declaration that is acted upon at the end.
@@ -140,25 +175,8 @@ impl Evaluation {
     ///
     /// # Errors
     /// When the scope takes no such action.
-    pub fn record(&mut self, mut activation: DeclaredAction, order: Option<usize>) -> Answer<()> {
-        if let Some(project) = &self.project
-            && activation.action.as_environment().is_none()
-        {
-            let message = format!(
-                "project{{}} scopes only an environment, but `{}` declares more",
-                project.name
-            );
-            return Err(Error::new(FailureKind::Config, message).with_hint(
-                "env{}, ctx.add_to_path and ctx.source_in_shell work there; \
-                 declare the rest outside",
-            ));
-        }
-        if let Some((_, home)) = &self.user {
-            // Who applies has another home.
-            activation.action.change_starts(|text| text.expand_home(home));
-        }
-        activation.user = self.user.as_ref().map(|(name, _)| name.clone());
-        activation.project.clone_from(&self.project);
+    pub fn record(&mut self, activation: DeclaredAction, order: Option<usize>) -> Answer<()> {
+        let activation = self.scope.take(activation)?;
         let order = order.unwrap_or_else(|| self.take_place());
         self.activations.push((order, activation));
         Ok(())
@@ -167,7 +185,8 @@ impl Evaluation {
     /// Counts a tree at a place of the user that declarations are scoped to; returns the user's
     /// name and the number.
     pub fn count_tree(&mut self, target: &[u8]) -> (String, usize) {
-        let user = self.user.as_ref().map_or_else(String::new, |(name, _)| name.clone());
+        let user = self.scope.user.as_ref();
+        let user = user.map_or_else(String::new, |(name, _)| name.clone());
         let count = self.trees.entry((user.clone(), target.to_vec())).or_default();
         *count += 1;
         (user, *count)

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::altered::Altered;
 use super::{Engine, Error};
@@ -39,9 +40,9 @@ impl Engine {
         // What the targets would be made of is not known yet: what counts is where they are.
         let source = Text(platform::bytes_of_path(&self.store.objects().join("adopted")));
         let link = |target| Link::new(source.clone(), target);
-        let activations = targets
-            .into_iter()
-            .map(|target| DeclaredAction::new(link(target).into(), Positions::default()));
+        let declared =
+            |target| Arc::new(DeclaredAction::new(link(target).into(), Positions::default()));
+        let activations = targets.into_iter().map(declared);
         let manifest = Manifest { activations: activations.collect(), ..Manifest::default() };
         self.planned(
             &manifest,

@@ -257,7 +257,7 @@ impl Engine {
                 positions: activation.positions.clone(),
             })
         };
-        manifest.activations.iter().filter_map(link).collect()
+        manifest.actions().filter_map(link).collect()
     }
 
     /// Returns the links of a snapshot.

@@ -345,7 +345,7 @@ impl Engine {
             activation.user.is_none()
                 && activation.project.as_ref().is_some_and(|own| own.name == project)
         };
-        let own: Vec<&DeclaredAction> = manifest.activations.iter().filter(is_of).collect();
+        let own: Vec<&DeclaredAction> = manifest.actions().filter(is_of).collect();
         let owners = manifest.owners();
         let mut wanted = BTreeSet::new();
         for text in own.iter().flat_map(|activation| activation.action.texts()) {

@@ -87,6 +87,31 @@ pub struct Known {
     pub is_private: bool,
 }
 
+/// Looks at sources on one thread of several.
+pub struct Look<'a> {
+    entries: &'a QuickMap<Vec<u8>, Entry>,
+    interrupt: &'a Interrupt,
+    /// The directory that was looked into last.
+    directory: Option<Directory>,
+}
+
+impl Look<'_> {
+    /// Returns what is known of a source, but nothing of one that takes more than a look: one that
+    /// is missing or changed, a tree, or a link.
+    pub fn at(&mut self, path: &Path) -> Option<Known> {
+        let facts = facts_of(&mut self.directory, path)
+            .ok()
+            .filter(|facts| facts.kind == FileKind::File)?;
+        let none = BTreeSet::new();
+        let mut print = Fingerprint::new(&none, self.interrupt);
+        print.add(path, Path::new(""), &facts).ok()?;
+        let fingerprint = print.hasher.finish();
+        let known = self.entries.get(path.as_os_str().as_encoded_bytes());
+        let known = known.filter(|known| known.fingerprint == fingerprint)?;
+        Some(Known { kind: facts.kind, nar: known.nar, is_private: print.is_private })
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Entry {
     /// The hash of everything that `stat` tells.
@@ -216,31 +241,24 @@ impl SourceMemory {
         Ok(Some(Known { kind, nar, is_private }))
     }
 
-    /// Looks at many places side by side; returns what is known of each, but nothing of what takes
-    /// more than a look: what is missing or changed, a tree, or a link.
-    pub fn observe_all(&mut self, paths: &[PathBuf]) -> Vec<Option<Known>> {
+    /// Makes something of each of many declarations side by side; `make` may look at sources.
+    pub fn observe_each<T: Sync, R: Send>(
+        &mut self,
+        declarations: &[T],
+        make: impl Fn(&T, &mut Look<'_>) -> R + Sync,
+    ) -> Vec<R> {
         self.finish_loading();
-        let (entries, interrupt) = (&self.entries, &self.interrupt);
-        let none = BTreeSet::new();
-        let observe = |directory: &mut Option<Directory>, path: &PathBuf| {
-            let facts =
-                facts_of(directory, path).ok().filter(|facts| facts.kind == FileKind::File)?;
-            let mut print = Fingerprint::new(&none, interrupt);
-            print.add(path, Path::new(""), &facts).ok()?;
-            let fingerprint = print.hasher.finish();
-            let known = entries.get(path.as_os_str().as_encoded_bytes());
-            let known = known.filter(|known| known.fingerprint == fingerprint)?;
-            Some(Known { kind: facts.kind, nar: known.nar, is_private: print.is_private })
-        };
-        if paths.len() < MANY {
-            let mut directory = None;
-            return paths.iter().map(|path| observe(&mut directory, path)).collect();
+        let look = || Look { entries: &self.entries, interrupt: &self.interrupt, directory: None };
+        if declarations.len() < MANY {
+            let mut look = look();
+            return declarations.iter().map(|one| make(one, &mut look)).collect();
         }
-        let looked = paths.par_chunks(PART).flat_map_iter(|part| {
-            let mut directory = None;
-            part.iter().map(move |path| observe(&mut directory, path))
+        let make = &make;
+        let made = declarations.par_chunks(PART).flat_map_iter(|part| {
+            let mut look = look();
+            part.iter().map(move |one| make(one, &mut look))
         });
-        looked.collect()
+        made.collect()
     }
 
     /// Returns the NAR hash of a file or tree without what is excluded, reading it only if it
@@ -586,7 +604,8 @@ mod tests {
         std::fs::write(store.source_memory(), render(&entries)).unwrap();
         let mut memory = SourceMemory::load(&store);
         assert!(memory.loading.is_some());
-        assert_eq!(memory.observe_all(&["/no such file".into()]).len(), 1);
+        let observe = |path: &PathBuf, look: &mut Look<'_>| look.at(path).is_some();
+        assert_eq!(memory.observe_each(&["/no such file".into()], observe), [false]);
         assert_eq!(memory.entries, entries);
     }
 
@@ -609,7 +628,9 @@ mod tests {
             paths.iter().map(|path| memory.observe(path).unwrap()).collect();
         std::fs::write(&paths[7], "changed").unwrap();
         for count in [paths.len(), MANY - 1] {
-            for (number, known) in memory.observe_all(&paths[..count]).into_iter().enumerate() {
+            let observe = |path: &PathBuf, look: &mut Look<'_>| look.at(path);
+            let looked = memory.observe_each(&paths[..count], observe);
+            for (number, known) in looked.into_iter().enumerate() {
                 let expected =
                     single[number].filter(|known| known.kind == FileKind::File && number != 7);
                 assert_eq!(

@@ -87,8 +87,8 @@ pub fn needs_only_builds(
     current.moved.is_none()
         && is_at(&current.home, home)
         && is_at(&current.root, root)
-        && manifest.activations.iter().all(is_plain)
-        && leads_elsewhere_only(manifest.activations.iter(), current)
+        && manifest.actions().all(is_plain)
+        && leads_elsewhere_only(manifest.actions(), current)
 }
 
 /// Returns the steps of the applied actions, links first, all without effect, or none if

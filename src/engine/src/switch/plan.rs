@@ -12,7 +12,7 @@ use std::sync::Arc;
 use super::backups::Backups;
 use super::closed_directories;
 use super::conflicts::Declared;
-use super::desired::Desired;
+use super::desired::{Desired, Entry};
 use super::effects::{Changed, Effects, Planner};
 use super::elsewhere::{AtTargets, leads_elsewhere};
 use super::noop::{is_applied, leads_elsewhere_only, unchanged};
@@ -306,7 +306,8 @@ fn resolved<'a>(
     Ok(AtTargets { places, gone, changes, created, restored, stuck })
 }
 
-/// Returns a plan without changes. `steps` are the steps of its targets.
+/// Returns a plan without changes: what is wanted besides targets is in force. `steps` are the
+/// steps of its targets.
 fn nothing_to_do(
     store: &Store,
     home: &Path,
@@ -314,11 +315,14 @@ fn nothing_to_do(
     current: Snapshot,
     mut steps: Vec<Step>,
 ) -> Result<Plan, Error> {
-    steps.extend(shells::steps(&current, &desired.entries));
-    let planner = Planner { store, targets: &Targets::new(home), changed: Changed::default() };
-    let Effects { first, last } = planner.plan(&current, &desired.entries);
-    steps.extend(first.into_iter().chain(last));
-    steps.extend(planner.services(&current, &desired.entries)?);
+    let is_target = |entry: &Entry| entry.activation.action.as_target().is_some();
+    if !desired.entries.iter().all(is_target) {
+        steps.extend(shells::steps(&current, &desired.entries));
+        let planner = Planner { store, targets: &Targets::new(home), changed: Changed::default() };
+        let Effects { first, last } = planner.plan(&current, &desired.entries);
+        steps.extend(first.into_iter().chain(last));
+        steps.extend(planner.services(&current, &desired.entries)?);
+    }
     let activations = desired.activations();
     Ok(Plan { activations, steps, ..Plan::bare(current, desired.derivations, false) })
 }

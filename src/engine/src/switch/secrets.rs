@@ -370,7 +370,7 @@ pub fn declared(
     manifest: &Manifest,
     realized: &BTreeMap<Hash, Outputs>,
 ) -> Vec<DeclaredAction> {
-    let secrets = manifest.activations.iter().filter(|one| secret_of(one).is_some());
+    let secrets = manifest.actions().filter(|one| secret_of(one).is_some());
     let mut owners = None;
     let mut found = Vec::new();
     for activation in secrets {
@@ -389,7 +389,7 @@ pub fn declared(
 
 /// Returns whether a manifest has secrets that commands print.
 pub fn has_commands(manifest: &Manifest) -> bool {
-    let mut secrets = manifest.activations.iter().filter_map(secret_of);
+    let mut secrets = manifest.actions().filter_map(secret_of);
     secrets.any(|secret| !secret.commands().is_empty())
 }
 

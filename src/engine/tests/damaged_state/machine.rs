@@ -88,7 +88,8 @@ impl Machine {
     fn manifest(&self, number: usize) -> Manifest {
         let derivation = &self.derivations[number - 1];
         let placeholder = derivation.placeholder(&OutputName::main()).to_string();
-        let action = |action: Action| DeclaredAction::new(action, vec!["init.lua:1".into()]);
+        let action =
+            |action: Action| Arc::new(DeclaredAction::new(action, vec!["init.lua:1".into()]));
         let link =
             |target: &str| action(Link::new(placeholder.as_str().into(), target.into()).into());
         let target = format!("~/.file{number}").as_str().into();

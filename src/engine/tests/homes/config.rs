@@ -126,7 +126,7 @@ impl World {
             config
                 .manifest
                 .activations
-                .push(DeclaredAction::new(run.into(), vec!["init.lua:2".into()]));
+                .push(Arc::new(DeclaredAction::new(run.into(), vec!["init.lua:2".into()])));
             self.log.push("a command fails".to_owned());
             config.fails = true;
         }
@@ -179,7 +179,9 @@ impl World {
         let merged = self.merged(&place);
         let Config { manifest, reads, .. } = config;
         let mut add = |action: Action| {
-            manifest.activations.push(DeclaredAction::new(action, vec!["init.lua:1".into()]));
+            manifest
+                .activations
+                .push(Arc::new(DeclaredAction::new(action, vec!["init.lua:1".into()])));
         };
         merged.into_iter().for_each(&mut add);
         let mode = self
