@@ -165,6 +165,11 @@ fn refused(access: Access) -> &'static str {
 }
 
 impl Error {
+    /// Returns the error of a special file, which no archive can hold.
+    fn special(path: std::path::PathBuf) -> Error {
+        Error::Unstorable { path, what: "a socket, a device or a named pipe" }
+    }
+
     /// Puts other paths in the place of those for which `map` has one.
     #[must_use]
     fn map_paths(mut self, map: impl Fn(&std::path::Path) -> Option<std::path::PathBuf>) -> Error {

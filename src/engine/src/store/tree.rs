@@ -12,6 +12,7 @@
 pub(super) mod content;
 mod likeness;
 mod list;
+pub(super) mod source_walk;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
@@ -510,9 +511,7 @@ impl<S: Sink> Walk<'_, S> {
             }
             // A listed directory is no longer a directory.
             FileKind::Directory => Err(content::changed(&path())),
-            FileKind::Special => {
-                Err(Error::Unstorable { path: path(), what: "a socket, a device or a named pipe" })
-            }
+            FileKind::Special => Err(Error::special(path())),
         }
     }
 

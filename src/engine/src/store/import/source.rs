@@ -10,7 +10,6 @@
 
 mod listed;
 
-use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -23,7 +22,7 @@ use crate::names::{Name, ObjectName, OutputName, Placeholder};
 use crate::nar::Writer;
 use crate::platform::jail::Level;
 use crate::platform::lock::LockError;
-use crate::platform::{self, Descent, Directory, FileKind, Step, Unwritten, Walk};
+use crate::platform::{self, Descent, Directory, FileKind, Unwritten};
 use crate::settings::Interrupt;
 use crate::store::info::{self, ObjectInfo};
 use crate::store::memory::Entry;
@@ -31,6 +30,7 @@ use crate::store::publication::{Existing, Publisher, numbered, standing};
 use crate::store::self_references::Patterns;
 use crate::store::shared::SharedFiles;
 use crate::store::tree::content::{self, HashOf};
+use crate::store::tree::source_walk::{SourceNode, SourceStep, SourceWalk};
 use crate::store::tree::{self, Likeness, SeenTrees};
 use crate::store::{Error, Result, Store};
 use crate::value::{Source, Text};
@@ -269,77 +269,43 @@ impl Copying<'_> {
         archive: &mut Writer<'_, S>,
     ) -> Result<Copied> {
         let mut copied = Copied { relocatable: true, ..Copied::default() };
-        let (directory, name) = platform::locate(&self.source.path)?;
-        let mut walk = Walk::new(directory, name);
+        let mut walk = SourceWalk::new(&self.source.path, &self.source.excluded)?;
         let mut copies = Descent::new(Arc::clone(staging));
-        // For each directory on the way down, its names where case does not count.
-        let mut seen: Vec<HashSet<String>> = Vec::new();
         let mut is_empty = true;
         let mut batch = Batch::default();
         while let Some(step) = walk.step()? {
             match step {
-                Step::Node { directory, name, kind } => {
-                    let is_top = std::mem::take(&mut is_empty);
-                    let below = if is_top { PathBuf::new() } else { walk.way(&name) };
-                    tree::check_way(&below)?;
-                    if self.source.excluded.contains(&below) {
-                        if kind == FileKind::Directory {
-                            walk.skip();
-                        }
-                        continue;
+                SourceStep::Node(node) => {
+                    let SourceNode { directory: from, name, below, kind, is_top, collides } = node;
+                    is_empty = false;
+                    if collides {
+                        copied.case_collisions.push(Text(platform::bytes_of_path(&below)));
                     }
-                    if let Some(seen) = seen.last_mut() {
-                        let bytes = platform::bytes_of_path(Path::new(&name));
-                        if !seen.insert(String::from_utf8_lossy(&bytes).to_lowercase()) {
-                            copied.case_collisions.push(Text(platform::bytes_of_path(&below)));
-                        }
-                        batch.nodes.push(Node::Entry(bytes));
+                    if !is_top {
+                        let name = platform::bytes_of_path(Path::new(&name));
+                        batch.nodes.push(Node::Entry(name));
                     }
                     let new = if is_top { staged.to_owned() } else { name.clone() };
                     let to = Arc::clone(copies.directory());
-                    match kind {
-                        FileKind::File => batch.nodes.push(Node::File(Leaf {
-                            from: directory,
-                            name,
-                            to,
-                            new,
-                            below,
-                        })),
-                        FileKind::Symlink => {
-                            batch.nodes.push(Node::Link(Leaf {
-                                from: directory,
-                                name,
-                                to,
-                                new,
-                                below,
-                            }));
-                        }
-                        FileKind::Directory => {
-                            to.make_with_rights(&new, Some(0o700))?;
-                            copies.enter(Arc::new(to.directory(&new)?))?;
-                            batch.nodes.push(Node::Begin(below));
-                            batch.directories += 1;
-                            seen.push(HashSet::new());
-                            continue;
-                        }
-                        FileKind::Special => {
-                            let path = directory.path().join(&name);
-                            return Err(Error::Unstorable {
-                                path,
-                                what: "a socket, a device or a named pipe",
-                            });
-                        }
+                    if kind == FileKind::Directory {
+                        to.make_with_rights(&new, Some(0o700))?;
+                        copies.enter(Arc::new(to.directory(&new)?))?;
+                        batch.nodes.push(Node::Begin(below));
+                        batch.directories += 1;
+                        continue;
                     }
+                    let leaf = Leaf { from, name, to, new, below };
+                    let is_link = kind == FileKind::Symlink;
+                    batch.nodes.push(if is_link { Node::Link(leaf) } else { Node::File(leaf) });
                     if !is_top {
                         batch.nodes.push(Node::EndEntry);
                     }
                 }
-                Step::Left { name, .. } => {
+                SourceStep::End { name, is_top } => {
                     copies.leave()?;
-                    seen.pop();
-                    let name = if seen.is_empty() { staged.to_owned() } else { name };
+                    let name = if is_top { staged.to_owned() } else { name };
                     batch.nodes.push(Node::End(Arc::clone(copies.directory()), name));
-                    if !seen.is_empty() {
+                    if !is_top {
                         batch.nodes.push(Node::EndEntry);
                     }
                 }
@@ -542,7 +508,7 @@ fn mode(is_executable: bool) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::{BTreeMap, BTreeSet};
+    use std::collections::{BTreeMap, BTreeSet, HashSet};
     use std::fs;
     use std::os::unix::fs::MetadataExt;
 

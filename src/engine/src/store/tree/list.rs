@@ -1,7 +1,7 @@
 //! Hashes a tree of small files and lists what is in it: many files are read side by side, whatever
 //! directories they are in. It does not copy.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,14 +9,15 @@ use std::sync::Arc;
 use rayon::iter::{IndexedParallelIterator, IntoParallelRefIterator, ParallelIterator};
 
 use super::content::{self, HashOf, Small};
+use super::source_walk::{SourceNode, SourceStep, SourceWalk};
 use super::{Listing, Part, compile};
 use crate::hash::{Hash, Hasher};
 use crate::names::Placeholder;
 use crate::nar::Writer;
-use crate::platform::{self, Directory, FileKind, Step, Walk};
+use crate::platform::{self, Directory, FileKind};
 use crate::settings::Interrupt;
+use crate::store::Result;
 use crate::store::self_references::Patterns;
-use crate::store::{Error, Result};
 
 /// What is listed of a tree is held in memory.
 const MOST_PARTS: usize = 100_000;
@@ -87,8 +88,7 @@ pub(super) fn hash(
     let names =
         [(platform::bytes_of_path(root), None), (Placeholder::PREFIX.as_bytes().to_vec(), None)];
     let patterns = compile(path, &names)?;
-    let (directory, name) = platform::locate(path)?;
-    let mut walk = Walk::new(directory, name);
+    let mut walk = SourceWalk::new(path, excluded)?;
     let mut hasher = Hasher::default();
     let mut list = List {
         patterns: &patterns,
@@ -97,53 +97,33 @@ pub(super) fn hash(
         listing: Listing { root: root.to_owned(), relocatable: true, ..Listing::default() },
         has_placeholder: false,
     };
-    // For each directory on the way down, its names where case does not count.
-    let mut seen: Vec<HashSet<String>> = Vec::new();
     let (mut nodes, mut directories) = (Vec::new(), 0);
     while let Some(step) = walk.step()? {
         match step {
-            Step::Node { directory, name, kind } => {
-                let is_top = seen.is_empty();
-                let below = if is_top { PathBuf::new() } else { walk.way(&name) };
-                if excluded.contains(&below) {
-                    if kind == FileKind::Directory {
-                        walk.skip();
-                    }
-                    continue;
-                }
+            SourceStep::Node(node) => {
+                let SourceNode { directory, name, below, kind, is_top, collides } = node;
                 if is_top && kind != FileKind::Directory {
                     return Ok(None);
                 }
-                if let Some(seen) = seen.last_mut() {
-                    let bytes = platform::bytes_of_path(Path::new(&name));
-                    if !seen.insert(String::from_utf8_lossy(&bytes).to_lowercase()) {
-                        list.listing.case_collisions.push(below.clone());
-                    }
-                    nodes.push(Node::Entry(bytes));
+                if collides {
+                    list.listing.case_collisions.push(below.clone());
                 }
-                match kind {
-                    FileKind::File => nodes.push(Node::File(Leaf { directory, name, below })),
-                    FileKind::Symlink => nodes.push(Node::Link(Leaf { directory, name, below })),
-                    FileKind::Directory => {
-                        nodes.push(Node::Begin(below));
-                        directories += 1;
-                        seen.push(HashSet::new());
-                        continue;
-                    }
-                    FileKind::Special => {
-                        let path = directory.path().join(&name);
-                        return Err(Error::Unstorable {
-                            path,
-                            what: "a socket, a device or a named pipe",
-                        });
-                    }
+                if !is_top {
+                    nodes.push(Node::Entry(platform::bytes_of_path(Path::new(&name))));
                 }
+                if kind == FileKind::Directory {
+                    nodes.push(Node::Begin(below));
+                    directories += 1;
+                    continue;
+                }
+                let leaf = Leaf { directory, name, below };
+                let is_link = kind == FileKind::Symlink;
+                nodes.push(if is_link { Node::Link(leaf) } else { Node::File(leaf) });
                 nodes.push(Node::EndEntry);
             }
-            Step::Left { .. } => {
-                seen.pop();
+            SourceStep::End { is_top, .. } => {
                 nodes.push(Node::End);
-                if !seen.is_empty() {
+                if !is_top {
                     nodes.push(Node::EndEntry);
                 }
             }
