@@ -11,7 +11,7 @@ use crate::problem::{Problem, Result};
 
 /// What a name stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum NameKind {
     /// A directory, which may be named again.
     Directory,
     /// A regular file.
@@ -62,12 +62,12 @@ impl Registry {
     /// # Errors
     /// When another entry has the name, or a name that differs only in case; when it goes through
     /// something other than a directory; when there are too many.
-    pub fn add(&mut self, parts: &[&[u8]], kind: Kind) -> Result<Creation> {
+    pub fn add(&mut self, parts: &[&[u8]], kind: NameKind) -> Result<Creation> {
         let mut exact = self.keys.build_hasher();
         let mut folded = self.keys.build_hasher();
         for (index, part) in parts.iter().enumerate() {
             let is_last = index + 1 == parts.len();
-            let kind = if is_last { kind } else { Kind::Directory };
+            let kind = if is_last { kind } else { NameKind::Directory };
             let name = || parts[..=index].join(&b'/');
             let value = hash_step(&mut exact, part) & !3 | kind as u64;
             let key = if self.folds { hash_step(&mut folded, &fold(part)) } else { value & !3 };
@@ -88,10 +88,10 @@ impl Registry {
                     effect: "both files are kept if the file system supports it",
                 });
             }
-            if there == value && kind == Kind::Directory {
+            if there == value && kind == NameKind::Directory {
                 continue;
             }
-            if there == value && kind == Kind::File {
+            if there == value && kind == NameKind::File {
                 return Ok(Creation::Replace);
             }
             return Err(if is_last {
@@ -101,7 +101,7 @@ impl Registry {
                 )
             } else {
                 let what =
-                    if kind_of(there) == Kind::Symlink { "a symbolic link" } else { "a file" };
+                    if kind_of(there) == NameKind::Symlink { "a symbolic link" } else { "a file" };
                 let through = crate::problem::show(&name());
                 Problem::entry(
                     &parts.join(&b'/'),
@@ -113,7 +113,7 @@ impl Registry {
     }
 
     /// Returns what an entry is that was noted.
-    pub fn get(&self, parts: &[&[u8]]) -> Option<Kind> {
+    pub fn get(&self, parts: &[&[u8]]) -> Option<NameKind> {
         let mut exact = self.keys.build_hasher();
         let mut folded = self.keys.build_hasher();
         let (mut value, mut key) = (0, 0);
@@ -130,12 +130,12 @@ impl Registry {
     }
 }
 
-fn kind_of(value: u64) -> Kind {
+fn kind_of(value: u64) -> NameKind {
     match value & 3 {
-        0 => Kind::Directory,
-        1 => Kind::File,
-        2 => Kind::Symlink,
-        _ => Kind::Link,
+        0 => NameKind::Directory,
+        1 => NameKind::File,
+        2 => NameKind::Symlink,
+        _ => NameKind::Link,
     }
 }
 
@@ -168,7 +168,7 @@ fn fold(part: &[u8]) -> std::borrow::Cow<'_, [u8]> {
 mod tests {
     use super::*;
 
-    fn add(registry: &mut Registry, name: &str, kind: Kind) -> Result<Creation> {
+    fn add(registry: &mut Registry, name: &str, kind: NameKind) -> Result<Creation> {
         registry.add(&name.split('/').map(str::as_bytes).collect::<Vec<_>>(), kind)
     }
 
@@ -176,38 +176,40 @@ mod tests {
     fn entries_go_neither_over_nor_through_others() {
         let mut registry = Registry::new(100, false);
         assert!(registry.is_empty());
-        add(&mut registry, "a/b", Kind::File).unwrap();
-        add(&mut registry, "a", Kind::Directory).unwrap();
-        add(&mut registry, "a", Kind::Directory).unwrap();
-        add(&mut registry, "a/link", Kind::Symlink).unwrap();
-        assert_eq!(add(&mut registry, "a/hard", Kind::Link).unwrap(), Creation::New);
-        assert_eq!(add(&mut registry, "a/b", Kind::File).unwrap(), Creation::Replace);
+        add(&mut registry, "a/b", NameKind::File).unwrap();
+        add(&mut registry, "a", NameKind::Directory).unwrap();
+        add(&mut registry, "a", NameKind::Directory).unwrap();
+        add(&mut registry, "a/link", NameKind::Symlink).unwrap();
+        assert_eq!(add(&mut registry, "a/hard", NameKind::Link).unwrap(), Creation::New);
+        assert_eq!(add(&mut registry, "a/b", NameKind::File).unwrap(), Creation::Replace);
         for (name, kind) in [
-            ("a/b", Kind::Symlink),
-            ("a/b", Kind::Link),
-            ("a/b", Kind::Directory),
-            ("a/hard", Kind::File),
-            ("a/hard", Kind::Link),
-            ("a/link", Kind::Symlink),
-            ("a/link", Kind::File),
-            ("a", Kind::File),
+            ("a/b", NameKind::Symlink),
+            ("a/b", NameKind::Link),
+            ("a/b", NameKind::Directory),
+            ("a/hard", NameKind::File),
+            ("a/hard", NameKind::Link),
+            ("a/link", NameKind::Symlink),
+            ("a/link", NameKind::File),
+            ("a", NameKind::File),
         ] {
             let mut registry = Registry::new(100, false);
             for (name, kind) in
-                [("a/b", Kind::File), ("a/hard", Kind::Link), ("a/link", Kind::Symlink)]
+                [("a/b", NameKind::File), ("a/hard", NameKind::Link), ("a/link", NameKind::Symlink)]
             {
                 add(&mut registry, name, kind).unwrap();
             }
             let refused = add(&mut registry, name, kind).unwrap_err().to_string();
             assert!(refused.contains("twice"), "{name} {kind:?}: {refused}");
         }
-        let through = add(&mut registry, "a/link/x", Kind::File).unwrap_err().to_string();
+        let through = add(&mut registry, "a/link/x", NameKind::File).unwrap_err().to_string();
         assert!(through.contains("goes through \"a/link\", which is a symbolic link"), "{through}");
         let mut registry = Registry::new(100, false);
-        add(&mut registry, "a/b", Kind::File).unwrap();
-        assert!(add(&mut registry, "a", Kind::Symlink).unwrap_err().to_string().contains("twice"));
-        assert_eq!(registry.get(&[b"a"]).unwrap(), Kind::Symlink);
-        assert_eq!(registry.get(&[b"a", b"b"]), Some(Kind::File));
+        add(&mut registry, "a/b", NameKind::File).unwrap();
+        assert!(
+            add(&mut registry, "a", NameKind::Symlink).unwrap_err().to_string().contains("twice")
+        );
+        assert_eq!(registry.get(&[b"a"]).unwrap(), NameKind::Symlink);
+        assert_eq!(registry.get(&[b"a", b"b"]), Some(NameKind::File));
         assert_eq!(registry.get(&[b"A", b"b"]), None);
     }
 
@@ -217,23 +219,26 @@ mod tests {
             [("Makefile", "makefile"), ("dir/x", "Dir/y"), ("STRASSE", "straße"), ("É", "é")]
         {
             let mut registry = Registry::new(100, false);
-            add(&mut registry, one, Kind::File).unwrap();
-            let refused = add(&mut registry, other, Kind::File).unwrap_err();
+            add(&mut registry, one, NameKind::File).unwrap();
+            let refused = add(&mut registry, other, NameKind::File).unwrap_err();
             assert!(refused.to_string().contains("case"), "{refused}");
             assert!(refused.hint().unwrap().contains("\"case_collisions\""));
             let mut registry = Registry::new(100, true);
-            add(&mut registry, one, Kind::File).unwrap();
-            assert_eq!(add(&mut registry, other, Kind::File).unwrap(), Creation::New);
-            assert_eq!(add(&mut registry, other, Kind::File).unwrap(), Creation::Replace);
+            add(&mut registry, one, NameKind::File).unwrap();
+            assert_eq!(add(&mut registry, other, NameKind::File).unwrap(), Creation::New);
+            assert_eq!(add(&mut registry, other, NameKind::File).unwrap(), Creation::Replace);
         }
     }
 
     #[test]
     fn implied_directories_count_too() {
         let mut registry = Registry::new(3, false);
-        add(&mut registry, "a/b/c", Kind::File).unwrap();
+        add(&mut registry, "a/b/c", NameKind::File).unwrap();
         assert!(
-            add(&mut registry, "d", Kind::File).unwrap_err().to_string().contains("`entries` of 3")
+            add(&mut registry, "d", NameKind::File)
+                .unwrap_err()
+                .to_string()
+                .contains("`entries` of 3")
         );
     }
 }

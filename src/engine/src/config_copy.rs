@@ -80,7 +80,7 @@ struct Entry {
 #[derive(Deserialize)]
 struct Fields {
     path: Text,
-    kind: Kind,
+    kind: NodeType,
     content: Option<Hash>,
     #[serde(default)]
     executable: bool,
@@ -91,7 +91,7 @@ struct Fields {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum Kind {
+enum NodeType {
     File,
     Link,
     Directory,
@@ -103,11 +103,11 @@ impl TryFrom<Fields> for Entry {
     fn try_from(fields: Fields) -> std::result::Result<Entry, &'static str> {
         let Fields { path, kind, content, executable, facts, target } = fields;
         let node = match kind {
-            Kind::File => {
+            NodeType::File => {
                 Node::File { content: content.ok_or("a file without content")?, executable, facts }
             }
-            Kind::Link => Node::Link { target: target.ok_or("a link without a target")? },
-            Kind::Directory => Node::Directory,
+            NodeType::Link => Node::Link { target: target.ok_or("a link without a target")? },
+            NodeType::Directory => Node::Directory,
         };
         Ok(Entry { path, node })
     }

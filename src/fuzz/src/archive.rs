@@ -11,7 +11,7 @@ const LIMITS: Limits =
     Limits { bytes: 4 << 20, ratio: 200, entries: 500, path: 300, depth: 20, memory: 4 << 20 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+enum EntryKind {
     Directory,
     File,
     Symlink,
@@ -19,13 +19,13 @@ enum Kind {
 
 #[derive(Default)]
 struct State {
-    entries: BTreeMap<Vec<u8>, Kind>,
+    entries: BTreeMap<Vec<u8>, EntryKind>,
     bytes: u64,
 }
 
 impl State {
     /// Creates an entry, as a file system would: through directories only, and over nothing.
-    fn create(&mut self, name: &[&[u8]], kind: Kind) {
+    fn create(&mut self, name: &[&[u8]], kind: EntryKind) {
         for part in name {
             assert!(
                 !part.is_empty() && *part != b"." && *part != b"..",
@@ -35,11 +35,12 @@ impl State {
         }
         assert!(name.len() as u64 <= LIMITS.depth);
         for length in 1..name.len() {
-            let above = self.entries.entry(name[..length].join(&b'/')).or_insert(Kind::Directory);
-            assert_eq!(*above, Kind::Directory, "{name:?} goes through something else");
+            let above =
+                self.entries.entry(name[..length].join(&b'/')).or_insert(EntryKind::Directory);
+            assert_eq!(*above, EntryKind::Directory, "{name:?} goes through something else");
         }
         let before = self.entries.insert(name.join(&b'/'), kind);
-        let is_again = before == Some(Kind::Directory) && kind == Kind::Directory;
+        let is_again = before == Some(EntryKind::Directory) && kind == EntryKind::Directory;
         assert!(before.is_none() || is_again, "{name:?} was {before:?} and is now {kind:?}");
         assert!(self.entries.len() as u64 <= LIMITS.entries + 1);
     }
@@ -54,7 +55,7 @@ impl<'a> Destination for Memory<'a> {
 
     fn directory(&mut self, name: &[&[u8]]) -> Result<()> {
         if !name.is_empty() {
-            self.0.lock().unwrap().create(name, Kind::Directory);
+            self.0.lock().unwrap().create(name, EntryKind::Directory);
         }
         Ok(())
     }
@@ -62,22 +63,22 @@ impl<'a> Destination for Memory<'a> {
     fn file(&mut self, name: &[&[u8]], _mode: u32, creation: Creation) -> Result<File<'a>> {
         let mut state = self.0.lock().unwrap();
         if creation == Creation::Replace {
-            assert_eq!(state.entries.remove(&name.join(&b'/')), Some(Kind::File));
+            assert_eq!(state.entries.remove(&name.join(&b'/')), Some(EntryKind::File));
         }
-        state.create(name, Kind::File);
+        state.create(name, EntryKind::File);
         Ok(File(self.0))
     }
 
     fn symlink(&mut self, name: &[&[u8]], target: &[u8]) -> Result<()> {
         assert!(!target.is_empty() && !target.contains(&0));
-        self.0.lock().unwrap().create(name, Kind::Symlink);
+        self.0.lock().unwrap().create(name, EntryKind::Symlink);
         Ok(())
     }
 
     fn link(&mut self, name: &[&[u8]], original: &[&[u8]]) -> Result<u64> {
         let mut state = self.0.lock().unwrap();
         let kind = state.entries[&original.join(&b'/')];
-        assert_ne!(kind, Kind::Directory);
+        assert_ne!(kind, EntryKind::Directory);
         state.create(name, kind);
         Ok(0)
     }

@@ -24,7 +24,7 @@ pub struct Rules {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+enum FrameKind {
     User,
     Shipped,
     /// The command line, where all positions end.
@@ -46,24 +46,24 @@ impl Rules {
         source.starts_with(&self.own)
     }
 
-    fn kind(&self, source: &[u8]) -> Kind {
+    fn kind(&self, source: &[u8]) -> FrameKind {
         if source.starts_with(SHIPPED.as_bytes()) {
-            Kind::Shipped
+            FrameKind::Shipped
         } else if let Some(inner) = source.strip_prefix(self.own.as_bytes()) {
             if inner.starts_with(b"cli/") || inner.starts_with(b"cli\\") {
-                Kind::Driver
+                FrameKind::Driver
             } else if inner.starts_with(b"evaluate") {
-                Kind::Evaluation
+                FrameKind::Evaluation
             } else {
-                Kind::Ignored
+                FrameKind::Ignored
             }
         } else if source.starts_with(b"=[")
             || FOREIGN.iter().any(|prefix| source.starts_with(prefix.as_bytes()))
             || source.starts_with(self.stub.as_bytes())
         {
-            Kind::Ignored
+            FrameKind::Ignored
         } else {
-            Kind::User
+            FrameKind::User
         }
     }
 }
@@ -83,7 +83,7 @@ struct Frame {
     /// The name of its chunk.
     source: Vec<u8>,
     line: c_int,
-    kind: Kind,
+    kind: FrameKind,
     /// The line as people read it, where that counts.
     text: Option<String>,
 }
@@ -125,9 +125,9 @@ unsafe fn read<'a>(
 }
 
 /// Returns the line of a frame as people read it, if it counts.
-fn text(source: &[u8], frame: &ffi::lua_Debug, kind: Kind) -> Option<String> {
+fn text(source: &[u8], frame: &ffi::lua_Debug, kind: FrameKind) -> Option<String> {
     // Tail calls (5.1) and functions of the interpreter have no line.
-    if !matches!(kind, Kind::User | Kind::Shipped) || frame.currentline <= 0 {
+    if !matches!(kind, FrameKind::User | FrameKind::Shipped) || frame.currentline <= 0 {
         return None;
     }
     // SAFETY: Lua ends it with a zero.
@@ -196,7 +196,7 @@ impl Frames {
         let (mut lines, mut shipped) = (Vec::new(), Vec::new());
         for frame in &self.frames {
             if let Some(text) = &frame.text {
-                add(if frame.kind == Kind::User { &mut lines } else { &mut shipped }, text);
+                add(if frame.kind == FrameKind::User { &mut lines } else { &mut shipped }, text);
             }
         }
         if let Some(base) = base.filter(|base| !base.is_fallback || lines.is_empty()) {
@@ -209,8 +209,8 @@ impl Frames {
 
 /// Returns whether frames further out do not belong to the config: those outside of an evaluation,
 /// unless it failed itself, and those outside of the command line.
-fn is_end(kind: Kind, is_found: bool, base: Option<&Base>) -> bool {
-    kind == Kind::Driver || (kind == Kind::Evaluation && (is_found || base.is_some()))
+fn is_end(kind: FrameKind, is_found: bool, base: Option<&Base>) -> bool {
+    kind == FrameKind::Driver || (kind == FrameKind::Evaluation && (is_found || base.is_some()))
 }
 
 /// Returns the innermost line of the user's files on the call stack.
@@ -231,7 +231,7 @@ pub unsafe fn innermost(
             break;
         }
         if let Some(text) = text(source, &frame, kind) {
-            if kind == Kind::User {
+            if kind == FrameKind::User {
                 return Some(text);
             }
             shipped.get_or_insert(text);

@@ -16,7 +16,7 @@ use syslua_engine::hash::{DigestMap, Hash};
 use syslua_engine::names::{OutputName, Placeholder};
 use syslua_engine::platform::{self, FileKind};
 use syslua_engine::settings::System;
-use syslua_engine::store::source_cache::{Known, Look};
+use syslua_engine::store::source_cache::{KnownSource, Look};
 use syslua_engine::value::{Source, Text, Value};
 
 use crate::collection::{Members, PlainFile, is_plain_target, join};
@@ -53,14 +53,14 @@ fn source_at(lua: &Lua, place: PathBuf, excluded: &Excluded) -> Answer<Option<(S
     let path = state::locate(lua, named.clone());
     // The copies of sources that a snapshot keeps are private, whatever the sources are.
     let is_original = path == named;
-    let found = |path: PathBuf, known: Known| {
+    let found = |path: PathBuf, known: KnownSource| {
         (
             Source { path, nar: known.nar, excluded: excluded.clone() },
             known.is_private && is_original,
         )
     };
     match observe(lua, &path, excluded)? {
-        Some(Known { kind: FileKind::Symlink, .. }) => {
+        Some(KnownSource { kind: FileKind::Symlink, .. }) => {
             let Some(end) = follow(lua, &path) else { return Ok(None) };
             let known = observe(lua, &end, excluded)?;
             Ok(known.map(|known| found(end, known)))
@@ -70,7 +70,7 @@ fn source_at(lua: &Lua, place: PathBuf, excluded: &Excluded) -> Answer<Option<(S
     }
 }
 
-fn observe(lua: &Lua, path: &Path, excluded: &Excluded) -> Answer<Option<Known>> {
+fn observe(lua: &Lua, path: &Path, excluded: &Excluded) -> Answer<Option<KnownSource>> {
     let known = state::change(lua, |state| state.sources.observe_without(path, excluded));
     let known = known.ok_or_else(Error::in_use)?;
     Ok(known?)

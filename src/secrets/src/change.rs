@@ -5,7 +5,7 @@ use crate::format::Format;
 use crate::key_path::{KeyPath, Step};
 use crate::plain::Plain;
 use crate::problem::{Problem, Result};
-use crate::tree::{Kind, Node};
+use crate::tree::{Node, ValueKind};
 use crate::value::Value;
 use crate::{dotenv, ini, json, yaml};
 
@@ -48,8 +48,8 @@ pub(crate) fn change(
     let (mut node, mut gone) = (root, 0);
     while gone < steps.len() {
         let next = match (&steps[gone], &node.kind) {
-            (Step::Key(key), Kind::Map(_)) => node.get(key).map(|entry| &entry.node),
-            (Step::Index(index), Kind::List(_)) => {
+            (Step::Key(key), ValueKind::Map(_)) => node.get(key).map(|entry| &entry.node),
+            (Step::Index(index), ValueKind::List(_)) => {
                 let count = node.entries().count();
                 if *index > count {
                     let here = KeyPath::new(steps[..gone].to_vec());
@@ -59,14 +59,14 @@ pub(crate) fn change(
                 node.entries().nth(*index).map(|entry| &entry.node)
             }
             // Nothing at all becomes what is needed.
-            (_, Kind::Leaf(Value::Null)) => break,
+            (_, ValueKind::Leaf(Value::Null)) => break,
             (step, _) => return Err(missing(&steps[..gone], step, &Plain::Value(Value::Null))),
         };
         let Some(next) = next else { break };
         node = next;
         gone += 1;
     }
-    if gone == steps.len() || matches!(node.kind, Kind::Leaf(_)) {
+    if gone == steps.len() || matches!(node.kind, ValueKind::Leaf(_)) {
         let new = build(&steps[gone..], value);
         return put_in_place(format, text, node, &new, &KeyPath::new(steps.to_vec()), edits);
     }
@@ -121,8 +121,8 @@ fn put_in_place(
     path: &KeyPath,
     edits: &mut Edits,
 ) -> Result<()> {
-    if !matches!(node.kind, Kind::Leaf(_)) {
-        let what = if matches!(node.kind, Kind::Map(_)) { "map" } else { "list" };
+    if !matches!(node.kind, ValueKind::Leaf(_)) {
+        let what = if matches!(node.kind, ValueKind::Map(_)) { "map" } else { "list" };
         return Err(Problem::new(format!(
             "`{path}` is a {what}, and a single value would replace all of it"
         ))

@@ -18,7 +18,7 @@ use crate::plain::Plain;
 use crate::problem::{Problem, Result};
 use crate::recipient::{Recipient, same_key};
 use crate::seal::{Filled, Mac, Work, decrypt, encrypted_text, fingerprint};
-use crate::tree::{Item, Kind, Node, What, clear_type, slots};
+use crate::tree::{Item, Node, ValueKind, What, clear_type, slots};
 use crate::value::{Type, Value};
 use crate::{ini, yaml};
 
@@ -111,8 +111,8 @@ impl Document {
         let mut at = root.ok_or_else(|| Problem::new(format!("it has no `{path}`")))?;
         for step in steps {
             let next = match (step, &at.kind) {
-                (Step::Key(key), Kind::Map(_)) => at.get(key),
-                (Step::Index(index), Kind::List(_)) => at.entries().nth(*index),
+                (Step::Key(key), ValueKind::Map(_)) => at.get(key),
+                (Step::Index(index), ValueKind::List(_)) => at.entries().nth(*index),
                 _ => None,
             };
             let next = next.ok_or_else(|| missing(&gone, step, &at.to_plain()))?;
@@ -257,7 +257,7 @@ impl Opened {
         if format == Format::Binary {
             let value = self.plain.first().and_then(|root| root.get("data"));
             return match value.map(|entry| &entry.node.kind) {
-                Some(Kind::Leaf(value)) => Ok(value.to_content()),
+                Some(ValueKind::Leaf(value)) => Ok(value.to_content()),
                 _ => Err(Problem::new(
                     "a binary document has its content under `data`, and this one has none",
                 )),
@@ -461,7 +461,7 @@ impl Opened {
 
 /// Puts decrypted values into a tree, in the order of its slots.
 fn fill(node: &mut Node, skip: Option<&str>, filled: &mut dyn Iterator<Item = Filled>) {
-    let (Kind::Map(items) | Kind::List(items)) = &mut node.kind else { return };
+    let (ValueKind::Map(items) | ValueKind::List(items)) = &mut node.kind else { return };
     for item in items {
         match item {
             Item::Comment(comment) => {
@@ -473,7 +473,7 @@ fn fill(node: &mut Node, skip: Option<&str>, filled: &mut dyn Iterator<Item = Fi
                 if skip.is_some() && entry.key.as_deref() == skip {
                     continue;
                 }
-                if let Kind::Leaf(value) = &mut entry.node.kind {
+                if let ValueKind::Leaf(value) = &mut entry.node.kind {
                     if let Some(Filled::Value(new)) = filled.next() {
                         *value = new;
                     }
@@ -501,11 +501,11 @@ fn without(plain: Plain, key: Option<&str>) -> Plain {
 
 fn outline(node: &Node, skip: Option<&str>) -> Plain {
     match &node.kind {
-        Kind::Leaf(value) => Plain::text(clear_type(value).name()),
-        Kind::List(_) => {
+        ValueKind::Leaf(value) => Plain::text(clear_type(value).name()),
+        ValueKind::List(_) => {
             Plain::List(node.entries().map(|entry| outline(&entry.node, None)).collect())
         }
-        Kind::Map(_) => Plain::Map(
+        ValueKind::Map(_) => Plain::Map(
             node.entries()
                 .filter(|entry| skip.is_none() || entry.key.as_deref() != skip)
                 .map(|entry| (entry.key.clone().unwrap_or_default(), outline(&entry.node, None)))

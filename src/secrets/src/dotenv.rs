@@ -4,7 +4,7 @@
 use crate::flat;
 use crate::plain::Plain;
 use crate::problem::{Problem, Result};
-use crate::tree::{Comment, Entry, Item, Kind, Node};
+use crate::tree::{Comment, Entry, Item, Node, ValueKind};
 use crate::value::Value;
 
 const PREFIX: &str = "sops_";
@@ -32,7 +32,7 @@ pub(crate) fn read(text: &str) -> Result<(Node, Option<Plain>)> {
                 pairs.push((name.to_owned(), value.to_owned()));
             } else {
                 let node = Node {
-                    kind: Kind::Leaf(Value::Str(value.replace("\\n", "\n"))),
+                    kind: ValueKind::Leaf(Value::Str(value.replace("\\n", "\n"))),
                     span: start + key.len() + 1..end,
                     flow: false,
                     column: 0,
@@ -44,7 +44,7 @@ pub(crate) fn read(text: &str) -> Result<(Node, Option<Plain>)> {
         start = end + 1;
     }
     let span = 0..text.len();
-    let root = Node { kind: Kind::Map(items), span, flow: false, column: 0, indent: 0 };
+    let root = Node { kind: ValueKind::Map(items), span, flow: false, column: 0, indent: 0 };
     let metadata = if pairs.is_empty() { None } else { Some(flat::unflatten(&pairs)?) };
     Ok((root, metadata))
 }

@@ -12,7 +12,7 @@ use crate::flat;
 use crate::options::KEY;
 use crate::plain::Plain;
 use crate::problem::{Problem, Result, line_of};
-use crate::tree::{Comment, Entry, Item, Kind, Node};
+use crate::tree::{Comment, Entry, Item, Node, ValueKind};
 use crate::value::Value;
 
 /// What the library calls the keys before the first section.
@@ -76,7 +76,7 @@ pub(crate) fn read(text: &str) -> Result<(Node, Option<Plain>)> {
             }
             let behind = span.end..start + trimmed.len();
             let node = Node {
-                kind: Kind::Leaf(Value::Str(value)),
+                kind: ValueKind::Leaf(Value::Str(value)),
                 span,
                 flow: false,
                 column: 0,
@@ -102,7 +102,7 @@ pub(crate) fn read(text: &str) -> Result<(Node, Option<Plain>)> {
     let metadata = metadata.map(|pairs| flat::unflatten(&pairs)).transpose()?;
     let items = sections.into_iter().map(Section::into_item).collect();
     let span = 0..text.len();
-    Ok((Node { kind: Kind::Map(items), span, flow: false, column: 0, indent: 0 }, metadata))
+    Ok((Node { kind: ValueKind::Map(items), span, flow: false, column: 0, indent: 0 }, metadata))
 }
 
 /// The end of a line, or of the last line of a value between `"""` that begins in it.
@@ -129,7 +129,7 @@ impl Section {
         let mut pairs = Vec::new();
         for item in &self.items {
             if let Item::Entry(Entry { key: Some(key), node, .. }) = item
-                && let Kind::Leaf(Value::Str(text)) = &node.kind
+                && let ValueKind::Leaf(Value::Str(text)) = &node.kind
             {
                 pairs.push((key.clone(), text.clone()));
             }
@@ -139,7 +139,7 @@ impl Section {
 
     fn into_item(self) -> Item {
         let node = Node {
-            kind: Kind::Map(self.items),
+            kind: ValueKind::Map(self.items),
             span: self.start..self.end,
             flow: false,
             column: 0,

@@ -6,7 +6,7 @@ use crate::json_text::{write_text, write_value};
 use crate::options::KEY;
 use crate::plain::Plain;
 use crate::problem::{Problem, Result, line_of};
-use crate::tree::{Entry, Item, Kind, MAX_DEPTH, Node};
+use crate::tree::{Entry, Item, MAX_DEPTH, Node, ValueKind};
 use crate::value::Value;
 
 /// Reads a document, which must be an object.
@@ -50,10 +50,10 @@ impl Reader<'_> {
         }
         let start = self.at;
         let kind = match self.peek() {
-            Some(b'{') => Kind::Map(self.members(b'}', depth)?),
-            Some(b'[') => Kind::List(self.members(b']', depth)?),
-            Some(b'"') => Kind::Leaf(Value::Str(self.string()?)),
-            _ => Kind::Leaf(self.word()?),
+            Some(b'{') => ValueKind::Map(self.members(b'}', depth)?),
+            Some(b'[') => ValueKind::List(self.members(b']', depth)?),
+            Some(b'"') => ValueKind::Leaf(Value::Str(self.string()?)),
+            _ => ValueKind::Leaf(self.word()?),
         };
         Ok(Node { kind, span: start..self.at, flow: true, column: depth, indent: 0 })
     }

@@ -11,7 +11,7 @@ use crate::format::Format;
 use crate::metadata::Metadata;
 use crate::options::Options;
 use crate::problem::{Problem, Result, line_of};
-use crate::tree::{Item, Kind, Slot, What, slots};
+use crate::tree::{Item, Slot, ValueKind, What, slots};
 use crate::value::Value;
 
 /// What a MAC over encrypted values only begins with: the SHA-256 of `sops`.
@@ -86,10 +86,10 @@ impl Work<'_> {
     ) -> Result<String> {
         let mut parsed = self.format.parse(text)?;
         if let (Some(value), Some(root)) = (binary, parsed.roots.first_mut())
-            && let Kind::Map(items) = &mut root.kind
+            && let ValueKind::Map(items) = &mut root.kind
             && let Some(Item::Entry(entry)) = items.first_mut()
         {
-            entry.node.kind = Kind::Leaf(value);
+            entry.node.kind = ValueKind::Leaf(value);
         }
         let cipher = self.key.cipher();
         let mut mac = Mac::new(&metadata.options);

@@ -13,7 +13,7 @@ pub(crate) const MAX_DEPTH: usize = 200;
 /// A node of a document.
 #[derive(Debug, Clone)]
 pub(crate) struct Node {
-    pub kind: Kind,
+    pub kind: ValueKind,
     /// Where its text is: of a value without tag and anchor, of a block from its first key to its
     /// last value.
     pub span: Range<usize>,
@@ -28,7 +28,7 @@ pub(crate) struct Node {
 
 /// The kinds of nodes.
 #[derive(Debug, Clone)]
-pub(crate) enum Kind {
+pub(crate) enum ValueKind {
     Map(Vec<Item>),
     List(Vec<Item>),
     Leaf(Value),
@@ -64,8 +64,8 @@ pub(crate) struct Comment {
 impl Node {
     pub fn items(&self) -> &[Item] {
         match &self.kind {
-            Kind::Map(items) | Kind::List(items) => items,
-            Kind::Leaf(_) => &[],
+            ValueKind::Map(items) | ValueKind::List(items) => items,
+            ValueKind::Leaf(_) => &[],
         }
     }
 
@@ -85,11 +85,11 @@ impl Node {
     /// The same without places.
     pub fn to_plain(&self) -> Plain {
         match &self.kind {
-            Kind::Leaf(value) => Plain::Value(value.clone()),
-            Kind::List(_) => {
+            ValueKind::Leaf(value) => Plain::Value(value.clone()),
+            ValueKind::List(_) => {
                 Plain::List(self.entries().map(|entry| entry.node.to_plain()).collect())
             }
-            Kind::Map(_) => Plain::Map(
+            ValueKind::Map(_) => Plain::Map(
                 self.entries()
                     .map(|entry| (entry.key.clone().unwrap_or_default(), entry.node.to_plain()))
                     .collect(),
@@ -152,8 +152,8 @@ impl<'a> Walk<'a, '_> {
                         self.keys.push(key);
                     }
                     match &entry.node.kind {
-                        Kind::Leaf(value) => self.add(What::Value(&entry.node, value), false),
-                        Kind::Map(_) | Kind::List(_) => self.items(&entry.node, None),
+                        ValueKind::Leaf(value) => self.add(What::Value(&entry.node, value), false),
+                        ValueKind::Map(_) | ValueKind::List(_) => self.items(&entry.node, None),
                     }
                     if entry.key.is_some() {
                         self.keys.pop();

@@ -9,7 +9,7 @@ pub const LARGEST_OCTAL: u64 = 0o777_7777_7777;
 
 /// What an entry is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum EntryType {
     /// A file.
     File,
     /// A file with holes, as GNU tar wrote them first.
@@ -42,7 +42,7 @@ pub enum Kind {
 #[derive(Clone, Debug)]
 pub struct Header {
     /// What the entry is.
-    pub kind: Kind,
+    pub kind: EntryType,
     /// Its name, with the prefix of ustar.
     pub name: Vec<u8>,
     /// What it links to.
@@ -76,8 +76,8 @@ impl Header {
             number(&block[124..136]).map_err(|problem| format!("has a size that {problem}"))?;
         let kind = kind_of(block[156]);
         let sparse = match kind {
-            Kind::Sparse if is_gnu => Some(OldMap::parse(block)?),
-            Kind::Sparse => {
+            EntryType::Sparse if is_gnu => Some(OldMap::parse(block)?),
+            EntryType::Sparse => {
                 return Err(
                     "has the kind of a sparse file of GNU tar, but not its format".to_owned()
                 );
@@ -91,26 +91,26 @@ impl Header {
     }
 }
 
-fn kind_of(letter: u8) -> Kind {
+fn kind_of(letter: u8) -> EntryType {
     match letter {
         // `7` is a file that should be stored contiguously.
-        b'0' | 0 | b'7' => Kind::File,
-        b'1' => Kind::Link,
-        b'2' => Kind::Symlink,
-        b'3' => Kind::Special("a character device"),
-        b'4' => Kind::Special("a block device"),
-        b'5' => Kind::Directory,
-        b'6' => Kind::Special("a named pipe (FIFO)"),
+        b'0' | 0 | b'7' => EntryType::File,
+        b'1' => EntryType::Link,
+        b'2' => EntryType::Symlink,
+        b'3' => EntryType::Special("a character device"),
+        b'4' => EntryType::Special("a block device"),
+        b'5' => EntryType::Directory,
+        b'6' => EntryType::Special("a named pipe (FIFO)"),
         // Solaris wrote `X` before there was a standard.
-        b'x' | b'X' => Kind::Extended,
-        b'g' => Kind::Global,
-        b'L' => Kind::LongName,
-        b'K' => Kind::LongLink,
-        b'S' => Kind::Sparse,
-        b'V' => Kind::Label,
-        b'D' => Kind::Listed,
-        b'M' => Kind::Special("the rest of a file from another volume"),
-        other => Kind::Unknown(other),
+        b'x' | b'X' => EntryType::Extended,
+        b'g' => EntryType::Global,
+        b'L' => EntryType::LongName,
+        b'K' => EntryType::LongLink,
+        b'S' => EntryType::Sparse,
+        b'V' => EntryType::Label,
+        b'D' => EntryType::Listed,
+        b'M' => EntryType::Special("the rest of a file from another volume"),
+        other => EntryType::Unknown(other),
     }
 }
 

@@ -9,7 +9,7 @@ mod number;
 mod pax;
 mod sparse;
 
-use self::header::{Header, Kind};
+use self::header::{EntryType, Header};
 use self::pax::Records;
 use self::sparse::Segment;
 use crate::Options;
@@ -17,7 +17,7 @@ use crate::compression::Compression;
 use crate::destination::{Content, Destination};
 use crate::names::{self, Name, Origin};
 use crate::problem::{Problem, Result, show};
-use crate::seen_names::{self, Registry};
+use crate::seen_names::{NameKind, Registry};
 use crate::stream::Stream;
 
 /// The size of a block, in which everything comes.
@@ -157,7 +157,7 @@ impl<D: Destination> Reader<'_, '_, D> {
 
     fn take(&mut self, header: Header) -> Result<()> {
         match header.kind {
-            Kind::Extended => {
+            EntryType::Extended => {
                 let records = self.read_records(&header)?;
                 if self.next.records.replace(records).is_some() {
                     return Err(Problem::Damaged(
@@ -166,18 +166,18 @@ impl<D: Destination> Reader<'_, '_, D> {
                 }
                 Ok(())
             }
-            Kind::Global => self.read_records(&header)?.refuse_in_global_header(),
-            Kind::LongName => {
+            EntryType::Global => self.read_records(&header)?.refuse_in_global_header(),
+            EntryType::LongName => {
                 // The last one counts, as in GNU tar.
                 self.next.long_name = Some(self.read_long(&header)?);
                 Ok(())
             }
-            Kind::LongLink => {
+            EntryType::LongLink => {
                 self.next.long_link = Some(self.read_long(&header)?);
                 Ok(())
             }
             // The label of a volume is not an entry.
-            Kind::Label => self.skip(header.size),
+            EntryType::Label => self.skip(header.size),
             _ => {
                 let extension = std::mem::take(&mut self.next);
                 self.extract(&combine(header, extension)?)
@@ -233,19 +233,21 @@ impl<D: Destination> Reader<'_, '_, D> {
     fn extract(&mut self, entry: &Entry) -> Result<()> {
         let options = self.options;
         let name = names::parse(&entry.name, Origin::Tar, options.strip, &options.limits)?;
-        let is_directory = matches!(entry.header.kind, Kind::Directory | Kind::Listed)
-            || (name.has_slash && entry.header.kind == Kind::File);
+        let is_directory = matches!(entry.header.kind, EntryType::Directory | EntryType::Listed)
+            || (name.has_slash && entry.header.kind == EntryType::File);
         match entry.header.kind {
-            Kind::Special(what) => return Err(Problem::entry(&entry.name, format!("is {what}"))),
-            Kind::Unknown(letter) => {
+            EntryType::Special(what) => {
+                return Err(Problem::entry(&entry.name, format!("is {what}")));
+            }
+            EntryType::Unknown(letter) => {
                 let letter = char::from(letter).escape_default();
                 return Err(Problem::entry(
                     &entry.name,
                     format!("is of the unknown kind '{letter}'"),
                 ));
             }
-            Kind::Listed => self.skip(entry.size)?,
-            Kind::Directory | Kind::Link | Kind::Symlink if entry.size > 0 => {
+            EntryType::Listed => self.skip(entry.size)?,
+            EntryType::Directory | EntryType::Link | EntryType::Symlink if entry.size > 0 => {
                 return Err(Problem::entry(
                     &entry.name,
                     format!("is not a file, but has {} bytes of content", entry.size),
@@ -254,21 +256,21 @@ impl<D: Destination> Reader<'_, '_, D> {
             _ if is_directory && entry.size > 0 => {
                 return Err(Problem::entry(&entry.name, "is a file with the name of a directory"));
             }
-            Kind::File if !is_directory => {
+            EntryType::File if !is_directory => {
                 refuse_setuid(&entry.name, entry.header.mode, options.allow_setuid)?;
             }
             _ => {}
         }
         if is_directory {
             if !name.is_stripped {
-                self.registry.add(&name.parts, seen_names::Kind::Directory)?;
+                self.registry.add(&name.parts, NameKind::Directory)?;
                 self.tree.directory(&name.parts)?;
             }
             return Ok(());
         }
         match entry.header.kind {
-            Kind::Symlink => self.symlink(entry, &name),
-            Kind::Link => self.link(entry, &name),
+            EntryType::Symlink => self.symlink(entry, &name),
+            EntryType::Link => self.link(entry, &name),
             _ => self.file(entry, &name),
         }
     }
@@ -278,7 +280,7 @@ impl<D: Destination> Reader<'_, '_, D> {
         if name.is_stripped {
             return Ok(());
         }
-        self.registry.add(&name.parts, seen_names::Kind::Symlink)?;
+        self.registry.add(&name.parts, NameKind::Symlink)?;
         self.tree.symlink(&name.parts, &entry.link)
     }
 
@@ -302,7 +304,7 @@ impl<D: Destination> Reader<'_, '_, D> {
             )));
         }
         match self.registry.get(&target.parts) {
-            Some(seen_names::Kind::Directory) => {
+            Some(NameKind::Directory) => {
                 return Err(refuse(format!("is a hard link to the directory {shown}")));
             }
             None => {
@@ -314,7 +316,7 @@ impl<D: Destination> Reader<'_, '_, D> {
             Some(_) if target.parts == name.parts => return Ok(()),
             Some(_) => {}
         }
-        self.registry.add(&name.parts, seen_names::Kind::Link)?;
+        self.registry.add(&name.parts, NameKind::Link)?;
         let size = self.tree.link(&name.parts, &target.parts)?;
         // In an object every name has content of its own.
         self.stream.budget.spend(size)
@@ -326,7 +328,7 @@ impl<D: Destination> Reader<'_, '_, D> {
         if name.is_stripped {
             return self.skip(stored);
         }
-        let creation = self.registry.add(&name.parts, seen_names::Kind::File)?;
+        let creation = self.registry.add(&name.parts, NameKind::File)?;
         let mut file = self.tree.file(&name.parts, entry.header.mode, creation)?;
         match &segments {
             None => copy(self.stream, stored, &mut file)?,
@@ -344,7 +346,7 @@ impl<D: Destination> Reader<'_, '_, D> {
         let damaged = |problem: String| {
             Problem::entry(&entry.name, format!("is a sparse file whose map {problem}"))
         };
-        if entry.header.kind == Kind::Sparse {
+        if entry.header.kind == EntryType::Sparse {
             let mut map =
                 entry.header.sparse.clone().ok_or_else(|| damaged("is missing".to_owned()))?;
             let mut block = [0; BLOCK];
@@ -444,7 +446,7 @@ fn combine(header: Header, extension: Extension) -> Result<Entry> {
     // What has no content may have a size in its header, such as that of the file a link leads to:
     // POSIX.1-1988, and all who read archives since then.
     let header_size = match header.kind {
-        Kind::Directory | Kind::Link | Kind::Symlink => 0,
+        EntryType::Directory | EntryType::Link | EntryType::Symlink => 0,
         _ => header.size,
     };
     let size = match records.number(b"size").map_err(|problem| Problem::entry(&name, problem))? {

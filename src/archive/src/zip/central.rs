@@ -191,7 +191,7 @@ pub struct Records<'a, S: ?Sized> {
 
 /// What an entry is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum EntryKind {
     /// A directory.
     Directory,
     /// A file.
@@ -371,7 +371,7 @@ impl Record {
     ///
     /// # Errors
     /// When it is encrypted, compressed in an unknown way, or neither file, directory nor link.
-    pub fn check(&self) -> Result<Kind> {
+    pub fn check(&self) -> Result<EntryKind> {
         const ENCRYPTED: u16 = 1 | 1 << 6 | 1 << 13;
         const DOS_DIRECTORY: u32 = 0x10;
         let refuse = |reason: String| Err(Problem::entry(&self.name, reason));
@@ -393,7 +393,7 @@ impl Record {
             0o120_000 if self.name.ends_with(b"/") => {
                 return refuse("is a symbolic link, but ends in a slash".to_owned());
             }
-            0o120_000 => return Ok(Kind::Symlink),
+            0o120_000 => return Ok(EntryKind::Symlink),
             0o010_000 => return refuse("is a named pipe (FIFO)".to_owned()),
             0o020_000 => return refuse("is a character device".to_owned()),
             0o060_000 => return refuse("is a block device".to_owned()),
@@ -405,8 +405,8 @@ impl Record {
             _ => return refuse("is of an unknown kind".to_owned()),
         };
         match (is_directory, self.size) {
-            (false, _) => Ok(Kind::File),
-            (true, 0) => Ok(Kind::Directory),
+            (false, _) => Ok(EntryKind::File),
+            (true, 0) => Ok(EntryKind::Directory),
             (true, size) => refuse(format!("is not a file, but has {size} bytes of content")),
         }
     }

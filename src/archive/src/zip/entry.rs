@@ -4,7 +4,7 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::sync::atomic::Ordering;
 
 use super::bytes::{Fields, Range};
-use super::central::{Kind, Record};
+use super::central::{EntryKind, Record};
 use crate::compression::{self, Compression, zstd_decoder};
 use crate::destination::{Content, Creation, Destination, ReadAt};
 use crate::names::{self, Origin};
@@ -61,11 +61,11 @@ impl<'a, S: ReadAt + ?Sized, D: Destination> Reader<'a, S, D> {
         let name = names::parse(&record.name, Origin::Zip, options.strip, &options.limits)?;
         match kind {
             _ if name.is_stripped || is_replaced => self.decode(&mut input, record, |_| Ok(()))?,
-            Kind::Directory => {
+            EntryKind::Directory => {
                 self.decode(&mut input, record, |_| Ok(()))?;
                 self.tree.directory(&name.parts)?;
             }
-            Kind::Symlink => {
+            EntryKind::Symlink => {
                 let mut target = Vec::new();
                 self.decode(&mut input, record, |bytes| {
                     target.extend_from_slice(bytes);
@@ -75,7 +75,7 @@ impl<'a, S: ReadAt + ?Sized, D: Destination> Reader<'a, S, D> {
                 tar::check_target(&record.name, &target)?;
                 self.tree.symlink(&name.parts, &target)?;
             }
-            Kind::File => {
+            EntryKind::File => {
                 let mut output = self.tree.file(
                     &name.parts,
                     record.mode().unwrap_or(PLAIN_MODE),

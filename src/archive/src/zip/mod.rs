@@ -15,13 +15,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use self::bytes::read_from;
-use self::central::{Central, Kind, Record, Records};
+use self::central::{Central, EntryKind, Record, Records};
 use self::entry::Reader;
 use crate::budget::Budget;
 use crate::destination::{Creation, Destination, ReadAt};
 use crate::names::{self, Origin};
 use crate::problem::{Problem, Result};
-use crate::seen_names::{self, Registry};
+use crate::seen_names::{NameKind, Registry};
 use crate::{Archive, tar};
 
 /// A thread takes entries up to a number or a total size.
@@ -118,15 +118,15 @@ fn survey<S: ReadAt + ?Sized>(
         has_windows |= record.has_window();
         let kind = record.check()?;
         let name = names::parse(&record.name, Origin::Zip, options.strip, &options.limits)?;
-        if kind == Kind::File {
+        if kind == EntryKind::File {
             tar::refuse_setuid(&record.name, record.mode().unwrap_or(0), options.allow_setuid)?;
         }
         budget.spend(record.size)?;
         if !name.is_stripped {
             let kind = match kind {
-                Kind::Directory => seen_names::Kind::Directory,
-                Kind::File => seen_names::Kind::File,
-                Kind::Symlink => seen_names::Kind::Symlink,
+                EntryKind::Directory => NameKind::Directory,
+                EntryKind::File => NameKind::File,
+                EntryKind::Symlink => NameKind::Symlink,
             };
             if registry.add(&name.parts, kind)? == Creation::Replace {
                 twice.insert(name.parts.join(&b'/'), record.offset);

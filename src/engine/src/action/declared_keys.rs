@@ -19,22 +19,22 @@ pub struct DeclaredKey {
     pub path: Vec<String>,
     /// What it is set to.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "some")]
-    pub value: Option<Plain>,
+    pub value: Option<DeclaredValue>,
     /// Whether it is taken away.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub absent: bool,
     /// Items that its list begins with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub before: Option<Vec<Plain>>,
+    pub before: Option<Vec<DeclaredValue>>,
     /// Items that its list ends with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub after: Option<Vec<Plain>>,
+    pub after: Option<Vec<DeclaredValue>>,
 }
 
 /// A declared value. Its texts may hold placeholders.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
-pub enum Plain {
+pub enum DeclaredValue {
     /// Null.
     Null(()),
     /// A boolean.
@@ -44,27 +44,27 @@ pub enum Plain {
     /// A text.
     Text(Text),
     /// A list.
-    List(Vec<Plain>),
+    List(Vec<DeclaredValue>),
     /// A table.
-    Map(BTreeMap<String, Plain>),
+    Map(BTreeMap<String, DeclaredValue>),
 }
 
 /// Null is a value.
 fn some<'de, D: Deserializer<'de>>(
     deserializer: D,
-) -> std::result::Result<Option<Plain>, D::Error> {
-    Plain::deserialize(deserializer).map(Some)
+) -> std::result::Result<Option<DeclaredValue>, D::Error> {
+    DeclaredValue::deserialize(deserializer).map(Some)
 }
 
-impl Plain {
+impl DeclaredValue {
     fn to_json(&self) -> Json {
         match self {
-            Plain::Null(()) => Json::Null,
-            Plain::Bool(value) => Json::Bool(*value),
-            Plain::Number(number) => Json::Number(number.clone()),
-            Plain::Text(text) => Json::String(text.display()),
-            Plain::List(items) => items.iter().map(Plain::to_json).collect(),
-            Plain::Map(map) => {
+            DeclaredValue::Null(()) => Json::Null,
+            DeclaredValue::Bool(value) => Json::Bool(*value),
+            DeclaredValue::Number(number) => Json::Number(number.clone()),
+            DeclaredValue::Text(text) => Json::String(text.display()),
+            DeclaredValue::List(items) => items.iter().map(DeclaredValue::to_json).collect(),
+            DeclaredValue::Map(map) => {
                 map.iter().map(|(key, item)| (key.clone(), item.to_json())).collect()
             }
         }
@@ -73,9 +73,9 @@ impl Plain {
     /// Adds the texts in it.
     pub fn texts<'a>(&'a self, texts: &mut Vec<&'a Text>) {
         match self {
-            Plain::Text(text) => texts.push(text),
-            Plain::List(items) => items.iter().for_each(|item| item.texts(texts)),
-            Plain::Map(map) => map.values().for_each(|item| item.texts(texts)),
+            DeclaredValue::Text(text) => texts.push(text),
+            DeclaredValue::List(items) => items.iter().for_each(|item| item.texts(texts)),
+            DeclaredValue::Map(map) => map.values().for_each(|item| item.texts(texts)),
             _ => {}
         }
     }
@@ -83,9 +83,9 @@ impl Plain {
     /// Adds the texts in it, to be changed.
     pub fn texts_mut<'a>(&'a mut self, texts: &mut Vec<&'a mut Text>) {
         match self {
-            Plain::Text(text) => texts.push(text),
-            Plain::List(items) => items.iter_mut().for_each(|item| item.texts_mut(texts)),
-            Plain::Map(map) => map.values_mut().for_each(|item| item.texts_mut(texts)),
+            DeclaredValue::Text(text) => texts.push(text),
+            DeclaredValue::List(items) => items.iter_mut().for_each(|item| item.texts_mut(texts)),
+            DeclaredValue::Map(map) => map.values_mut().for_each(|item| item.texts_mut(texts)),
             _ => {}
         }
     }
@@ -93,7 +93,7 @@ impl Plain {
 
 impl DeclaredKey {
     fn to_key(&self) -> Key {
-        let all = |items: &[Plain]| items.iter().map(Plain::to_json).collect();
+        let all = |items: &[DeclaredValue]| items.iter().map(DeclaredValue::to_json).collect();
         let want = match self {
             DeclaredKey { before: Some(items), .. } => Want::Before(all(items)),
             DeclaredKey { after: Some(items), .. } => Want::After(all(items)),
@@ -104,7 +104,7 @@ impl DeclaredKey {
     }
 
     /// Returns its values and items.
-    pub fn values(&self) -> impl Iterator<Item = &Plain> {
+    pub fn values(&self) -> impl Iterator<Item = &DeclaredValue> {
         self.value.iter().chain(self.before.iter().flatten()).chain(self.after.iter().flatten())
     }
 }

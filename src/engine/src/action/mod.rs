@@ -36,7 +36,7 @@ pub use alias::Alias;
 pub use change::{After, Before, Rights, Role, TargetChange, Undone};
 pub use command::{Command, Run, run_to_its_end};
 pub use contents::Contents;
-pub use declared_keys::{DeclaredKey, Edit, Plain, Planned, Untouched};
+pub use declared_keys::{DeclaredKey, DeclaredValue, Edit, Planned, Untouched};
 pub use directories::Directories;
 pub use directory::{Directory, insisted_mode};
 pub use drift::{Accounts, Aspect, Drift, Observer};

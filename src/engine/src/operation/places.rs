@@ -82,12 +82,12 @@ pub enum Purpose {
 /// A directory or file that a build may use, with everything below.
 struct Root<'a> {
     path: PathBuf,
-    kind: Kind,
+    kind: RootKind,
     excluded: Option<&'a BTreeSet<PathBuf>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+enum RootKind {
     /// The build directory.
     Directory,
     /// An output, in the directory of outputs.
@@ -101,7 +101,7 @@ enum Kind {
 /// What a path is below, by its true path, and the way from there.
 struct Top {
     path: PathBuf,
-    kind: Kind,
+    kind: RootKind,
     below: PathBuf,
 }
 
@@ -192,7 +192,7 @@ impl Workspace {
         let (Some(above), Some(name)) = (root.path.parent(), root.path.file_name()) else {
             return Err(invalid().into());
         };
-        if root.kind == Kind::Directory {
+        if root.kind == RootKind::Directory {
             // The user of the build may have no right to the directory that it is in.
             self.make_directory()?;
             let below =
@@ -206,7 +206,11 @@ impl Workspace {
         // Joining nothing would add a slash.
         let way = std::iter::once(name).chain(&root.below).collect();
         Ok((
-            if root.kind == Kind::Output { directory.with_actor(self.actor()) } else { directory },
+            if root.kind == RootKind::Output {
+                directory.with_actor(self.actor())
+            } else {
+                directory
+            },
             way,
         ))
     }
@@ -224,15 +228,15 @@ impl Workspace {
     /// Returns what of the build's own a path is below, and the way from there.
     fn root_of(&self, path: &Path, purpose: Purpose) -> Option<Top> {
         let root = |kind| move |path: &PathBuf| Root { path: path.clone(), kind, excluded: None };
-        let mut roots: Vec<Root<'_>> = self.outputs.values().map(root(Kind::Output)).collect();
-        roots.push(root(Kind::Directory)(&self.directory));
+        let mut roots: Vec<Root<'_>> = self.outputs.values().map(root(RootKind::Output)).collect();
+        roots.push(root(RootKind::Directory)(&self.directory));
         if purpose == Purpose::Read {
             let fetched = self.fetched.lock().unwrap_or_else(PoisonError::into_inner);
-            roots.extend(fetched.iter().map(root(Kind::Other)));
-            roots.extend(self.objects.iter().map(root(Kind::Objects)));
+            roots.extend(fetched.iter().map(root(RootKind::Other)));
+            roots.extend(self.objects.iter().map(root(RootKind::Objects)));
             roots.extend(self.sources.iter().map(|source| Root {
                 excluded: Some(&source.excluded),
-                ..root(Kind::Other)(&source.path)
+                ..root(RootKind::Other)(&source.path)
             }));
         }
         let found = |root: &Root<'_>, top: &Path| -> Option<Top> {
@@ -241,7 +245,7 @@ impl Workspace {
                 below.ancestors().any(|above| excluded.contains(above))
             };
             let is_allowed = !root.excluded.is_some_and(is_excluded)
-                && (root.kind != Kind::Objects || self.sees_in(below));
+                && (root.kind != RootKind::Objects || self.sees_in(below));
             is_allowed.then(|| Top {
                 path: top.to_owned(),
                 kind: root.kind,
@@ -255,7 +259,7 @@ impl Workspace {
                 let place = above.join(root.path.file_name()?);
                 // Only what is not the build's to swap is followed.
                 let follow = || {
-                    if matches!(root.kind, Kind::Objects | Kind::Other) {
+                    if matches!(root.kind, RootKind::Objects | RootKind::Other) {
                         found(root, &platform::canonical(&root.path))
                     } else {
                         None

@@ -27,22 +27,22 @@ use crate::settings::Interrupt;
 #[derive(Debug)]
 pub struct Directory {
     raw: raw::Handle,
-    place: Place,
+    place: DirectoryPath,
     actor: Option<Actor>,
 }
 
 /// The way to a directory, for messages. Of one in another, only the name is kept: trees may be
 /// deeper than all their paths together would fit in memory.
 #[derive(Clone, Debug)]
-struct Place(Arc<Step>);
+struct DirectoryPath(Arc<Step>);
 
 #[derive(Debug)]
 struct Step {
-    above: Option<Place>,
+    above: Option<DirectoryPath>,
     name: PathBuf,
 }
 
-impl Place {
+impl DirectoryPath {
     fn path(&self) -> Cow<'_, Path> {
         if self.0.above.is_none() {
             return Cow::Borrowed(&self.0.name);
@@ -234,7 +234,7 @@ impl Directory {
         actor: Option<Actor>,
     ) -> Directory {
         let step = Step { above: above.map(|above| above.place.clone()), name: name.to_owned() };
-        Directory { raw, place: Place(Arc::new(step)), actor }
+        Directory { raw, place: DirectoryPath(Arc::new(step)), actor }
     }
 
     /// Does everything from now on with the rights of a user.

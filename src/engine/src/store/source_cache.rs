@@ -78,7 +78,7 @@ pub struct SourceMemory {
 
 /// What is known of a source.
 #[derive(Clone, Copy, Debug)]
-pub struct Known {
+pub struct KnownSource {
     /// The file at it.
     pub kind: FileKind,
     /// Its NAR hash.
@@ -98,7 +98,7 @@ pub struct Look<'a> {
 impl Look<'_> {
     /// Returns what is known of a source, but nothing of one that takes more than a look: one that
     /// is missing or changed, a tree, or a link.
-    pub fn at(&mut self, path: &Path) -> Option<Known> {
+    pub fn at(&mut self, path: &Path) -> Option<KnownSource> {
         let facts = facts_of(&mut self.directory, path)
             .ok()
             .filter(|facts| facts.kind == FileKind::File)?;
@@ -108,7 +108,7 @@ impl Look<'_> {
         let fingerprint = print.hasher.finish();
         let known = self.entries.get(path.as_os_str().as_encoded_bytes());
         let known = known.filter(|known| known.fingerprint == fingerprint)?;
-        Some(Known { kind: facts.kind, nar: known.nar, is_private: print.is_private })
+        Some(KnownSource { kind: facts.kind, nar: known.nar, is_private: print.is_private })
     }
 }
 
@@ -218,7 +218,7 @@ impl SourceMemory {
     ///
     /// # Errors
     /// When something cannot be read, or is neither file, directory nor link.
-    pub fn observe(&mut self, path: &Path) -> Result<Option<Known>> {
+    pub fn observe(&mut self, path: &Path) -> Result<Option<KnownSource>> {
         self.observe_without(path, &BTreeSet::new())
     }
 
@@ -230,7 +230,7 @@ impl SourceMemory {
         &mut self,
         path: &Path,
         excluded: &BTreeSet<PathBuf>,
-    ) -> Result<Option<Known>> {
+    ) -> Result<Option<KnownSource>> {
         let facts = match facts_of(&mut self.directory, path) {
             Ok(facts) => facts,
             Err(error) if error.is_not_found() => return Ok(None),
@@ -238,7 +238,7 @@ impl SourceMemory {
         };
         let kind = facts.kind;
         let (nar, is_private) = self.hash_looked_at(path, &facts, excluded)?;
-        Ok(Some(Known { kind, nar, is_private }))
+        Ok(Some(KnownSource { kind, nar, is_private }))
     }
 
     /// Makes something of each of many declarations side by side; `make` may look at sources.
@@ -624,7 +624,7 @@ mod tests {
             }
         }
         std::thread::sleep(RACY_FINE * 2);
-        let single: Vec<Option<Known>> =
+        let single: Vec<Option<KnownSource>> =
             paths.iter().map(|path| memory.observe(path).unwrap()).collect();
         std::fs::write(&paths[7], "changed").unwrap();
         for count in [paths.len(), MANY - 1] {

@@ -14,7 +14,7 @@ use super::conflicts::Declared;
 use super::desired::{Desired, Entry};
 use super::noop::{PART, is_in_parallel, leads_elsewhere_only, place_as_written};
 use super::obstacles::missing_parents;
-use super::overlay::Scene;
+use super::overlay::Overlay;
 use super::step::{Mark, Step};
 use super::target_plan::{Old, standing_mark, wanted};
 use crate::action::{Accounts, Directories, Observer};
@@ -51,7 +51,7 @@ type Pair<'a, 'b> = (&'a Entry, &'b Arc<DeclaredAction>);
 /// # Errors
 /// When targets overlap with files that the config reads, or the file system refuses.
 pub fn leads_elsewhere<'a>(
-    scene: &mut Scene<'_>,
+    overlay: &mut Overlay<'_>,
     desired: &'a Desired,
     current: &Snapshot,
     compares: bool,
@@ -60,22 +60,22 @@ pub fn leads_elsewhere<'a>(
     if !leads_elsewhere_only(wanted, current) {
         return Ok(None);
     }
-    let Some(found) = observe_all(scene, &desired.entries, current, compares) else {
+    let Some(found) = observe_all(overlay, &desired.entries, current, compares) else {
         return Ok(None);
     };
     let (places, changes) = found;
     if desired.is_evaluated {
-        scene.reads.check_root(scene.store, &places)?;
+        overlay.reads.check_root(overlay.store, &places)?;
     }
-    scene.reads.check(&places)?;
+    overlay.reads.check(&places)?;
     closed_directories::check(&places)?;
-    scene.add_closable(closed_directories::list(&PlaceMap::default(), &places));
-    let created = missing_parents(scene, &changes)?;
+    overlay.add_closable(closed_directories::list(&PlaceMap::default(), &places));
+    let created = missing_parents(overlay, &changes)?;
     Ok(Some(AtTargets { places, changes, created, ..AtTargets::default() }))
 }
 
 fn observe_all<'a>(
-    scene: &Scene<'_>,
+    overlay: &Overlay<'_>,
     entries: &'a [Entry],
     current: &Snapshot,
     compares: bool,
@@ -83,8 +83,8 @@ fn observe_all<'a>(
     let is_at_target = |(entry, _): &Pair<'_, '_>| entry.activation.action.as_target().is_some();
     let pairs: Vec<Pair<'_, '_>> =
         entries.iter().zip(&current.activations).filter(is_at_target).collect();
-    let root = platform::canonical(scene.store.root());
-    let (home, interrupt) = (scene.home, scene.store.interrupt());
+    let root = platform::canonical(overlay.store.root());
+    let (home, interrupt) = (overlay.home, overlay.store.interrupt());
     let observe = |part: &[Pair<'_, '_>]| observe_at(part, home, &root, interrupt);
     let looked: Vec<Vec<(PathBuf, bool)>> = if is_in_parallel(pairs.len()) {
         pairs.par_chunks(PART).map(observe).collect::<Option<_>>()?
@@ -99,10 +99,10 @@ fn observe_all<'a>(
             let old_target = old.action.as_target()?;
             let old = Old { activation: old, target: old_target, order: 0, is_elsewhere: false };
             let step = if stands {
-                let mark = standing_mark(scene, &declared, &old, compares);
+                let mark = standing_mark(overlay, &declared, &old, compares);
                 Step::at(mark, entry, &declared.place)
             } else {
-                wanted(scene, &declared, Some(&old), compares).ok()?
+                wanted(overlay, &declared, Some(&old), compares).ok()?
             };
             if step.mark != Mark::Unchanged || step.change().is_some() {
                 changes.push(step);

@@ -17,9 +17,9 @@ use crate::value::{Source, Text};
 pub fn expanded(action: &Action) -> Result<Option<Vec<Action>>, Error> {
     let (source, target, kind) = match action.as_target() {
         Some(Target::Tree(tree)) => {
-            (&tree.source, &tree.target, Kind::Links { through: tree.through.as_ref() })
+            (&tree.source, &tree.target, TreeAs::Links { through: tree.through.as_ref() })
         }
-        Some(Target::File(file)) => (&file.source, &file.target, Kind::Copies(file)),
+        Some(Target::File(file)) => (&file.source, &file.target, TreeAs::Copies(file)),
         _ => return Ok(None),
     };
     let top = source.to_path();
@@ -61,7 +61,7 @@ pub fn foreseen(action: &Action, source: &Source) -> Result<Vec<(Action, Option<
         top: &top,
         source: &object,
         target: &file.target.to_path(),
-        kind: Kind::Copies(file),
+        kind: TreeAs::Copies(file),
         left_out: &source.excluded,
         actions: Vec::new(),
     };
@@ -81,7 +81,7 @@ pub fn foreseen(action: &Action, source: &Source) -> Result<Vec<(Action, Option<
 
 /// What becomes of the files of a tree.
 #[derive(Clone, Copy)]
-enum Kind<'a> {
+enum TreeAs<'a> {
     /// Links to them, through a link of the root's.
     Links { through: Option<&'a Text> },
     /// Copies.
@@ -95,7 +95,7 @@ struct Expansion<'a> {
     /// The tree, as actions name it.
     source: &'a Path,
     target: &'a Path,
-    kind: Kind<'a>,
+    kind: TreeAs<'a>,
     /// What is not taken, by the paths below the top.
     left_out: &'a BTreeSet<PathBuf>,
     actions: Vec<Action>,
@@ -106,7 +106,7 @@ impl Expansion<'_> {
     fn add(&mut self, inner: &Path) -> platform::Result<()> {
         let text = |path: &Path| Text(platform::bytes_of_path(path));
         let entries = platform::list_directory(&platform::join(self.top, inner))?;
-        if let Kind::Copies(copy) = self.kind
+        if let TreeAs::Copies(copy) = self.kind
             && (copy.private || entries.is_empty())
         {
             let target = text(&platform::join(self.target, inner));
@@ -128,12 +128,12 @@ impl Expansion<'_> {
                     continue;
                 }
                 // A link in a tree stays one: what it leads to is beside it.
-                (FileKind::Symlink, Kind::Copies(_)) => {
+                (FileKind::Symlink, TreeAs::Copies(_)) => {
                     let to = platform::read_link(&self.top.join(&inner))?;
                     Link::new(text(&to), target).into()
                 }
-                (_, Kind::Copies(copy)) => File { source, target, ..copy.clone() }.into(),
-                (_, Kind::Links { through }) => {
+                (_, TreeAs::Copies(copy)) => File { source, target, ..copy.clone() }.into(),
+                (_, TreeAs::Links { through }) => {
                     Link { through: through.cloned(), ..Link::new(source, target) }.into()
                 }
             };

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use super::Error;
-use super::overlay::Scene;
+use super::overlay::Overlay;
 use super::step::Step;
 use crate::action::{After, Before, TargetChange};
 use crate::places::PlaceSet;
@@ -16,7 +16,7 @@ use crate::value::Positions;
 ///
 /// # Errors
 /// When one cannot be.
-pub fn missing_parents(scene: &Scene, steps: &[Step]) -> Result<Vec<PathBuf>, Error> {
+pub fn missing_parents(overlay: &Overlay, steps: &[Step]) -> Result<Vec<PathBuf>, Error> {
     let (mut missing, mut seen) = (Vec::new(), PlaceSet::default());
     for step in steps {
         let (Some(change), Some(place)) = (step.change(), &step.place) else { continue };
@@ -25,14 +25,14 @@ pub fn missing_parents(scene: &Scene, steps: &[Step]) -> Result<Vec<PathBuf>, Er
         let stays_away =
             matches!((&change.before, &change.after), (Before::Nothing, After::Nothing));
         if !stays_away && let Some(parent) = place.parent().filter(|parent| seen.insert(*parent)) {
-            missing.extend(check_parent(scene, place, positions)?);
-            check_flags(scene, parent, place, positions)?;
+            missing.extend(check_parent(overlay, place, positions)?);
+            check_flags(overlay, parent, place, positions)?;
         }
         check_mount(change, place, positions)?;
         if !matches!(change.before, Before::Nothing) {
-            check_flags(scene, place, place, positions)?;
+            check_flags(overlay, place, place, positions)?;
         }
-        check_renames(scene, change, place, positions)?;
+        check_renames(overlay, change, place, positions)?;
     }
     missing.sort();
     missing.dedup();
@@ -44,7 +44,7 @@ pub fn missing_parents(scene: &Scene, steps: &[Step]) -> Result<Vec<PathBuf>, Er
 /// # Errors
 /// When it cannot be.
 pub fn check_parent(
-    scene: &Scene,
+    overlay: &Overlay,
     place: &Path,
     positions: &Positions,
 ) -> Result<Vec<PathBuf>, Error> {
@@ -53,13 +53,13 @@ pub fn check_parent(
         problem,
         positions: positions.clone(),
     };
-    let missing = match scene.missing_parents(place)? {
+    let missing = match overlay.missing_parents(place)? {
         Ok(missing) => missing,
         Err(file) => return Err(problem(format!("{} is not a directory", file.display()))),
     };
     let first = missing.first().map_or(place, PathBuf::as_path);
     let above = first.ancestors().skip(1).find_map(|above| Directory::open(above).ok());
-    if let Some(directory) = above.filter(|above| !scene.opens(&above.path())) {
+    if let Some(directory) = above.filter(|above| !overlay.opens(&above.path())) {
         directory.check_writable().map_err(|error| problem(error.to_string()))?;
     }
     Ok(missing)
@@ -86,7 +86,7 @@ fn check_mount(change: &TargetChange, place: &Path, positions: &Positions) -> Re
 /// Checks that a path, a target or the directory around one, has no flag (chattr(1)) that keeps
 /// even root from renaming. A managed link may lead to objects, which have one; it goes before.
 fn check_flags(
-    scene: &Scene,
+    overlay: &Overlay,
     path: &Path,
     place: &Path,
     positions: &Positions,
@@ -94,7 +94,7 @@ fn check_flags(
     match platform::fixing_flag(path) {
         Some(flag)
             if !platform::canonical(path)
-                .starts_with(platform::canonical(scene.store.objects())) =>
+                .starts_with(platform::canonical(overlay.store.objects())) =>
         {
             let (target, path) = (place.to_owned(), path.to_owned());
             Err(Error::Flagged { target, path, flag, positions: positions.clone() })
@@ -106,7 +106,7 @@ fn check_flags(
 /// Checks that the file system can rename the directory to be moved away, and the one to be
 /// restored.
 fn check_renames(
-    scene: &Scene,
+    overlay: &Overlay,
     change: &TargetChange,
     place: &Path,
     positions: &Positions,
@@ -115,7 +115,7 @@ fn check_renames(
     let comes =
         if let After::Original { kept, .. } = &change.after { Some(kept.to_path()) } else { None };
     for path in goes.into_iter().chain(comes) {
-        if platform::is_fixed(&path, &scene.store.staging())? {
+        if platform::is_fixed(&path, &overlay.store.staging())? {
             return Err(Error::Fixed { path, positions: positions.clone() });
         }
     }

@@ -19,7 +19,7 @@ use super::overlap::Reads;
 use super::targets::may_change;
 
 /// The targets as a switch will find them.
-pub struct Scene<'a> {
+pub struct Overlay<'a> {
     /// It belongs to sys.lua.
     pub store: &'a Store,
     /// Where objects are, as bytes.
@@ -57,10 +57,10 @@ enum Actual {
     Nothing,
 }
 
-impl<'a> Scene<'a> {
-    /// Makes a scene from which nothing is removed.
-    pub fn new(store: &'a Store, home: &'a Path, reads: Reads) -> Scene<'a> {
-        Scene {
+impl<'a> Overlay<'a> {
+    /// Makes a overlay from which nothing is removed.
+    pub fn new(store: &'a Store, home: &'a Path, reads: Reads) -> Overlay<'a> {
+        Overlay {
             store,
             objects: platform::bytes_of_path(store.objects()),
             old_objects: None,

@@ -18,7 +18,7 @@ use super::elsewhere::{AtTargets, leads_elsewhere};
 use super::noop::{is_applied, leads_elsewhere_only, unchanged};
 use super::obstacles::{check_parent, missing_parents};
 use super::overlap::Reads;
-use super::overlay::Scene;
+use super::overlay::Overlay;
 use super::services::{declared_once, leave_alone, own_targets};
 use super::step::{Mark, Step, Work};
 use super::target_plan::{Old, is_left_alone, removal, wanted};
@@ -158,17 +158,17 @@ pub fn plan(
     // Otherwise a service that is declared twice is told as two files at one place.
     declared_once(&desired.entries)?;
     let targets = Targets::new(home);
-    let mut scene = Scene::new(store, home, Reads::new(store, desired.reads.drain(..)));
-    scene.merges = std::mem::take(&mut desired.merges);
+    let mut overlay = Overlay::new(store, home, Reads::new(store, desired.reads.drain(..)));
+    overlay.merges = std::mem::take(&mut desired.merges);
     if let Some((old_root, moves)) = moved {
-        scene.add_moves(&old_root, moves);
+        overlay.add_moves(&old_root, moves);
     }
     let may_follow = extent == Extent::News
         && desired.is_complete
         && !is_elsewhere
         && desired.altered.is_empty();
     let followed =
-        if may_follow { leads_elsewhere(&mut scene, &desired, &current, true)? } else { None };
+        if may_follow { leads_elsewhere(&mut overlay, &desired, &current, true)? } else { None };
     let at_targets = match followed {
         Some(followed) => {
             // What commands and services are about is at its target, wherever that leads now.
@@ -185,7 +185,7 @@ pub fn plan(
             desired.entries.splice(0..0, unfolded);
             let is_replaced = |place: &Path| {
                 let old = present.get(place).filter(|old| !old.target.keeps_below());
-                let original = old.and_then(|old| scene.original_of(place, old.activation));
+                let original = old.and_then(|old| overlay.original_of(place, old.activation));
                 // Without one, the directory is simply created.
                 original.is_some_and(|original| {
                     matches!(platform::kind_of(&original), Ok(Some(FileKind::File)))
@@ -197,7 +197,7 @@ pub fn plan(
             let looks = extent != Extent::Foresight
                 || is_applied
                 || has_same_objects && desired.is_complete;
-            resolved(&mut scene, &targets, &desired, (&current, &present), (looks, extent))?
+            resolved(&mut overlay, &targets, &desired, (&current, &present), (looks, extent))?
         }
     };
     let AtTargets { places, gone, mut changes, created, restored, stuck } = at_targets;
@@ -206,8 +206,8 @@ pub fn plan(
     let mut services = planner.services(&current, &desired.entries)?;
     let left_out = if desired.leaves_services { leave_alone(&mut services) } else { Vec::new() };
     let runs = |step: &&Step| step.mark == Mark::Unchanged && !matches!(step.work, Work::None);
-    let (opened, closed) = ways::steps(&scene, &current, &desired.entries)?;
-    let (secrets_made, secrets_gone) = secrets::steps(&scene, &current, &desired.entries)?;
+    let (opened, closed) = ways::steps(&overlay, &current, &desired.entries)?;
+    let (secrets_made, secrets_gone) = secrets::steps(&overlay, &current, &desired.entries)?;
     let always = first.iter().chain(&last).any(|step| runs(&step));
     // Directories that others need come first, then what links lead through.
     let is_directory =
@@ -235,9 +235,9 @@ pub fn plan(
         || steps.iter().any(|step| step.mark != Mark::Unchanged || step.change().is_some());
     let occupied = conflicts::occupied(&places);
     let reads =
-        if desired.is_evaluated { std::mem::take(&mut scene.reads) } else { Reads::default() };
-    let closable = scene.closable().clone();
-    let backups = if changes { scene.into_backups() } else { Backups::default() };
+        if desired.is_evaluated { std::mem::take(&mut overlay.reads) } else { Reads::default() };
+    let closable = overlay.closable().clone();
+    let backups = if changes { overlay.into_backups() } else { Backups::default() };
     Ok(Plan {
         current,
         steps,
@@ -262,46 +262,46 @@ pub fn plan(
 /// Resolves the places of all targets, and compares each with what is there. With `looks`, also
 /// applied ones.
 fn resolved<'a>(
-    scene: &mut Scene<'_>,
+    overlay: &mut Overlay<'_>,
     targets: &Targets<'_>,
     desired: &'a Desired,
     (current, present): (&Snapshot, &PlaceMap<'_, Old<'_>>),
     (looks, extent): (bool, Extent),
 ) -> Result<AtTargets<'a>, Error> {
-    let store = scene.store;
+    let store = overlay.store;
     let mut places = conflicts::places(store, targets, &desired.entries)?;
-    if observe_unchanged(scene, targets, present, &places)? {
+    if observe_unchanged(overlay, targets, present, &places)? {
         places = conflicts::places(store, targets, &desired.entries)?;
     }
     if desired.is_evaluated {
-        scene.reads.check_root(store, &places)?;
+        overlay.reads.check_root(store, &places)?;
     }
-    scene.reads.check(&places)?;
+    overlay.reads.check(&places)?;
     closed_directories::check(&places)?;
-    scene.add_closable(closed_directories::list(present, &places));
-    let mut gone = removals(scene, present, &places, false)?;
-    let mut stuck = keep_stuck(scene, &mut gone)?;
+    overlay.add_closable(closed_directories::list(present, &places));
+    let mut gone = removals(overlay, present, &places, false)?;
+    let mut stuck = keep_stuck(overlay, &mut gone)?;
     // Directories of sys.lua are removed after their contents, and exist until then.
-    let mut restored = missing_parents(scene, &gone)?;
-    let mut directories = removals(scene, present, &places, true)?;
-    stuck.extend(keep_stuck(scene, &mut directories)?);
-    restored.extend(missing_parents(scene, &directories)?);
+    let mut restored = missing_parents(overlay, &gone)?;
+    let mut directories = removals(overlay, present, &places, true)?;
+    stuck.extend(keep_stuck(overlay, &mut directories)?);
+    restored.extend(missing_parents(overlay, &directories)?);
     restored.sort();
     restored.dedup();
     gone.extend(directories);
     if desired.is_evaluated {
-        scene.reads.check_removals(&gone)?;
+        overlay.reads.check_removals(&gone)?;
     }
-    let home = scene.home;
+    let home = overlay.home;
     if let Some(other) = current.home.as_ref().map(Text::to_path).filter(|other| other != home) {
         for step in &mut gone {
             step.shown = Some(step.shown().in_home(&other));
         }
     }
     let services = own_targets(desired.entries.iter().map(|entry| &*entry.activation));
-    let known = Known { present, services: &services, altered: &desired.altered };
-    let changes = changes(scene, &known, &places, looks, extent)?;
-    let mut created = missing_parents(scene, &changes)?;
+    let known = PlanContext { present, services: &services, altered: &desired.altered };
+    let changes = changes(overlay, &known, &places, looks, extent)?;
+    let mut created = missing_parents(overlay, &changes)?;
     created.retain(|directory| restored.binary_search(directory).is_err());
     Ok(AtTargets { places, gone, changes, created, restored, stuck })
 }
@@ -367,7 +367,7 @@ fn present<'a>(
 /// left alone. Their links determine the places of declarations below. Returns whether there are
 /// any.
 fn observe_unchanged(
-    scene: &Scene,
+    overlay: &Overlay,
     targets: &Targets<'_>,
     present: &PlaceMap<'_, Old<'_>>,
     places: &[Declared<'_>],
@@ -378,12 +378,12 @@ fn observe_unchanged(
     for (place, old) in
         present.iter().filter(|(place, _)| passed.contains(place) && !kept.contains(place))
     {
-        let original = scene.original_of(place, old.activation);
-        let standing = action::observe(&scene.directories, place)?;
+        let original = overlay.original_of(place, old.activation);
+        let standing = action::observe(&overlay.directories, place)?;
         let stays = if old.target.keeps_below() {
             original.is_none()
         } else {
-            is_left_alone(scene, place, old, &standing)?
+            is_left_alone(overlay, place, old, &standing)?
         };
         let actual =
             if stays && standing != Observed::Nothing { Some(place.to_owned()) } else { original };
@@ -434,7 +434,7 @@ fn with_places(
 /// directories, the inner ones first, or all the rest. A target that is only written to free places
 /// has no original: an original is restored first.
 fn removals(
-    scene: &mut Scene,
+    overlay: &mut Overlay,
     present: &PlaceMap<'_, Old<'_>>,
     places: &[Declared<'_>],
     of_directories: bool,
@@ -453,12 +453,12 @@ fn removals(
     });
     let mut steps = Vec::new();
     for (place, old) in gone {
-        let original = scene.original_of(place, old.activation);
+        let original = overlay.original_of(place, old.activation);
         let is_given = given.contains(place);
         if is_given && original.is_none() {
             continue;
         }
-        let step = removal(scene, place, old, original.as_deref())?;
+        let step = removal(overlay, place, old, original.as_deref())?;
         if is_given && step.change().is_none() {
             continue;
         }
@@ -469,7 +469,7 @@ fn removals(
             _ => true,
         };
         if step.change().is_some_and(is_gone) {
-            scene.remove(place.to_owned(), original);
+            overlay.remove(place.to_owned(), original);
         }
         steps.push(step);
     }
@@ -478,7 +478,7 @@ fn removals(
 
 /// Leaves originals where they are kept that cannot come back, since nothing can be put where they
 /// were. Returns these, in words.
-fn keep_stuck(scene: &mut Scene, steps: &mut [Step]) -> Result<Vec<String>, Error> {
+fn keep_stuck(overlay: &mut Overlay, steps: &mut [Step]) -> Result<Vec<String>, Error> {
     let mut stuck = Vec::new();
     for step in steps {
         let (Work::Target(change), Some(place)) = (&step.work, &step.place) else { continue };
@@ -486,14 +486,14 @@ fn keep_stuck(scene: &mut Scene, steps: &mut [Step]) -> Result<Vec<String>, Erro
         else {
             continue;
         };
-        match check_parent(scene, place, &step.activation.positions) {
+        match check_parent(overlay, place, &step.activation.positions) {
             Err(Error::Parent { target, problem, .. }) => {
                 stuck.push(format!(
                     "the original of {} cannot come back, and stays at {}: {problem}",
                     target.display(),
                     kept.display()
                 ));
-                scene.keep_original(place);
+                overlay.keep_original(place);
                 step.work = Work::None;
             }
             result => drop(result?),
@@ -503,7 +503,7 @@ fn keep_stuck(scene: &mut Scene, steps: &mut [Step]) -> Result<Vec<String>, Erro
 }
 
 /// What the plan knows besides the declarations.
-struct Known<'a> {
+struct PlanContext<'a> {
     /// What is in force, by its place.
     present: &'a PlaceMap<'a, Old<'a>>,
     /// The targets that belong to services.
@@ -516,13 +516,13 @@ struct Known<'a> {
 /// `looks`, also applied ones; with a full plan of everything, without a step for unchanged
 /// targets.
 fn changes(
-    scene: &mut Scene,
-    known: &Known<'_>,
+    overlay: &mut Overlay,
+    known: &PlanContext<'_>,
     places: &[Declared<'_>],
     looks: bool,
     extent: Extent,
 ) -> Result<Vec<Step>, Error> {
-    let Known { present, services, altered } = known;
+    let PlanContext { present, services, altered } = known;
     let (mut directories, others): (Vec<_>, Vec<_>) =
         places.iter().partition(|declared| declared.target.keeps_below());
     directories.sort_by_key(|declared| &declared.place);
@@ -543,8 +543,8 @@ fn changes(
         };
         let stands = is_same
             && (!looks
-                || target.is_in_place(scene.observer(), place).map_err(refused)?
-                || is_masked(scene, target, place, services));
+                || target.is_in_place(overlay.observer(), place).map_err(refused)?
+                || is_masked(overlay, target, place, services));
         let source = old.and_then(|old| old.target.leads_to());
         let was_altered = source.and_then(|source| altered.get(source));
         if stands && was_altered.is_none() && extent != Extent::All {
@@ -553,7 +553,7 @@ fn changes(
         let mut step = if stands {
             Step::at(Mark::Unchanged, entry, place)
         } else {
-            wanted(scene, declared, old, extent != Extent::Foresight).map_err(
+            wanted(overlay, declared, old, extent != Extent::Foresight).map_err(
                 |error| match error {
                     Error::File(cause) => refused(cause),
                     other => other,
@@ -578,7 +578,7 @@ fn changes(
                     replaced.push_str("; ");
                     replaced.push_str(&hidden);
                 }
-                scene.make(place.clone());
+                overlay.make(place.clone());
             }
             steps.push(step);
         } else if target.leads_to().is_some() {
@@ -593,10 +593,10 @@ fn changes(
 }
 
 /// Returns whether the user masked the unit of a service: it stays so until the unit changes.
-fn is_masked(scene: &Scene, target: &Target, place: &Path, services: &HashSet<&Text>) -> bool {
+fn is_masked(overlay: &Overlay, target: &Target, place: &Path, services: &HashSet<&Text>) -> bool {
     services.contains(target.target())
         && matches!(
-            action::observe(&scene.directories, place),
+            action::observe(&overlay.directories, place),
             Ok(Observed::Link(leads_to, _)) if leads_to.as_os_str() == "/dev/null"
         )
 }

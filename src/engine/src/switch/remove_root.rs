@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::backups::Backups;
 use super::overlap::Reads;
-use super::overlay::Scene;
+use super::overlay::Overlay;
 use super::{Error, Targets, printed};
 use crate::action::{self, Directories, Role, target};
 use crate::environment::shells;
@@ -123,7 +123,7 @@ pub fn restore_rest(store: &Store, settings: &Settings) -> Result<Vec<(PathBuf, 
         let back = (|| -> Result<bool, Error> {
             let place = targets.place(&entry.target, &Positions::default())?;
             let Ok(missing) =
-                Scene::new(store, &settings.home, Reads::default()).missing_parents(&place)?
+                Overlay::new(store, &settings.home, Reads::default()).missing_parents(&place)?
             else {
                 return Ok(false);
             };

@@ -14,7 +14,7 @@ use syslua_secrets::{Problem, Value as SecretValue};
 use zeroize::Zeroizing;
 
 use super::desired::Entry;
-use super::overlay::Scene;
+use super::overlay::Overlay;
 use super::step::{Mark, Step, Work};
 use super::target_plan::private_mode;
 use super::{Error, Plan, Targets, printed};
@@ -482,7 +482,7 @@ pub fn is_private_file(store: &Store, place: &Path) -> bool {
 /// # Errors
 /// When the file cannot be observed.
 pub fn steps(
-    scene: &Scene<'_>,
+    overlay: &Overlay<'_>,
     current: &Snapshot,
     entries: &[Entry],
 ) -> Result<(Vec<Step>, Vec<Step>), Error> {
@@ -490,11 +490,11 @@ pub fn steps(
     let new = kept(entries.iter().map(|entry| &*entry.activation));
     let (mut made, mut gone) = (Vec::new(), Vec::new());
     for (place, (activation, secret, digest)) in &new {
-        if secret.is_kept(&scene.directories)? {
+        if secret.is_kept(&overlay.directories)? {
             continue;
         }
-        let found = action::observe(&scene.directories, place)?;
-        let before = before(scene, secret, place, *digest, &found)?;
+        let found = action::observe(&overlay.directories, place)?;
+        let before = before(overlay, secret, place, *digest, &found)?;
         let after = After::Secret {
             digest: *digest,
             key: secret.key_path(),
@@ -505,11 +505,11 @@ pub fn steps(
         made.push(step(activation, place, before, after));
     }
     for (place, (activation, secret, digest)) in old {
-        let found = action::observe(&scene.directories, &place)?;
+        let found = action::observe(&overlay.directories, &place)?;
         if found == Observed::Nothing || new.contains_key(&place) {
             continue;
         }
-        let before = before(scene, secret, &place, digest, &found)?;
+        let before = before(overlay, secret, &place, digest, &found)?;
         gone.push(step(activation, &place, before, After::Nothing));
     }
     Ok((made, gone))
@@ -529,7 +529,7 @@ fn kept<'a>(
 
 /// The existing file is unchanged, or an edit.
 fn before(
-    scene: &Scene<'_>,
+    overlay: &Overlay<'_>,
     secret: &Secret,
     place: &Path,
     digest: Hash,
@@ -537,7 +537,7 @@ fn before(
 ) -> Result<Before, Error> {
     let Some(seen) = found.seen() else { return Ok(Before::Nothing) };
     let is_ours = match Key::read_file(&secret.key_path().to_path())? {
-        Some(key) => key.is_at(&scene.directories, place, found, digest)?,
+        Some(key) => key.is_at(&overlay.directories, place, found, digest)?,
         None => false,
     };
     let role = if is_ours { Role::Ours } else { Role::Displaced };

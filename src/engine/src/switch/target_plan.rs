@@ -8,7 +8,7 @@ use super::Error;
 use super::conflicts::Declared;
 use super::desired::Entry;
 use super::follow::is_same_file;
-use super::overlay::Scene;
+use super::overlay::Overlay;
 use super::ownership;
 use super::step::{Mark, Step, Work};
 use crate::action::{
@@ -57,7 +57,7 @@ fn is_directory(found: &Observed) -> Option<&Seen> {
 }
 
 fn target_step(
-    scene: &Scene,
+    overlay: &Overlay,
     mark: Mark,
     entry: &Entry,
     place: &Path,
@@ -67,7 +67,7 @@ fn target_step(
     if (&before, &after) == (&Before::Nothing, &After::Nothing) {
         return Step::at(mark, entry, place);
     }
-    let declared = scene.declared(&entry.activation).filter(|declared| declared != place);
+    let declared = overlay.declared(&entry.activation).filter(|declared| declared != place);
     let declared = declared.map(|declared| text(&declared));
     let private = entry.activation.action.as_secret();
     let private = private.and_then(|_| private_mode(&before, place));
@@ -84,16 +84,21 @@ pub fn private_mode(before: &Before, place: &Path) -> Option<u32> {
     (seen.kind == FileKind::File).then_some(seen.mode)
 }
 
-fn is_ours(scene: &Scene, place: &Path, old: &Old<'_>, found: &Observed) -> Result<bool, Error> {
-    let led_there = || old.target.link_text().is_some_and(|text| scene.led_to(found, text));
-    Ok(scene.leads_into_store(found)
-        || old.target.has_written(scene.observer(), place, found)?
+fn is_ours(
+    overlay: &Overlay,
+    place: &Path,
+    old: &Old<'_>,
+    found: &Observed,
+) -> Result<bool, Error> {
+    let led_there = || old.target.link_text().is_some_and(|text| overlay.led_to(found, text));
+    Ok(overlay.leads_into_store(found)
+        || old.target.has_written(overlay.observer(), place, found)?
         || led_there())
 }
 
 /// Returns whether the file in place of a managed one must not be moved.
 pub fn is_left_alone(
-    scene: &Scene,
+    overlay: &Overlay,
     place: &Path,
     old: &Old<'_>,
     found: &Observed,
@@ -102,23 +107,23 @@ pub fn is_left_alone(
     // was put above it, the path leads to foreign files; and files that the config reads stay. If a
     // parent is not a directory, nothing below it can be read.
     let is_read = || match is_directory(found) {
-        Some(_) => scene.reads.needs(place),
-        None => scene.reads.is_read(place),
+        Some(_) => overlay.reads.needs(place),
+        None => overlay.reads.is_read(place),
     };
     let is_others = old.target.is_given() || old.is_elsewhere || is_read();
     let is_there = is_others && *found != Observed::Nothing;
-    Ok(is_there && (old.target.is_given() || !is_ours(scene, place, old, found)?))
+    Ok(is_there && (old.target.is_given() || !is_ours(overlay, place, old, found)?))
 }
 
 /// What happens to the keys of a file that a program owns too.
 fn merged(
-    scene: &Scene,
+    overlay: &Overlay,
     (mark, entry, place): (Mark, &Entry, &Path),
     old: Option<&Old<'_>>,
     new: Option<&Target>,
 ) -> Result<Step, Error> {
     let positions = &entry.activation.positions;
-    let found = scene.observe(place)?;
+    let found = overlay.observe(place)?;
     let from = old.and_then(|old| old.target.merge());
     let to = new.and_then(|target| target.merge());
     if let (Observed::Link(target, _), Some(_)) = (&found, to) {
@@ -127,7 +132,7 @@ fn merged(
         return Err(Error::MergedLink { target, leads_to, positions });
     }
     // A directory of sys.lua that goes with what was in it.
-    let going = is_directory(&found).filter(|_| to.is_some() && scene.will_be_empty(place));
+    let going = is_directory(&found).filter(|_| to.is_some() && overlay.will_be_empty(place));
     match merging::obstacle(&found).filter(|_| going.is_none()) {
         None => {}
         Some(_) if to.is_none() => return Ok(Step::at(mark, entry, place)),
@@ -137,10 +142,10 @@ fn merged(
             return Err(Error::Parent { target, problem, positions });
         }
     }
-    let record = scene.backups().record_of(place);
+    let record = overlay.backups().record_of(place);
     let bytes = match &found {
         Observed::Other(_) if going.is_none() => {
-            merging::read(&scene.directories, &scene.standing(place))?
+            merging::read(&overlay.directories, &overlay.standing(place))?
         }
         _ => None,
     };
@@ -149,10 +154,10 @@ fn merged(
             let modified = seen.identity.content.map(|(_, seconds, nanos)| (seconds, nanos));
             modified.map(|modified| Untouched { hash: Hash::of(bytes), modified })
         }
-        _ => scene.backups().untouched(place).cloned(),
+        _ => overlay.backups().untouched(place).cloned(),
     };
     let earlier = (&record, untouched.as_ref());
-    let (file, known) = ((place, bytes.as_deref()), scene.merges.get(place));
+    let (file, known) = ((place, bytes.as_deref()), overlay.merges.get(place));
     let (edit, keys) =
         merging::edit(file, (from, to), earlier, known).map_err(Error::at(positions))?;
     let Some(edit) = edit else {
@@ -187,28 +192,28 @@ fn merged(
 
 /// The change at a target that is no longer declared.
 pub fn removal(
-    scene: &Scene,
+    overlay: &Overlay,
     place: &Path,
     old: &Old<'_>,
     original: Option<&Path>,
 ) -> Result<Step, Error> {
     let entry = Entry::applied(old.activation);
     if old.target.merge().is_some() {
-        return merged(scene, (Mark::Remove, &entry, place), Some(old), None);
+        return merged(overlay, (Mark::Remove, &entry, place), Some(old), None);
     }
-    let found = action::observe(&scene.directories, place)?;
+    let found = action::observe(&overlay.directories, place)?;
     let after = match original.map(platform::observe).transpose()?.flatten().zip(original) {
         Some((seen, original)) => After::Original { identity: seen.identity, kept: text(original) },
         None => After::Nothing,
     };
-    let step = |before, after| target_step(scene, Mark::Remove, &entry, place, before, after);
+    let step = |before, after| target_step(overlay, Mark::Remove, &entry, place, before, after);
     if old.target.keeps_below() {
-        return Ok(directory_removal(scene, place, old, &found, after, step));
+        return Ok(directory_removal(overlay, place, old, &found, after, step));
     }
-    if is_left_alone(scene, place, old, &found)? {
+    if is_left_alone(overlay, place, old, &found)? {
         return Ok(Step::at(Mark::Remove, &entry, place));
     }
-    if found == Observed::Nothing || is_ours(scene, place, old, &found)? {
+    if found == Observed::Nothing || is_ours(overlay, place, old, &found)? {
         return Ok(step(ours(&found), after));
     }
     let mut step = step(kept(&found, Role::Displaced), after);
@@ -219,7 +224,7 @@ pub fn removal(
 /// The change of a directory that is no longer declared: an empty one of sys.lua is removed after
 /// the commit.
 fn directory_removal(
-    scene: &Scene,
+    overlay: &Overlay,
     place: &Path,
     old: &Old<'_>,
     found: &Observed,
@@ -228,7 +233,7 @@ fn directory_removal(
 ) -> Step {
     let has_original = after != After::Nothing;
     match is_directory(found) {
-        Some(_) if has_original && scene.will_be_empty(place) => {
+        Some(_) if has_original && overlay.will_be_empty(place) => {
             step(kept(found, Role::Ours), after)
         }
         Some(_) if has_original => {
@@ -236,9 +241,9 @@ fn directory_removal(
             step.replaces = Some(found.in_words());
             step
         }
-        Some(seen) => match scene.backups().rights_of(place) {
+        Some(seen) => match overlay.backups().rights_of(place) {
             // What the user gave it since then stays.
-            Some(rights) if old.target.rights(scene.observer(), seen).is_empty() => {
+            Some(rights) if old.target.rights(overlay.observer(), seen).is_empty() => {
                 let Rights { mode, owner, group } = rights;
                 let changed = |old: u32, now: u32| (old != now).then_some(old);
                 let (owner, group) = (changed(owner, seen.owner), changed(group, seen.group));
@@ -261,15 +266,15 @@ fn in_place(seen: &Seen) -> Before {
 }
 
 /// Returns whether a link leads to the same file as the one in force, in another object.
-fn follows(scene: &Scene, declared: &Declared<'_>, old: &Old<'_>) -> bool {
+fn follows(overlay: &Overlay, declared: &Declared<'_>, old: &Old<'_>) -> bool {
     let (Some(new), Some(old)) = (declared.target.leads_to(), old.target.leads_to()) else {
         return false;
     };
     // What is not built yet will be a copy of a file that is there.
     let local = declared.entry.may_change.then(|| declared.entry.origin()).flatten();
     let known = |path: &Text| {
-        let inner = path.0.strip_prefix(scene.objects.as_slice())?.strip_prefix(b"/")?;
-        scene.store.session().nar_of(inner)
+        let inner = path.0.strip_prefix(overlay.objects.as_slice())?.strip_prefix(b"/")?;
+        overlay.store.session().nar_of(inner)
     };
     // It tells bytes and whether a file can be run.
     if local.is_none()
@@ -279,27 +284,27 @@ fn follows(scene: &Scene, declared: &Declared<'_>, old: &Old<'_>) -> bool {
     }
     let is_local = local.is_some();
     let (new, old) = (local.map_or_else(|| new.to_path(), Cow::into_owned), old.to_path());
-    let objects = scene.store.objects();
+    let objects = overlay.store.objects();
     old.starts_with(objects) && (is_local || new.starts_with(objects)) && is_same_file(&old, &new)
 }
 
 /// The report for a target that is right. The destination of a link through another one changes
 /// with that one.
 pub fn standing_mark(
-    scene: &Scene,
+    overlay: &Overlay,
     declared: &Declared<'_>,
     old: &Old<'_>,
     compares: bool,
 ) -> Mark {
     let is_same =
-        declared.target.continues(old.target) || compares && follows(scene, declared, old);
+        declared.target.continues(old.target) || compares && follows(overlay, declared, old);
     if is_same { Mark::Unchanged } else { Mark::Change }
 }
 
 /// The change at a target whose quick check failed. With `compares`, a link to the same file in
 /// another object is not reported.
 pub fn wanted(
-    scene: &Scene,
+    overlay: &Overlay,
     declared: &Declared<'_>,
     old: Option<&Old<'_>>,
     compares: bool,
@@ -311,7 +316,7 @@ pub fn wanted(
     }
     let was_merged = old.is_some_and(|old| old.target.merge().is_some());
     if target.merge().is_some() && (old.is_none() || was_merged) {
-        return merged(scene, (mark, entry, place), old, Some(target));
+        return merged(overlay, (mark, entry, place), old, Some(target));
     }
     if target.merge().is_some() || was_merged {
         let (whole, keys) = ("a file of sys.lua as a whole", "a file with some keys of sys.lua");
@@ -319,40 +324,40 @@ pub fn wanted(
         let positions = entry.activation.positions.clone();
         return Err(Error::OtherOwner { target: place.clone(), until_now, now, positions });
     }
-    let standing = scene.standing(place);
+    let standing = overlay.standing(place);
     // Most links of a changed tree say the same as before: one call of the system tells.
     if let Some(old) = old
         && target.link_text().is_some_and(|text| old.target.link_text() == Some(text))
         && standing == *place
-        && target.is_in_place(scene.observer(), place)?
+        && target.is_in_place(overlay.observer(), place)?
     {
-        return Ok(Step::at(standing_mark(scene, declared, old, compares), entry, place));
+        return Ok(Step::at(standing_mark(overlay, declared, old, compares), entry, place));
     }
-    let found = scene.observe(place)?;
+    let found = overlay.observe(place)?;
     let was_secret = old.is_some_and(|old| old.target.as_secret().is_some());
     let step = |before, after| {
-        let mut step = target_step(scene, mark, entry, place, before, after);
+        let mut step = target_step(overlay, mark, entry, place, before, after);
         if was_secret && let Work::Target(change) = &mut step.work {
             change.private = private_mode(&change.before, place);
         }
         step
     };
-    let is_old_link = scene.leads_into_store(&found);
-    let holds = target.has_result(scene.observer(), &standing, &found)?;
+    let is_old_link = overlay.leads_into_store(&found);
+    let holds = target.has_result(overlay.observer(), &standing, &found)?;
     // An action that only writes to free places leaves an existing file alone, unless that belongs
     // to sys.lua and is removed.
     let is_taken = target.is_given()
         && found != Observed::Nothing
         && !is_old_link
-        && !(is_directory(&found).is_some() && scene.will_be_empty(place));
-    let back = old.and_then(|old| rights_back(scene, declared, old, &found));
+        && !(is_directory(&found).is_some() && overlay.will_be_empty(place));
+    let back = old.and_then(|old| rights_back(overlay, declared, old, &found));
     if let Some(old) = old
         && (holds || is_taken)
         && back.is_none()
     {
-        return Ok(Step::at(standing_mark(scene, declared, old, compares), entry, place));
+        return Ok(Step::at(standing_mark(overlay, declared, old, compares), entry, place));
     }
-    let after = match (after(scene, declared)?, &back) {
+    let after = match (after(overlay, declared)?, &back) {
         (After::Directory { mode, owner, group }, Some(back)) => After::Directory {
             mode: mode.or(back.mode),
             owner: owner.or(back.owner),
@@ -370,7 +375,7 @@ pub fn wanted(
         || match old {
             // A file that belongs to the user since it was written is not managed, even if it is
             // unchanged.
-            Some(old) => !old.target.is_given() && is_ours(scene, &standing, old, &found)?,
+            Some(old) => !old.target.is_given() && is_ours(overlay, &standing, old, &found)?,
             None => false,
         };
     if found == Observed::Nothing || is_ours {
@@ -378,16 +383,16 @@ pub fn wanted(
         // A link that is not as it was applied is restored, and that is reported.
         let follows = match old {
             Some(old)
-                if compares && found != Observed::Nothing && follows(scene, declared, old) =>
+                if compares && found != Observed::Nothing && follows(overlay, declared, old) =>
             {
-                old.target.has_result(scene.observer(), &standing, &found)?
+                old.target.has_result(overlay.observer(), &standing, &found)?
             }
             _ => false,
         };
         return Ok(if follows { Step { mark: Mark::Unchanged, ..step } } else { step });
     }
     if old.is_none()
-        && let Some(root) = ownership::manager(scene.store, &scene.directories, place, &found)
+        && let Some(root) = ownership::manager(overlay.store, &overlay.directories, place, &found)
     {
         return Err(Error::OtherRoot {
             target: place.clone(),
@@ -395,15 +400,15 @@ pub fn wanted(
             positions: entry.activation.positions.clone(),
         });
     }
-    if is_directory(&found).is_some() && scene.will_be_empty(place) {
+    if is_directory(&found).is_some() && overlay.will_be_empty(place) {
         return Ok(step(kept(&found, Role::Ours), after));
     }
     // An original that is left from before is older than this one. A directory that was there
     // before is one, and what is the user's since it was written.
     let is_first = old.is_none_or(|old| {
-        old.target.is_given() || old.target.keeps_below() && !scene.is_made(place)
+        old.target.is_given() || old.target.keeps_below() && !overlay.is_made(place)
     });
-    let has_original = scene.original_of(place, &entry.activation).is_some();
+    let has_original = overlay.original_of(place, &entry.activation).is_some();
     let role = if is_first && !has_original { Role::Original } else { Role::Displaced };
     let mut step = step(kept(&found, role), after);
     step.replaces = Some(found.in_words());
@@ -420,7 +425,7 @@ struct RightsBack {
 /// Returns which rights come back of a directory that stays declared, but not with these, if the
 /// user did not change them since.
 fn rights_back(
-    scene: &Scene,
+    overlay: &Overlay,
     declared: &Declared<'_>,
     old: &Old<'_>,
     found: &Observed,
@@ -435,10 +440,10 @@ fn rights_back(
         was.owner.is_some() && now.owner.is_none(),
         was.group.is_some() && now.group.is_none(),
     ];
-    if went == [false; 3] || !old.target.rights(scene.observer(), seen).is_empty() {
+    if went == [false; 3] || !old.target.rights(overlay.observer(), seen).is_empty() {
         return None;
     }
-    let rights = scene.backups().rights_of(&declared.place)?;
+    let rights = overlay.backups().rights_of(&declared.place)?;
     let back = |went: bool, before: u32, now: u32| (went && before != now).then_some(before);
     let back = RightsBack {
         mode: back(went[0], rights.mode, seen.mode),
@@ -448,7 +453,7 @@ fn rights_back(
     (back.mode.is_some() || back.owner.is_some() || back.group.is_some()).then_some(back)
 }
 
-fn after(scene: &Scene, declared: &Declared<'_>) -> Result<After, Error> {
-    let mark = || Text(ownership::mark(scene.store, &declared.place));
+fn after(overlay: &Overlay, declared: &Declared<'_>) -> Result<After, Error> {
+    let mark = || Text(ownership::mark(overlay.store, &declared.place));
     declared.target.after(&mark).map_err(Error::at(&declared.entry.activation.positions))
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use super::Error;
 use super::desired::Entry;
-use super::overlay::Scene;
+use super::overlay::Overlay;
 use super::step::{Mark, Step, Work};
 use crate::action::{
     self, After, Before, Directories, Link, Observed, Role, TargetChange, is_link_to,
@@ -102,19 +102,19 @@ pub fn is_way(store: &Store, place: &Path) -> bool {
 /// # Errors
 /// When the file cannot be observed.
 pub fn steps(
-    scene: &Scene<'_>,
+    overlay: &Overlay<'_>,
     current: &Snapshot,
     entries: &[Entry],
 ) -> Result<(Vec<Step>, Vec<Step>), Error> {
-    let old = Ways::of(scene.store, current.actions());
-    let new = Ways::of(scene.store, entries.iter().map(|entry| &*entry.activation));
+    let old = Ways::of(overlay.store, current.actions());
+    let new = Ways::of(overlay.store, entries.iter().map(|entry| &*entry.activation));
     let (mut made, mut gone) = (Vec::new(), Vec::new());
     if old.objects.is_empty() && new.objects.is_empty() {
         return Ok((made, gone));
     }
-    let directory = directory(scene.store);
+    let directory = directory(overlay.store);
     let step = |mark, place: &Path, object: &[u8], before, after| {
-        let object = scene.store.objects().join(platform::path_from_bytes(object));
+        let object = overlay.store.objects().join(platform::path_from_bytes(object));
         let [object, target] = [&object, place].map(|path| Text(platform::bytes_of_path(path)));
         let activation =
             Arc::new(DeclaredAction::new(Link::new(object, target.clone()).into(), Vec::new()));
@@ -130,7 +130,7 @@ pub fn steps(
     };
     for (name, object) in &new.objects {
         let place = directory.join(platform::name_from_bytes(name));
-        let found = action::observe(&scene.directories, &place)?;
+        let found = action::observe(&overlay.directories, &place)?;
         let (source, wanted) = (link_text(&found), text(object));
         if source.as_ref() == Some(&wanted) {
             continue;
@@ -150,7 +150,7 @@ pub fn steps(
     }
     for (name, object) in old.objects.iter().filter(|(name, _)| !new.objects.contains_key(*name)) {
         let place = directory.join(platform::name_from_bytes(name));
-        if let Some(source) = link_text(&action::observe(&scene.directories, &place)?) {
+        if let Some(source) = link_text(&action::observe(&overlay.directories, &place)?) {
             gone.push(step(
                 Mark::Unchanged,
                 &place,

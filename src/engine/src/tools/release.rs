@@ -45,7 +45,7 @@ pub struct Releases<'a> {
 }
 
 /// A hash, and where it is from.
-struct Known {
+struct FoundHash {
     sha256: Hash,
     checksum: Option<String>,
 }
@@ -172,7 +172,7 @@ impl<'a> Releases<'a> {
 
     /// Returns the hash of a release: from its file of checksums, else, when it is wanted, from a
     /// download.
-    fn hash(&mut self, release: &Release, is_wanted: bool) -> Result<Option<Known>, Failure> {
+    fn hash(&mut self, release: &Release, is_wanted: bool) -> Result<Option<FoundHash>, Failure> {
         if let Some(file) = &release.checksum
             && file.algorithm == "sha256"
             && let Some(text) = self.checksum_file(file)?
@@ -185,7 +185,7 @@ impl<'a> Releases<'a> {
                         None => return Err(self.not_there(release)),
                     }
                 }
-                return Ok(Some(Known { sha256, checksum: Some(file.url.clone()) }));
+                return Ok(Some(FoundHash { sha256, checksum: Some(file.url.clone()) }));
             }
         }
         if !is_wanted {
@@ -216,9 +216,9 @@ impl<'a> Releases<'a> {
                 )
                 .with_hint("do not use it before you know why they differ"));
             }
-            return Ok(Some(Known { sha256, checksum: Some(file.url.clone()) }));
+            return Ok(Some(FoundHash { sha256, checksum: Some(file.url.clone()) }));
         }
-        Ok(Some(Known { sha256, checksum: None }))
+        Ok(Some(FoundHash { sha256, checksum: None }))
     }
 
     fn not_there(&self, release: &Release) -> Failure {
@@ -327,7 +327,7 @@ impl<'a> Releases<'a> {
     }
 }
 
-fn locked(release: Release, known: Known) -> LockedRelease {
+fn locked(release: Release, known: FoundHash) -> LockedRelease {
     let file = |program: Program| {
         let path = program.path.unwrap_or_default();
         let file = match program.link {

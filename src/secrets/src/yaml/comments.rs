@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use crate::tree::{Comment, Item, Kind, Node};
+use crate::tree::{Comment, Item, Node, ValueKind};
 
 /// A comment with what is known of its line.
 struct Found {
@@ -103,12 +103,12 @@ fn blocks_above(root: &Node, at: usize) -> Vec<Block> {
         let above = node.entries().take_while(|entry| entry.start < at).last();
         blocks.push(Block {
             column: node.column,
-            is_list: matches!(node.kind, Kind::List(_)),
+            is_list: matches!(node.kind, ValueKind::List(_)),
             goes_on: node.entries().any(|entry| entry.start > at),
             is_new: above.is_none(),
         });
         match above {
-            Some(entry) if !entry.node.flow && !matches!(entry.node.kind, Kind::Leaf(_)) => {
+            Some(entry) if !entry.node.flow && !matches!(entry.node.kind, ValueKind::Leaf(_)) => {
                 node = &entry.node;
             }
             _ => return blocks,
@@ -186,7 +186,7 @@ fn add(root: &mut Node, depth: usize, comment: Comment) {
     let at = comment.span.start;
     let mut node = root;
     for _ in 0..depth {
-        let (Kind::Map(items) | Kind::List(items)) = &mut node.kind else { return };
+        let (ValueKind::Map(items) | ValueKind::List(items)) = &mut node.kind else { return };
         let above = items.iter_mut().rev().find_map(|item| match item {
             Item::Entry(entry) if entry.start < at => Some(entry),
             _ => None,
@@ -194,7 +194,7 @@ fn add(root: &mut Node, depth: usize, comment: Comment) {
         let Some(entry) = above else { return };
         node = &mut entry.node;
     }
-    let (Kind::Map(items) | Kind::List(items)) = &mut node.kind else { return };
+    let (ValueKind::Map(items) | ValueKind::List(items)) = &mut node.kind else { return };
     let index = items.iter().position(|item| start_of(item) > at).unwrap_or(items.len());
     items.insert(index, Item::Comment(comment));
 }
@@ -233,13 +233,13 @@ fn find(text: &str, covered: &[Range<usize>]) -> Vec<Found> {
 fn insert(node: &mut Node, found: Found) {
     let at = found.comment.span.start;
     let is_flow = node.flow;
-    let (Kind::Map(items) | Kind::List(items)) = &mut node.kind else { return };
+    let (ValueKind::Map(items) | ValueKind::List(items)) = &mut node.kind else { return };
     let index = items.iter().position(|item| start_of(item) > at).unwrap_or(items.len());
     let previous = items[..index].iter().rposition(|item| matches!(item, Item::Entry(_)));
     if let Some(previous) = previous
         && let Item::Entry(entry) = &mut items[previous]
     {
-        let collection = !matches!(entry.node.kind, Kind::Leaf(_));
+        let collection = !matches!(entry.node.kind, ValueKind::Leaf(_));
         let in_line = !found.alone;
         let descend = if !collection || is_flow {
             collection && entry.node.span.contains(&at)
@@ -250,7 +250,7 @@ fn insert(node: &mut Node, found: Found) {
         };
         if descend {
             if in_line && entry.node.flow && at >= entry.node.span.end {
-                if let Kind::Map(inner) | Kind::List(inner) = &mut entry.node.kind {
+                if let ValueKind::Map(inner) | ValueKind::List(inner) = &mut entry.node.kind {
                     inner.insert(0, Item::Comment(found.comment));
                 }
                 return;

@@ -10,7 +10,7 @@ use super::comments;
 use super::scalar::{next_column, resolve};
 use crate::cipher;
 use crate::problem::{Problem, Result, line_of};
-use crate::tree::{Comment, Entry, Item, Kind, MAX_DEPTH, Node};
+use crate::tree::{Comment, Entry, Item, MAX_DEPTH, Node, ValueKind};
 use crate::value::{Type, Value};
 
 /// Reads the documents of a text. Each must be a map or empty.
@@ -138,8 +138,8 @@ impl<'a> Reader<'a> {
             self.end = placed.range.end;
             let mut root = self.node(0, 0, 0)?;
             match root.kind {
-                Kind::Map(_) => {}
-                Kind::Leaf(Value::Null) => root.kind = Kind::Map(Vec::new()),
+                ValueKind::Map(_) => {}
+                ValueKind::Leaf(Value::Null) => root.kind = ValueKind::Map(Vec::new()),
                 _ => {
                     return Err(
                         self.error(root.span.start, "a YAML document of SOPS must be a map")
@@ -150,7 +150,7 @@ impl<'a> Reader<'a> {
         }
         if roots.is_empty() {
             roots.push(Node {
-                kind: Kind::Map(Vec::new()),
+                kind: ValueKind::Map(Vec::new()),
                 span: text_end(self.text),
                 flow: false,
                 column: 0,
@@ -179,7 +179,7 @@ impl<'a> Reader<'a> {
                         .map_err(|problem| self.error(span.start, problem.message))?;
                 self.end = span.end;
                 self.covered.push(span.clone());
-                Ok(Node { kind: Kind::Leaf(value), span, flow: false, column, indent })
+                Ok(Node { kind: ValueKind::Leaf(value), span, flow: false, column, indent })
             }
             Event::MappingStart(..) => self.map(&placed, depth),
             Event::SequenceStart(..) => self.list(&placed, depth),
@@ -249,7 +249,7 @@ impl<'a> Reader<'a> {
         let end = self.close(flow);
         let start = start.unwrap_or(opening.range.start);
         let span = start..end.max(start);
-        Ok(Node { kind: Kind::Map(items), span, flow, column, indent: 0 })
+        Ok(Node { kind: ValueKind::Map(items), span, flow, column, indent: 0 })
     }
 
     /// The place of the bracket of a map or list, if it has one. Its event has the blanks and the
@@ -319,7 +319,7 @@ impl<'a> Reader<'a> {
         let end = self.close(flow);
         let start = start.unwrap_or(opening.range.start);
         let span = start..end.max(start);
-        Ok(Node { kind: Kind::List(items), span, flow, column, indent: 0 })
+        Ok(Node { kind: ValueKind::List(items), span, flow, column, indent: 0 })
     }
 
     /// The dash of an element of a block list whose content begins at `content`.
@@ -345,7 +345,7 @@ impl<'a> Reader<'a> {
 
     /// An element, which may be a comment that SOPS made an element of.
     fn item(&self, at: usize, node: Node) -> Item {
-        if let Kind::Leaf(Value::Str(text)) = &node.kind
+        if let ValueKind::Leaf(Value::Str(text)) = &node.kind
             && cipher::type_of(text) == Some(Type::Comment)
         {
             let (text, span) = (text.clone(), node.span.clone());

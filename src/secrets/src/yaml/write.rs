@@ -8,7 +8,7 @@ use crate::edit::Edits;
 use crate::options::KEY;
 use crate::plain::Plain;
 use crate::problem::Result;
-use crate::tree::{Comment, Item, Kind, Node};
+use crate::tree::{Comment, Item, Node, ValueKind};
 
 /// Writes a value behind a key at `column` or behind a dash there, with the separator: a space, or
 /// the end of the line. The lines of a text are indented by `indent`.
@@ -246,11 +246,11 @@ pub(crate) fn empty(text: &str, node: &Node, plain: &Node, column: usize, edits:
     let has_lines = node.flow && text[node.span.clone()].contains('\n');
     let (range, brackets) = match &node.kind {
         _ if comments.is_empty() || comments.len() < node.items().len() => return,
-        Kind::List(_) if are_elements && !node.flow => {
+        ValueKind::List(_) if are_elements && !node.flow => {
             (text[..node.span.start].trim_end().len()..node.span.end, " []")
         }
-        Kind::List(_) if has_lines => (node.span.clone(), "[]"),
-        Kind::Map(_) if has_lines => (node.span.clone(), "{}"),
+        ValueKind::List(_) if has_lines => (node.span.clone(), "[]"),
+        ValueKind::Map(_) if has_lines => (node.span.clone(), "{}"),
         _ => return,
     };
     let mut out = brackets.to_owned();
@@ -267,7 +267,7 @@ pub(crate) fn hoist(text: &str, node: &Node, edits: &mut Edits, moved: &mut Vec<
     for entry in node.entries() {
         hoist(text, &entry.node, edits, moved);
     }
-    let (Kind::List(items), false) = (&node.kind, node.flow) else { return };
+    let (ValueKind::List(items), false) = (&node.kind, node.flow) else { return };
     let leading = items.iter().take_while(|item| matches!(item, Item::Comment(_))).count();
     let Some(Item::Entry(first)) = items.get(leading) else { return };
     let elements: Vec<&Range<usize>> = items[..leading]

@@ -10,9 +10,9 @@ use serde::{Serialize, Serializer};
 use crate::platform::bytes_of_path;
 use crate::value::Text;
 
-struct Plain<'a>(&'a [u8]);
+struct BytesText<'a>(&'a [u8]);
 
-impl Serialize for Plain<'_> {
+impl Serialize for BytesText<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match std::str::from_utf8(self.0) {
             Ok(text) => serializer.serialize_str(text),
@@ -22,15 +22,15 @@ impl Serialize for Plain<'_> {
 }
 
 pub fn text<S: Serializer>(text: &Text, serializer: S) -> Result<S::Ok, S::Error> {
-    Plain(&text.0).serialize(serializer)
+    BytesText(&text.0).serialize(serializer)
 }
 
 pub fn optional_text<S: Serializer>(text: &Option<Text>, serializer: S) -> Result<S::Ok, S::Error> {
-    text.as_ref().map(|text| Plain(&text.0)).serialize(serializer)
+    text.as_ref().map(|text| BytesText(&text.0)).serialize(serializer)
 }
 
 pub fn path<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
-    Plain(&bytes_of_path(path)).serialize(serializer)
+    BytesText(&bytes_of_path(path)).serialize(serializer)
 }
 
 pub fn optional_path<S: Serializer>(
@@ -38,13 +38,13 @@ pub fn optional_path<S: Serializer>(
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
     let bytes = path.as_deref().map(bytes_of_path);
-    bytes.as_deref().map(Plain).serialize(serializer)
+    bytes.as_deref().map(BytesText).serialize(serializer)
 }
 
 pub fn paths<S: Serializer>(paths: &[PathBuf], serializer: S) -> Result<S::Ok, S::Error> {
     let mut list = serializer.serialize_seq(Some(paths.len()))?;
     for path in paths {
-        list.serialize_element(&Plain(&bytes_of_path(path)))?;
+        list.serialize_element(&BytesText(&bytes_of_path(path)))?;
     }
     list.end()
 }
@@ -55,7 +55,7 @@ pub fn named_paths<S: Serializer>(
 ) -> Result<S::Ok, S::Error> {
     let mut map = serializer.serialize_map(Some(paths.len()))?;
     for (name, path) in paths {
-        map.serialize_entry(name, &Plain(&bytes_of_path(path)))?;
+        map.serialize_entry(name, &BytesText(&bytes_of_path(path)))?;
     }
     map.end()
 }

@@ -112,7 +112,7 @@ impl Base {
             DEVICES.map(|path| (PathBuf::from(path), AccessFs::ReadFile | AccessFs::WriteFile)),
         );
         let places =
-            wanted.into_iter().filter_map(|(path, access)| Place::open(&path, access)).collect();
+            wanted.into_iter().filter_map(|(path, access)| OpenPath::open(&path, access)).collect();
         Places { base: self, places }
     }
 }
@@ -133,7 +133,7 @@ fn restrict(ruleset: RawFd) -> io::Result<()> {
 /// What programs may use of the system, held open, on a [`Base`].
 pub struct Places {
     base: Base,
-    places: Vec<Place>,
+    places: Vec<OpenPath>,
 }
 
 /// What confines one program, more than the thread that starts it.
@@ -190,22 +190,22 @@ fn allow(
     path: &Path,
     access: BitFlags<AccessFs>,
 ) -> Result<RulesetCreated, landlock::RulesetError> {
-    match Place::open(path, access) {
+    match OpenPath::open(path, access) {
         Some(place) => place.allow(ruleset),
         None => Ok(ruleset),
     }
 }
 
 /// A part of the system that is held open, and what may be done there.
-struct Place {
+struct OpenPath {
     descriptor: PathFd,
     access: BitFlags<AccessFs>,
 }
 
-impl Place {
+impl OpenPath {
     /// Opens it; `None` when it does not exist.
-    fn open(path: &Path, access: BitFlags<AccessFs>) -> Option<Place> {
-        Some(Place { descriptor: PathFd::new(path).ok()?, access })
+    fn open(path: &Path, access: BitFlags<AccessFs>) -> Option<OpenPath> {
+        Some(OpenPath { descriptor: PathFd::new(path).ok()?, access })
     }
 
     /// Adds it; of the access to a file, what only directories have is left out.

@@ -7,7 +7,7 @@ use std::os::fd::RawFd;
 use std::ptr;
 use std::sync::atomic::{AtomicI32, Ordering};
 
-use super::steps::{Mode, Place, Source, Step};
+use super::steps::{Mode, NamePath, Source, Step};
 use super::system_call::{OWN_DIRECTORY, checked, close, descriptor, system_call};
 use super::view::View;
 
@@ -109,7 +109,7 @@ impl<'a> Walk<'a> {
 
     /// Returns the directory of a path, and its last name. Missing directories are created; links
     /// are not followed, because the build may have made them.
-    unsafe fn go(&mut self, place: &'a Place) -> Result<(RawFd, &'a CStr), i32> {
+    unsafe fn go(&mut self, place: &'a NamePath) -> Result<(RawFd, &'a CStr), i32> {
         let Some((last, above)) = place.split_last() else { return Err(libc::EINVAL) };
         if above.len() > DEEPEST {
             return Err(libc::ENAMETOOLONG);
@@ -246,7 +246,7 @@ pub unsafe fn perform<'a>(step: &'a Step, walk: &mut Walk<'a>) -> Result<(), i32
 unsafe fn show<'a>(
     source: &Source,
     walk: &mut Walk<'a>,
-    place: &'a Place,
+    place: &'a NamePath,
     is_directory: bool,
     mode: Mode,
 ) -> Result<(), i32> {
@@ -292,7 +292,7 @@ unsafe fn clone_tree(path: &CStr, mode: Mode) -> Result<RawFd, i32> {
 unsafe fn move_tree<'a>(
     tree: RawFd,
     walk: &mut Walk<'a>,
-    place: &'a Place,
+    place: &'a NamePath,
     is_directory: bool,
 ) -> Result<(), i32> {
     // SAFETY: all texts end with NUL.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicI32;
 
 /// A path below the root of a jail, name by name.
-pub type Place = Vec<CString>;
+pub type NamePath = Vec<CString>;
 
 /// Something of the machine that the keeper opens, since a jail does not see it.
 pub struct Opened {
@@ -80,27 +80,27 @@ impl Mode {
 #[derive(Clone)]
 pub enum Step {
     /// Makes a directory, unless it is there.
-    Directory(Place),
+    Directory(NamePath),
     /// Makes a link, unless something is there.
     Link {
         /// Where.
-        place: Place,
+        place: NamePath,
         /// Where it leads.
         target: CString,
     },
     /// Makes a file, unless something is there.
     File {
         /// Where.
-        place: Place,
+        place: NamePath,
         /// Its content.
         content: &'static [u8],
     },
     /// Removes a file.
-    Remove(Place),
+    Remove(NamePath),
     /// Mounts a new file system.
     Mount {
         /// Where; the directory is made.
-        place: Place,
+        place: NamePath,
         /// Its kind.
         kind: CString,
         /// The flags of mount(2).
@@ -109,13 +109,13 @@ pub enum Step {
         options: Option<CString>,
     },
     /// Takes the right to write from what is mounted there.
-    Close(Place),
+    Close(NamePath),
     /// Mounts a part of the machine.
     Show {
         /// Which.
         source: Source,
         /// Where; it is made.
-        place: Place,
+        place: NamePath,
         /// Whether it is a directory.
         is_directory: bool,
         /// How.
@@ -128,7 +128,7 @@ pub enum Step {
 impl Step {
     /// Returns what it makes, for a message.
     pub fn name(&self) -> String {
-        let show = |place: &Place| {
+        let show = |place: &NamePath| {
             place
                 .iter()
                 .map(|name| format!("/{}", name.to_string_lossy()))
@@ -163,7 +163,7 @@ pub fn text(path: &Path) -> io::Result<CString> {
 ///
 /// # Errors
 /// When it has a zero byte.
-pub fn place(path: &Path) -> io::Result<Place> {
+pub fn place(path: &Path) -> io::Result<NamePath> {
     let names = path.components().filter_map(|component| match component {
         Component::Normal(name) => {
             Some(CString::new(name.as_bytes()).map_err(|_| io::ErrorKind::InvalidInput.into()))

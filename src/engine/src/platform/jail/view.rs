@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use landlock::{ABI, Access, AccessFs, AccessNet, BitFlags, Scope};
 use rustix::fs::{Access as Wanted, AtFlags};
 
-use super::steps::{Mode, Place, Source, Step, literal, mount, place, text};
+use super::steps::{Mode, NamePath, Source, Step, literal, mount, place, text};
 use super::{Rules, Support};
 
 /// Who a build is, on every machine.
@@ -86,7 +86,7 @@ pub struct View {
     /// What Landlock confines; `None` where there is none.
     pub handled: Option<Handled>,
     /// What Landlock allows, below each place; `None` is the root.
-    pub rules: Vec<(Option<Place>, u64)>,
+    pub rules: Vec<(Option<NamePath>, u64)>,
 }
 
 /// Returns what shows a build its own processes. Those that it may not look into, which is the
@@ -482,7 +482,7 @@ impl Handled {
 }
 
 /// Returns what Landlock allows in a root that shows only what may be read.
-fn allowed(rules: &Rules, support: Support) -> io::Result<Vec<(Option<Place>, u64)>> {
+fn allowed(rules: &Rules, support: Support) -> io::Result<Vec<(Option<NamePath>, u64)>> {
     let abi = ABI::from(support.landlock);
     let change =
         AccessFs::from_all(abi) & !(AccessFs::MakeChar | AccessFs::MakeBlock | AccessFs::IoctlDev);

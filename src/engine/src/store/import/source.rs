@@ -109,8 +109,8 @@ pub fn import_source(
                 let is_top = below.as_os_str().is_empty();
                 // To be moved to its place changes what a top looks like, and nothing else.
                 let entry = match entry {
-                    Known::Entry(entry) if !is_top => entry.clone(),
-                    Known::Entry(Entry { nar, .. }) | Known::Nar(nar) => {
+                    CopiedNode::Entry(entry) if !is_top => entry.clone(),
+                    CopiedNode::Entry(Entry { nar, .. }) | CopiedNode::Nar(nar) => {
                         Entry::of(&publisher.objects, &path, *nar)?
                     }
                 };
@@ -148,7 +148,7 @@ struct Copied {
     relocatable: bool,
     case_collisions: Vec<Text>,
     /// What is known of each file, link and directory, by its path.
-    entries: Vec<(PathBuf, Known)>,
+    entries: Vec<(PathBuf, CopiedNode)>,
     /// The files and directories that are not immutable, each directory after what is in it, where
     /// that is known.
     unprotected: Option<Vec<PathBuf>>,
@@ -156,7 +156,7 @@ struct Copied {
 
 /// What is known of something in its place.
 #[derive(Debug)]
-enum Known {
+enum CopiedNode {
     /// What it looks like.
     Entry(Entry),
     /// Its NAR hash; of a directory, zeros. What it looks like changes yet.
@@ -406,16 +406,16 @@ impl Copying<'_> {
     ) -> Result<()> {
         match (node, &put) {
             (Node::File(leaf), Put::Small(_, entry)) => {
-                copied.entries.push((leaf.below.clone(), Known::Entry(entry.clone())));
+                copied.entries.push((leaf.below.clone(), CopiedNode::Entry(entry.clone())));
             }
             (
                 Node::File(leaf) | Node::Link(leaf),
                 Put::Large(Large { nar, .. }) | Put::Link(_, nar),
             ) => {
-                copied.entries.push((leaf.below.clone(), Known::Nar(*nar)));
+                copied.entries.push((leaf.below.clone(), CopiedNode::Nar(*nar)));
             }
             (Node::Begin(below), _) => {
-                copied.entries.push((below.clone(), Known::Nar(Hash::from_bytes([0; 32]))));
+                copied.entries.push((below.clone(), CopiedNode::Nar(Hash::from_bytes([0; 32]))));
             }
             _ => {}
         }

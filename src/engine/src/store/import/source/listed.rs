@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
-use super::{CHUNK, Copied, DIRECTORIES, Known, changed, mode};
+use super::{CHUNK, Copied, CopiedNode, DIRECTORIES, changed, mode};
 use crate::hash::Hash;
 use crate::platform::lock::LockError;
 use crate::platform::{self, Descent, Directory};
@@ -67,7 +67,9 @@ impl FromListing<'_> {
                     let name = below.file_name().unwrap_or(staged).to_owned();
                     to.make_with_rights(&name, Some(0o700))?;
                     copies.enter(Arc::new(to.directory(&name)?))?;
-                    copied.entries.push((below.clone(), Known::Nar(Hash::from_bytes([0; 32]))));
+                    copied
+                        .entries
+                        .push((below.clone(), CopiedNode::Nar(Hash::from_bytes([0; 32]))));
                     open.push((name, part));
                     directories += 1;
                 }
@@ -102,7 +104,7 @@ impl FromListing<'_> {
         if self.interrupt.is_set() {
             return Err(LockError::Interrupted.into());
         }
-        let put: Vec<Result<Option<(Known, bool)>>> =
+        let put: Vec<Result<Option<(CopiedNode, bool)>>> =
             batch.par_iter().map(|placed| self.put(placed)).collect();
         let unprotected = copied.unprotected.get_or_insert_default();
         for (placed, put) in batch.iter().zip(put) {
@@ -126,20 +128,20 @@ impl FromListing<'_> {
     }
 
     /// Puts a file or link in its place. Returns also whether it needs no flag.
-    fn put(&self, Placed { part, to, name }: &Placed<'_>) -> Result<Option<(Known, bool)>> {
+    fn put(&self, Placed { part, to, name }: &Placed<'_>) -> Result<Option<(CopiedNode, bool)>> {
         match part {
             Part::File { below, nar, .. } => {
                 let facts = match self.shared.link_known(*nar, to, name) {
                     Some(facts) => facts,
                     None => self.copy(below, *nar, (to, name))?,
                 };
-                Ok(Some((Known::Entry(Entry::from_facts(&facts, *nar)), facts.is_immutable)))
+                Ok(Some((CopiedNode::Entry(Entry::from_facts(&facts, *nar)), facts.is_immutable)))
             }
             Part::Link(_, target) => {
                 to.symlink(target, name)?;
                 to.normalise(name, |_| 0)?;
                 let nar = tree::hash_in(to, name, &[], self.interrupt)?.nar;
-                Ok(Some((Known::Nar(nar), true)))
+                Ok(Some((CopiedNode::Nar(nar), true)))
             }
             Part::Begin(_) | Part::End => Ok(None),
         }
