@@ -177,6 +177,9 @@ impl World {
         let (place, target) = (target.clone(), self.written(&target));
         let stays_private = self.also(2);
         let merged = self.merged(&place);
+        if kind == 1 {
+            self.note_directory(place.clone());
+        }
         let Config { manifest, reads, .. } = config;
         let mut add = |action: Action| {
             manifest

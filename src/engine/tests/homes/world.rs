@@ -173,6 +173,8 @@ pub struct World {
     pub read: BTreeSet<PathBuf>,
     /// What the user put where nothing of the user's is: it stays, or is kept elsewhere.
     loose: BTreeSet<PathBuf>,
+    /// Where directories were declared, which take over those that the user made there.
+    directories: BTreeSet<PathBuf>,
     /// Directories that the user moved while others in them were made, or had another mode: whose
     /// these are cannot be known any more.
     moved: Vec<PathBuf>,
@@ -236,6 +238,7 @@ impl World {
             given: BTreeSet::new(),
             read: BTreeSet::new(),
             loose: BTreeSet::new(),
+            directories: BTreeSet::new(),
             moved: Vec::new(),
             texts: BTreeSet::new(),
             count: 0,
@@ -323,7 +326,7 @@ impl World {
         }
         self.packages.iter_mut().for_each(one);
         self.moved.iter_mut().for_each(one);
-        for paths in [&mut self.given, &mut self.read, &mut self.loose] {
+        for paths in [&mut self.given, &mut self.read, &mut self.loose, &mut self.directories] {
             *paths = paths.iter().map(|path| moved(path)).collect();
         }
         self.expected = std::mem::take(&mut self.expected)
@@ -369,10 +372,14 @@ impl World {
         own.map(|(path, found)| (path.clone(), found.clone())).collect()
     }
 
+    /// Notes that a config declares a directory.
+    pub fn note_directory(&mut self, place: PathBuf) {
+        self.directories.extend(real(&place));
+        self.directories.insert(place);
+    }
+
     /// Notes where that really is which was written once: the ways to it may change.
     pub fn note_given(&mut self) {
-        let real =
-            |path: &PathBuf| Some(path.parent()?.canonicalize().ok()?.join(path.file_name()?));
         // What is missing is left by `..` as any directory.
         let written = |path: &PathBuf| {
             path.components().fold(PathBuf::new(), |mut whole, component| {
@@ -684,6 +691,7 @@ impl World {
             }
         }
         self.loose = self.loose.iter().map(moved).collect();
+        self.directories = self.directories.iter().map(moved).collect();
         let given: Vec<PathBuf> = self.given.iter().map(moved).collect();
         self.given.extend(given);
         self.moved.push(to);
@@ -720,8 +728,15 @@ impl World {
         // What the config reads stays, whatever became of a target of before there; and what stands
         // where only a link leads that was put above a target since.
         let is_read = |path: &Path| path.ancestors().any(|above| self.read.contains(above));
-        let is_others =
-            |path: &Path| is_read(path) || self.moved.iter().any(|moved| path.starts_with(moved));
+        // A directory that the user made in the place of a target stays when the config declared a
+        // directory there since.
+        let is_taken_over =
+            |path: &Path| path.ancestors().any(|above| self.directories.contains(above));
+        let is_others = |path: &Path| {
+            is_read(path)
+                || is_taken_over(path)
+                || self.moved.iter().any(|moved| path.starts_with(moved))
+        };
         let edited = last
             .iter()
             .filter(|(path, found)| found.content.starts_with(b"instead") && is_others(path));
@@ -748,6 +763,11 @@ impl World {
         });
         strange
     }
+}
+
+/// Returns a path without links above it.
+fn real(path: &Path) -> Option<PathBuf> {
+    Some(path.parent()?.canonicalize().ok()?.join(path.file_name()?))
 }
 
 /// Makes a directory and those above it; returns whether one is there.
