@@ -11,9 +11,15 @@ describe("a file with an original that becomes a directory #once", function()
   it("gives way to the directory, and the original comes back", function()
     local seed = tonumber(os.getenv("SYSLUA_SEED")) or os.time()
     local draw = random.new(seed)
-    local declared = 'file { path = "~/t", source = "src", recursive = true }'
     for round = 1, rounds do
-      here.shell("rm -rf ~/t src; mkdir -p ~/t src/deep")
+      here.shell("rm -rf ~/t ~/real src; mkdir -p src/deep")
+      -- The directory of targets may be a link of the user's, and written in another way.
+      here.shell(draw(3) == 1 and "mkdir -p ~/real/deep; ln -s real ~/t" or "mkdir -p ~/t")
+      local top = ({ "~/t", "~/t", "~/t/../t", "~/t/deep/.." })[draw(4)]
+      if top == "~/t/deep/.." then
+        here.shell("mkdir -p ~/t/deep")
+      end
+      local declared = ('file { path = "%s", source = "src", recursive = true }'):format(top)
       local name = ({ "a", "deep/a" })[draw(2)]
       here.write("home/t/" .. name, "mine\n")
       if draw(2) == 1 then
@@ -23,8 +29,8 @@ describe("a file with an original that becomes a directory #once", function()
       here.write("src/" .. name, "one\n")
       local lines = {
         declared,
-        ('file { path = "~/t/%s", content = "one\\n" }'):format(name),
-        ('file { path = "~/t/%s", content = "one\\n", copy = true }'):format(name),
+        ('file { path = "%s/%s", content = "one\\n" }'):format(top, name),
+        ('file { path = "%s/%s", content = "one\\n", copy = true }'):format(top, name),
       }
       here.apply(lines[draw(#lines)])
       local inner = ({ "b", "b/c", "b/c/d" })[draw(3)]
@@ -34,10 +40,10 @@ describe("a file with an original that becomes a directory #once", function()
       if is_removed then
         here.shell("rm ~/t/" .. name)
       end
-      local next_lines =
-        { declared, ('file { path = "~/t/%s/%s", content = "two\\n" }'):format(name, inner) }
+      local below = ('file { path = "%s/%s/%s", content = "two\\n" }'):format(top, name, inner)
+      local next_lines = { declared, below }
       here.apply(next_lines[draw(2)])
-      local what = ("seed %d, round %d: %s, %s"):format(seed, round, name, inner)
+      local what = ("seed %d, round %d: %s, %s, %s"):format(seed, round, top, name, inner)
       local place = ("home/t/%s/%s"):format(name, inner)
       assert.equal("two\n", here.read(place), what)
       assert.equal(0, here.run("status").code, what)

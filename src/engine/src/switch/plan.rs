@@ -191,7 +191,7 @@ pub fn plan(
                     matches!(platform::kind_of(&original), Ok(Some(FileKind::File)))
                 })
             };
-            let instead = in_place_of_files(home, &desired.entries, is_replaced);
+            let instead = in_place_of_files(&targets, &desired.entries, is_replaced);
             desired.entries.splice(0..0, instead);
             // Only the notation of a path may differ: that needs a full check.
             let looks = extent != Extent::Foresight

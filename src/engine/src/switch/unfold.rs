@@ -70,7 +70,7 @@ pub fn unfolded(
 /// Returns the directories that are to replace applied files which have an original, where targets
 /// are below: the original comes back when nothing is declared below its place any more.
 pub fn in_place_of_files(
-    home: &Path,
+    targets: &Targets<'_>,
     entries: &[Entry],
     is_replaced: impl Fn(&Path) -> bool,
 ) -> Vec<Entry> {
@@ -78,15 +78,20 @@ pub fn in_place_of_files(
     let mut last = PathBuf::new();
     for entry in entries {
         let Some(target) = entry.activation.action.target() else { continue };
-        let target = target.expand_home(home).to_path();
-        let Some(parent) = target.parent().filter(|parent| !is_written_as(parent, &last)) else {
+        let written = target.expand_home(targets.home()).to_path();
+        let Some(parent) = written.parent().filter(|parent| !is_written_as(parent, &last)) else {
             continue;
         };
-        for above in parent.ancestors().filter(|above| is_replaced(above)) {
+        // By a link or `..`, a target is elsewhere than its words say. What cannot be followed yet
+        // may be replaced by a directory that is declared.
+        let place = targets.place(target, &entry.activation.positions);
+        let place = place.unwrap_or_else(|_| written.clone());
+        for above in place.ancestors().skip(1).filter(|above| is_replaced(above)) {
             found.entry(above.to_owned()).or_insert(entry);
         }
         last = parent.to_owned();
     }
+    targets.forget();
     found.into_iter().map(|(place, entry)| implied(&place, entry)).collect()
 }
 

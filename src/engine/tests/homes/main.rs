@@ -34,7 +34,7 @@ use world::{Entry, Tree, World, differing, read_tree};
 /// How many homes the suite makes.
 const ROUNDS: u64 = 60;
 /// Homes that showed defects once, and whether they were wide.
-const FOUND: [(u64, bool); 7] = [
+const FOUND: [(u64, bool); 9] = [
     (200_191, false),
     (200_439, false),
     (301_022, false),
@@ -42,6 +42,8 @@ const FOUND: [(u64, bool); 7] = [
     (901_707, false),
     (5_001_525, false),
     (70_460, true),
+    (90_050, true),
+    (120_425, true),
 ];
 
 /// Applies; returns the snapshot that was made, if anything changed.
