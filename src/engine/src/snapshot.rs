@@ -176,6 +176,12 @@ impl Moves {
         {
             prefixes.push((old_home.to_owned(), now));
         }
+        // Targets of another home than the applying one may be in the directory that moved.
+        if let Some((old, now)) = moved_above(old_root, root)
+            && prefixes.iter().all(|(known, _)| known != old)
+        {
+            prefixes.push((old.to_owned(), now.to_owned()));
+        }
         // A root in a home before the home.
         prefixes.sort_by_key(|(old, _)| Reverse(old.components().count()));
         Moves { prefixes }
@@ -218,6 +224,16 @@ fn home_above(old_root: &Path, old_home: &Path, root: &Path) -> Option<PathBuf> 
     let above =
         root.ends_with(below).then(|| root.ancestors().nth(below.components().count()))??;
     (above != old_home && platform::is_directory(above)).then(|| above.to_owned())
+}
+
+/// Returns from where to where a directory was moved with the root in it: the outermost one that is
+/// another now, if it is no longer where it was.
+fn moved_above<'a>(old_root: &'a Path, root: &'a Path) -> Option<(&'a Path, &'a Path)> {
+    let same = old_root.components().rev().zip(root.components().rev());
+    let same = same.take_while(|(old, now)| old == now).count();
+    let (old, now) = (old_root.ancestors().nth(same)?, root.ancestors().nth(same)?);
+    let is_moved = same > 0 && old.file_name().is_some() && now.file_name().is_some();
+    (is_moved && !platform::exists(old)).then_some((old, now))
 }
 
 /// Returns how many directories up and which ones down lead from one path to another.

@@ -287,6 +287,17 @@ impl Backups {
         }
     }
 
+    /// Reads what is known of the keys of a file as of another one, where the user moved its
+    /// directory, and made a link above it lead to the new place.
+    pub fn follow_file(&mut self, from: &Text, to: &Text) {
+        if self.keys.iter().any(|(known, _)| known == to) {
+            return;
+        }
+        let keys = self.keys.iter_mut().map(|(path, _)| path);
+        let all = keys.chain(self.untouched.iter_mut().map(|(path, _)| path));
+        all.filter(|path| *path == from).for_each(|path| path.clone_from(to));
+    }
+
     /// Returns the file at a place before the first key was set in it.
     pub fn untouched(&self, place: &Path) -> Option<&Untouched> {
         let place = text(place);

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::expand::{expanded, foreseen};
+use super::targets::Targets;
 use super::{Error, Secrets};
 use crate::action::merging::Merges;
 use crate::action::{self, Action, Target};
@@ -106,6 +107,13 @@ impl Desired {
     /// Returns the applied state of a snapshot. `reads` is what its config read.
     pub fn from_snapshot(snapshot: &Snapshot, home: &Path, reads: Vec<PathBuf>) -> Desired {
         let mut entries: Vec<Entry> = snapshot.activations.iter().map(Entry::applied).collect();
+        for entry in entries.iter_mut().filter(|entry| entry.activation.place.is_some()) {
+            // Where that directory is gone, a link above may lead to another one.
+            let place = snapshot.place_of(&entry.activation, home);
+            if place != entry.activation.place {
+                Arc::make_mut(&mut entry.activation).place = place;
+            }
+        }
         if let Some(other) = snapshot.home.as_ref().map(Text::to_path).filter(|other| other != home)
         {
             for entry in &mut entries {
@@ -168,17 +176,16 @@ impl Desired {
     }
 
     /// Keeps what is in force only since targets below it need it, as long as there are some.
-    pub fn keep_implied(&mut self, home: &Path, current: &Snapshot) {
+    pub fn keep_implied(&mut self, targets: &Targets<'_>, current: &Snapshot) {
         let mut kept = Vec::new();
         for activation in current.activations.iter().filter(|activation| is_implied(activation)) {
-            let Some(above) = activation.action.target().map(Text::to_path) else { continue };
-            let mut targets =
-                self.entries.iter().filter_map(|entry| entry.activation.action.target());
+            let Some(above) = targets.place_as_is(activation) else { continue };
+            let place = |entry: &Entry| targets.place_as_is(&entry.activation);
+            let mut places = self.entries.iter().filter_map(place);
             let mut is_known = false;
-            let is_needed = targets.any(|target| {
-                let target = target.expand_home(home).to_path();
-                is_known |= target == above;
-                target.starts_with(&above)
+            let is_needed = places.any(|place| {
+                is_known |= place == above;
+                place.starts_with(&above)
             });
             if is_needed && !is_known {
                 kept.push(Entry::applied(activation));
@@ -187,6 +194,11 @@ impl Desired {
         if !kept.is_empty() {
             self.entries.splice(0..0, kept);
         }
+    }
+
+    /// Returns whether something is in force only since targets below it need it.
+    pub fn has_implied(current: &Snapshot) -> bool {
+        current.activations.iter().any(|activation| is_implied(activation))
     }
 
     /// Returns the actions that will be recorded.

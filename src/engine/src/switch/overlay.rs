@@ -58,7 +58,7 @@ enum Actual {
 }
 
 impl<'a> Overlay<'a> {
-    /// Makes a overlay from which nothing is removed.
+    /// Makes an overlay from which nothing is removed.
     pub fn new(store: &'a Store, home: &'a Path, reads: Reads) -> Overlay<'a> {
         Overlay {
             store,
@@ -151,6 +151,14 @@ impl<'a> Overlay<'a> {
     /// Returns the same, to be kept.
     pub fn into_backups(self) -> Backups {
         self.backups.into_inner().unwrap_or_else(|| Backups::load(self.store, self.home))
+    }
+
+    /// From now on, what is known of the keys of a file is known of another one.
+    pub fn follow_file(&mut self, from: &Text, to: &Text) {
+        self.backups();
+        if let Some(backups) = self.backups.get_mut() {
+            backups.follow_file(from, to);
+        }
     }
 
     /// From now on, a file of sys.lua is gone; its original is restored.

@@ -132,7 +132,11 @@ pub fn plan(
     let moved = current.follow_moves(store.root(), home);
     let is_elsewhere =
         moved.is_some() || current.home.as_ref().is_some_and(|old| old.to_path() != home);
-    desired.keep_implied(home, &current);
+    if Desired::has_implied(&current) {
+        let targets = Targets::new(home);
+        present(&targets, &current)?;
+        desired.keep_implied(&targets, &current);
+    }
     let has_same_objects = has_same_objects(&desired, &current);
     let is_applied = has_same_objects && !is_elsewhere && is_applied(&desired, &current);
     if is_applied
@@ -181,6 +185,7 @@ pub fn plan(
         }
         None => {
             let present = present(&targets, &current)?;
+            follow_merged(&mut overlay, &present, &current);
             let unfolded = unfolded(home, &targets, &desired.entries)?;
             desired.entries.splice(0..0, unfolded);
             let is_replaced = |place: &Path| {
@@ -361,6 +366,20 @@ fn present<'a>(
     }
     targets.forget();
     Ok(present)
+}
+
+/// Finds what is known of files with declared keys again where the user moved their directory, and
+/// made a link above it lead to the new place.
+fn follow_merged(overlay: &mut Overlay<'_>, present: &PlaceMap<'_, Old<'_>>, current: &Snapshot) {
+    let home = current.home.as_ref().map_or_else(|| overlay.home.to_owned(), Text::to_path);
+    for (place, old) in present.iter().filter(|(_, old)| old.target.merge().is_some()) {
+        let recorded = old.activation.place.as_ref().unwrap_or(old.target.target());
+        let recorded = recorded.expand_home(&home);
+        let is_gone = |place: &Path| place.parent().is_some_and(|above| !platform::exists(above));
+        if is_gone(&recorded.to_path()) {
+            overlay.follow_file(&recorded, &Text(platform::bytes_of_path(place)));
+        }
+    }
 }
 
 /// Prepares the check of files in place of removed targets: restored originals, and files that are

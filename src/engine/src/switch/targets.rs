@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::Error;
 use crate::action::Target;
+use crate::activation::DeclaredAction;
 use crate::hash::QuickMap;
 use crate::places::{OwnPlaces, PlaceMap};
 use crate::platform::{self, FileKind};
@@ -138,6 +139,14 @@ impl<'a> Targets<'a> {
         check_length(&path, &place, positions)?;
         self.places.borrow_mut().insert(target.clone(), place.clone());
         Ok(place)
+    }
+
+    /// Returns where the target of an action is, by the links that are there now: what cannot be
+    /// followed yet may be replaced by a directory that is declared, and is taken as it is written.
+    pub fn place_as_is(&self, activation: &DeclaredAction) -> Option<PathBuf> {
+        let target = activation.place.as_ref().or(activation.action.target())?;
+        let place = self.place(target, &activation.positions);
+        Some(place.unwrap_or_else(|_| target.expand_home(self.home).to_path()))
     }
 
     fn in_parent(&self, parent: &Path, name: &OsStr) -> Result<PathBuf, String> {

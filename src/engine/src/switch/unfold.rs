@@ -82,10 +82,8 @@ pub fn in_place_of_files(
         let Some(parent) = written.parent().filter(|parent| !is_written_as(parent, &last)) else {
             continue;
         };
-        // By a link or `..`, a target is elsewhere than its words say. What cannot be followed yet
-        // may be replaced by a directory that is declared.
-        let place = targets.place(target, &entry.activation.positions);
-        let place = place.unwrap_or_else(|_| written.clone());
+        // By a link or `..`, a target is elsewhere than its words say.
+        let Some(place) = targets.place_as_is(&entry.activation) else { continue };
         for above in place.ancestors().skip(1).filter(|above| is_replaced(above)) {
             found.entry(above.to_owned()).or_insert(entry);
         }

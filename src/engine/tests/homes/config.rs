@@ -26,6 +26,8 @@ pub struct Config {
     pub reads: Vec<PathBuf>,
     /// Whether its last step fails.
     pub fails: bool,
+    /// The kind of its first tree: no version linked some trees in one way and some in another.
+    through: Option<usize>,
 }
 
 fn text(path: &Path) -> Text {
@@ -180,7 +182,7 @@ impl World {
         if kind == 1 {
             self.note_directory(place.clone());
         }
-        let Config { manifest, reads, .. } = config;
+        let Config { manifest, reads, through, .. } = config;
         let mut add = |action: Action| {
             manifest
                 .activations
@@ -259,7 +261,7 @@ impl World {
                     7 | 8 if is_directory => {
                         // Through a link of the root's, or straight, as older versions did.
                         let digest = Hash::of(target.as_os_str().as_bytes()).to_hex();
-                        let through = (kind == 7)
+                        let through = (*through.get_or_insert(kind) == 7)
                             .then(|| Text(format!("tree-{}", &digest[..9]).into_bytes()));
                         for inner in &files {
                             let (from, to) = (below(inner), text(&target.join(inner)));

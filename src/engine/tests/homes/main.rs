@@ -34,7 +34,7 @@ use world::{Entry, Tree, World, differing, read_tree};
 /// How many homes the suite makes.
 const ROUNDS: u64 = 60;
 /// Homes that showed defects once, and whether they were wide.
-const FOUND: [(u64, bool); 9] = [
+const FOUND: [(u64, bool); 18] = [
     (200_191, false),
     (200_439, false),
     (301_022, false),
@@ -44,6 +44,15 @@ const FOUND: [(u64, bool); 9] = [
     (70_460, true),
     (90_050, true),
     (120_425, true),
+    (90_233, true),
+    (120_153, true),
+    (200_233, true),
+    (300_389, true),
+    (400_262, true),
+    (501_513, true),
+    (502_212, true),
+    (502_585, true),
+    (505_505, true),
 ];
 
 /// Applies; returns the snapshot that was made, if anything changed.
@@ -241,11 +250,18 @@ impl Play {
             self.expect_same(&before, &after, "a refusal changed", &result);
             return;
         }
+        let plan = self.engine.rollback(Some(id), Mode::Preview).map(|report| {
+            let steps = report.plan.actions.iter();
+            let shown =
+                steps.map(|step| (step.mark, step.kind, step.target.as_ref().map(Text::display)));
+            format!("{:#?}", shown.collect::<Vec<_>>())
+        });
+        let plan = plan.unwrap_or_else(|error| error.to_failure().message);
         assert_eq!(
             go(&self.engine),
             Ok(false),
             "{}",
-            self.fail("a second rollback does something", &result)
+            self.fail("a second rollback does something", &plan)
         );
         self.expect_same(&after, &self.world.observe(), "a second rollback changed", &result);
     }
