@@ -311,13 +311,14 @@ impl Snapshot {
 
     /// Returns where an action put something: where it says, below the home that it was in. `home`
     /// is the present one. Where the directory is gone in which it was put, by a link above it,
-    /// that is where the link leads now.
+    /// that is where the link leads now, if it leads anywhere.
     pub fn place_of(&self, activation: &DeclaredAction, home: &Path) -> Option<Text> {
         let target = activation.action.target()?;
         let home = self.home.as_ref().map_or_else(|| home.to_owned(), Text::to_path);
         let recorded = activation.place.as_ref().map(|place| place.expand_home(&home));
         let is_there = |place: &Text| place.to_path().parent().is_some_and(platform::exists);
-        Some(recorded.filter(is_there).unwrap_or_else(|| target.expand_home(&home)))
+        let written = target.expand_home(&home);
+        Some(recorded.filter(|place| is_there(place) || !is_there(&written)).unwrap_or(written))
     }
 
     /// Reads all paths as they are now, where the root got another place since, alone or together
