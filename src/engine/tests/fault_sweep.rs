@@ -188,6 +188,9 @@ impl Machine {
             script.split_inclusive('\n').filter(|line| line.contains(" VALUE '")).collect();
         tree.insert("env.sh".into(), if applied.is_empty() { String::new() } else { script });
         tree.insert("current".into(), applied);
+        let index = fs::read(self.work.join("root/backups/index.json")).unwrap_or_default();
+        let index: serde_json::Value = serde_json::from_slice(&index).unwrap_or_default();
+        tree.insert("rights".into(), index["rights"].to_string());
         tree
     }
 

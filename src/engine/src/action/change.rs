@@ -57,6 +57,9 @@ pub enum Before {
         /// Its rights.
         #[serde(flatten)]
         rights: Rights,
+        /// Those that it had before it first got declared ones, if that is recorded.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        original: Option<Rights>,
     },
     /// Something that is moved away.
     Kept {

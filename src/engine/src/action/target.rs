@@ -257,7 +257,7 @@ pub fn undo(
                 || (is_after(directories, change, &found)? && take_away(directories, change)?);
             if is_gone { Ok(Undone::Done) } else { Ok(left_alone(None)) }
         }
-        Before::Directory { rights: Rights { mode, owner, group } } => {
+        Before::Directory { rights: Rights { mode, owner, group }, .. } => {
             let (After::Directory { .. }, Observed::Other(seen)) = (&change.after, &found) else {
                 return Ok(left_alone(None));
             };

@@ -117,7 +117,7 @@ pub fn add_openings(
         for change in
             changes.iter_mut().filter_map(target_of).filter(|change| is_at(change, directory))
         {
-            if let (Before::Directory { rights }, Some(_)) = (&mut change.before, closed) {
+            if let (Before::Directory { rights, .. }, Some(_)) = (&mut change.before, closed) {
                 rights.mode |= OPEN;
             }
             last = None;

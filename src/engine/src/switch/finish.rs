@@ -36,10 +36,8 @@ pub fn finish(
                     let is_declared = mode.is_some() || owner.is_some() || group.is_some();
                     backups.add_directory(&change.place, is_declared);
                 }
-                if let (Before::Directory { rights }, After::Directory { .. }) =
-                    (&change.before, &change.after)
-                {
-                    note_rights(&mut backups, change, *rights, &journal.changes);
+                if let Before::Directory { rights, original } = &change.before {
+                    note_rights(&mut backups, change, (*rights, *original), &journal.changes);
                 }
                 if let Before::Kept {
                     kept, role: role @ (Role::Original | Role::Displaced), ..
@@ -155,13 +153,19 @@ fn drop_equal(store: &Store, journal: &Journal, backups: &Backups) -> Result<(),
     Ok(())
 }
 
-/// Notes the rights that a directory had, or forgets them when it has them again.
-fn note_rights(backups: &mut Backups, change: &TargetChange, before: Rights, changes: &[Change]) {
+/// Notes the rights that a directory had, or forgets them when it has them again: also when they
+/// were forgotten before the cleanup was cut off.
+fn note_rights(
+    backups: &mut Backups,
+    change: &TargetChange,
+    (before, original): (Rights, Option<Rights>),
+    changes: &[Change],
+) {
     let After::Directory { mode, owner, group } = &change.after else { return };
     let (opening, closing) = modes_around(changes, &change.place);
     let before = Rights { mode: opening.unwrap_or(before.mode), ..before };
     let mode = closing.or(*mode);
-    let is_back = backups.rights_of(&change.place.to_path()).is_some_and(|old| {
+    let is_back = backups.rights_of(&change.place.to_path()).or(original).is_some_and(|old| {
         mode == Some(old.mode)
             && owner.unwrap_or(before.owner) == old.owner
             && group.unwrap_or(before.group) == old.group

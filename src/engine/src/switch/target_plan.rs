@@ -247,7 +247,10 @@ fn directory_removal(
                 let Rights { mode, owner, group } = rights;
                 let changed = |old: u32, now: u32| (old != now).then_some(old);
                 let (owner, group) = (changed(owner, seen.owner), changed(group, seen.group));
-                step(in_place(seen), After::Directory { mode: Some(mode), owner, group })
+                step(
+                    in_place(overlay, place, seen),
+                    After::Directory { mode: Some(mode), owner, group },
+                )
             }
             _ => step(Before::Nothing, After::Nothing),
         },
@@ -261,8 +264,11 @@ fn directory_removal(
     }
 }
 
-fn in_place(seen: &Seen) -> Before {
-    Before::Directory { rights: Rights { mode: seen.mode, owner: seen.owner, group: seen.group } }
+fn in_place(overlay: &Overlay, place: &Path, seen: &Seen) -> Before {
+    Before::Directory {
+        rights: Rights { mode: seen.mode, owner: seen.owner, group: seen.group },
+        original: overlay.backups().rights_of(place),
+    }
 }
 
 /// Returns whether a link leads to the same file as the one in force, in another object.
@@ -369,7 +375,7 @@ pub fn wanted(
         return Ok(Step::at(mark, entry, place));
     }
     if let (true, Some(seen)) = (target.keeps_below(), is_directory(&found)) {
-        return Ok(step(in_place(seen), after));
+        return Ok(step(in_place(overlay, place, seen), after));
     }
     let is_ours = is_old_link
         || match old {

@@ -34,7 +34,7 @@ use world::{Entry, Tree, World, differing, read_tree};
 /// How many homes the suite makes.
 const ROUNDS: u64 = 60;
 /// Homes that showed defects once, and whether they were wide.
-const FOUND: [(u64, bool); 19] = [
+const FOUND: [(u64, bool); 20] = [
     (200_191, false),
     (200_439, false),
     (301_022, false),
@@ -53,6 +53,7 @@ const FOUND: [(u64, bool); 19] = [
     (502_212, true),
     (502_585, true),
     (505_505, true),
+    (3_004_793, true),
     (3_004_823, true),
 ];
 
