@@ -57,8 +57,8 @@ pub struct Snapshot {
     pub moved: Option<(PathBuf, Moves)>,
 }
 
-/// Reads the derivations of a snapshot. They are sorted in the text: a map of all of them at once
-/// takes less than one that grows.
+/// Reads the derivations of a snapshot. They are sorted in the text: to make a map of all of them
+/// at once takes less than to add them.
 fn derivations_from_json<'de, D: Deserializer<'de>>(
     json: D,
 ) -> Result<Arc<BTreeMap<Hash, Outputs>>, D::Error> {
@@ -226,8 +226,8 @@ fn home_above(old_root: &Path, old_home: &Path, root: &Path) -> Option<PathBuf> 
     (above != old_home && platform::is_directory(above)).then(|| above.to_owned())
 }
 
-/// Returns from where to where a directory was moved with the root in it: the outermost one that is
-/// another now, if it is no longer where it was.
+/// Returns from where to where a directory was moved with the root in it, if it is no longer where
+/// it was. It is the outermost directory with another name now.
 fn moved_above<'a>(old_root: &'a Path, root: &'a Path) -> Option<(&'a Path, &'a Path)> {
     let same = old_root.components().rev().zip(root.components().rev());
     let same = same.take_while(|(old, now)| old == now).count();

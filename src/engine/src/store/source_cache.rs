@@ -96,8 +96,8 @@ pub struct Look<'a> {
 }
 
 impl Look<'_> {
-    /// Returns what is known of a source, but nothing of one that takes more than a look: one that
-    /// is missing or changed, a tree, or a link.
+    /// Returns what is known of a source, but nothing where that takes more than a look: of what is
+    /// missing or changed, of a tree, or of a link.
     pub fn at(&mut self, path: &Path) -> Option<KnownSource> {
         let facts = facts_of(&mut self.directory, path)
             .ok()
