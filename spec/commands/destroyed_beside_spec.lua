@@ -3,7 +3,8 @@
 local machine = require("spec.support.machine")
 local random = require("spec.support.random")
 
-local rounds = 12
+-- A sweep has as many rounds as SYSLUA_ROUNDS says.
+local rounds = tonumber(os.getenv("SYSLUA_ROUNDS")) or 2
 
 describe("a root that is destroyed while other commands wait for it #once", function()
   local here = machine.for_each_test(function(here)
